@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command shares: a parser that fails in one line, and the exit-status contract."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from model_profiling.errors import KitError, UserError, nearest, one_line
+
+INTERRUPTED = 130  # 128 + SIGINT, what shells report
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one `UserError` line, with the nearest flag named.
+
+    Abbreviated flags are refused: pages and skills are checked against full names.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(**kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        where = f"on the command line of {self.prog}"
+        unknown = re.match(r"unrecognized arguments: (\S+)", message)
+        if unknown and unknown[1].startswith("-"):
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            flag = unknown[1].split("=")[0]
+            raise UserError(f"{flag} is not a flag{nearest(flag, flags)}", where, f"see {self.prog} --help")
+        raise UserError(message, where, f"see {self.prog} --help")
+
+
+def run_command(main: Callable[[], int | None]) -> NoReturn:
+    """Run a command's `main` and end the process with the kit's exit statuses.
+
+    0 done; 1 the measured program failed; 2 the user can fix it; 130 interrupted.
+    Only `KitError`, `KeyboardInterrupt` and a closed standard output are caught: any
+    other exception is a defect of the kit and keeps its traceback.
+    """
+    try:
+        status = main() or 0
+        sys.stdout.flush()
+    except KitError as error:
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        status = error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has gone: point stdout elsewhere so that the
+        # interpreter's own flush at exit does not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
+    sys.exit(status)

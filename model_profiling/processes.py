@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one way the kit starts another program, so that each run leaves argv, exit and duration."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling.errors import MeasurementError, UserError
+
+
+@dataclass(frozen=True)
+class ChildResult:
+    """How one child process went.
+
+    `exit_code` is None when a signal ended it, `signal` is the signal's name or None,
+    `duration_s` is wall-clock seconds, `output` holds standard output and error
+    together (empty when they went to `log`).
+    """
+
+    argv: tuple[str, ...]
+    exit_code: int | None
+    signal: str | None
+    duration_s: float
+    timed_out: bool
+    output: str
+    log: Path | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0 and not self.timed_out
+
+    def outcome(self) -> str:
+        """Say in words how the process ended."""
+        if self.timed_out:
+            return f"ran longer than its limit of {self.duration_s:.0f} s"
+        if self.signal:
+            return f"was ended by {self.signal}"
+        return f"exited with status {self.exit_code}"
+
+    def command_line(self) -> str:
+        return shlex.join(self.argv)
+
+    def require_ok(self, doing: str) -> "ChildResult":
+        """Return self, or raise `MeasurementError` naming the outcome and the log."""
+        if self.ok:
+            return self
+        last = self.output.strip().splitlines()[-1:] or [""]
+        told = f"see {self.log}" if self.log else last[0]
+        raise MeasurementError(f"{doing}: {Path(self.argv[0]).name} {self.outcome()}; {told}")
+
+
+def run_child(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    log: Path | None = None,
+) -> ChildResult:
+    """Run `argv` to its end, never through a shell; kill its whole process group on a time-out.
+
+    Parameters
+    ----------
+    timeout_s : seconds after which the group is killed.
+    env : variables added to this process's own.
+    log : file that standard output and error are appended to; else they are captured.
+
+    Raises
+    ------
+    UserError : the program does not exist or may not be executed.
+    """
+    words = tuple(os.fspath(word) for word in argv)
+    merged = {**os.environ, **(env or {})}
+    sink = open(log, "ab") if log else subprocess.PIPE
+    started = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+            env=merged, cwd=cwd, start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        raise UserError(f"cannot start {words[0]} ({error.strerror})", "as a program",
+                        "install it or correct its path") from error
+    finally:
+        if log:
+            sink.close()
+    output, timed_out = _wait(child, timeout_s)
+    code = child.returncode
+    return ChildResult(
+        argv=words,
+        exit_code=code if code >= 0 else None,
+        signal=_signal_name(-code) if code < 0 else None,
+        duration_s=time.monotonic() - started,
+        timed_out=timed_out,
+        output=output.decode("utf-8", "replace") if output else "",
+        log=log,
+    )
+
+
+def _wait(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes | None, bool]:
+    try:
+        return child.communicate(timeout=timeout_s)[0], False
+    except subprocess.TimeoutExpired:
+        _kill_group(child)
+        return child.communicate()[0], True
+    finally:
+        if child.poll() is None:  # Ctrl-C, for one: leave no measured program running behind us
+            _kill_group(child)
+            child.wait()
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it ended by itself in between
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
