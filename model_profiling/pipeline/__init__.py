@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How launches are planned and made; it never interprets a trace."""
