@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The experiment configuration: its JSON Schema, its values, and errors that name the key."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from model_profiling import PACKAGE_DIR
+from model_profiling.errors import UserError, nearest
+from model_profiling.files import read_json
+
+SCHEMA_FILE = PACKAGE_DIR / "configs" / "config.schema.json"
+DEFAULT_PAIRS = 8
+#: `--quick`: enough to see that everything works, too few for a verdict.
+QUICK_PAIRS = 4
+#: Names that a run directory uses itself; an experiment's folder may not take them.
+RESERVED_NAMES = frozenset({"figures", "inputs"})
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One arm of the comparison, with every default filled in."""
+
+    name: str
+    mode: str = "timing"
+    runs: int = 20
+    warmup: int = 3
+    traced_runs: int = 10
+    threads: tuple[int, ...] = (1,)
+    disable_cpu_features: str | tuple[str, ...] = ()
+    runner: str = "auto"
+    runner_path: str | None = None
+    inputs: tuple[str, ...] = ()
+    cpu_affinity: str | tuple[int, ...] | None = None
+    extra_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Config:
+    """A validated configuration; `compare_pairs` holds (baseline, candidate) names."""
+
+    model: Path
+    output_root: Path
+    experiments: tuple[Experiment, ...]
+    pairs: int = DEFAULT_PAIRS
+    seed: int | None = None
+    compare_pairs: tuple[tuple[str, str], ...] = ()
+
+    def experiment(self, name: str) -> Experiment:
+        return next(e for e in self.experiments if e.name == name)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the configuration as plain JSON values, for the manifest."""
+        plain = asdict(self)
+        plain["model"], plain["output_root"] = str(self.model), str(self.output_root)
+        return json.loads(json.dumps(plain))
+
+    @classmethod
+    def from_json(cls, plain: dict) -> "Config":
+        """Rebuild a configuration from a manifest's `to_json` form."""
+        experiments = tuple(Experiment(**{k: _tuple(v) for k, v in e.items()}) for e in plain["experiments"])
+        return cls(Path(plain["model"]), Path(plain["output_root"]), experiments, plain["pairs"], plain["seed"],
+                   tuple((a, b) for a, b in plain["compare_pairs"]))
+
+
+def load_config(path: Path) -> Config:
+    """Read and validate a configuration file.
+
+    Raises
+    ------
+    UserError : not JSON, an unknown key (with the nearest valid one), a wrong type or
+        value, a missing model, or names that do not fit together. Nothing is written.
+    """
+    raw = read_json(path, "config")
+    _check_schema(raw, path)
+    config = _build(raw)
+    _check_names(config, path)
+    if not config.model.is_file():
+        what = "is a folder" if config.model.is_dir() else "does not exist"
+        raise UserError(f"the model {config.model} {what}", f"in \"model\" of {path}",
+                        "export it first (export_model.py) or correct the path; it is relative to the current directory")
+    return config
+
+
+def restrict(config: Config, only: Sequence[str]) -> Config:
+    """Return `config` with the experiments in `only` alone, and the comparisons left between them."""
+    names = [e.name for e in config.experiments]
+    for name in only:
+        if name not in names:
+            raise UserError(f"{name} is not an experiment{nearest(name, names)}", "in --only",
+                            f"name one of {', '.join(names)}")
+    kept = tuple(e for e in config.experiments if e.name in only)
+    pairs = tuple(p for p in config.compare_pairs if set(p) <= set(only))
+    return replace(config, experiments=kept, compare_pairs=pairs)
+
+
+@functools.cache
+def _validator() -> object:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+
+
+def _check_schema(raw: object, path: Path) -> None:
+    from jsonschema.exceptions import best_match
+
+    errors = list(_validator().iter_errors(raw))
+    # An unknown key is the likeliest slip and the clearest message: report it first.
+    unknown = [e for e in errors if e.validator == "additionalProperties"]
+    error = unknown[0] if unknown else best_match(errors)
+    if error is None:
+        return
+    place = _key_path(error.absolute_path)
+    where = f"in {place} of {path}" if place else f"in {path}"
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        key = next(k for k in error.instance if k not in known)
+        raise UserError(f"{json.dumps(key)} is not a key of the config{nearest(key, known)}", where,
+                        f"use one of {', '.join(k for k in known if k != '$schema')}")
+    if error.validator == "required":
+        missing = next(k for k in error.validator_value if k not in error.instance)
+        raise UserError(f"the key \"{missing}\" is missing", where, "add it")
+    shown = json.dumps(error.instance, ensure_ascii=False)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    raise UserError(f"{shown} is not valid", where, _expectation(error))
+
+
+def _expectation(error: object) -> str:
+    value = error.validator_value
+    described = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    words = {
+        "type": f"use {'an' if str(value)[0] in 'aeiou' else 'a'} {value}",
+        "minimum": f"use {value} or more",
+        "maximum": f"use {value} or less",
+        "enum": f"use one of {', '.join(map(str, value))}" if error.validator == "enum" else "",
+        "minItems": f"give at least {value}",
+        "maxItems": f"give at most {value}",
+        "minLength": "do not leave it empty",
+        "uniqueItems": "name each value once",
+    }
+    return words.get(error.validator) or described or "see model_profiling/configs/config.schema.json"
+
+
+def _key_path(parts: Iterator[str | int]) -> str:
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
+    return text
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _build(raw: dict) -> Config:
+    shared = {k: raw[k] for k in ("runner", "runner_path") if k in raw}
+    experiments = []
+    for item in raw["experiments"]:
+        # An experiment's own runner replaces the shared runner_path too, and the other way round.
+        own = {} if {"runner", "runner_path"} & item.keys() else shared
+        experiments.append(Experiment(**{k: _tuple(v) for k, v in {**own, **item}.items()}))
+    pairs = raw.get("analysis", {}).get("compare_pairs", [])
+    return Config(
+        model=Path(raw["model"]), output_root=Path(raw["output_root"]), experiments=tuple(experiments),
+        pairs=raw.get("pairs", DEFAULT_PAIRS), seed=raw.get("seed"),
+        compare_pairs=tuple((a, b) for a, b in pairs),
+    )
+
+
+def _check_names(config: Config, path: Path) -> None:
+    names = [e.name for e in config.experiments]
+    for index, experiment in enumerate(config.experiments):
+        where = f"in experiments[{index}] of {path}"
+        if experiment.name in names[:index]:
+            raise UserError(f"the experiment name {experiment.name} stands twice", where, "give each its own name")
+        if experiment.name in RESERVED_NAMES:
+            raise UserError(f"{experiment.name} is a name that the run directory uses itself", where, "choose another")
+        if experiment.mode != "timing":
+            raise UserError(f"mode \"{experiment.mode}\" is not available in this version", where, "use \"timing\"")
+    for index, (baseline, candidate) in enumerate(config.compare_pairs):
+        where = f"in analysis.compare_pairs[{index}] of {path}"
+        for name in (baseline, candidate):
+            if name not in names:
+                raise UserError(f"{name} is not an experiment{nearest(name, names)}", where,
+                                f"name one of {', '.join(names)}")
+        if baseline == candidate:
+            raise UserError(f"{baseline} is compared with itself", where, "name two experiments (or use --aa)")
+        if not set(config.experiment(baseline).threads) & set(config.experiment(candidate).threads):
+            raise UserError(f"{baseline} and {candidate} have no thread count in common", where,
+                            "give both the same \"threads\"")

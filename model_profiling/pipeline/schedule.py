@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: which launches are made in which order. Pure data, knowing nothing of how they run.
+
+A pair holds one launch of every experiment that has its thread count (a block, when
+there are more than two experiments), and a coin decides the order within it. Each
+order depends on the seed, the pair and the attempt alone, so that a plan can be
+extended, resumed or spread over devices without replaying anything.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from model_profiling.pipeline.config import Config
+
+#: A void pair is made again at most this often.
+MAX_REDOS = 3
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One block of launches: pair number, thread count, and the experiments it launches."""
+
+    index: int
+    threads: int
+    experiments: tuple[str, ...]
+
+    def order(self, seed: int, attempt: int = 0) -> tuple[str, ...]:
+        """Return the experiments in the order this attempt launches them."""
+        names = sorted(self.experiments)
+        _generator(seed, "order", self.threads, self.index, attempt).shuffle(names)
+        return tuple(names)
+
+
+def plan_pair_index(config: Config, seed: int, index: int) -> list[Pair]:
+    """Return the pairs numbered `index`: one for each thread count, in random order."""
+    counts = sorted({count for e in config.experiments for count in e.threads})
+    _generator(seed, "threads", index).shuffle(counts)
+    return [
+        Pair(index, count, tuple(e.name for e in config.experiments if count in e.threads))
+        for count in counts
+    ]
+
+
+def plan(config: Config, seed: int, pairs: int) -> list[Pair]:
+    """Return the whole plan, `pairs` pairs for each thread count."""
+    return [pair for index in range(pairs) for pair in plan_pair_index(config, seed, index)]
+
+
+def _generator(seed: int, *key: object) -> random.Random:
+    # A string seed is hashed with SHA-512 by `random`, the same on every platform and version.
+    return random.Random(":".join(map(str, (seed, *key))))
