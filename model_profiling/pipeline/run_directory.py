@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The run directory: every file's name, and how its manifest and launches are read and written.
+
+Files are appended to or renamed into place, so a run killed at any moment leaves a
+directory that `--resume` takes up, losing at most the launch in flight.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from pathlib import Path
+
+from model_profiling.errors import UserError
+from model_profiling.files import append_json_line, make_folder, read_json, write_json, writing
+
+SCHEMA_VERSION = 1
+TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
+
+
+def utc_now() -> str:
+    """Return the time as ISO 8601 in UTC, with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One line of launches.jsonl: one process that ran the model. Times are ns where named so."""
+
+    experiment: str
+    threads: int
+    pair: int
+    attempt: int
+    order: int
+    index: int
+    started: str
+    runner: str
+    argv: tuple[str, ...]
+    exit_code: int | None
+    signal: str | None
+    duration_s: float
+    log: str
+    schema_version: int = SCHEMA_VERSION
+    threads_resolved: int | None = None
+    load_ms: float | None = None
+    warmup_ns: tuple[int, ...] = ()
+    latency_ns: tuple[int, ...] = ()
+    traced_ns: tuple[int, ...] = ()
+    traced_warmup: int = 0
+    peak_rss_mib: float | None = None
+    masked_cpu_features: tuple[str, ...] = ()
+    active_cpu_features: tuple[str, ...] = ()
+    outputs: tuple[dict, ...] = ()
+    agreement: tuple[dict, ...] = ()
+    etdump: str | None = None
+    etdump_sha256: str | None = None
+    before: dict = field(default_factory=dict)
+    after: dict = field(default_factory=dict)
+    probe_ns: int | None = None
+    void: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the process did its work; a void launch may still be ok."""
+        return self.exit_code == 0 and bool(self.latency_ns)
+
+    @property
+    def counts(self) -> bool:
+        return self.ok and self.void is None
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict) -> "Launch":
+        known = {f.name for f in fields(cls)}
+        if not isinstance(plain, dict) or set(plain) - known:
+            raise ValueError(f"unknown keys {sorted(set(plain) - known)}" if isinstance(plain, dict) else "not an object")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+
+
+class RunDirectory:
+    """Names, reading and writing of everything under one `output_root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self.manifest = self.root / "manifest.json"
+        self.launches = self.root / "launches.jsonl"
+        self.metrics = self.root / "metrics.json"
+        self.analysis_summary = self.root / "analysis_summary.json"
+        self.noise_floor = self.root / "noise_floor.json"
+        self.validation_report = self.root / "validation_report.json"
+        self.report_md = self.root / "report.md"
+        self.report_html = self.root / "report.html"
+        self.figures = self.root / "figures"
+        self.timeline_json = self.root / "timeline.json"
+        self.inputs = self.root / "inputs"
+        self.work = self.root / ".work"
+        self._lock = self.root / ".lock"
+
+    def pipeline_summary_json(self, model_id: str) -> Path:
+        return self.root / f"{model_id}_pipeline_summary.json"
+
+    def pipeline_summary_md(self, model_id: str) -> Path:
+        return self.root / f"{model_id}_pipeline_summary.md"
+
+    def table(self, model_id: str, experiment: str, threads: int, kind: str) -> Path:
+        """Return where a table of `kind` (one of `TABLE_KINDS`) lies."""
+        if kind not in TABLE_KINDS:
+            raise ValueError(kind)
+        return self.root / experiment / f"{model_id}_{experiment}_t{threads}_{kind}.csv"
+
+    def raw(self, experiment: str, threads: int, pair: int, attempt: int, suffix: str) -> Path:
+        """Return a launch's raw file; a redone pair keeps the files of its void attempts."""
+        redo = f"_redo{attempt}" if attempt else ""
+        return self.root / experiment / f"{experiment}_t{threads}_p{pair}{redo}{suffix}"
+
+    def exists(self) -> bool:
+        return self.manifest.is_file()
+
+    def read_manifest(self) -> dict:
+        """Return the manifest, or raise the `UserError` for a folder that is not a run."""
+        if not self.root.is_dir():
+            raise UserError("there is no run directory", f"at {self.root}",
+                            "name the output_root of a finished run, or run mac_pipeline.py first")
+        if not self.manifest.is_file():
+            raise UserError("the folder holds no run (manifest.json is missing)", f"at {self.root}",
+                            "name the output_root of a run, or run mac_pipeline.py first")
+        manifest = read_json(self.manifest, "manifest")
+        if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
+            raise UserError("the manifest is of another version of the kit", f"at {self.manifest}",
+                            "run the experiment again with this version")
+        if manifest.get("digest") != manifest_digest(manifest):
+            raise UserError("the manifest was edited after it was written (its digest does not match)",
+                            f"at {self.manifest}", "restore it or run the experiment again")
+        return manifest
+
+    def write_manifest(self, manifest: dict) -> None:
+        """Write the manifest with its digest, atomically."""
+        write_json(self.manifest, {**manifest, "digest": manifest_digest(manifest)})
+
+    def read_launches(self) -> list[Launch]:
+        """Return the recorded launches; a last line torn by a kill is left out.
+
+        Raises
+        ------
+        UserError : a whole line that is not a launch.
+        """
+        launches = []
+        for number, line in enumerate(self._whole_lines(), 1):
+            try:
+                launches.append(Launch.from_json(json.loads(line)))
+            except (ValueError, TypeError) as error:
+                raise UserError(f"a line is not a launch ({error})", f"at {self.launches}:{number}",
+                                "restore the file or run the experiment again") from error
+        return launches
+
+    def append_launch(self, launch: Launch) -> None:
+        append_json_line(self.launches, launch.to_json())
+
+    def drop_torn_line(self) -> None:
+        """Cut a line torn by a kill off launches.jsonl, so that appending begins on a new one."""
+        if self.launches.is_file():
+            whole = sum(len(line) + 1 for line in self._whole_lines())
+            if whole < self.launches.stat().st_size:
+                with writing(self.launches):
+                    os.truncate(self.launches, whole)
+
+    def _whole_lines(self) -> list[bytes]:
+        if not self.launches.is_file():
+            return []
+        return self.launches.read_bytes().split(b"\n")[:-1]
+
+    def set_aside(self) -> Path:
+        """Rename the whole directory to `<root>.<UTC time>` and return the new name."""
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        target, number = self.root.with_name(f"{self.root.name}.{stamp}"), 1
+        while target.exists():
+            target, number = self.root.with_name(f"{self.root.name}.{stamp}-{number}"), number + 1
+        with writing(target):
+            self.root.rename(target)
+        return target
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory against a second run into it; the lock ends with the process."""
+        make_folder(self.root)
+        with writing(self._lock), open(self._lock, "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError("another run is writing", f"to {self.root}",
+                                "wait for it, or choose another output_root") from error
+            yield
+
+
+def manifest_digest(manifest: dict) -> str:
+    """Return the SHA-256 over the manifest's canonical JSON without its digest."""
+    plain = {k: v for k, v in manifest.items() if k != "digest"}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def newest_attempts(launches: Sequence[Launch]) -> dict[tuple[int, int], list[Launch]]:
+    """Group launches by (threads, pair), keeping each pair's newest attempt alone.
+
+    Within it, a launch that failed and was made again by `--resume` is represented by
+    its last record.
+    """
+    newest: dict[tuple[int, int], dict[str, Launch]] = {}
+    for launch in launches:
+        held = newest.setdefault((launch.threads, launch.pair), {})
+        if held and next(iter(held.values())).attempt < launch.attempt:
+            held.clear()
+        held[launch.experiment] = launch
+    return {key: list(held.values()) for key, held in newest.items()}
