@@ -124,6 +124,14 @@ class RunDirectory:
     def exists(self) -> bool:
         return self.manifest.is_file()
 
+    def is_finished(self) -> bool:
+        """Return whether every planned launch was made; False where the manifest does not say so."""
+        try:
+            manifest = json.loads(self.manifest.read_bytes())
+        except (OSError, ValueError):
+            return False
+        return isinstance(manifest, dict) and manifest.get("finished") is not None
+
     def read_manifest(self) -> dict:
         """Return the manifest, or raise the `UserError` for a folder that is not a run."""
         if not self.root.is_dir():

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This host as the device: files stay where they are, a launch is a child process."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from model_profiling.errors import UserError
+from model_profiling.pipeline import cpu_features, host_state
+from model_profiling.pipeline.cpu_features import CpuFeatures
+from model_profiling.processes import ChildResult, run_child
+
+
+class LocalDevice:
+    """macOS or Linux, the machine the kit runs on."""
+
+    name = "local"
+
+    def describe(self) -> dict[str, object]:
+        return {"system": platform.system(), "release": platform.release(), "machine": platform.machine(),
+                "python": platform.python_version()}
+
+    def cpu_features(self) -> CpuFeatures:
+        return cpu_features.detect()
+
+    def state(self) -> dict[str, object]:
+        return host_state.read_state()
+
+    def probe_ns(self) -> int:
+        return host_state.probe_ns()
+
+    def push(self, path: Path) -> Path:
+        return path.resolve()
+
+    def workspace(self, work: Path) -> Path:
+        return work.resolve()
+
+    def collect(self, work: Path) -> None:
+        pass  # the launch wrote there itself
+
+    def max_frequency_khz(self) -> Mapping[int, int]:
+        return host_state.max_frequency_khz()
+
+    def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float, log: Path,
+            affinity: tuple[int, ...] | None = None) -> ChildResult:
+        with _pinned(affinity):
+            return run_child(argv, env=env, timeout_s=timeout_s, log=log)
+
+
+@contextmanager
+def _pinned(cores: tuple[int, ...] | None) -> Iterator[None]:
+    """Pin this process for a moment, so that the child it starts inherits the mask."""
+    if cores is None:
+        yield
+        return
+    if not hasattr(os, "sched_setaffinity"):
+        raise UserError(f"{platform.system()} cannot pin a process to cores", "in \"cpu_affinity\" of the config",
+                        "remove the key")
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError as error:
+        raise UserError(f"this machine has no cores {list(cores)} to pin to", "in \"cpu_affinity\" of the config",
+                        f"use some of {sorted(before)}") from error
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the machine was doing around a launch: temperature, frequency, governor, load, a CPU probe.
+
+Read from Linux's sysfs and macOS's `pmset`; whatever a machine does not offer is left
+out rather than guessed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import time
+from pathlib import Path
+
+from model_profiling.processes import run_child
+
+_SYSFS = Path("/sys")
+#: The probe hashes this much, long enough (several ms) to outlast timer resolution.
+_PROBE_BYTES = 4 << 20
+_PROBE_REPEATS = 5
+_PROBE_DATA = bytes(_PROBE_BYTES)
+
+
+def read_state() -> dict[str, object]:
+    """Return the machine's state now: `load1` (runnable tasks), and where known
+    `temperature_c`, `frequency_khz` (per core), `governor`, `thermal` (macOS, words)."""
+    state: dict[str, object] = {"load1": round(os.getloadavg()[0], 2)}
+    if platform.system() == "Darwin":
+        state.update(_macos_thermal())
+    else:
+        state.update(_linux_state(_SYSFS))
+    return state
+
+
+def probe_ns() -> int:
+    """Return the fastest of a few repeats of fixed CPU work, in ns.
+
+    The same work takes longer when the clock frequency has dropped or another process
+    shares the core; the minimum ignores a single interruption.
+    """
+    best = None
+    for _ in range(_PROBE_REPEATS):
+        started = time.perf_counter_ns()
+        hashlib.sha256(_PROBE_DATA).digest()
+        taken = time.perf_counter_ns() - started
+        best = taken if best is None else min(best, taken)
+    return best
+
+
+def max_frequency_khz(sysfs: Path = _SYSFS) -> dict[int, int]:
+    """Return each core's maximum frequency in kHz; empty where the system does not say."""
+    found = {}
+    for file in sysfs.glob("devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq"):
+        value = _number(file)
+        if value is not None:
+            found[int(file.parent.parent.name[3:])] = value
+    return found
+
+
+def _linux_state(sysfs: Path) -> dict[str, object]:
+    state: dict[str, object] = {}
+    temperatures = [_number(p) for p in sorted(sysfs.glob("class/thermal/thermal_zone*/temp"))]
+    known = [t / 1000 for t in temperatures if t is not None]  # sysfs counts millidegrees
+    if known:
+        state["temperature_c"] = max(known)
+    policies = sorted(sysfs.glob("devices/system/cpu/cpu[0-9]*/cpufreq"))
+    frequencies = [f for f in (_number(p / "scaling_cur_freq") for p in policies) if f is not None]
+    if frequencies:
+        state["frequency_khz"] = frequencies
+    governors = sorted({g for g in (_text(p / "scaling_governor") for p in policies) if g})
+    if governors:
+        state["governor"] = "+".join(governors)
+    return state
+
+
+def _macos_thermal() -> dict[str, object]:
+    told = run_child(["pmset", "-g", "therm"], timeout_s=10).output
+    limits = dict(re.findall(r"(CPU_\w+)\s*=\s*(\d+)", told))
+    return {"thermal": {name: int(value) for name, value in limits.items()}} if limits else {}
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return None  # absent, or the driver refuses to be read just now
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text and re.fullmatch(r"-?\d+", text) else None

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One launch: start the runner on the device, bring back what it wrote, record all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from model_profiling.agreement import compare
+from model_profiling.errors import MeasurementError
+from model_profiling.files import make_folder, sha256, writing
+from model_profiling.pipeline.config import Experiment
+from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.run_directory import Launch, RunDirectory, utc_now
+from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
+from model_profiling.processes import ChildResult
+
+#: A launch that takes longer is ended: far beyond any sensible model on a phone core.
+LAUNCH_LIMIT_S = 1800.0
+#: A launch whose probe is this much over the run's baseline shared its core or ran at a
+#: lower clock; 10 % is well above the probe's own scatter on an idle machine (about 2 %).
+PROBE_LIMIT = 1.10
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One experiment made ready to launch: its runner, what to switch off, where to pin."""
+
+    experiment: Experiment
+    runner: Runner
+    disabled: tuple[str, ...]
+    affinity: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which launch of the plan this is."""
+
+    pair: int
+    threads: int
+    attempt: int
+    order: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A recorded launch and, while its pair lasts, its output tensors."""
+
+    launch: Launch
+    tensors: tuple[np.ndarray, ...]
+
+
+class Launcher:
+    """Makes launches on one device into one run directory.
+
+    Parameters
+    ----------
+    probe_baseline_ns : time of the fixed CPU work on the machine as the run began; None
+        where the device cannot run the probe.
+    """
+
+    def __init__(self, directory: RunDirectory, device: Device, model: Path, inputs: Sequence[Path],
+                 seed: int, probe_baseline_ns: int | None) -> None:
+        self._directory, self._device = directory, device
+        self._model, self._inputs = model, tuple(inputs)
+        self._seed, self._baseline = seed, probe_baseline_ns
+
+    def launch(self, arm: Arm, place: Place, partners: Sequence[Outcome]) -> Outcome:
+        """Make one launch, compare its outputs with its partners' and append it to launches.jsonl.
+
+        Raises
+        ------
+        MeasurementError : the runner failed; the failed launch is recorded first.
+        """
+        name = arm.experiment.name
+        work = self._fresh_work_folder()
+        log = self._directory.raw(name, place.threads, place.pair, place.attempt, ".log")
+        make_folder(log.parent)
+        request = self._request(arm, place, work, log)
+        argv, env = arm.runner.command(request)
+        started, before, probes = utc_now(), self._device.state(), [self._device.probe_ns()]
+        child = self._device.run(argv, env=env, timeout_s=LAUNCH_LIMIT_S, log=log, affinity=arm.affinity)
+        probes.append(self._device.probe_ns())
+        launch = Launch(
+            experiment=name, threads=place.threads, pair=place.pair, attempt=place.attempt, order=place.order,
+            index=place.index, started=started, runner=arm.runner.name, argv=child.argv,
+            exit_code=child.exit_code, signal=child.signal, duration_s=round(child.duration_s, 6),
+            log=self._relative(log), before=before, after=self._device.state(),
+            probe_ns=max((p for p in probes if p is not None), default=None),
+        )
+        try:
+            return self._finish(launch, arm, request, child, partners)
+        except MeasurementError as error:
+            self._directory.append_launch(replace(launch, void=f"failed: {error}"))
+            raise MeasurementError(f"{name} (pair {place.pair}, {place.threads} threads): {error}") from error
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _fresh_work_folder(self) -> Path:
+        shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left
+        return make_folder(self._directory.work)
+
+    def _request(self, arm: Arm, place: Place, work: Path, log: Path) -> LaunchRequest:
+        there = self._device.workspace(work)
+        experiment = arm.experiment
+        return LaunchRequest(
+            model=self._device.push(self._model), inputs=tuple(self._device.push(p) for p in self._inputs),
+            warmup=experiment.warmup, runs=experiment.runs, traced_runs=experiment.traced_runs,
+            threads=place.threads, disable_cpu_features=arm.disabled, etdump=there / "trace.etdump",
+            result=there / "result.json", outputs_dir=there / "outputs", log=log,
+            timeout_s=LAUNCH_LIMIT_S, extra_args=experiment.extra_args, seed=self._seed,
+        )
+
+    def _finish(self, launch: Launch, arm: Arm, request: LaunchRequest, child: ChildResult,
+                partners: Sequence[Outcome]) -> Outcome:
+        self._device.collect(self._directory.work)
+        measured = arm.runner.read(request, child)
+        tensors = _read_tensors(measured)
+        launch = replace(
+            _with_measurement(launch, measured),
+            outputs=tuple(_describe(t) for t in tensors),
+            agreement=tuple(_agreement(partner, tensors) for partner in partners),
+            void=self._void_reason(launch.probe_ns),
+            **self._keep_trace(launch, request),
+        )
+        self._directory.append_launch(launch)
+        return Outcome(launch, tensors)
+
+    def _keep_trace(self, launch: Launch, request: LaunchRequest) -> dict[str, str]:
+        written = self._directory.work / request.etdump.name
+        if not written.is_file():
+            return {}
+        kept = self._directory.raw(launch.experiment, launch.threads, launch.pair, launch.attempt, ".etdump")
+        with writing(kept):
+            os.replace(written, kept)
+        return {"etdump": self._relative(kept), "etdump_sha256": sha256(kept)}
+
+    def _void_reason(self, probe_ns: int | None) -> str | None:
+        if probe_ns is None or self._baseline is None or probe_ns <= PROBE_LIMIT * self._baseline:
+            return None
+        return f"CPU probe took {probe_ns / self._baseline:.2f} times its baseline"
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._directory.root).as_posix()
+
+
+def _with_measurement(launch: Launch, measured: LaunchMeasurement) -> Launch:
+    mib = measured.peak_rss_bytes / 2**20 if measured.peak_rss_bytes else None
+    return replace(
+        launch, threads_resolved=measured.threads,
+        load_ms=None if measured.load_ns is None else measured.load_ns / 1e6,
+        warmup_ns=measured.warmup_ns, latency_ns=measured.latency_ns, traced_ns=measured.traced_ns,
+        traced_warmup=measured.traced_warmup, peak_rss_mib=None if mib is None else round(mib, 3),
+        masked_cpu_features=measured.masked_cpu_features, active_cpu_features=measured.active_cpu_features,
+    )
+
+
+def _read_tensors(measured: LaunchMeasurement) -> tuple[np.ndarray, ...]:
+    tensors = []
+    for output in measured.outputs:
+        data = np.fromfile(output.path, dtype=np.dtype(output.dtype))
+        if data.size != int(np.prod(output.shape, dtype=np.int64)):
+            raise MeasurementError(f"the runner wrote {data.size} values for an output of shape {list(output.shape)}")
+        tensors.append(data.reshape(output.shape))
+    return tuple(tensors)
+
+
+def _describe(tensor: np.ndarray) -> dict[str, object]:
+    return {"dtype": str(tensor.dtype), "shape": list(tensor.shape),
+            "sha256": hashlib.sha256(np.ascontiguousarray(tensor).tobytes()).hexdigest()}
+
+
+def _agreement(partner: Outcome, tensors: tuple[np.ndarray, ...]) -> dict[str, object]:
+    try:
+        return {"with": partner.launch.experiment, **compare(partner.tensors, tensors).to_json()}
+    except ValueError as error:
+        raise MeasurementError(f"outputs do not fit those of {partner.launch.experiment}: {error}") from error

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carry out a plan: every pair in order, void pairs again, more pairs while the stop rule asks."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from model_profiling.console import progress, say
+from model_profiling.errors import MeasurementError
+from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, estimate, wants_more_pairs
+from model_profiling.pipeline import preparation
+from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.launching import Arm, Launcher, Outcome, Place
+from model_profiling.pipeline.preparation import RunOptions
+from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
+from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
+
+
+def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
+    """Run every launch of the configuration; return the finished run directory.
+
+    Raises
+    ------
+    UserError : anything the user can fix, before the first launch.
+    MeasurementError : a launch failed; what was measured stays and can be resumed.
+    """
+    directory = RunDirectory(config.output_root)
+    arms, feature = preparation.prepare_arms(config, device)
+    preparation.check_model(config.model)
+    aside = preparation.open_directory(directory, options.resume)
+    if aside:
+        say(aside)
+    with directory.locked():
+        manifest = _manifest(config, device, options, directory, arms, feature)
+        say(feature["sentence"])
+        _Run(directory, device, config, arms, manifest).to_the_end()
+    return directory
+
+
+def _manifest(config: Config, device: Device, options: RunOptions, directory: RunDirectory,
+              arms: Sequence[Arm], feature: dict[str, object]) -> dict:
+    if directory.exists():
+        manifest = directory.read_manifest()
+        preparation.check_resumable(manifest, config, options)
+        directory.drop_torn_line()
+        manifest["command_lines"].append(options.command_line)
+    else:
+        seed = preparation.choose_seed(config, options)
+        inputs = preparation.prepare_inputs(config, directory, seed)
+        manifest = preparation.new_manifest(config, device, options, arms, feature, inputs, seed)
+    directory.write_manifest(manifest)
+    return manifest
+
+
+class _Run:
+    """One run while it lasts: what is planned, what is done, what comes next."""
+
+    def __init__(self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm],
+                 manifest: dict) -> None:
+        self._directory, self._config, self._manifest = directory, config, manifest
+        self._arms = {arm.experiment.name: arm for arm in arms}
+        self._seed, self._pairs = manifest["seed"], manifest["pairs"]
+        self._launches = directory.read_launches()
+        inputs = [Path(item["file"]) for item in manifest["inputs"]]
+        self._launcher = Launcher(directory, device, config.model, inputs, self._seed, manifest["probe_baseline_ns"])
+
+    def to_the_end(self) -> None:
+        """Make all launches that are missing, then mark the run as finished."""
+        planned = plan(self._config, self._seed, self._pairs)
+        with progress("profiling", sum(len(p.experiments) for p in planned)) as advance:
+            for pair in planned:
+                self._complete(pair, advance)
+        index = self._pairs
+        while self._wants_more(index):
+            extra = plan_pair_index(self._config, self._seed, index)
+            with progress("more pairs for the precision asked", sum(len(p.experiments) for p in extra)) as advance:
+                for pair in extra:
+                    self._complete(pair, advance)
+            index += 1
+        shutil.rmtree(self._directory.work, ignore_errors=True)
+        if self._manifest["finished"] is None:
+            self._directory.write_manifest({**self._manifest, "finished": utc_now()})
+
+    def _complete(self, pair: Pair, advance) -> None:
+        """Make the launches of a pair that are missing; make a void pair again, a few times."""
+        attempt, held = self._standing(pair)
+        while True:
+            outcomes: list[Outcome] = []
+            for order, name in enumerate(pair.order(self._seed, attempt)):
+                if name in held:
+                    advance(f"{_title(pair, name)}: done before")
+                    continue
+                outcome = self._launch(pair, attempt, order, name, outcomes)
+                outcomes.append(outcome)
+                held[name] = outcome.launch
+                advance(f"{_title(pair, name)}: {_figure(outcome.launch)}")
+            reasons = [launch.void for launch in held.values() if launch.void]
+            if not reasons or attempt >= MAX_REDOS:
+                return
+            say(f"pair {pair.index + 1} is void ({reasons[0]}): made again, {attempt + 1} of {MAX_REDOS}")
+            attempt, held, advance = attempt + 1, {}, lambda text: None
+
+    def _standing(self, pair: Pair) -> tuple[int, dict[str, Launch]]:
+        """Return the attempt that a pair is at, and the launches of it that stand."""
+        newest = newest_attempts(self._launches).get((pair.threads, pair.index), [])
+        attempt = newest[0].attempt if newest else 0
+        return attempt, {launch.experiment: launch for launch in newest if launch.ok}
+
+    def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
+        rivals = {n for couple in self._config.compare_pairs if name in couple for n in couple}
+        place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
+        try:
+            outcome = self._launcher.launch(
+                self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
+        except MeasurementError as error:
+            again = "see the log under the run directory, then run again with --resume"
+            raise MeasurementError(f"{error}; {again}") from error
+        self._launches.append(outcome.launch)
+        return outcome
+
+    def _wants_more(self, pairs: int) -> bool:
+        precision = self._manifest["precision_percent"]
+        if precision is None or pairs >= MAX_ADAPTIVE_PAIRS:
+            return False
+        return any(wants_more_pairs(result, precision) for result in self._estimates())
+
+    def _estimates(self):
+        medians: dict[tuple[str, int], dict[int, float]] = {}
+        for block in newest_attempts(self._launches).values():
+            if all(launch.counts for launch in block):
+                for launch in block:
+                    medians.setdefault((launch.experiment, launch.threads), {})[launch.pair] = statistics.median(launch.latency_ns)
+        for baseline, candidate in self._config.compare_pairs:
+            for threads in self._config.experiment(baseline).threads:
+                first, second = medians.get((baseline, threads), {}), medians.get((candidate, threads), {})
+                common = sorted(first.keys() & second.keys())
+                if common:
+                    yield estimate([first[p] for p in common], [second[p] for p in common])
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """Return a command line as a person would type it again."""
+    return shlex.join(argv)
+
+
+def _title(pair: Pair, name: str) -> str:
+    threads = f"{pair.threads} thread{'s' if pair.threads > 1 else ''}"
+    return f"pair {pair.index + 1}, {threads}, {name}"
+
+
+def _figure(launch: Launch) -> str:
+    return f"{statistics.median(launch.latency_ns) / 1e6:.3f} ms" + (" (void)" if launch.void else "")

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Before the first launch: check everything that can be checked, then open the run directory."""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling import __version__
+from model_profiling.errors import UserError
+from model_profiling.files import sha256, write_bytes
+from model_profiling.pipeline import affinity, cpu_features, program
+from model_profiling.pipeline.config import QUICK_PAIRS, Config, Experiment
+from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.inputs import load_sidecar, make_inputs
+from model_profiling.pipeline.launching import Arm
+from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
+from model_profiling.pipeline.runners import choose_runner, executorch_version
+
+_PROBES_FOR_BASELINE = 5
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run was asked for on the command line."""
+
+    config_path: Path
+    command_line: str
+    resume: bool = False
+    quick: bool = False
+    calibration: bool = False
+    precision_percent: float | None = None
+    seed: int | None = None
+
+
+def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, object]]:
+    """Resolve runners, features and cores; return the arms and the manifest's `feature`.
+
+    Raises
+    ------
+    UserError : a feature that the CPU lacks, a runner or core that is not there.
+    """
+    features = device.cpu_features()
+    pairs = {e.name: cpu_features.resolve(e.disable_cpu_features, features) if e.disable_cpu_features else None
+             for e in config.experiments}
+    arms = [
+        Arm(
+            experiment=e,
+            runner=choose_runner(e.runner, e.runner_path),
+            disabled=pairs[e.name].disabled if pairs[e.name] else (),
+            affinity=affinity.resolve(e.cpu_affinity, device.max_frequency_khz()),
+        )
+        for e in config.experiments
+    ]
+    switched = [(e, pairs[e.name]) for e in config.experiments if pairs[e.name]]
+    if not switched:
+        return arms, {"label": None, "disabled": [], "requested": None,
+                      "sentence": "No CPU feature is switched between these experiments."}
+    experiment, pair = switched[0]
+    requested = experiment.disable_cpu_features
+    return arms, {"label": pair.label, "disabled": list(pair.disabled),
+                  "requested": requested if isinstance(requested, str) else list(requested),
+                  "sentence": pair.sentence}
+
+
+def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[list[Path], list[dict]]:
+    """Write the run's input tensors (or check the given ones); return files and their description."""
+    signature = program.read_signature(config.model)
+    given = {e.inputs for e in config.experiments}
+    if len(given) > 1:
+        raise UserError("the experiments name different inputs", "in \"inputs\" of the config",
+                        "give every experiment the same: arms are only comparable on the same data")
+    files = [Path(name) for name in given.pop()]
+    if files:
+        _check_input_files(files, signature)
+    else:
+        for number, tensor in enumerate(make_inputs(signature, load_sidecar(config.model), seed)):
+            files.append(write_bytes(directory.inputs / f"input_{number}.bin", tensor.tobytes()))
+    described = [{"file": str(f), "sha256": sha256(f), "shape": list(spec.shape), "dtype": spec.dtype}
+                 for f, spec in zip(files, signature.inputs)]
+    return files, described
+
+
+def _check_input_files(files: Sequence[Path], signature: program.Signature) -> None:
+    where = "in \"inputs\" of the config"
+    if len(files) != len(signature.inputs):
+        raise UserError(f"{len(files)} input files for a model of {len(signature.inputs)} inputs", where,
+                        "give one file for each input")
+    for file, spec in zip(files, signature.inputs):
+        if not file.is_file():
+            raise UserError(f"the input {file} is not a file", where, "correct the path")
+        if file.stat().st_size != spec.nbytes:
+            raise UserError(f"{file} has {file.stat().st_size} bytes, its input {list(spec.shape)} {spec.dtype} "
+                            f"takes {spec.nbytes}", where, "write the raw tensor, row-major and little-endian")
+
+
+def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequence[Arm],
+                 feature: dict[str, object], inputs: list[dict], seed: int) -> dict[str, object]:
+    """Return the manifest of a run that begins now."""
+    features = device.cpu_features()
+    probes = [p for p in (device.probe_ns() for _ in range(_PROBES_FOR_BASELINE)) if p is not None]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kit_version": __version__,
+        "config": config.to_json(),
+        "config_path": str(options.config_path),
+        "command_lines": [options.command_line],
+        "model": {"id": config.model.stem, "path": str(config.model), "sha256": sha256(config.model),
+                  "bytes": config.model.stat().st_size},
+        "executorch": executorch_version(),
+        "runner": {arm.experiment.name: arm.runner.describe() for arm in arms},
+        "disabled": {arm.experiment.name: list(arm.disabled) for arm in arms},
+        "affinity": {arm.experiment.name: arm.affinity and list(arm.affinity) for arm in arms},
+        "device": device.name,
+        "host": device.describe(),
+        "cpu": {"architecture": features.architecture, "model_name": features.model_name,
+                "cores": features.cores, "features": sorted(features.names)},
+        "feature": feature,
+        "seed": seed,
+        "quick": options.quick,
+        "calibration": options.calibration,
+        "pairs": QUICK_PAIRS if options.quick else config.pairs,
+        "precision_percent": options.precision_percent,
+        "probe_baseline_ns": round(statistics.median(probes)) if probes else None,
+        "inputs": inputs,
+        "started": utc_now(),
+        "finished": None,
+    }
+
+
+def choose_seed(config: Config, options: RunOptions) -> int:
+    """Return the seed asked for, or draw one; either way it is recorded."""
+    if options.seed is not None:
+        return options.seed
+    return secrets.randbelow(2**31) if config.seed is None else config.seed
+
+
+def check_resumable(manifest: dict, config: Config, options: RunOptions) -> None:
+    """Refuse to add launches to a run that was of something else."""
+    where = f"in --resume of {config.output_root}"
+    if manifest["config"] != config.to_json():
+        raise UserError("the configuration has changed since this run began", where,
+                        "restore it, or run without --resume to begin anew")
+    if manifest["model"]["sha256"] != sha256(config.model):
+        raise UserError(f"the model {config.model} has changed since this run began", where,
+                        "restore it, or run without --resume to begin anew")
+    if options.seed not in (None, manifest["seed"]):
+        raise UserError(f"this run has the seed {manifest['seed']}", where, "leave --seed out")
+    if manifest["quick"] != options.quick or manifest["calibration"] != options.calibration:
+        raise UserError("--quick and --aa must be as when this run began", where,
+                        f"{'add' if manifest['quick'] else 'leave out'} --quick, "
+                        f"{'add' if manifest['calibration'] else 'leave out'} --aa")
+
+
+def open_directory(directory: RunDirectory, resume: bool) -> str | None:
+    """Make way for a run; return the sentence to print when an older one was set aside.
+
+    Raises
+    ------
+    UserError : the folder holds files of somebody else, or another run writes to it.
+    """
+    root = directory.root
+    if root.exists() and not root.is_dir():
+        raise UserError(f"{root} is a file", "in \"output_root\" of the config", "name a folder")
+    if directory.exists() and resume:
+        return None
+    held = [p.name for p in root.iterdir() if p.name not in (".lock", ".work", "inputs")] if root.is_dir() else []
+    if held and not directory.exists():
+        raise UserError(f"the folder holds files that are not of a run ({sorted(held)[0]})",
+                        f"at {root} (\"output_root\" of the config)", "name a new or empty folder")
+    if not directory.exists():
+        return None
+    with directory.locked():
+        state = "finished" if directory.is_finished() else "unfinished"
+        return f"An earlier, {state} run was set aside: {directory.set_aside()}"
