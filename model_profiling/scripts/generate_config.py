@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Write an experiment configuration for an exported model: DIR/config.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from model_profiling import PACKAGE_DIR
+from model_profiling.command import CommandParser, run_command
+from model_profiling.console import say
+from model_profiling.errors import UserError
+from model_profiling.files import read_json, write_json
+from model_profiling.pipeline import program
+
+PLATFORMS = ("mac", "android")
+
+
+def build_parser() -> CommandParser:
+    """Return the command's parser."""
+    parser = CommandParser(prog="generate_config.py", description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, metavar="PTE", help="the exported model")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for config.json")
+    parser.add_argument("--platform", choices=PLATFORMS, default="mac",
+                        help="mac: this host, macOS or Linux (default); android: a device over adb")
+    parser.add_argument("--interactive", action="store_true", help="ask for pairs, runs and threads")
+    return parser
+
+
+def main() -> int:
+    args = build_parser().parse_args()
+    program.read_signature(args.model)
+    template = PACKAGE_DIR / "configs" / "templates" / f"{args.platform}_template.json"
+    config = read_json(template, "template")
+    config["model"] = str(args.model)
+    config["output_root"] = str(args.output / "runs" / args.platform)
+    if args.interactive:
+        _ask(config)
+    target = write_json(args.output / "config.json", config)
+    say(f"wrote {target}")
+    say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {json.dumps(str(target))}")
+    return 0
+
+
+def _ask(config: dict) -> None:
+    """Replace values by the user's answers; an empty answer keeps the value shown."""
+    first = config["experiments"][0]
+    config["pairs"] = _positive_numbers("pairs of launches", [config["pairs"]])[0]
+    runs = _positive_numbers("executions a launch", [first["runs"]])[0]
+    threads = _positive_numbers("thread counts, separated by spaces", first["threads"])
+    for experiment in config["experiments"]:
+        experiment["runs"], experiment["threads"] = runs, threads
+
+
+def _positive_numbers(label: str, default: list[int]) -> list[int]:
+    print(f"{label} [{' '.join(map(str, default))}]: ", end="", flush=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise UserError("the answers ended early", "on standard input", "answer every question, or leave out --interactive")
+    words = answer.split()
+    if not all(word.isdigit() and int(word) > 0 for word in words):
+        raise UserError(f"{answer.strip()!r} is not a whole number above 0", f"as {label}", "give for example 1")
+    return list(dict.fromkeys(int(word) for word in words)) or default
+
+
+if __name__ == "__main__":
+    run_command(main)

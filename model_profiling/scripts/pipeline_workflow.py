@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pipelines of every platform share: flags, the run, then analysis and report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from model_profiling.command import CommandParser
+from model_profiling.console import say
+from model_profiling.errors import UserError
+from model_profiling.pipeline.calibration import calibration_config
+from model_profiling.pipeline.config import Config, load_config, restrict
+from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.preparation import RunOptions
+from model_profiling.pipeline.run_directory import RunDirectory
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add the flags that every pipeline has."""
+    parser.add_argument("--config", type=Path, required=True, metavar="JSON", help="the experiment configuration")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="run these experiments alone")
+    parser.add_argument("--analysis-only", action="store_true", help="launch nothing: analyze and report what is there")
+    parser.add_argument("--resume", action="store_true", help="take up an unfinished run")
+    parser.add_argument("--quick", action="store_true", help="4 pairs: shows that everything works, gives no verdict")
+    parser.add_argument("--aa", action="store_true",
+                        help="run one arm against itself to measure this machine's noise floor")
+    parser.add_argument("--precision", type=_percent, metavar="PERCENT",
+                        help="add pairs, up to 20, until the interval's half-width is under PERCENT")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="seed of order and inputs; drawn when not given")
+    parser.add_argument("--verbose", action="store_true", help="say more while working")
+
+
+def run_pipeline(args: argparse.Namespace, device: Device) -> int:
+    """Load the configuration, launch, analyze, report; return the exit status."""
+    if args.quick and args.precision is not None:
+        raise UserError("--quick and --precision contradict each other", "on the command line", "give one of them")
+    config = _effective_config(args)
+    if args.analysis_only:
+        directory = RunDirectory(config.output_root)
+        directory.read_manifest()
+    else:
+        from model_profiling.pipeline import orchestrator
+
+        directory = orchestrator.run(config, device, RunOptions(
+            config_path=args.config, command_line=shlex.join(sys.argv), resume=args.resume, quick=args.quick,
+            calibration=args.aa, precision_percent=args.precision, seed=args.seed,
+        ))
+    analyze_and_report(directory)
+    return 0
+
+
+def analyze_and_report(directory: RunDirectory) -> None:
+    """Make the tables, the summary and the report, and say where they are."""
+    from model_profiling.analysis.run import analyze_run
+    from model_profiling.report.generate import generate_report
+
+    analyze_run(directory)
+    outcome = generate_report(directory)
+    say()
+    for sentence in outcome.sentences:
+        say(sentence)
+    for path in outcome.files:
+        say(f"  {path}")
+
+
+def _effective_config(args: argparse.Namespace) -> Config:
+    config = load_config(args.config)
+    if args.only:
+        config = restrict(config, args.only)
+    if args.seed is not None:
+        config = replace(config, seed=args.seed)
+    return calibration_config(config) if args.aa else config
+
+
+def _percent(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 100:
+        raise argparse.ArgumentTypeError(f"{text} is not a percentage between 0 and 100")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Check a configuration before anything runs: its keys, model, runners, features, output folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model_profiling.command import CommandParser, run_command
+from model_profiling.findings import conclude
+
+
+def build_parser() -> CommandParser:
+    """Return the command's parser."""
+    parser = CommandParser(prog="validate_pipeline.py", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, metavar="JSON", help="the configuration to check")
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    from model_profiling.pipeline.config_checks import check_config
+    from model_profiling.pipeline.devices.local import LocalDevice
+
+    conclude(check_config(args.config, LocalDevice()), str(args.config))
+
+
+if __name__ == "__main__":
+    run_command(main)
