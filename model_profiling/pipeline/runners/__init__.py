@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runners: programs that execute a model in one fresh process and report what they measured.
+
+A runner turns a `LaunchRequest` into a command line, and what the child left behind into a
+`LaunchMeasurement`. It starts nothing itself, so that the same runner serves this host, an
+emulator or a device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from model_profiling.errors import UserError, nearest
+from model_profiling.processes import ChildResult
+
+RUNNER_KINDS = ("auto", "native", "python")
+
+
+@dataclass(frozen=True)
+class LaunchRequest:
+    """One process to start.
+
+    `inputs` are raw little-endian tensor files in C order, one per model input; without
+    any, the runner makes its own from `seed`. `warmup` is a least number of executions,
+    `threads` is 1 or more, `disable_cpu_features` holds names as in `cpu_features`.
+    """
+
+    model: Path
+    inputs: tuple[Path, ...]
+    warmup: int
+    runs: int
+    traced_runs: int
+    threads: int
+    disable_cpu_features: tuple[str, ...]
+    etdump: Path
+    result: Path
+    outputs_dir: Path
+    log: Path
+    timeout_s: float
+    extra_args: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """One output of the model: raw little-endian bytes in C order; `dtype` is numpy's name."""
+
+    path: Path
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LaunchMeasurement:
+    """What a runner reports of one process; times in nanoseconds.
+
+    `threads` is the count the runtime resolved. `latency_ns` are untraced executions
+    after warm-up, `traced_ns` those recorded in the ETDump. `active_cpu_features` is what
+    XNNPACK saw. `traced_warmup` is how many leading Execute blocks of the ETDump to drop.
+    """
+
+    threads: int
+    load_ns: int | None
+    warmup_ns: tuple[int, ...]
+    latency_ns: tuple[int, ...]
+    traced_ns: tuple[int, ...]
+    peak_rss_bytes: int | None
+    masked_cpu_features: tuple[str, ...]
+    active_cpu_features: tuple[str, ...]
+    outputs: tuple[OutputFile, ...]
+    traced_warmup: int
+
+
+class Runner(Protocol):
+    """What the orchestrator needs of a runner; `name` is native, python or executor_runner."""
+
+    name: str
+
+    def describe(self) -> dict[str, object]:
+        """Return the runner's identity for the manifest: path, SHA-256, versions, build."""
+        ...
+
+    def command(self, request: LaunchRequest) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and the variables to add to the environment."""
+        ...
+
+    def read(self, request: LaunchRequest, child: ChildResult) -> LaunchMeasurement:
+        """Return what the child measured.
+
+        Raises
+        ------
+        MeasurementError : it failed, or what it left behind cannot be used.
+        """
+        ...
+
+
+def choose_runner(kind: str, runner_path: str | None) -> Runner:
+    """Return the runner a config asks for, building the native one when it is not there yet.
+
+    Parameters
+    ----------
+    kind : ``auto`` (native where a C++ compiler is there, else python), ``native`` or ``python``.
+    runner_path : an upstream ``executor_runner`` to use instead of either.
+
+    Raises
+    ------
+    UserError : an unknown kind, no such file, or a native runner that cannot be built.
+    """
+    # Each runner is imported when chosen: none should pay for another's imports.
+    if runner_path is not None:
+        from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
+
+        return ExecutorRunner.at(Path(runner_path))
+    if kind not in RUNNER_KINDS:
+        raise UserError(f"unknown runner {kind}{nearest(kind, RUNNER_KINDS)}", "in runner",
+                        f"write one of {', '.join(RUNNER_KINDS)}")
+    if kind in ("auto", "native"):
+        from model_profiling.pipeline.runners.build import build_native, can_build
+        from model_profiling.pipeline.runners.native import NativeRunner
+
+        if kind == "native" or can_build():
+            return NativeRunner(build_native())
+    from model_profiling.pipeline.runners.python import PythonRunner
+
+    return PythonRunner()
