@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One export from a loaded model to files in place, step by step."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling.export import (
+    delegation,
+    lowering,
+    multiply_adds,
+    precision,
+    quantization,
+    sidecar,
+    verification,
+)
+from model_profiling.export.artifacts import ArtifactPaths, put_in_place
+from model_profiling.models import loading
+from model_profiling.models.foreign_code import ForeignCode
+
+STEPS = 5
+_EXPORT_FIX = "make the model exportable there (no data-dependent control flow, fixed shapes, tensors only)"
+_LOWER_FIX = "change the operator there, or export with --backend portable"
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export and where to; `model` or `model_file` names it."""
+
+    model: str | None
+    model_file: Path | None
+    weights: Path | None
+    dtype: str
+    backend: str
+    outdir: Path
+    save_graph: bool = False
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Where the files are and what the sidecar in them says."""
+
+    paths: ArtifactPaths
+    sidecar: dict[str, object]
+    delegation: delegation.Delegation
+
+
+@dataclass(frozen=True)
+class _Program:
+    """A serialized program with what was learned on the way."""
+
+    pte: bytes
+    etrecord: bytes
+    multiply_adds: int
+    delegation: delegation.Delegation
+    graph_text: str
+
+
+def export(request: ExportRequest, step: Callable[[str], None]) -> ExportResult:
+    """Export as `request` says, verify the result, and only then put its files in place.
+
+    Parameters
+    ----------
+    step : told of each of the `STEPS` steps once it is done.
+
+    Raises
+    ------
+    UserError : the model, its weights or the folder are at fault.
+    MeasurementError : the program does not run, or does not agree with the eager model.
+    """
+    started = time.monotonic()
+    model = loading.load(request.model, request.model_file, request.weights)
+    paths = ArtifactPaths(request.outdir, model.name, request.backend, request.dtype)
+    precision.cast_module(model.module, "fp32")
+    samples = precision.cast_inputs([model.example_inputs, *model.calibration_inputs], "fp32")
+    kwargs = precision.cast_inputs(model.example_kwargs, "fp32")
+    reference = verification.reference_outputs(model, samples, kwargs)
+    parameters = sum(value.numel() for value in model.module.parameters())
+    step(f"loaded {model.name} and ran it eagerly")
+
+    taken = precision.cast_inputs(samples, request.dtype)
+    taken_kwargs = precision.cast_inputs(kwargs, request.dtype)
+    program = _make_program(request, model, paths, (taken, taken_kwargs), step)
+
+    produced = verification.run_program(program.pte, taken, taken_kwargs, f"running {paths.pte.name}")
+    agreement = verification.compare(reference, produced)
+    limit = verification.judge(agreement, request.dtype, model.name)
+    step(f"ran {paths.pte.name} and compared it with the eager model")
+
+    summary = {
+        "schema_version": sidecar.SCHEMA_VERSION, "model": model.name, "source": model.source,
+        "dtype": request.dtype, "backend": request.backend,
+        "pte": sidecar.describe_pte(paths.pte.name, program.pte),
+        "inputs": sidecar.describe_inputs(_flattened(taken, taken_kwargs)),
+        "outputs": [sidecar.describe_tensor(value) for value in produced[0]],
+        "parameters": parameters, "multiply_adds": program.multiply_adds,
+        "export_seconds": round(time.monotonic() - started, 3), "versions": sidecar.versions(),
+        "delegation": program.delegation.to_json(),
+        "agreement": {"max_abs_error": agreement.max_abs_error, "max_rel_error": agreement.max_rel_error,
+                      "cosine": agreement.cosine, "limit": limit.to_json(), "passed": True},
+        "seed": loading.SEED,
+    }
+    contents = {paths.pte: program.pte, paths.etrecord: program.etrecord,
+                paths.sidecar: (json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()}
+    if request.save_graph:
+        contents[paths.graph] = program.graph_text.encode()
+    put_in_place(contents)
+    paths.log.unlink(missing_ok=True)  # of an earlier attempt that failed
+    step(f"wrote {len(contents)} files")
+    return ExportResult(paths, summary, program.delegation)
+
+
+def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: ArtifactPaths,
+                  inputs: tuple[list[tuple[object, ...]], dict[str, object]], step: Callable[[str], None]) -> _Program:
+    """Capture, quantize where asked, lower and serialize."""
+    samples, kwargs = inputs
+    with ForeignCode(f"torch.export of {model.name}", _EXPORT_FIX, module=model.module, log=paths.log):
+        precision.cast_module(model.module, request.dtype)
+        program = lowering.capture(model.module, samples[0], kwargs, model.dynamic_shapes)
+        work = multiply_adds.count(program)
+    if request.dtype == "int8":
+        with ForeignCode(f"quantizing {model.name}", "try --dtype fp16, or change the operator there", log=paths.log):
+            quantized = quantization.quantize(program, samples[1:], kwargs)
+            program = lowering.capture(quantized, samples[0], kwargs, model.dynamic_shapes)
+    step("captured the graph" + (f" and quantized it on {len(samples) - 1} inputs" if request.dtype == "int8" else ""))
+    with (ForeignCode(f"lowering {model.name} to {request.backend}", _LOWER_FIX, log=paths.log),
+          delegation.recording_reasons() as recorder):
+        captured_text = str(program)
+        edge = lowering.lower(program, request.backend)
+        edge_graph = edge.exported_program().graph_module
+        described = delegation.describe_edge(edge_graph, recorder, request.backend)
+        graph_text = f"# torch.export\n{captured_text}\n\n# after lowering to {request.backend}\n{edge_graph.graph}\n"
+        final = lowering.serialize(edge)
+        divided = delegation.read_program(final.exported_program().graph_module, described)
+        made = _Program(final.buffer, lowering.etrecord_bytes(final), work, divided, graph_text)
+    step(f"lowered it: {divided.delegated_operators} operators in {divided.delegates} delegates, "
+         f"{divided.portable_operators} outside")
+    return made
+
+
+def _flattened(samples: list[tuple[object, ...]], kwargs: dict[str, object]) -> list[list[object]]:
+    from torch.utils import _pytree as pytree
+
+    return [pytree.tree_leaves((sample, kwargs)) for sample in samples]

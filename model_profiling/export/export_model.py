@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# /// script
+# requires-python = ">=3.10"
+# dependencies = [
+#   "sme-executorch-profiling[export] @ git+https://github.com/ArmDeveloperEcosystem/sme-executorch-profiling",
+# ]
+# ///
+"""Export a PyTorch model to an ExecuTorch program (.pte), run it, and compare it with the eager model.
+
+Writes <model>_<backend>_<dtype>.pte with an .etrecord and a .json beside it. Models come from
+the kit, from ExecuTorch's examples, from --model-file, or from the folders in SME2_MODEL_PATH.
+"""
+import importlib.util, os, shutil, sys
+if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the kit
+    if shutil.which("uv") and not os.environ.get("SME2_KIT_BOOTSTRAP"):
+        os.environ["SME2_KIT_BOOTSTRAP"] = "1"
+        os.execvp("uv", ["uv", "run", "--script", os.path.abspath(__file__), *sys.argv[1:]])
+    print("error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
+          "then start this with .venv/bin/python; or install uv", file=sys.stderr)
+    sys.exit(2)
+
+from pathlib import Path
+
+from model_profiling.command import CommandParser, run_command
+from model_profiling.errors import UserError
+
+
+def build_parser() -> CommandParser:
+    """Return the command's parser."""
+    parser = CommandParser(prog="export_model.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--model", metavar="NAME", help="a model's name; see --list")
+    parser.add_argument("--model-file", metavar="FILE.py", type=Path,
+                        help="a file (or package folder) of yours with the model; --model chooses among several")
+    parser.add_argument("--dtype", metavar="DTYPE", help="fp32, fp16 or int8 (default fp16)")
+    parser.add_argument("--quantize", action="store_true", help="the same as --dtype int8")
+    parser.add_argument("--backend", metavar="BACKEND", default="xnnpack", help="xnnpack (default) or portable")
+    parser.add_argument("--outdir", metavar="DIR", type=Path, help="default: out_<model>/artifacts")
+    parser.add_argument("--weights", metavar="FILE", type=Path, help="a state dict saved with torch.save")
+    parser.add_argument("--save-graph", action="store_true", help="also write the graphs, as <stem>.graph.txt")
+    parser.add_argument("--explain", action="store_true", help="say why each operator outside XNNPACK is there")
+    parser.add_argument("--list", action="store_true", help="list the models, their source and what they lack")
+    parser.add_argument("--verbose", action="store_true", help="show the libraries' own messages")
+    return parser
+
+
+def main() -> int:
+    arguments = build_parser().parse_args()
+    if arguments.list:
+        from model_profiling.export.summary import print_models
+        from model_profiling.models.registry import entries
+
+        print_models(entries())
+        return 0
+    from model_profiling.console import progress
+    from model_profiling.export import export_job, summary
+    from model_profiling.export.artifacts import require_writable
+    from model_profiling.export.quiet import quiet
+
+    request = _request(arguments)
+    require_writable(request.outdir)
+    label = request.model or request.model_file.name
+    with quiet(arguments.verbose), progress(f"exporting {label}", export_job.STEPS) as step:
+        result = export_job.export(request, step)
+    summary.print_result(result)
+    if arguments.explain:
+        summary.print_explanation(result.delegation)
+    return 0
+
+
+def _request(arguments):
+    from model_profiling.export.export_job import ExportRequest
+    from model_profiling.export.lowering import check_backend
+    from model_profiling.export.precision import DEFAULT_DTYPE, check_dtype
+    from model_profiling.models.registry import find
+
+    if arguments.model is None and arguments.model_file is None:
+        raise UserError("no model is named", "on the command line", "use --model NAME (see --list) or --model-file FILE.py")
+    if arguments.quantize and arguments.dtype not in (None, "int8"):
+        raise UserError(f"--quantize means int8, but --dtype says {arguments.dtype}", "on the command line", "give one")
+    dtype = check_dtype("int8" if arguments.quantize else arguments.dtype or DEFAULT_DTYPE)
+    backend = check_backend(arguments.backend)
+    if arguments.model_file is None:
+        find(arguments.model)  # before the outdir is made, and before torch is imported
+    name = arguments.model or arguments.model_file.stem
+    outdir = arguments.outdir or Path(f"out_{name}") / "artifacts"
+    return ExportRequest(arguments.model, arguments.model_file, arguments.weights, dtype, backend, outdir,
+                         arguments.save_graph)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the export command prints: the list of models, the result, the explanation."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from model_profiling.console import say
+from model_profiling.errors import one_line
+from model_profiling.export.delegation import Delegation
+from model_profiling.export.export_job import ExportResult
+from model_profiling.models.registry import ModelEntry
+
+MEGA = 1e6
+SHOWN_OPERATORS = 3  # kinds named in the summary; --explain lists all
+
+
+def print_models(models: Iterable[ModelEntry]) -> None:
+    """Print each model's name, source and what it lacks; one line a model."""
+    models = list(models)
+    width = max((len(one_line(entry.name)) for entry in models), default=0)
+    for entry in models:
+        state = f"needs {', '.join(entry.missing)}" if entry.missing else "ready"
+        say(f"{one_line(entry.name):{width}}  {entry.source:10}  {state}")
+
+
+def print_result(result: ExportResult) -> None:
+    """Print what was made, how large, how it is divided, how far it agrees, and what comes next."""
+    about = result.sidecar
+    agreement, limit = about["agreement"], about["agreement"]["limit"]
+    inputs = ", ".join(f"{'x'.join(map(str, given['shape'])) or 'scalar'} {given['dtype']}" for given in about["inputs"])
+    rows = {
+        "file": f"{result.paths.pte} ({about['pte']['bytes'] / MEGA:.2f} MB)",
+        "inputs": inputs,
+        "parameters": f"{about['parameters']:,}",
+        "work": f"{about['multiply_adds'] / MEGA:,.1f} million multiply-adds",
+        "delegation": _delegation_line(result.delegation),
+        "agreement": f"relative error {agreement['max_rel_error']:.2g} (limit {limit['max_rel_error']:g}), absolute "
+                     f"{agreement['max_abs_error']:.2g}, cosine {agreement['cosine']:.6f} (limit {limit['min_cosine']:g})",
+        "took": f"{about['export_seconds']:.1f} s",
+    }
+    say()
+    say(f"{one_line(str(about['model']))}, {about['dtype']}, {about['backend']}")
+    for label, text in rows.items():
+        say(f"  {label:<11} {one_line(text)}")
+    say()
+    say(f"Next: {next_command(result.paths.pte)}")
+
+
+def _delegation_line(divided: Delegation) -> str:
+    inside = (f"{_plural(divided.delegated_operators, 'operator')} in "
+              f"{_plural(divided.delegates, 'XNNPACK delegate')}")
+    if not divided.not_delegated:
+        return f"{inside}, none outside"
+    kinds: dict[str, int] = {}
+    for entry in divided.not_delegated:
+        kinds[entry.operator] = kinds.get(entry.operator, 0) + entry.count
+    named = ", ".join(f"{count} {name}" for name, count in list(kinds.items())[:SHOWN_OPERATORS])
+    more = ", ..." if len(kinds) > SHOWN_OPERATORS else ""
+    return f"{inside}; {divided.portable_operators} outside ({named}{more}): --explain says why"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def print_explanation(divided: Delegation) -> None:
+    """Print why each operator outside XNNPACK is there and what to try."""
+    say()
+    if not divided.not_delegated:
+        say("Every operator runs in XNNPACK.")
+        return
+    say(f"Outside XNNPACK: {_plural(divided.portable_operators, 'operator')}")
+    for entry in divided.not_delegated:
+        say(f"  {entry.count} x {entry.operator}")
+        for label, text in (("module", entry.module), ("source", entry.source), ("reason", entry.reason),
+                            ("try", entry.hint)):
+            if text:
+                say(f"      {label:<7} {one_line(text)}")
+
+
+def next_command(pte: Path) -> str:
+    """Return the command that makes a pipeline's configuration for `pte`, ready to paste."""
+    home = pte.parent.parent if pte.parent.name == "artifacts" else pte.parent
+    return shlex.join(["python", "model_profiling/scripts/generate_config.py", "--model", str(pte),
+                       "--output", str(home)])

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model package gives: an eager module, inputs to trace it with, inputs to calibrate with.
+
+The contract is the one of ExecuTorch's own examples (`executorch.examples.models.model_base.
+EagerModelBase`), taken by shape and not by inheritance: a class that subclasses theirs, ours, or
+neither, is a model as soon as it has `get_eager_model()` and `get_example_inputs()`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch takes over a second to import; listing models must not pay it
+    import torch
+
+REQUIRED_METHODS = ("get_eager_model", "get_example_inputs")
+
+
+class EagerModel(ABC):
+    """Base class for models of the kit and of its users; a duck-typed class serves as well.
+
+    Beside the two methods below, a model may have
+
+    ``get_calibration_inputs() -> list[tuple[Tensor, ...]]``
+        several input tuples for int8 calibration and the agreement check; without it the example
+        inputs stand in.
+    ``get_example_kwarg_inputs() -> dict`` and ``get_dynamic_shapes()``
+        as ExecuTorch's examples have them.
+    ``load_weights(module, state_dict) -> nn.Module``
+        puts a checkpoint into `module` and returns what is to be exported; without it every entry
+        must match by name and shape.
+    """
+
+    @abstractmethod
+    def get_eager_model(self) -> torch.nn.Module:
+        """Return the module in float32 and eval mode, with the same weights every time."""
+
+    @abstractmethod
+    def get_example_inputs(self) -> tuple[torch.Tensor, ...]:
+        """Return one tuple of positional inputs, the same every time."""
+
+
+def missing_methods(candidate: type) -> list[str]:
+    """Return which of the contract's required methods `candidate` does not implement."""
+    abstract = getattr(candidate, "__abstractmethods__", frozenset())
+    return [name for name in REQUIRED_METHODS
+            if not callable(getattr(candidate, name, None)) or name in abstract]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Run the body with PyTorch's random generator at `seed`, and put it back afterwards."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def uniform_images(shape: tuple[int, ...], count: int, seed: int) -> list[tuple[torch.Tensor, ...]]:
+    """Return `count` one-image tuples with values in [0, 1), as an image scaled to that range."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    return [(torch.rand(shape, generator=generator),) for _ in range(count)]
+
+
+def normal_images(shape: tuple[int, ...], count: int, seed: int) -> list[tuple[torch.Tensor, ...]]:
+    """Return `count` one-image tuples from N(0, 1), as an image normalised by its mean and deviation."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    return [(torch.randn(shape, generator=generator),) for _ in range(count)]
