@@ -66,6 +66,11 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
                   "sentence": pair.sentence}
 
 
+def check_model(path: Path) -> None:
+    """Raise the `UserError` that says why `path` is not a model that can be run."""
+    program.read_signature(path)
+
+
 def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[list[Path], list[dict]]:
     """Write the run's input tensors (or check the given ones); return files and their description."""
     signature = program.read_signature(config.model)
