@@ -20,6 +20,7 @@ readonly NEEDED_MB_EXPORT=3500 NEEDED_MB=1800  # measured: 1.7 GB (0.9 GB) insta
 # Python (some packages carry templates) fail nothing.
 readonly COMPILE='import compileall, re, sys
 compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile("/(tests?|coremltools|sklearn)/"))'
+readonly EXPORT_LINE='with export'
 
 usage() {
   cat <<'TEXT'
@@ -267,7 +268,7 @@ identity() {
 
 # satisfied: everything is installed as recorded. The packages are looked at, not only the stamp.
 satisfied() {
-  [ -f "$stamp" ] && [ "$(identity)" = "$(cat "$stamp")" ] && packages --extras "$extras" >/dev/null 2>&1
+  [ -f "$stamp" ] && [ "$(identity)" = "$(sed "/^$EXPORT_LINE\$/d" "$stamp")" ] && packages --extras "$extras" >/dev/null 2>&1
 }
 
 # packages FLAG...: the kit's own check of what is installed; -I keeps the current directory out
@@ -363,7 +364,11 @@ install() {
     fail "the packages do not fit together ($(last_useful_line))" "see $log" "remove $venv and run this again"
   fi
   warn_of_cuda
-  identity >"$stamp.new"
+  {
+    identity
+    # validate_setup.py has to know whether PyTorch should be there
+    if [ "$export" = yes ]; then say "$EXPORT_LINE"; fi
+  } >"$stamp.new"
   mv "$stamp.new" "$stamp"
 }
 

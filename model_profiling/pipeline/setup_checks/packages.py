@@ -19,14 +19,14 @@ from pathlib import Path
 from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
-from model_profiling.pipeline.setup_checks.finding import Finding
+from model_profiling.findings import ERROR, Finding, error, ok
 
 KIT = "sme-executorch-profiling"
 REPAIR = "run model_profiling/scripts/setup_repo.sh again"
 
 
 def required(extras: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield (name, why it will not do) of all that the kit with `extras` needs; "" when it will do.
+    """Yield (name, objection) for all that the kit with `extras` needs; no objection is "".
 
     Requirements of requirements are followed, each evaluated for this Python and
     machine, as pip does.
@@ -92,9 +92,8 @@ def kit_location(expected: Path | None) -> str:
 def check_packages(extras: Iterable[str]) -> list[Finding]:
     """Return a finding for each package that will not do, or one that says all will."""
     results = dict(required(tuple(extras)))
-    bad = [Finding(name, "missing" if why.startswith("it is not") else "broken", why, REPAIR)
-           for name, why in sorted(results.items()) if why]
-    return bad or [Finding("packages", "ok", f"{len(results)} are there, whole, and of the right versions")]
+    bad = [error(f"package {name}", why, REPAIR) for name, why in sorted(results.items()) if why]
+    return bad or [ok("packages", f"{len(results)} are there, whole, and of versions that fit")]
 
 
 def forget_broken() -> list[str]:
@@ -123,14 +122,12 @@ def main() -> int:
         print("\n".join(forget_broken()))
         return 0
     extras = [extra for extra in arguments.extras.split(",") if extra]
-    problems = [f for f in check_packages(extras) if f.is_problem]
+    findings = [f for f in check_packages(extras) if f.level == ERROR]
     elsewhere = kit_location(arguments.checkout)
     if elsewhere:
-        problems.append(Finding(KIT, "broken", elsewhere, REPAIR))
-    for finding in problems:
-        print(finding.line(), file=sys.stderr)
-    if problems:
-        raise UserError(f"{len(problems)} packages will not do", f"in {sys.prefix}", REPAIR)
+        findings.append(error(f"package {KIT}", elsewhere, REPAIR))
+    if findings:
+        raise UserError("; ".join(f"{f.check}: {f.message}" for f in findings), f"in {sys.prefix}", REPAIR)
     return 0
 
 

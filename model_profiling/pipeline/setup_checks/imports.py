@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether torch, ExecuTorch and every module of the kit import, and are what their metadata says."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution
+
+import model_profiling
+from model_profiling.findings import Finding, error, ok
+from model_profiling.pipeline.setup_checks.packages import REPAIR
+from model_profiling.processes import run_child
+
+_LIMIT_S = 180.0  # a first import reads gigabytes from a cold disk
+#: In a process of their own, since a damaged library can end the process that loads it.
+#: Each name is printed before it is imported, so the last one printed is the culprit.
+_IMPORT_ALL = """
+import importlib, sys
+for name in sys.argv[1:]:
+    print("importing", name, flush=True)
+    importlib.import_module(name)
+"""
+_RUNTIME = ("numpy", "pandas", "matplotlib", "executorch.version")
+_EXPORT = ("torch", "torchao", "executorch.exir", "executorch.extension.pybindings.portable_lib")
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+
+
+def check_imports(with_export: bool) -> list[Finding]:
+    """Import everything in a child process; `with_export` says whether torch must be there."""
+    wanted = [*_RUNTIME, *(_EXPORT if with_export else ()), *kit_modules()]
+    why = import_objection(wanted)
+    return [error("imports", why, REPAIR)] if why else [ok("imports", f"{len(wanted)} modules import")]
+
+
+def import_objection(names: Sequence[str]) -> str:
+    """Say which of the modules does not import and why, or return ""."""
+    child = run_child([sys.executable, "-I", "-c", _IMPORT_ALL, *names], timeout_s=_LIMIT_S)
+    if child.ok:
+        return ""
+    lines = child.output.strip().splitlines()
+    culprit = [line.split()[1] for line in lines if line.startswith("importing ")][-1:] or ["Python itself"]
+    reason = child.outcome() if child.signal or not lines else lines[-1]
+    return f"{culprit[0]} does not import ({reason})"
+
+
+def kit_modules() -> list[str]:
+    """Return the dotted name of every module of the kit, found on the disk."""
+    found = pkgutil.walk_packages(model_profiling.__path__, f"{model_profiling.__name__}.")
+    return sorted(module.name for module in found)
+
+
+def check_versions(with_export: bool) -> list[Finding]:
+    """Compare what torch and executorch say of themselves with what pip's metadata says.
+
+    A copy left over from another installation, or shadowed by one, tells itself so.
+    ExecuTorch must also know the commit it was built from: a run's manifest records it.
+    """
+    return [_version(name, needs_commit=name == "executorch")
+            for name in ("executorch", *(("torch",) if with_export else ()))]
+
+
+def _version(name: str, needs_commit: bool) -> Finding:
+    try:
+        found = distribution(name)
+        told = runpy.run_path(str(found.locate_file(f"{name}/version.py")))
+    except (PackageNotFoundError, OSError, SyntaxError) as problem:
+        return error(f"version of {name}", f"its version.py cannot be read ({problem})", REPAIR)
+    version, commit = str(told.get("__version__")), str(told.get("git_version"))
+    # A wheel's metadata may leave out the build's local label ("1.5.1+cpu").
+    if version.partition("+")[0] != found.version.partition("+")[0]:
+        return error(f"version of {name}", f"its code says {version}, its metadata {found.version}", REPAIR)
+    if needs_commit and not _SHA1.fullmatch(commit):
+        return error(f"version of {name}", f"it does not say its git commit ({commit})", REPAIR)
+    return ok(f"version of {name}", f"{version}, git {commit[:10]}")

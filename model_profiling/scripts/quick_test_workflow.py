@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The quick test: every command of the kit once, as a user types it, on a small model."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling import PACKAGE_DIR
+from model_profiling.console import say
+from model_profiling.errors import KitError, MeasurementError, UserError
+from model_profiling.files import make_folder, read_json, write_text
+from model_profiling.processes import ChildResult, run_child
+
+DEFAULT_MODEL = "toy_cnn"
+DEFAULT_FOLDER = Path("out_quick_test")
+#: fp32 reaches the accelerated kernels of every CPU; in fp16 an x86-64 CPU has few of them.
+_DTYPE = "fp32"
+_STEP_LIMIT_S = 1200.0
+#: Marks a folder as a quick test's own, so that nothing else is ever replaced.
+_MARK = ".quick_test"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command: what it does in a few words, and its command line from the package folder."""
+
+    label: str
+    script: str
+    arguments: tuple[str, ...]
+
+    def argv(self) -> list[str]:
+        return [sys.executable, str(PACKAGE_DIR / self.script), *self.arguments]
+
+
+def run_quick_test(model: str, platform: str, keep: Path | None) -> None:
+    """Export, validate, profile, analyze, report and validate again; print what came out.
+
+    Parameters
+    ----------
+    keep : the folder that keeps everything; None for `DEFAULT_FOLDER`, whose former
+        quick test is replaced.
+
+    Raises
+    ------
+    KitError : a step failed; its own message and status, and where its output is.
+    """
+    started = time.monotonic()
+    folder = _prepare(keep)
+    log = folder / "quick_test.log"
+    log.unlink(missing_ok=True)
+    say(f"Quick test of {model} in {folder}/")
+    numbers = itertools.count(1)
+    _run(next(numbers), Step(f"export {model} in {_DTYPE} and compare it with PyTorch", "export/export_model.py",
+                             ("--model", model, "--dtype", _DTYPE, "--outdir", str(folder / "artifacts"))), log)
+    program = folder / "artifacts" / f"{model}_xnnpack_{_DTYPE}.pte"
+    for step in _steps(program, folder, platform):
+        _run(next(numbers), step, log)
+    _conclude(folder / "runs" / platform, time.monotonic() - started)
+
+
+def _steps(program: Path, folder: Path, platform: str) -> tuple[Step, ...]:
+    config, run = str(folder / "config.json"), str(folder / "runs" / platform)
+    return (
+        Step("check the set-up: packages, files, both runners", "scripts/validate_setup.py", ("--model", str(program))),
+        Step("write the experiment's configuration", "scripts/generate_config.py",
+             ("--model", str(program), "--output", str(folder), "--platform", platform)),
+        Step("check the configuration", "scripts/validate_pipeline.py", ("--config", config)),
+        Step("launch in pairs, the CPU feature on and off; analyze; report", f"scripts/{platform}_pipeline.py",
+             ("--config", config, "--quick")),
+        Step("check the results", "scripts/validate_results.py", ("--results", run)),
+    )
+
+
+def _prepare(keep: Path | None) -> Path:
+    """Make the folder for this test, replacing a former test's default folder."""
+    folder = keep or DEFAULT_FOLDER
+    if keep is None and folder.exists():
+        if not (folder / _MARK).is_file():
+            raise UserError("it is there and no quick test made it", f"at {folder.resolve()}",
+                            "move it away or name a folder with --keep")
+        try:
+            shutil.rmtree(folder)
+        except OSError as problem:
+            raise UserError(f"a former quick test cannot be replaced ({problem.strerror})", f"at {folder.resolve()}",
+                            "remove it or name a folder with --keep") from problem
+    make_folder(folder)
+    write_text(folder / _MARK, "")
+    return folder
+
+
+def _run(number: int, step: Step, log: Path) -> None:
+    """Run one step, its output going to the log; raise its own error when it fails."""
+    write_from = log.stat().st_size if log.exists() else 0
+    with open(log, "a", encoding="utf-8") as file:
+        file.write(f"\n$ {shlex.join(step.argv())}\n")
+    with _waiting(f"[{number}/6] {step.label}"):
+        child = run_child(step.argv(), timeout_s=_STEP_LIMIT_S, log=log)
+    if not child.ok:
+        raise _failure(step, child, log, write_from)
+    say(f"  [{number}/6] {step.label:<64} {child.duration_s:6.1f} s")
+
+
+def _failure(step: Step, child: ChildResult, log: Path, write_from: int) -> KitError:
+    with open(log, "rb") as file:
+        file.seek(write_from)
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    reason = told[-1] if told else child.outcome()
+    failure = MeasurementError(f"to {step.label} failed: {reason} (all of its output: {log})")
+    if child.exit_code == UserError.exit_code:
+        failure.exit_code = UserError.exit_code
+    return failure
+
+
+def _waiting(label: str):
+    """Return a context that shows a moving sign beside `label` on a terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    return Console().status(escape(label)) if sys.stdout.isatty() else Console(quiet=True)
+
+
+def _conclude(run: Path, seconds: float) -> None:
+    summary = read_json(run / "analysis_summary.json", "analysis summary")
+    say()
+    for comparison in summary["comparisons"]:
+        say(headline(summary["feature"]["label"], comparison))
+    say()
+    for name, what in (("report.html", "the report"), ("report.md", "the same as Markdown"),
+                       ("timeline.json", "every operator on a timeline: open it in ui.perfetto.dev")):
+        if (run / name).is_file():
+            say(f"  {run / name}  {what}")
+    say(f"passed in {seconds:.0f} s")
+
+
+def headline(label: str, comparison: Mapping[str, object]) -> str:
+    """Return the speed-up as one sentence: the ratio, its 95 % interval, the verdict."""
+    ratio, interval = f"{comparison['speedup']:.2f}x", ""
+    if comparison["ci95"] is not None:
+        low, high = comparison["ci95"]
+        interval = f" [{low:.2f}, {high:.2f}]"
+    verdict = comparison["verdict"]
+    told = "quick: no verdict" if verdict == "no verdict" else verdict
+    return f"{label} on is {ratio}{interval} as fast as off ({comparison['pairs']} pairs of launches; {told})"

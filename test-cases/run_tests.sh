@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Make what the tests need, then run them, from any folder. Arguments go to pytest.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+bash "$root/model_profiling/scripts/setup_repo.sh" --with-tests
+
+tests=("$root/test-cases")
+for argument in "$@"; do
+  if [ -e "${argument%%::*}" ]; then tests=(); fi # a file or folder of tests was named
+done
+exec "$root/.venv/bin/python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" "$@" ${tests[@]+"${tests[@]}"}
