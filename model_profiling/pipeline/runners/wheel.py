@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where ExecuTorch's wheel lies and which one it is, found without importing torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling.errors import UserError
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """The installed ExecuTorch: `root` holds ``lib`` and ``include``; `git_sha` may be empty."""
+
+    root: Path
+    version: str
+    git_sha: str
+
+    @property
+    def library_dir(self) -> Path:
+        return self.root / "lib"
+
+
+def installed_wheel() -> Wheel:
+    """Return the ExecuTorch that this Python would import.
+
+    Raises
+    ------
+    UserError : none is installed, or one without its C++ libraries (older than 1.5).
+    """
+    fix = "run model_profiling/scripts/setup_repo.sh"
+    spec = importlib.util.find_spec("executorch")
+    roots = [Path(p) for p in (spec.submodule_search_locations or [])] if spec else []
+    # A clone of ExecuTorch's sources in the current folder is found under the same name.
+    for root in roots:
+        if any((root / "lib").glob("libexecutorch_threadpool.*")):
+            version, git_sha = _version_of(root)
+            return Wheel(root, version, git_sha)
+    what = "the installed ExecuTorch has no C++ libraries (1.5 or newer is needed)" if roots else \
+        "ExecuTorch is not installed"
+    raise UserError(what, f"in {sys.executable}", fix)
+
+
+def _version_of(root: Path) -> tuple[str, str]:
+    spec = importlib.util.spec_from_file_location("_executorch_version", root / "version.py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except FileNotFoundError:
+        return "unknown", ""
+    return str(module.__version__), str(module.git_version or "")
