@@ -10,7 +10,7 @@ readonly KIT_ADDRESS=https://github.com/ArmDeveloperEcosystem/sme-executorch-pro
 readonly EXECUTORCH_ADDRESS=https://github.com/pytorch/executorch.git
 # PyTorch's CPU builds: what PyPI has for Linux brings gigabytes of CUDA. Only torch is
 # taken from this page (pip's --find-links), so no other package can come from there.
-readonly TORCH_CPU_PAGE=https://download.pytorch.org/whl/cpu/torch/
+readonly TORCH_CPU_PAGE=${KIT_TORCH_PAGE:-https://download.pytorch.org/whl/cpu/torch/}
 readonly PROBE_SECONDS=3
 readonly OLDEST_PYTHON=3.10 NEWEST_PYTHON=3.14 # what ExecuTorch 1.5.1 and torch 2.13.0 have wheels for
 readonly OLDEST_GLIBC=2.28 OLDEST_MACOS=14     # what those wheels are built for
@@ -36,7 +36,9 @@ with the kit, ExecuTorch and a CPU build of PyTorch, all pinned.
   --check           look at the prerequisites only, and install nothing
   --help            show this text
 
-KIT_SOURCE (environment): install the kit from there instead: a git address, a folder or a wheel.
+environment:
+  KIT_SOURCE      install the kit from there instead: a git address, a folder or a wheel
+  KIT_TORCH_PAGE  a mirror of the page that lists PyTorch's CPU wheels
 TEXT
 }
 
@@ -320,6 +322,8 @@ forget_broken() {
   fi
 }
 
+has_torch() { "$venv/bin/python" -I -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; }
+
 # torch_source: sets the options that make pip take a CPU torch on Linux
 torch_source() {
   torch_options=()
@@ -328,8 +332,10 @@ torch_source() {
     torch_options=(--find-links "$TORCH_CPU_PAGE")
     return
   fi
-  say "  note     $TORCH_CPU_PAGE is out of reach: torch comes from where pip is configured to look,"
-  say "           which for Linux can be a CUDA build of several GB"
+  if ! has_torch; then
+    say "  note     $TORCH_CPU_PAGE is out of reach: torch comes from where pip is"
+    say "           configured to look, which for Linux can be a CUDA build of several GB"
+  fi
 }
 
 # warn_of_cuda: say so when what is installed is a CUDA build
