@@ -51,7 +51,7 @@ def _manifest(config: Config, device: Device, options: RunOptions, directory: Ru
         manifest["command_lines"].append(options.command_line)
     else:
         seed = preparation.choose_seed(config, options)
-        inputs = preparation.prepare_inputs(config, directory, seed)
+        _, inputs = preparation.prepare_inputs(config, directory, seed)
         manifest = preparation.new_manifest(config, device, options, arms, feature, inputs, seed)
     directory.write_manifest(manifest)
     return manifest

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from model_profiling import __version__
 from model_profiling.errors import UserError
-from model_profiling.files import sha256, write_bytes
+from model_profiling.files import sha256
 from model_profiling.pipeline import affinity, cpu_features, program
 from model_profiling.pipeline.config import QUICK_PAIRS, Config, Experiment
 from model_profiling.pipeline.devices import Device
-from model_profiling.pipeline.inputs import load_sidecar, make_inputs
+from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.launching import Arm
 from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
-from model_profiling.pipeline.runners import choose_runner, executorch_version
+from model_profiling.pipeline.runners import choose_runner
+from model_profiling.pipeline.runners.wheel import installed_wheel
 
 _PROBES_FOR_BASELINE = 5
 
@@ -82,8 +83,7 @@ def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[
     if files:
         _check_input_files(files, signature)
     else:
-        for number, tensor in enumerate(make_inputs(signature, load_sidecar(config.model), seed)):
-            files.append(write_bytes(directory.inputs / f"input_{number}.bin", tensor.tobytes()))
+        files = write_inputs(make_inputs(signature, read_sidecar(config.model), seed), directory.inputs)
     described = [{"file": str(f), "sha256": sha256(f), "shape": list(spec.shape), "dtype": spec.dtype}
                  for f, spec in zip(files, signature.inputs)]
     return files, described
@@ -105,7 +105,7 @@ def _check_input_files(files: Sequence[Path], signature: program.Signature) -> N
 def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequence[Arm],
                  feature: dict[str, object], inputs: list[dict], seed: int) -> dict[str, object]:
     """Return the manifest of a run that begins now."""
-    features = device.cpu_features()
+    features, wheel = device.cpu_features(), installed_wheel()
     probes = [p for p in (device.probe_ns() for _ in range(_PROBES_FOR_BASELINE)) if p is not None]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -115,7 +115,7 @@ def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequ
         "command_lines": [options.command_line],
         "model": {"id": config.model.stem, "path": str(config.model), "sha256": sha256(config.model),
                   "bytes": config.model.stat().st_size},
-        "executorch": executorch_version(),
+        "executorch": {"version": wheel.version, "git_sha": wheel.git_sha},
         "runner": {arm.experiment.name: arm.runner.describe() for arm in arms},
         "disabled": {arm.experiment.name: list(arm.disabled) for arm in arms},
         "affinity": {arm.experiment.name: arm.affinity and list(arm.affinity) for arm in arms},

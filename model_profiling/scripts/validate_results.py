@@ -26,7 +26,7 @@ def main() -> None:
 
     directory = RunDirectory(args.results)
     findings = check_results(directory)
-    if directory.root.is_dir():
+    if directory.exists():  # never write into a folder that is not a run
         write_json(directory.validation_report, {
             "schema_version": 1, "checked": utc_now(), "valid": not has_errors(findings),
             "findings": [finding.to_json() for finding in findings],
