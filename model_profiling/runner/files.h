@@ -7,7 +7,8 @@
 
 namespace runner {
 
-// Writes a neighbor and renames it over `path`; throws UserError when that fails.
+// Writes a neighbor and renames it over `path`, so that a reader sees all or nothing; what
+// is no regular file (a pipe) is written in place. Throws UserError when that fails.
 void write_file(const std::string& path, const void* data, std::size_t size);
 
 // Creates the folder with its parents; throws UserError when that fails.

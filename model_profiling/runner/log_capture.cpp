@@ -17,7 +17,11 @@ std::string first_error;
 void keep(et_timestamp_t, et_pal_log_level_t level, const char*, const char*, std::size_t, const char* message,
           std::size_t length) {
   if (level != kError && level != kFatal) return;
-  const std::string text = one_line(std::string(message, length));
+  std::string text = one_line(std::string(message, length));
+  // It quotes bytes of broken files, which may be anything; our own messages stay UTF-8.
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
   const std::lock_guard<std::mutex> lock(mutex);
   // The first of a chain of errors is the cause; what follows repeats it in other words.
   if (first_error.empty()) first_error = text;

@@ -8,6 +8,7 @@ emulator or a device.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -116,12 +117,25 @@ def choose_runner(kind: str, runner_path: str | None) -> Runner:
     if kind not in RUNNER_KINDS:
         raise UserError(f"unknown runner {kind}{nearest(kind, RUNNER_KINDS)}", "in runner",
                         f"write one of {', '.join(RUNNER_KINDS)}")
-    if kind in ("auto", "native"):
-        from model_profiling.pipeline.runners.build import build_native, can_build
-        from model_profiling.pipeline.runners.native import NativeRunner
-
-        if kind == "native" or can_build():
-            return NativeRunner(build_native())
+    if kind in ("auto", "native") and (native := _native_runner(kind == "native")):
+        return native
     from model_profiling.pipeline.runners.python import PythonRunner
 
     return PythonRunner()
+
+
+def _native_runner(required: bool) -> Runner | None:
+    """Return the native runner, or None where it is not `required` and cannot be built."""
+    from model_profiling.pipeline.runners.build import build_native, can_build
+    from model_profiling.pipeline.runners.native import NativeRunner
+
+    if not required and not can_build():
+        return None
+    try:
+        return NativeRunner(build_native())
+    except UserError as error:
+        if required:
+            raise
+        # A compiler that is there and fails is worth a word: launches of the other runner are slower.
+        print(f"note: {error}; using the python runner", file=sys.stderr)
+        return None

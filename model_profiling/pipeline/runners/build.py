@@ -113,9 +113,9 @@ def commands(work: Path, stage: Path, wheel: Wheel, tools: Toolchain, jobs: int 
     return [
         [tools.cmake, "-S", str(SOURCES), "-B", str(build), "-G", tools.generator,
          f"-DCMAKE_MAKE_PROGRAM={tools.make_program}", f"-DCMAKE_CXX_COMPILER={tools.compiler}",
-         "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={wheel.root}", f"-DCMAKE_INSTALL_PREFIX={stage}"],
+         "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={wheel.root}"],
         [tools.cmake, "--build", str(build), "--parallel", str(jobs or os.cpu_count() or 1)],
-        # Installing would strip the run path to the wheel's libraries, so the binary is copied.
+        # Not `cmake --install`: that would strip the run path to the wheel's libraries.
         [tools.cmake, "-E", "make_directory", str(stage)],
         [tools.cmake, "-E", "copy", str(build / BINARY), str(stage / BINARY)],
     ]
