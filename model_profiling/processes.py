@@ -85,7 +85,7 @@ def run_child(
             words, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
             env=merged, cwd=cwd, start_new_session=True,
         )
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+    except OSError as error:  # missing, not executable, or not a program at all
         raise UserError(f"cannot start {words[0]} ({error.strerror})", "as a program",
                         "install it or correct its path") from error
     finally:
