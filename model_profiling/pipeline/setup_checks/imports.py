@@ -26,25 +26,28 @@ for name in sys.argv[1:]:
 """
 _RUNTIME = ("numpy", "pandas", "matplotlib", "executorch.version")
 _EXPORT = ("torch", "torchao", "executorch.exir", "executorch.extension.pybindings.portable_lib")
+_RESTORE = "restore the kit's files: git status shows what changed"
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 def check_imports(with_export: bool) -> list[Finding]:
     """Import everything in a child process; `with_export` says whether torch must be there."""
     wanted = [*_RUNTIME, *(_EXPORT if with_export else ()), *kit_modules()]
-    why = import_objection(wanted)
-    return [error("imports", why, REPAIR)] if why else [ok("imports", f"{len(wanted)} modules import")]
+    culprit, reason = first_failure(wanted)
+    if not culprit:
+        return [ok("imports", f"{len(wanted)} modules import")]
+    own = culprit.startswith(model_profiling.__name__)
+    return [error("imports", f"{culprit} does not import ({reason})", _RESTORE if own else REPAIR)]
 
 
-def import_objection(names: Sequence[str]) -> str:
-    """Say which of the modules does not import and why, or return ""."""
+def first_failure(names: Sequence[str]) -> tuple[str, str]:
+    """Return the first module that does not import and the reason, or two empty strings."""
     child = run_child([sys.executable, "-I", "-c", _IMPORT_ALL, *names], timeout_s=_LIMIT_S)
     if child.ok:
-        return ""
+        return "", ""
     lines = child.output.strip().splitlines()
     culprit = [line.split()[1] for line in lines if line.startswith("importing ")][-1:] or ["Python itself"]
-    reason = child.outcome() if child.signal or not lines else lines[-1]
-    return f"{culprit[0]} does not import ({reason})"
+    return culprit[0], child.outcome() if child.signal or not lines else lines[-1]
 
 
 def kit_modules() -> list[str]:
