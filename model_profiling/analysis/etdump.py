@@ -31,6 +31,7 @@ _SMALLEST_FILE = 16
 # 4 bytes. A vector longer than that shares its tables with itself: no writer does so, and
 # refusing it keeps memory proportional to the file.
 _SMALLEST_EVENT = 16
+_LONGEST_NAME = 4096  # bytes; a name is repeated in every row of a table
 _WRAP = 2**32 - 1  # clocks of 32 bits wrap here; the same rule as ExecuTorch's Inspector
 _LATEST_TIME = 2**62  # 146 years in ns: sums and differences of such times stay within int64
 
@@ -261,6 +262,7 @@ class _Strings:
         absent = int(len(places) > 0 and places[0] == 0)
         start = places[absent:] + 4
         length = self._buffer.gather(start - 4, "<u4").astype(np.int64)
+        self._buffer.require(length <= _LONGEST_NAME, "a name longer than any operator's")
         self._buffer.require(self._buffer.gather(start + length, "u1") == 0, "a string without its end")
         self._budget -= int(length.sum())
         if self._budget < 0:

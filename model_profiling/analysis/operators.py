@@ -42,7 +42,8 @@ MICROKERNELS = (
     "Default", "Average Pooling", "Conv2D HWC2CHW", "DWConv", "GEMM", "IGEMM", "Reduce", "Reduce2",
     "Pixelwise Average Pooling", "SPMM", "Subconv2D", "VMulCAddC")
 
-# "Bankders Rounding" is XNNPACK's own spelling.
+# "Bankders Rounding" is XNNPACK's own spelling. "Invalid Unary Op" is how it calls an elementwise
+# operator that it runs as a table lookup (GELU in int8): the kind is known, the function is lost.
 _XNNPACK_OPERATORS = {
     CONV: ("Convolution", "Deconvolution"),
     GEMM: ("Batch Matrix Multiply", "Dynamic Fully Connected", "Fully Connected"),
@@ -52,13 +53,14 @@ _XNNPACK_OPERATORS = {
     ELEMENTWISE: (
         "ATan2", "Abs", "Add", "ApproxGELU", "Bankders Rounding", "Binary Elementwise", "Bitwise And", "Bitwise Not",
         "Bitwise Or", "Bitwise Xor", "Ceiling", "Clamp", "Copy Sign", "Cosine", "Count Leading Zeros", "Cube Root",
-        "Divide", "ELU", "Exp", "Floor", "GELU", "HardSwish", "LeakyReLU", "Log", "Maximum", "Minimum", "Modulus",
+        "Divide", "ELU", "Exp", "Floor", "GELU", "HardSwish", "Invalid Binary Op", "Invalid Unary Op",
+        "LeakyReLU", "Log", "Maximum", "Minimum", "Modulus",
         "Multiply", "Negate", "PReLU", "Population Count", "Power", "Reciprocal Square Root", "RoPE",
         "Shift Left", "Shift Right Arithmetic", "Shift Right Logical", "Sigmoid", "Sign", "Sine", "Square",
         "Square Root", "Squared Difference", "Subtract", "TanH", "Unary Elementwise"),
     OTHER: (
         "ArgMax Pooling", "Average Pooling", "Max Pooling", "Mean", "Mean Squared", "Normalize", "Reduce Max",
-        "Reduce Min", "Resize Bilinear", "Softmax", "Sum", "Invalid", "Invalid Binary Op", "Invalid Unary Op"),
+        "Reduce Min", "Resize Bilinear", "Softmax", "Sum", "Invalid"),
 }
 
 # Kernels by their name without the overload; an overload changes types, not the kind of work.

@@ -11,7 +11,8 @@ and its delegate makes their start times up.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,8 @@ class Timeline:
     names : distinct event names; `name` holds positions in it.
     run : execution number from 0, the dropped warm-up not counted.
     event : the event's position within its execution.
-    category, backend : positions in `CATEGORY_NAMES` and `BACKEND_NAMES`.
+    category : position in `CATEGORY_NAMES`.
+    backend : position in `backends`; recognized by operator names unless an ETRecord tells.
     delegated : True for operators that ran inside a delegate.
     start_ns : start relative to the start of its Method::execute. Of XNNPACK's operators it
         is made up by the delegate; only their durations were measured.
@@ -61,6 +63,7 @@ class Timeline:
     parent: Ints
     instruction: Ints
     method_row: Ints
+    backends: tuple[str, ...] = BACKEND_NAMES
 
     def __len__(self) -> int:
         return len(self.run)
@@ -195,3 +198,24 @@ class _Rows:
         backend[childless & ~in_delegate] = BACKEND_NAMES.index(PORTABLE)
 
 
+def with_delegates(timeline: Timeline, delegates: Mapping[int, str], where: str) -> Timeline:
+    """Return `timeline` with the backend of each delegated operator as the export recorded it.
+
+    Parameters
+    ----------
+    delegates : backend name by instruction.
+    where : names the file that `delegates` came from.
+
+    Raises
+    ------
+    UserError : the trace delegates at an instruction that `delegates` lacks: another model's record.
+    """
+    names = sorted(set(delegates.values()))
+    backend = timeline.backend.copy()
+    for instruction in np.unique(timeline.instruction[timeline.delegated]).tolist():
+        if instruction not in delegates:
+            raise UserError(f"the ETRecord knows no delegate at instruction {instruction} of the trace", f"in {where}",
+                            "name the .etrecord that was exported with the measured .pte")
+        rows = timeline.delegated & (timeline.instruction == instruction)
+        backend[rows] = len(BACKEND_NAMES) + names.index(delegates[instruction])
+    return replace(timeline, backend=backend, backends=(*BACKEND_NAMES, *names))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Analyzes a run directory: traces to tables, launches to statistics, all to the summaries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling.analysis import summary, tables, text
+from model_profiling.analysis.arms import Arm, Blocks, collect_arms, counting_blocks
+from model_profiling.analysis.comparison import compare
+from model_profiling.analysis.noise_floor import noise_floor, read_noise_floor
+from model_profiling.files import write_bytes
+from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis found: the summary, notes, and each file's content, in writing order."""
+
+    summary: dict
+    notes: tuple[str, ...]
+    files: dict[Path, bytes]
+    quick: bool
+
+
+def analyze_run(directory: RunDirectory) -> Analysis:
+    """Analyze a run and write its tables and summaries; everything is read before anything is written.
+
+    Raises
+    ------
+    UserError : no run, no complete pair of launches, a missing or damaged trace.
+    """
+    analysis = analyze(directory)
+    for path, content in analysis.files.items():
+        write_bytes(path, content)
+    return analysis
+
+
+def derive(directory: RunDirectory) -> dict[Path, bytes]:
+    """Return every file that an analysis writes with its content, writing nothing.
+
+    A validator holds what it finds in a run directory against this.
+    """
+    return analyze(directory).files
+
+
+def analyze(directory: RunDirectory) -> Analysis:
+    """Analyze a run without writing anything; raises as `analyze_run`."""
+    manifest = directory.read_manifest()
+    config, launches = Config.from_json(manifest["config"]), directory.read_launches()
+    blocks = counting_blocks(launches, config)
+    arms = collect_arms(directory, config, blocks)
+    comparisons = _comparisons(config, arms, blocks, read_noise_floor(directory, manifest), manifest["quick"])
+    found = summary.analysis_summary(manifest, arms, comparisons)
+    remarks = summary.notes(arms, launches, comparisons, config.compare_pairs)
+    model = manifest["model"]["id"]
+    plain = summary.pipeline_summary(manifest, found, remarks)
+    files = {path: content for arm in arms for path, content in _tables(directory, model, arm).items()}
+    files[directory.metrics] = _json(summary.metrics(manifest, arms, launches))
+    if manifest.get("calibration"):
+        files[directory.noise_floor] = _json(noise_floor(manifest, comparisons))
+    files[directory.pipeline_summary_json(model)] = _json(plain)
+    files[directory.pipeline_summary_md(model)] = text.summary_markdown(plain, found).encode("utf-8")
+    # Last, because a report takes its presence for a finished analysis.
+    files[directory.analysis_summary] = _json(found)
+    return Analysis(found, tuple(remarks), files, manifest["quick"])
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
+def _comparisons(config: Config, arms: Sequence[Arm], blocks: Blocks, floors: dict[int, float],
+                 quick: bool) -> list[dict]:
+    by_name = {(arm.experiment, arm.threads): arm for arm in arms}
+    found = []
+    for baseline, candidate in config.compare_pairs:
+        for threads in config.experiment(baseline).threads:
+            sides = by_name.get((baseline, threads)), by_name.get((candidate, threads))
+            if all(sides):
+                found.append(compare(*sides, blocks, floors.get(threads), quick))
+    return [entry for entry in found if entry is not None]
+
+
+def _tables(directory: RunDirectory, model: str, arm: Arm) -> dict[Path, bytes]:
+    if not arm.recordings:
+        return {}
+    identity = tables.Identity(model, arm.experiment, arm.threads)
+    contents = {
+        "all_runs_timeline": tables.timeline_csv(identity, arm.recordings),
+        "run0_timeline": tables.first_run_csv(identity, arm.recordings),
+        "ops_stats": tables.operators_csv(identity, tables.operator_stats(arm.recordings)),
+    }
+    return {directory.table(model, arm.experiment, arm.threads, kind): content for kind, content in contents.items()}

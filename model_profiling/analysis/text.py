@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results in words and tables: for the terminal and the Markdown summary, from the same rows."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from model_profiling.console import say
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table of text; columns named in `numbers` are aligned to the right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: frozenset[str] = frozenset()
+
+    def markdown(self) -> str:
+        """Return the table as Markdown under a heading."""
+        rule = ["--:" if column in self.numbers else "---" for column in self.columns]
+        lines = [self.columns, rule, *self.rows] if self.rows else [self.columns, rule]
+        return f"## {self.title}\n\n" + "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines) + "\n"
+
+    def show(self) -> None:
+        """Print the table: with rules on a terminal, plain aligned columns elsewhere."""
+        _show_rich(self) if sys.stdout.isatty() else _show_plain(self)
+
+
+def _markdown_cell(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+    return " ".join(escaped.split())
+
+
+def _show_rich(table: Table) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    for column in table.columns:
+        drawn.add_column(Text(column), justify="right" if column in table.numbers else "left",
+                         no_wrap=column in table.numbers)
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console().print(drawn)
+
+
+def _show_plain(table: Table) -> None:
+    widths = [max(len(row[i]) for row in (table.columns, *table.rows)) for i in range(len(table.columns))]
+    say(table.title)
+    for row in (table.columns, *table.rows):
+        cells = (cell.rjust(width) if column in table.numbers else cell.ljust(width)
+                 for cell, width, column in zip(row, widths, table.columns))
+        say("  " + "  ".join(cells).rstrip())
+    say()
+
+
+def milliseconds(value: float | None, half_spread: float | None = None) -> str:
+    """Return a time in ms with the digits that its spread supports, at least two significant ones."""
+    if value is None:
+        return "-"
+    unit = half_spread if half_spread and half_spread > 0 else abs(value) / 1000
+    places = 0 if unit <= 0 else -math.floor(math.log10(unit))
+    least = 1 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:.{min(max(places, least, 0), 6)}f}"
+
+
+def percent(value: float | None) -> str:
+    """Return a percentage with one decimal, "-" where there is none."""
+    return "-" if value is None else f"{value:.1f} %"
+
+
+def speedup_sentence(entry: Mapping, quick: bool) -> str:
+    """Say in one sentence what a comparison of the summary came to."""
+    head = f"{entry['candidate']} against {entry['baseline']}, {_threads(entry['threads'])}: {entry['speedup']:.3f}x"
+    pairs = f"{entry['pairs']} pair{'' if entry['pairs'] == 1 else 's'}"
+    interval = f"no interval from {pairs}"
+    if entry["ci95"] is not None:
+        low, high = entry["ci95"]
+        interval = f"95 % interval {low:.3f} to {high:.3f} from {pairs}"
+    return f"{head} ({interval}): {'quick: no verdict' if quick else entry['verdict']}"
+
+
+def bottleneck_sentence(entry: Mapping) -> str | None:
+    """Say which category dominates on each side of a comparison, None without traces."""
+    sides = entry.get("bottleneck") or {}
+    before, after = sides.get("baseline"), sides.get("candidate")
+    if not before or not after:
+        return None
+    was = f"{before['percent']:.0f} % with {entry['baseline']}"
+    becomes = f"{after['percent']:.0f} % with {entry['candidate']}"
+    if before["category"] == after["category"]:
+        return f"{before['category']} takes the most time on both sides: {was}, {becomes}"
+    return f"The bottleneck moves from {before['category']} ({was}) to {after['category']} ({becomes})"
+
+
+def latency_table(summary: Mapping) -> Table:
+    """Return the latency of every experiment and thread count."""
+    columns = ("experiment", "threads", "median ms", "p10", "p90", "launches", "tracer cost")
+    rows = []
+    for name, by_threads in summary["experiments"].items():
+        for threads, entry in by_threads.items():
+            six = entry["latency_ms"]
+            spread = (six["p90"] - six["p10"]) / 2
+            rows.append((name, threads, *(milliseconds(six[key], spread) for key in ("median", "p10", "p90")),
+                         str(entry["launches"]), percent(entry["tracer_overhead_percent"])))
+    return Table("Latency", columns, tuple(rows), frozenset(columns[1:]))
+
+
+def category_table(summary: Mapping) -> Table | None:
+    """Return where the traced time went, one column an experiment; None without traces."""
+    entries = [(f"{name}, {_threads(threads)}", entry) for name, by_threads in summary["experiments"].items()
+               for threads, entry in by_threads.items() if entry["categories_ms"]]
+    if not entries:
+        return None
+    rows = []
+    for category in entries[0][1]["categories_ms"]:
+        rows.append((category, *(_time_and_share(entry["categories_ms"], category) for _, entry in entries)))
+    columns = ("category", *(f"{title} (ms)" for title, _ in entries))
+    return Table("Where the time goes", columns, tuple(rows), frozenset(columns[1:]))
+
+
+def _time_and_share(categories: Mapping[str, float], category: str) -> str:
+    total = sum(categories.values())
+    return f"{milliseconds(categories[category], total / 1000)} ({100 * categories[category] / total:4.1f} %)"
+
+
+def _threads(count: int | str) -> str:
+    return f"{count} thread{'' if str(count) == '1' else 's'}"
+
+
+def summary_markdown(plain: Mapping, summary: Mapping) -> str:
+    """Return `<model>_pipeline_summary.md`."""
+    lines = [f"# {_markdown_cell(plain['model'])}: pipeline summary", "",
+             _markdown_cell(plain["feature"]["sentence"]), ""]
+    for entry in plain["comparisons"]:
+        lines.append(f"- {_markdown_cell(speedup_sentence(entry, plain['quick']))}")
+        bottleneck = bottleneck_sentence(entry)
+        if bottleneck:
+            lines.append(f"- {_markdown_cell(bottleneck)}")
+    tables: Sequence[Table | None] = (latency_table(summary), category_table(summary))
+    parts = ["\n".join(lines) + "\n", *(table.markdown() for table in tables if table)]
+    if plain["notes"]:
+        parts.append("## Notes\n\n" + "\n".join(f"- {_markdown_cell(note)}" for note in plain["notes"]) + "\n")
+    parts.append(f"ExecuTorch {plain['executorch']['version']}, {_markdown_cell(plain['cpu'])}, seed {plain['seed']}, "
+                 f"started {plain['started']}.\n")
+    return "\n".join(parts)
