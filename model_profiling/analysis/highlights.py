@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report draws attention to: bottlenecks, operators before and after, odd launches. Pure.
+
+Every number here follows from `analysis_summary.json`, the operator tables and the
+launches; nothing is measured or estimated anew.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from model_profiling.pipeline.run_directory import Launch
+
+#: XNNPACK's operator clock counts whole microseconds; shorter calls support no ratio.
+MIN_OPERATOR_US = 20.0
+
+#: Element types inside XNNPACK's operator names. The packed ones (PF32, PQS8, ...) are
+#: used only with SME or SME2, so the same layer may carry another one on the other side.
+_ORDINAL = re.compile(r" #\d+\Z")
+_ELEMENT_TYPE = re.compile(r"\b(?:PF32|PF16|PQS8|F32|F16|QC8|QS8|QU8|QD8|QP8|QC4W|QB4W|QC8W)\b")
+
+
+@dataclass(frozen=True)
+class OperatorTime:
+    """Operators of one name in one experiment: ms in one execution, and its relative spread."""
+
+    name: str
+    category: str
+    delegated: bool
+    calls: float
+    ms: float
+    call_us: float
+    relative_spread: float
+
+
+@dataclass(frozen=True)
+class OperatorChange:
+    """One kind of operator in the baseline and the candidate; a side is None where it has none."""
+
+    name: str
+    category: str
+    delegated: bool
+    baseline: OperatorTime | None
+    candidate: OperatorTime | None
+    speedup: float | None
+    slower: bool
+
+
+def operator_time(row: Mapping[str, str]) -> OperatorTime:
+    """Read one row of an `_ops_stats.csv` table."""
+    median, low, high = (float(row[key]) for key in ("median_us", "p10_us", "p90_us"))
+    return OperatorTime(
+        name=row["name"], category=row["category"], delegated=row["delegated"] in ("1", "True", "true"),
+        calls=float(row["calls_per_run"]), ms=float(row["total_ms_per_run"]), call_us=median,
+        # A call shorter than the clock's tick has a median of 0 and no known spread.
+        relative_spread=(high - low) / 2 / median if median > 0 else math.nan,
+    )
+
+
+def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[OperatorTime]) -> list[OperatorChange]:
+    """Put the kinds of operator of two experiments side by side, the most expensive first.
+
+    Names are matched without their ordinal and element type: a delegate counts ordinals
+    by name, and SME2 itself changes the element type in it, so neither identifies the
+    same operator on both sides. `speedup` is baseline over candidate time, None where a
+    side is missing or shorter than `MIN_OPERATOR_US` a call. `slower` is set only where
+    the calls' ranges (10th to 90th percentile) lie apart, so that noise alone does not
+    name an operator.
+    """
+    sides = (_by_kind(baseline), _by_kind(candidate))
+    changes = []
+    for key in sides[0] | sides[1]:
+        before, after = sides[0].get(key), sides[1].get(key)
+        known = after or before
+        comparable = before and after and min(before.call_us, after.call_us) >= MIN_OPERATOR_US
+        changes.append(OperatorChange(
+            name=" / ".join(dict.fromkeys(side.name for side in (before, after) if side)),
+            category=known.category, delegated=known.delegated,
+            baseline=before, candidate=after, speedup=before.ms / after.ms if comparable else None,
+            slower=bool(comparable) and _slower(before, after),
+        ))
+    return sorted(changes, key=lambda c: (-max(side.ms for side in (c.baseline, c.candidate) if side), c.name))
+
+
+def _by_kind(rows: Iterable[OperatorTime]) -> dict[tuple[str, bool], OperatorTime]:
+    groups: dict[tuple[str, bool], list[OperatorTime]] = {}
+    for row in rows:
+        kind = _ELEMENT_TYPE.sub("*", _ORDINAL.sub("", row.name))
+        groups.setdefault((kind, row.delegated), []).append(row)
+    return {key: _together(group) for key, group in groups.items()}
+
+
+def _together(group: Sequence[OperatorTime]) -> OperatorTime:
+    """Add up operators of one kind; their spreads as if all moved together, which overstates it."""
+    total, calls = sum(row.ms for row in group), sum(row.calls for row in group)
+    known = [row for row in group if math.isfinite(row.relative_spread)]
+    weight = sum(row.ms for row in known)
+    return OperatorTime(
+        name=" + ".join(sorted({_ORDINAL.sub("", row.name) for row in group})), category=group[0].category,
+        delegated=group[0].delegated, calls=calls, ms=total, call_us=1000 * total / calls if calls else 0.0,
+        relative_spread=sum(row.ms * row.relative_spread for row in known) / weight if weight else 0.0,
+    )
+
+
+def _slower(before: OperatorTime, after: OperatorTime) -> bool:
+    return after.call_us * (1 - after.relative_spread) > before.call_us * (1 + before.relative_spread)
+
+
+def dominant(categories: Mapping[str, float]) -> tuple[str, float] | None:
+    """Return the category that takes most of the time and its share in percent, None without time.
+
+    `categories` holds times in one unit, or shares.
+    """
+    total = sum(categories.values())
+    if total <= 0:
+        return None
+    name = max(sorted(categories), key=lambda key: categories[key])
+    return name, 100 * categories[name] / total
+
+
+def most_grown(baseline_ms: Mapping[str, float], candidate_ms: Mapping[str, float]) -> str | None:
+    """Return the category whose share of the time grows most, None where none grows by a percent."""
+    if sum(baseline_ms.values()) <= 0 or sum(candidate_ms.values()) <= 0:
+        return None
+    growth = {name: share(candidate_ms, name) - share(baseline_ms, name)
+              for name in baseline_ms.keys() & candidate_ms.keys()}
+    name = max(sorted(growth), key=lambda key: growth[key], default=None)
+    return name if name is not None and growth[name] >= 1 else None
+
+
+def share(categories_ms: Mapping[str, float], name: str) -> float:
+    """Return a category's share of all categories' time, in percent."""
+    return 100 * categories_ms[name] / sum(categories_ms.values())
+
+
+@dataclass(frozen=True)
+class PairTimes:
+    """One pair that counts: the positions of its launches in `metrics.json`, and their medians in ms."""
+
+    number: int
+    positions: tuple[int, int]
+    baseline_ms: float
+    candidate_ms: float
+
+    @property
+    def speedup(self) -> float:
+        """Baseline time over candidate time."""
+        return self.baseline_ms / self.candidate_ms
+
+
+def pair_times(baseline: Sequence[Mapping], candidate: Sequence[Mapping]) -> list[PairTimes]:
+    """Match the `launches` of two experiments' entries of `metrics.json` by pair, in order."""
+    sides = [{entry["pair"]: (position, entry["median_ms"]) for position, entry in enumerate(side)}
+             for side in (baseline, candidate)]
+    return [PairTimes(number, (sides[0][number][0], sides[1][number][0]), sides[0][number][1], sides[1][number][1])
+            for number in sorted(sides[0].keys() & sides[1].keys())]
+
+
+@dataclass(frozen=True)
+class OutputAgreement:
+    """The worst agreement of outputs over all launches of two experiments; None: not finite."""
+
+    compared: int
+    identical: int
+    max_abs_error: float | None
+    max_rel_error: float | None
+    cosine: float | None
+
+
+def agreement(launches: Sequence[Launch], first: str, second: str, threads: int) -> OutputAgreement:
+    """Return how far the outputs of two experiments agreed where the pipeline compared them."""
+    found = [entry for launch in launches if launch.threads == threads and launch.experiment in (first, second)
+             for entry in launch.agreement if {launch.experiment, entry["with"]} == {first, second}]
+
+    def worst(key: str, choose: Callable[..., float], start: float) -> float | None:
+        values = [entry[key] for entry in found]
+        return None if any(value is None for value in values) else choose(values, default=start)
+
+    return OutputAgreement(
+        compared=len(found), identical=sum(bool(entry["identical"]) for entry in found),
+        max_abs_error=worst("max_abs_error", max, 0.0), max_rel_error=worst("max_rel_error", max, 0.0),
+        cosine=worst("cosine", min, 1.0),
+    )

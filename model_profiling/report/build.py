@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building the view of a report from a run: pure, everything it needs is passed in."""
+
+from __future__ import annotations
+
+from model_profiling.report import provenance
+from model_profiling.report.comparing import SUMMARY, comparison, latency_places
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming, listed
+from model_profiling.report.notes import notes
+from model_profiling.report.rounding import Quantity, places_for, pointer, quantity
+from model_profiling.report.view import Arm, View
+
+
+def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
+    """Return what the report of `run` says.
+
+    `run_dir` is the run directory as the reader would type it; `title` replaces the
+    report's heading, which else is the model's name.
+    """
+    experiments = run.summary["experiments"]
+    baselines = [entry["baseline"] for entry in run.summary["comparisons"]]
+    naming = Naming(run.manifest, list(experiments), baselines)
+    model = run.manifest["model"]["id"]
+    return View(
+        title=title or model, model=model, subtitle=_subtitle(run, naming), byline=provenance.byline(run),
+        switched=provenance.switched(run, naming),
+        arms=tuple(_arm(run, naming, name, threads)
+                   for threads in sorted({int(t) for by_threads in experiments.values() for t in by_threads})
+                   for name in sorted(experiments, key=naming.series) if str(threads) in experiments[name]),
+        comparisons=tuple(comparison(run, naming, index) for index in range(len(run.summary["comparisons"]))),
+        notes=notes(run, naming), machine=provenance.machine(run), model_facts=provenance.model_facts(run),
+        versions=provenance.versions(run), commands=provenance.commands(run, run_dir),
+        configuration=provenance.configuration(run), files=provenance.files(run),
+    )
+
+
+def _subtitle(run: RunData, naming: Naming) -> str:
+    if run.manifest.get("calibration"):
+        return "A/A calibration"
+    return f"{naming.label} on and off" if naming.label else "Latency"
+
+
+def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:
+    values = run.summary["experiments"][name][str(threads)]
+    statistics = values["latency_ms"]
+    here = f"{SUMMARY}#{pointer('experiments', name, threads)}"
+    places = latency_places(statistics)
+    held = run.metrics["experiments"][name][str(threads)]["launches"]
+    counted = {launch["index"] for launch in held}
+    launches = [launch for launch in run.launches if launch.index in counted]
+
+    def latency(key: str) -> Quantity:
+        return quantity(statistics[key], f"{here}/latency_ms/{key}", places)
+
+    def scattered(key: str, samples: list[float | None]) -> Quantity | None:
+        """Return a value whose digits follow how it scatters over the launches."""
+        if values.get(key) is None:
+            return None
+        known = [sample for sample in samples if sample is not None]
+        spread = (max(known) - min(known)) / 2 if len(known) > 1 else None
+        return quantity(values[key], f"{here}/{key}", places_for(spread, values[key]))
+
+    tracer = values.get("tracer_overhead_percent")
+    relative = 100 * (statistics["p90"] - statistics["p10"]) / 2 / statistics["median"]
+    resolved = sorted({launch.threads_resolved for launch in launches if launch.threads_resolved is not None})
+    return Arm(
+        experiment=name, side=naming.side(name), series=naming.series(name), threads=threads,
+        resolved=listed([str(number) for number in resolved]),
+        launches=quantity(values["launches"], f"{here}/launches", 0),
+        executions=quantity(values["executions"], f"{here}/executions", 0),
+        median=latency("median"), mean=latency("mean"), p10=latency("p10"), p90=latency("p90"),
+        minimum=latency("min"), maximum=latency("max"),
+        load=scattered("load_ms", [launch.load_ms for launch in launches]),
+        rss=scattered("peak_rss_mib", [launch.peak_rss_mib for launch in launches]),
+        tracer=None if tracer is None else quantity(tracer, f"{here}/tracer_overhead_percent",
+                                                    min(places_for(relative, tracer), 1)),
+        dots=tuple(launch["median_ms"] for launch in held),
+    )

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The comparisons of a report: verdicts, where the time went, operators, pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from model_profiling.analysis import highlights
+from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming, count
+from model_profiling.report.rounding import (
+    Quantity,
+    places_beside_one,
+    places_for,
+    pointer,
+    probability,
+    quantity,
+)
+from model_profiling.report.view import Breakdown, CategoryRow, Comparison, OperatorRow, PairRow, Sentence, Verdict
+
+SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
+#: Rows of the operator table; the tables under the run directory hold all of them.
+MOST_OPERATORS = 40
+#: Operators that a report names as slower in words; the table marks the others too.
+_MOST_SLOWER = 5
+#: Decimals of a speed-up whose spread is known from one operator's calls only.
+_MOST_RATIO_PLACES = 2
+
+
+def comparison(run: RunData, naming: Naming, index: int) -> Comparison:
+    """Return the view of comparison `index` of the analysis summary."""
+    entry = run.summary["comparisons"][index]
+    baseline, candidate, threads = entry["baseline"], entry["candidate"], int(entry["threads"])
+    sides = naming.side(baseline), naming.side(candidate)
+    return Comparison(
+        anchor=f"comparison-{index}",
+        baseline=baseline, candidate=candidate, baseline_side=sides[0], candidate_side=sides[1],
+        baseline_series=naming.series(baseline), candidate_series=naming.series(candidate),
+        threads=threads, title=f"{sides[1]} against {sides[0]}, {count(threads, 'thread')}",
+        verdict=_verdict(run, naming, index), breakdown=_breakdown(run, naming, index),
+        pairs=_pairs(run, naming, baseline, candidate, threads),
+    )
+
+
+def latency_places(statistics: Mapping[str, float]) -> int:
+    """Return the decimals of a latency in ms: what half its 10th to 90th percentile supports."""
+    return places_for((statistics["p90"] - statistics["p10"]) / 2, statistics["median"])
+
+
+def median(run: RunData, experiment: str, threads: int) -> Quantity:
+    """Return an experiment's median latency in ms."""
+    statistics = run.summary["experiments"][experiment][str(threads)]["latency_ms"]
+    path = f"{SUMMARY}#{pointer('experiments', experiment, threads, 'latency_ms', 'median')}"
+    return quantity(statistics["median"], path, latency_places(statistics))
+
+
+def _verdict(run: RunData, naming: Naming, index: int) -> Verdict:
+    entry = run.summary["comparisons"][index]
+    here = f"{SUMMARY}#{pointer('comparisons', index)}"
+    low, high = entry.get("ci95") or (None, None)
+    places = places_for(None, entry["speedup"]) if low is None else places_beside_one(low, high)
+    floor, p_value = entry.get("noise_floor_percent"), entry.get("p_value")
+    word = entry["verdict"]
+    quick = bool(run.manifest.get("quick"))
+    return Verdict(
+        word=word, tone={FASTER: "good", SLOWER: "bad"}.get(word, "open"),
+        badge=_badge(run, word, quick), headline=_headline(run, naming, entry),
+        speedup=quantity(entry["speedup"], f"{here}/speedup", places),
+        low=None if low is None else quantity(low, f"{here}/ci95/0", places),
+        high=None if high is None else quantity(high, f"{here}/ci95/1", places),
+        p_value=None if p_value is None else probability(p_value, f"{here}/p_value"),
+        noise_floor=None if floor is None else quantity(floor, f"{here}/noise_floor_percent", 1),
+        pairs=quantity(entry["pairs"], f"{here}/pairs", 0),
+        sentences=_verdict_sentences(run, naming, entry, here, quick),
+    )
+
+
+def _badge(run: RunData, word: str, quick: bool) -> str:
+    if run.manifest.get("calibration"):
+        return "A/A calibration"
+    return "quick: no verdict" if quick else word
+
+
+def _headline(run: RunData, naming: Naming, entry: Mapping) -> str:
+    baseline, candidate = naming.side(entry["baseline"]), naming.side(entry["candidate"])
+    if run.manifest.get("calibration"):
+        return "one experiment against itself"
+    if entry["verdict"] in (FASTER, SLOWER):
+        return f"{candidate} is {entry['verdict']} than {baseline}"
+    if entry["verdict"] == NO_DIFFERENCE:
+        return f"no difference shown between {baseline} and {candidate}"
+    return f"measured speed-up of {candidate} over {baseline}"
+
+
+def _verdict_sentences(run: RunData, naming: Naming, entry: Mapping, here: str, quick: bool) -> tuple[Sentence, ...]:
+    baseline, candidate, threads = entry["baseline"], entry["candidate"], entry["threads"]
+    sentences: list[Sentence] = [(
+        f"One inference on {count(int(threads), 'thread')} takes ", median(run, baseline, threads),
+        f" ms with {naming.side(baseline)} and ", median(run, candidate, threads),
+        f" ms with {naming.side(candidate)} (medians).")]
+    pairs = quantity(entry["pairs"], f"{here}/pairs", 0)
+    if entry["verdict"] == NO_VERDICT:
+        words = f" {'pair' if entry['pairs'] == 1 else 'pairs'} of launches; a verdict needs "
+        needed = f"a full run of at least {MIN_PAIRS_FOR_VERDICT}." if quick else f"at least {MIN_PAIRS_FOR_VERDICT}."
+        sentences.append(("This was a quick run of " if quick else "There are ", pairs, words + needed))
+    if entry["verdict"] == NO_DIFFERENCE:
+        sentences.append(("That is no proof of equality: a difference smaller than the interval may exist.",))
+    return tuple(sentences)
+
+
+def _breakdown(run: RunData, naming: Naming, index: int) -> Breakdown | None:
+    entry = run.summary["comparisons"][index]
+    baseline, candidate, threads = entry["baseline"], entry["candidate"], str(entry["threads"])
+    before, after = run.summary["experiments"][baseline][threads], run.summary["experiments"][candidate][threads]
+    if not before.get("categories_ms") or not after.get("categories_ms"):
+        return None
+    path = f"{SUMMARY}#{pointer('comparisons', index, 'operators')}"
+    rows = [_operator_row(f"{path}/{number}", held) for number, held in enumerate(entry.get("operators") or ())]
+    sides = _CategorySide(baseline, threads, before), _CategorySide(candidate, threads, after)
+    return Breakdown(
+        bottleneck=_bottleneck(naming, entry, before["categories_ms"], after["categories_ms"], sides),
+        categories=_categories(before["categories_ms"], after["categories_ms"], sides),
+        placement=_placement(sides), operators=tuple(rows[:MOST_OPERATORS]), slower=_slower(rows, naming, entry),
+    )
+
+
+def _bottleneck(naming: Naming, entry: Mapping, before: Mapping[str, float], after: Mapping[str, float],
+                sides: Sequence[_CategorySide]) -> tuple[Sentence, ...]:
+    first, then = highlights.dominant(before), highlights.dominant(after)
+    if first is None or then is None:
+        return (("The traces hold no time to attribute.",),)
+    baseline, candidate = naming.side(entry["baseline"]), naming.side(entry["candidate"])
+    first, then = first[0], then[0]
+    was, becomes = sides[0].share(first), sides[1].share(then)
+    if first == then:
+        told: list[Sentence] = [(f"{first} takes the most time on both sides: ", was, f" % with {baseline}, ", becomes,
+                                 f" % with {candidate}.")]
+    else:
+        told = [(f"The bottleneck moves from {first} to {then}: with {baseline}, {first} takes ", was,
+                 f" % of the time; with {candidate}, {then} takes the most, ", becomes, " %.")]
+    grown = highlights.most_grown(before, after)
+    if grown:
+        told.append((f"{grown} grows most in share, from ", sides[0].share(grown), " % to ", sides[1].share(grown),
+                     " %; in time it goes from ", sides[0].time(grown), " ms to ", sides[1].time(grown), " ms."))
+    return tuple(told)
+
+
+def _category_path(experiment: str, threads: object, category: str) -> str:
+    return f"{SUMMARY}#{pointer('experiments', experiment, threads, 'categories_ms', category)}"
+
+
+def _categories(before: Mapping[str, float], after: Mapping[str, float],
+                sides: Sequence[_CategorySide]) -> tuple[CategoryRow, ...]:
+    names = sorted({*before, *after}, key=lambda name: (-before.get(name, 0), name))
+    return tuple(CategoryRow(name, sides[0].time(name), sides[1].time(name), sides[0].share(name),
+                             sides[1].share(name)) for name in names)
+
+
+class _CategorySide:
+    """Where one experiment's time went, as quantities; digits follow the traced executions' spread."""
+
+    def __init__(self, experiment: str, threads: str, values: Mapping) -> None:
+        statistics = values.get("traced_latency_ms") or values["latency_ms"]
+        self._spread = (statistics["p90"] - statistics["p10"]) / 2 / statistics["median"]
+        self._path = f"{SUMMARY}#{pointer('experiments', experiment, threads)}"
+        self._values, self._categories = values, values["categories_ms"]
+
+    def time(self, category: str) -> Quantity | None:
+        return self._quantity(self._categories.get(category), pointer("categories_ms", category))
+
+    def part(self, key: str) -> Quantity | None:
+        return self._quantity(self._values.get(key), pointer(key))
+
+    def share(self, category: str) -> Quantity | None:
+        if category not in self._categories or sum(self._categories.values()) <= 0:
+            return None
+        path = f"{self._path}{pointer('categories_ms', category)}|share"
+        return quantity(highlights.share(self._categories, category), path, 0)
+
+    def _quantity(self, value: float | None, path: str) -> Quantity | None:
+        return None if value is None else quantity(value, self._path + path, places_for(self._spread * value, value))
+
+
+def _placement(sides: Sequence[_CategorySide]) -> tuple[CategoryRow, ...]:
+    return tuple(CategoryRow(name, sides[0].part(key), sides[1].part(key), None, None)
+                 for key, name in (("delegated_ms", "In XNNPACK delegates"), ("portable_ms", "In portable kernels")))
+
+
+def _operator_row(path: str, entry: Mapping) -> OperatorRow:
+    """Return a row of the operator table; `path` is where its entry stands."""
+    sides = [_operator_time(path, entry, side) for side in ("baseline", "candidate")]
+    calls = dict.fromkeys(f"{entry[key]:g}" for key in ("baseline_calls", "candidate_calls")
+                          if entry.get(key) is not None)
+    speedup = None
+    if entry["speedup"] is not None:
+        spread = math.hypot(*(entry.get(f"{side}_relative_spread") or 0.0 for side in ("baseline", "candidate")))
+        places = min(places_for(spread * entry["speedup"], entry["speedup"]), _MOST_RATIO_PLACES)
+        speedup = quantity(entry["speedup"], f"{path}/speedup", places)
+    return OperatorRow(entry["name"], entry["category"], "XNNPACK" if entry["delegated"] else "portable",
+                       " / ".join(calls), sides[0], sides[1], speedup, entry["slower"])
+
+
+def _operator_time(path: str, entry: Mapping, side: str) -> Quantity | None:
+    value = entry[f"{side}_ms"]
+    if value is None:
+        return None
+    spread = entry.get(f"{side}_relative_spread") or 0.0
+    return quantity(value, f"{path}/{side}_ms", places_for(spread * value, value))
+
+
+def _slower(rows: Sequence[OperatorRow], naming: Naming, entry: Mapping) -> tuple[Sentence, ...]:
+    """Name the operators that got slower, those that lost most first."""
+    found = sorted((row for row in rows if row.slower), key=lambda row: row.baseline.raw - row.candidate.raw)
+    return tuple((f"{row.name}: ", row.candidate, f" ms with {naming.side(entry['candidate'])}, ", row.baseline,
+                  f" ms with {naming.side(entry['baseline'])}.") for row in found[:_MOST_SLOWER])
+
+
+def _pairs(run: RunData, naming: Naming, baseline: str, candidate: str, threads: int) -> tuple[PairRow, ...]:
+    """Return one row for each pair that counts, with launches flagged that lie apart."""
+    names = (baseline, candidate)
+    held = [run.metrics["experiments"][name][str(threads)]["launches"] for name in names]
+    spreads = [run.summary["experiments"][name][str(threads)]["latency_ms"] for name in names]
+    relative = math.hypot(*((s["p90"] - s["p10"]) / 2 / s["median"] for s in spreads))
+    order = {launch.index: launch.order for launch in run.launches}
+    rows = []
+    for pair in highlights.pair_times(*held):
+        sides, flags = [], []
+        for name, launches, position, value, spread in zip(
+                names, held, pair.positions, (pair.baseline_ms, pair.candidate_ms), spreads):
+            path = f"{METRICS}#{pointer('experiments', name, threads, 'launches', position, 'median_ms')}"
+            sides.append(quantity(value, path, latency_places(spread)))
+            if launches[position].get("outlier"):
+                flags.append(f"{naming.side(name)}: {launches[position]['outlier']} outlier")
+        ratio = quantity(pair.speedup, f"{sides[0].path},{sides[1].path}|ratio",
+                         places_for(relative * pair.speedup, pair.speedup))
+        places = [order.get(launches[position]["index"], 0) for launches, position in zip(held, pair.positions)]
+        first = baseline if places[0] < places[1] else candidate
+        rows.append(PairRow(pair.number + 1, naming.side(first), *sides, ratio, "; ".join(flags)))
+    return tuple(rows)

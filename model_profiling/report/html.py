@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as one HTML file that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from model_profiling.report import palette
+from model_profiling.report.charts import Figure
+from model_profiling.report.view import View
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def render_html(view: View, figures: Mapping[str, Figure]) -> str:
+    """Return the report as HTML. Every value is escaped; only our own SVG and CSS are not."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    environment.filters["svg"] = Markup  # made by `svg.py`, whose XML writer escaped all text
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.globals["role"] = palette.series
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        view=view, figures=figures, style=_style(), script=Markup(_own("report.js")), sections=_sections(view),
+        many=sum(c.breakdown is not None for c in view.comparisons) > 1,
+    ) + "\n"
+
+
+def _style() -> Markup:
+    colors = (f":root{{{palette.page_variables(dark=False)}}}"
+              f"@media screen and (prefers-color-scheme: dark){{:root{{{palette.page_variables(dark=True)}}}}}")
+    return Markup(_own("style.css") + colors + palette.page_classes())
+
+
+def _sections(view: View) -> list[tuple[str, str]]:
+    found = [("verdict", "Verdict"), ("latency", "Latency")]
+    broken_down = [c.anchor for c in view.comparisons if c.breakdown]
+    if broken_down:
+        found.append((broken_down[0], "Where the time goes"))
+    return [*found, ("trust", "Before you trust the numbers"), ("setup", "Machine and versions"),
+            ("reproduce", "Reproduce it")]
+
+
+def _own(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as GitHub-flavored Markdown, with its figures beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import jinja2
+
+from model_profiling.report.charts import Figure
+from model_profiling.report.html import TEMPLATES
+from model_profiling.report.rounding import Quantity
+from model_profiling.report.view import View
+
+#: Characters that may begin markup inside a line; an underscore only at the edge of a word.
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_SPECIAL = re.compile(r"([\\`*\[\]<>|~$&])|(?<![A-Za-z0-9])(_)|(_)(?![A-Za-z0-9])")
+
+
+class Verbatim(str):
+    """Markdown of our own making, which is not escaped again."""
+
+
+def render_markdown(view: View, figures: Mapping[str, Figure], figure_folder: str) -> str:
+    """Return the report as Markdown; `figure_folder` is where its figures lie, as seen from it."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=False, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, finalize=_printed,
+    )
+    environment.filters["fence"] = fence
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["sentence"] = lambda parts: Verbatim("".join(map(_printed, parts)))
+    environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
+    text = environment.get_template("report.md.j2").render(
+        view=view, many=sum(c.breakdown is not None for c in view.comparisons) > 1)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def escape(text: str) -> str:
+    """Return `text` so that Markdown shows it as it is, in a paragraph and in a table's cell."""
+    return _SPECIAL.sub(lambda m: "\\" + m[0], _BREAKS.sub(" ", text))
+
+
+def fence(text: str) -> Verbatim:
+    """Return `text` as a code block whose fence no line of it can close."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    return Verbatim(f"{marks}\n{text}\n{marks}")
+
+
+def _figure(figures: Mapping[str, Figure], name: str, folder: str) -> Verbatim:
+    if name not in figures:
+        return Verbatim("")
+    drawn = figures[name]
+    return Verbatim(f"![{escape(drawn.alt)}]({folder}/{name}.svg)\n\n*{escape(drawn.caption)}*\n")
+
+
+def _printed(value: object) -> str:
+    if isinstance(value, Verbatim):
+        return value
+    if value is None:
+        return "–"
+    return escape(value.text if isinstance(value, Quantity) else str(value))

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What experiments are called in a report: by what was switched, not by what the config named them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class Naming:
+    """Names and colors of a run's experiments.
+
+    Experiments may carry any name ("mac_sme2_on" on a CPU without SME2), so a report
+    calls them by the switched feature's label from the manifest where that is unambiguous.
+    """
+
+    def __init__(self, manifest: Mapping, names: Sequence[str], baselines: Sequence[str]) -> None:
+        self.label: str | None = (manifest.get("feature") or {}).get("label")
+        disabled = manifest.get("disabled") or {}
+        off = [name for name in names if disabled.get(name)]
+        on = [name for name in names if not disabled.get(name)]
+        self._sides: dict[str, str] = {}
+        if self.label and len(off) == 1 and len(on) == 1:
+            self._sides = {off[0]: f"{self.label} off", on[0]: f"{self.label} on"}
+        elif self.label:
+            self._sides = {name: f"{name} ({self.label} {'off' if name in off else 'on'})" for name in names}
+        # Baselines first: gray is theirs in every figure.
+        self._order = [*dict.fromkeys(b for b in baselines if b in names),
+                       *(n for n in names if n not in baselines)]
+
+    def side(self, experiment: str) -> str:
+        """Return what a reader should call the experiment, e.g. "AVX-512 on"."""
+        return self._sides.get(experiment, experiment)
+
+    def series(self, experiment: str) -> int:
+        """Return the experiment's place in the order of colors."""
+        return self._order.index(experiment)
+
+    @property
+    def is_sme(self) -> bool:
+        return bool(self.label) and self.label.upper().startswith("SME")
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 launch", "2 launches"."""
+    plural = f"{noun}es" if noun.endswith(("ch", "s", "x")) else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them: "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to know before trusting the numbers: agreement, void launches, outliers, drift, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model_profiling.analysis import highlights
+from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
+from model_profiling.report.comparing import SUMMARY
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming, count, listed
+from model_profiling.report.rounding import quantity
+from model_profiling.report.view import Note, Sentence
+
+#: Void launches named one by one; launches.jsonl has all of them.
+_MOST_NAMED = 8
+
+
+def notes(run: RunData, naming: Naming) -> tuple[Note, ...]:
+    """Return the notes of a run, warnings first."""
+    found = [*_unfinished(run), *_agreements(run, naming), *_void(run, naming), *_outliers(run, naming), *_drift(run, naming),
+             *_unmapped(run, naming), *_not_compared(run, naming), *_masking(run, naming), *_tracer(run, naming), *_noise_floor(run), *_adaptive(run)]
+    order = {"warn": 0, "good": 1, "info": 2}
+    return tuple(sorted(found, key=lambda note: order[note.tone]))
+
+
+def _unfinished(run: RunData) -> Iterator[Note]:
+    if run.manifest.get("finished") is None:
+        yield Note("warn", "The run is unfinished", (
+            ("Launches that were planned are missing. Run the pipeline again with --resume, then analyze again.",),))
+
+
+def _agreements(run: RunData, naming: Naming) -> Iterator[Note]:
+    same: list[Sentence] = []
+    for entry in run.summary["comparisons"]:
+        names, threads = (entry["baseline"], entry["candidate"]), int(entry["threads"])
+        found = highlights.agreement(run.launches, *names, threads)
+        where = f"{listed([naming.side(name) for name in names])}, {count(threads, 'thread')}"
+        if not found.compared:
+            same.append((f"{where}: outputs were not compared.",))
+        elif found.identical == found.compared:
+            same.append((f"{where}: bit for bit identical in all {count(found.compared, 'comparison')}.",))
+        elif found.max_abs_error is None or found.cosine is None:
+            yield Note("warn", "Outputs differ", ((f"{where}: an output is not finite (NaN or infinity) on one side. "
+                                                   "A comparison of different results means nothing.",),))
+        else:
+            relative = "" if found.max_rel_error is None else f" ({found.max_rel_error:.1e} of the largest value)"
+            same.append((f"{where}: largest difference {found.max_abs_error:.1e}{relative}, "
+                         f"smallest cosine {_cosine(found.cosine)}.",))
+    if same:
+        yield Note("good", "Outputs of both sides, compared in every pair", tuple(same))
+
+
+def _cosine(value: float) -> str:
+    return "1" if value >= 1 else f"{value:.6f}" if value < 0.9999995 else "above 0.999999"
+
+
+def _void(run: RunData, naming: Naming) -> Iterator[Note]:
+    void = [launch for launch in run.launches if launch.void or not launch.ok]
+    if not void:
+        yield Note("good", "Nothing was void", (
+            (f"All {count(len(run.launches), 'launch')} succeeded, and none was disturbed enough to be made again.",),))
+        return
+    told: list[Sentence] = [(f"{count(len(void), 'launch')} of {len(run.launches)} did not count, and neither did the "
+                             "rest of their pairs; void pairs were made again.",)]
+    for launch in void[:_MOST_NAMED]:
+        reason = launch.void or f"exit status {launch.exit_code}, signal {launch.signal}"
+        told.append((f"Pair {launch.pair + 1}, {count(launch.threads, 'thread')}, {naming.side(launch.experiment)}: "
+                     f"{reason}.",))
+    if len(void) > _MOST_NAMED:
+        told.append((f"{len(void) - _MOST_NAMED} more are in launches.jsonl.",))
+    yield Note("warn", "Launches that did not count", tuple(told))
+
+
+def _series(run: RunData, naming: Naming) -> Iterator[tuple[str, dict, dict]]:
+    """Yield what to call each experiment and thread count, its metrics and its summary."""
+    for name, by_threads in run.metrics["experiments"].items():
+        for threads, entry in by_threads.items():
+            yield f"{naming.side(name)}, {count(int(threads), 'thread')}", entry, run.summary["experiments"][name][threads]
+
+
+def _outliers(run: RunData, naming: Naming) -> Iterator[Note]:
+    told: list[Sentence] = [(f"{title}, pair {launch['pair'] + 1}: {launch['outlier']}.",)
+                            for title, entry, _ in _series(run, naming) for launch in entry["launches"]
+                            if launch["outlier"]]
+    if told:
+        intro = ("These launches lie far from the others of their experiment. They are flagged and kept: "
+                 "dropping them would make the interval look better than it is.",)
+        yield Note("warn", "Outlying launches", (intro, *told))
+
+
+def _drift(run: RunData, naming: Naming) -> Iterator[Note]:
+    told: list[Sentence] = []
+    for title, entry, _ in _series(run, naming):
+        percent = entry["drift_percent"]
+        if abs(percent) > DRIFT_WARNING_PERCENT:
+            told.append((f"{title}: launches became {abs(percent):.0f} % {'slower' if percent > 0 else 'faster'} "
+                         "over the run.",))
+    if told:
+        yield Note("warn", "The machine drifted", (
+            *told, ("Randomized pairs cancel most of it in the comparison, not in each experiment's own latency.",)))
+
+
+def _unmapped(run: RunData, naming: Naming) -> Iterator[Note]:
+    names = sorted({name for _, _, entry in _series(run, naming) for name in entry.get("unmapped_operators") or ()})
+    if names:
+        yield Note("warn", "Operators without a category", (
+            (f"These are counted as Other because the kit does not know them: {listed(names)}.",),))
+
+
+def _not_compared(run: RunData, naming: Naming) -> Iterator[Note]:
+    compared = {(entry["baseline"], entry["candidate"]) for entry in run.summary["comparisons"]}
+    for baseline, candidate in run.manifest["config"].get("compare_pairs") or ():
+        if (baseline, candidate) not in compared:
+            yield Note("warn", "A comparison is missing", ((f"{naming.side(baseline)} and {naming.side(candidate)} share "
+                                                            "no complete pair of launches.",),))
+
+
+def _masking(run: RunData, naming: Naming) -> Iterator[Note]:
+    for name, features in (run.manifest.get("disabled") or {}).items():
+        launches = [launch for launch in run.launches if launch.experiment == name and launch.ok]
+        if not features or not launches:
+            continue
+        if all(set(features) <= set(launch.masked_cpu_features) and not set(features) & set(launch.active_cpu_features)
+               for launch in launches):
+            yield Note("good", "The switch was verified", (
+                (f"In every launch of {naming.side(name)} the runtime saw a CPU without {listed(features)}.",),))
+        else:
+            yield Note("warn", "The switch did not work in every launch", (
+                (f"Some launches of {naming.side(name)} still had one of {listed(features)}.",),))
+
+
+def _tracer(run: RunData, naming: Naming) -> Iterator[Note]:
+    traced = [values for by_threads in run.summary["experiments"].values() for values in by_threads.values()
+              if values.get("categories_ms")]
+    if traced:
+        yield Note("info", "Latency and operators come from different executions", (
+            ("Latency is measured without the tracer. Operator and category times come from further executions of the "
+             "same launches with the tracer on, and add up to their median; the latency table gives the tracer's cost.",),))
+    else:
+        yield Note("info", "No traces", (("This run recorded no operator times (traced_runs is 0, or the runner wrote "
+                                          "no trace), so the report has latencies only.",),))
+
+
+def _noise_floor(run: RunData) -> Iterator[Note]:
+    entries = [(index, entry) for index, entry in enumerate(run.summary["comparisons"])
+               if entry.get("noise_floor_percent") is not None]
+    if run.manifest.get("calibration"):
+        return
+    if entries:
+        index, entry = entries[0]
+        floor = quantity(entry["noise_floor_percent"], f"{SUMMARY}#/comparisons/{index}/noise_floor_percent", 1)
+        yield Note("info", "Noise floor", (("An A/A calibration on this machine measured a noise floor of ", floor,
+                                            " %: smaller effects get no verdict.",),))
+    elif run.summary["comparisons"]:
+        yield Note("info", "Noise floor not measured", (
+            ("No A/A calibration was made. mac_pipeline.py --aa runs one side against itself and measures how large "
+             "a difference this machine shows where there is none.",),))
+
+
+def _adaptive(run: RunData) -> Iterator[Note]:
+    precision = run.manifest.get("precision_percent")
+    if precision is not None:
+        yield Note("info", "The number of pairs was adaptive", (
+            (f"Pairs were added until the interval's half-width was under {precision:g} %, or the limit was reached. "
+             "Stopping on the result makes the interval slightly optimistic.",),))

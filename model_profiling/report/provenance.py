@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a run came from: machine, model, versions, and the commands that make it again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming, count, listed
+
+Facts = tuple[tuple[str, str], ...]
+
+
+def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
+    """Say plainly what was switched between the experiments, and what the times do not mean."""
+    manifest = run.manifest
+    if manifest.get("calibration"):
+        return ("This is an A/A calibration: both names run the same experiment, so a difference between them is noise.",)
+    sentences = [_sentence((manifest.get("feature") or {}).get("sentence") or "no CPU feature was switched")]
+    if naming.label and not naming.is_sme:
+        sentences.append(f"These times measure {naming.label} and say nothing about SME2.")
+        named = [name for name in run.summary["experiments"] if "sme" in name.lower()]
+        if named:
+            sentences.append(f"The configuration calls its experiments {listed(named)}; the report calls them by what "
+                             "was switched.")
+    if "emulat" in str(manifest.get("device", "")).lower():
+        sentences.append("The CPU was emulated: its times say nothing about a device. Which kernels ran, how often, "
+                         "and whether outputs agree holds.")
+    return tuple(sentences)
+
+
+def byline(run: RunData) -> tuple[str, ...]:
+    """Return the few facts that stand under the title."""
+    manifest = run.manifest
+    cpu, host = manifest["cpu"], manifest["host"]
+    return (f"{cpu.get('model_name') or cpu.get('architecture')}, {count(int(cpu['cores']), 'core')}",
+            str(host.get("system") or ""), f"ExecuTorch {manifest['executorch'].get('version')}",
+            f"{str(manifest['started'])[:10]}")
+
+
+def machine(run: RunData) -> Facts:
+    """Return the machine's facts."""
+    manifest, cpu, host = run.manifest, run.manifest["cpu"], run.manifest["host"]
+    facts = [("CPU", str(cpu.get("model_name") or "unknown")),
+             ("Architecture", str(cpu.get("architecture"))),
+             ("Cores", str(cpu.get("cores"))),
+             ("System", " ".join(str(host[key]) for key in ("system", "release") if host.get(key))),
+             ("Device", str(manifest.get("device") or "local"))]
+    pinned = {name: cores for name, cores in (manifest.get("affinity") or {}).items() if cores}
+    facts += [(f"Cores of {name}", ", ".join(map(str, cores))) for name, cores in pinned.items()]
+    governors = sorted({str(launch.before["governor"]) for launch in run.launches if launch.before.get("governor")})
+    if governors:
+        facts.append(("Frequency governor", ", ".join(governors)))
+    label = (manifest.get("feature") or {}).get("label")
+    if label:
+        facts.append((f"Switched ({label})", ", ".join(manifest["feature"].get("disabled") or [])))
+    return tuple(facts)
+
+
+def model_facts(run: RunData) -> Facts:
+    """Return what identifies the model and its inputs."""
+    manifest, model = run.manifest, run.manifest["model"]
+    inputs = "; ".join(f"{'×'.join(map(str, item['shape'])) or 'scalar'} {item['dtype']}" for item in manifest["inputs"])
+    return (("File", str(model["path"])), ("Size", f"{model['bytes']:,} bytes"), ("SHA-256", str(model["sha256"])),
+            ("Inputs", inputs or "none"))
+
+
+def versions(run: RunData) -> Facts:
+    """Return the versions of everything that ran."""
+    manifest, executorch = run.manifest, run.manifest["executorch"]
+    facts = [("ExecuTorch", str(executorch.get("version"))), ("ExecuTorch git SHA", str(executorch.get("git_sha"))),
+             ("Kit", str(manifest.get("kit_version")))]
+    if manifest["host"].get("python"):
+        facts.append(("Python", str(manifest["host"]["python"])))
+    for name, runner in _distinct_runners(manifest["runner"]).items():
+        facts.append((f"Runner of {name}", runner))
+    return (*facts, ("Seed", str(manifest["seed"])),
+            ("Started", str(manifest["started"])), ("Finished", str(manifest.get("finished") or "not yet")))
+
+
+def _distinct_runners(runners: Mapping[str, Mapping]) -> dict[str, str]:
+    """Describe each runner once, under the names of the experiments that used it."""
+    names: dict[str, list[str]] = {}
+    for name, described in runners.items():
+        words = [str(described.get("name") or described.get("kind") or "runner")]
+        words += [f"{key} {described[key]}" for key in ("version", "compiler", "build", "sha256") if described.get(key)]
+        names.setdefault(", ".join(words), []).append(name)
+    return {listed(group): text for text, group in names.items()}
+
+
+def commands(run: RunData, run_dir: str) -> Facts:
+    """Return (what it does, command) of everything it takes to make this run again."""
+    manifest = run.manifest
+    where, version = shlex.quote(run_dir), manifest["executorch"].get("version")
+    script = "python model_profiling/scripts/"
+    lines = [("Install the same runtime", f"pip install executorch=={version}")]
+    for number, line in enumerate(manifest["command_lines"]):
+        lines.append(("Run the experiment" if number == 0 else "Resume it", _with_seed(line, manifest["seed"], number)))
+    lines.append(("Analyze the run", f"{script}analyze_results.py --run-dir {where}"))
+    lines.append(("Write this report", f"{script}generate_report.py --run-dir {where}"))
+    return tuple(lines)
+
+
+def _with_seed(line: str, seed: int, number: int) -> str:
+    """Add the recorded seed, so that launch order and random inputs are the same again."""
+    return line if "--seed" in line or number else f"{line} --seed {seed}"
+
+
+def configuration(run: RunData) -> str:
+    """Return the resolved configuration as indented JSON."""
+    return json.dumps(run.manifest["config"], indent=2, ensure_ascii=False)
+
+
+def files(run: RunData) -> Facts:
+    """Return the run directory's files that a reader may want next."""
+    model = run.manifest["model"]["id"]
+    return (
+        ("manifest.json", f"what was run, on what, with which seed ({count(len(run.launches), 'launch')})"),
+        ("launches.jsonl", "every launch with all its latencies"),
+        ("analysis_summary.json", "the numbers of this report, unrounded"),
+        (f"<experiment>/{model}_<experiment>_t<threads>_*.csv", "every event, operator and layer"),
+        ("timeline.json", "one execution of each experiment, for ui.perfetto.dev"),
+    )
+
+
+def _sentence(text: str) -> str:
+    return (text[:1].upper() + text[1:]).rstrip(".") + "."

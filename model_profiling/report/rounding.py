@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers as the report prints them: only the digits that their spread supports."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+#: Decimal places never exceeded: milliseconds down to the microsecond, which is what
+#: XNNPACK's operator clock counts in; finer digits are never measured.
+MAX_PLACES = 3
+#: Significant digits of a value whose spread is unknown (one launch, one pair).
+DIGITS_WITHOUT_SPREAD = 2
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number as printed, the number it came from, and where that stands.
+
+    `text` has no unit. `path` is ``<file of the run directory>#<JSON pointer>``, so that
+    a reader, or a test, can look the raw number up; `places` says how it was rounded.
+    """
+
+    text: str
+    raw: float
+    path: str
+    places: int
+
+
+def places_for(half_width: float | None, value: float) -> int:
+    """Return the decimal places of `value` that an uncertainty of `half_width` supports.
+
+    The last printed digit is the first one that is uncertain, the usual convention for
+    measured values (JCGM 100:2008, 7.2.6). Both arguments have the same unit. Without a
+    spread (None, or 0 as one sample gives) two significant digits are kept.
+    """
+    if half_width is None or not math.isfinite(half_width) or half_width <= 0:
+        if not value:
+            return 0
+        places = DIGITS_WITHOUT_SPREAD - 1 - math.floor(math.log10(abs(value)))
+    else:
+        places = -math.floor(math.log10(half_width))
+    return min(max(places, 0), MAX_PLACES)
+
+
+def places_beside_one(low: float, high: float) -> int:
+    """Return the places for a ratio with the interval `low` to `high`.
+
+    An interval that excludes 1 must not be rounded onto it: digits are added until the
+    nearer end differs from 1 in print, as far as `MAX_PLACES`.
+    """
+    places = places_for((high - low) / 2, low)
+    if low <= 1 <= high:
+        return places
+    nearer = low if low > 1 else high
+    while places < MAX_PLACES and float(f"{nearer:.{places}f}") == 1:
+        places += 1
+    return places
+
+
+def fixed(value: float, places: int) -> str:
+    """Format `value` with `places` decimals and a thin grouping of thousands; never "-0"."""
+    text = f"{value:,.{places}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text
+
+
+def quantity(value: float, path: str, places: int) -> Quantity:
+    """Return `value` rounded to `places` decimals."""
+    return Quantity(fixed(value, places), value, path, places)
+
+
+def probability(value: float, path: str) -> Quantity:
+    """Return a p-value with three decimals; smaller ones are printed as ``< 0.001``."""
+    return Quantity("< 0.001" if value < 0.001 else fixed(value, 3), value, path, 3)
+
+
+def pointer(*keys: object) -> str:
+    """Return the JSON pointer (RFC 6901) that leads through `keys`."""
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in keys)

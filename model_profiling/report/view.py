@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report says, as values: built once, rendered as HTML, Markdown and figures alike.
+
+Everything printed is a string or a `Quantity`, rounded already; renderers decide only
+how it looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model_profiling.report.rounding import Quantity
+
+#: A sentence: words, and numbers that lead back to where they stand.
+Sentence = tuple["str | Quantity", ...]
+
+
+def plain(sentence: Sentence) -> str:
+    """Return a sentence as plain text."""
+    return "".join(part if isinstance(part, str) else part.text for part in sentence)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One experiment at one thread count: its row of the latency table, and its dots."""
+
+    experiment: str
+    side: str
+    series: int
+    threads: int
+    resolved: str
+    launches: Quantity
+    executions: Quantity
+    median: Quantity
+    mean: Quantity
+    p10: Quantity
+    p90: Quantity
+    minimum: Quantity
+    maximum: Quantity
+    load: Quantity | None
+    rss: Quantity | None
+    tracer: Quantity | None
+    dots: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one comparison supports. `tone` is "good", "bad" or "open" (nothing shown)."""
+
+    word: str
+    tone: str
+    badge: str
+    headline: str
+    speedup: Quantity
+    low: Quantity | None
+    high: Quantity | None
+    p_value: Quantity | None
+    noise_floor: Quantity | None
+    pairs: Quantity
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class CategoryRow:
+    """One category's time in one execution, before and after."""
+
+    name: str
+    baseline: Quantity | None
+    candidate: Quantity | None
+    baseline_share: Quantity | None
+    candidate_share: Quantity | None
+
+
+@dataclass(frozen=True)
+class OperatorRow:
+    """One operator's time in one execution, before and after."""
+
+    name: str
+    category: str
+    where: str
+    calls: str
+    baseline: Quantity | None
+    candidate: Quantity | None
+    speedup: Quantity | None
+    slower: bool
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """One pair of launches: which side ran first, its two medians and their ratio."""
+
+    number: int
+    first: str
+    baseline: Quantity
+    candidate: Quantity
+    speedup: Quantity
+    flag: str
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Where the time went, before and after: present where launches were traced."""
+
+    bottleneck: tuple[Sentence, ...]
+    categories: tuple[CategoryRow, ...]
+    placement: tuple[CategoryRow, ...]
+    operators: tuple[OperatorRow, ...]
+    slower: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One baseline against one candidate at one thread count."""
+
+    anchor: str
+    baseline: str
+    candidate: str
+    baseline_side: str
+    candidate_side: str
+    baseline_series: int
+    candidate_series: int
+    threads: int
+    title: str
+    verdict: Verdict
+    breakdown: Breakdown | None
+    pairs: tuple[PairRow, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to know before trusting the numbers. `tone`: "good", "info" or "warn"."""
+
+    tone: str
+    title: str
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """The whole report."""
+
+    title: str
+    model: str
+    subtitle: str
+    byline: tuple[str, ...]
+    switched: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[Note, ...]
+    machine: tuple[tuple[str, str], ...]
+    model_facts: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str], ...]
+    commands: tuple[tuple[str, str], ...]
+    configuration: str
+    files: tuple[tuple[str, str], ...]
+
+    @property
+    def several_threads(self) -> bool:
+        return len({arm.threads for arm in self.arms}) > 1
