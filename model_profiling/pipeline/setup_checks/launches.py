@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model_profiling import PACKAGE_DIR
-from model_profiling.errors import MeasurementError, UserError
+from model_profiling.errors import KitError, UserError
 from model_profiling.findings import ERROR, Finding, error, ok, warning
-from model_profiling.pipeline.runners import LaunchRequest
+from model_profiling.pipeline.runners import LaunchRequest, choose_runner
 from model_profiling.processes import run_child
 
 _EXPORT_LIMIT_S, _LAUNCH_LIMIT_S = 300.0, 300.0
@@ -55,19 +55,18 @@ def _native(model: Path, with_export: bool) -> Finding:
 
 
 def _launch(kind: str, model: Path) -> Finding:
-    from model_profiling.pipeline.runners import choose_runner
-
     check = f"{kind} runner"
+    try:
+        runner = choose_runner(kind, None)
+    except UserError as problem:
+        return error(check, f"{problem.what}, {problem.where}", problem.fix)
     with tempfile.TemporaryDirectory() as folder:
         request = _request(model, Path(folder))
+        argv, env = runner.command(request)
         try:
-            runner = choose_runner(kind, None)
-            argv, env = runner.command(request)
             child = run_child(argv, env=env, timeout_s=request.timeout_s, log=request.log)
             measured = runner.read(request, child)
-        except UserError as problem:
-            return error(check, f"{problem.what}, {problem.where}", problem.fix)
-        except MeasurementError as problem:
+        except KitError as problem:  # the program cannot be started, or did not do its work
             return error(check, f"{problem} ({_last_line(request.log)})", _FIXES[kind])
         if not request.etdump.is_file() or not request.etdump.stat().st_size:
             return error(check, "it wrote no trace", _FIXES[kind])
