@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from model_profiling.analysis.arms import Arm, Blocks
-from model_profiling.analysis.highlights import OperatorChange, compare_operators, dominant, operator_time
+from model_profiling.analysis.highlights import OperatorChange, OperatorTime, compare_operators, dominant, operator_time
 from model_profiling.analysis.tables import OperatorStats, operator_stats
 from model_profiling.paired_statistics import Estimate, drift_percent, estimate, verdict
 
@@ -67,10 +67,14 @@ def _bottleneck(shares: Mapping[str, float]) -> dict[str, object] | None:
     return None if found is None else {"category": found[0], "percent": found[1]}
 
 
+def operator_times(operators: Sequence[OperatorStats]) -> list[OperatorTime]:
+    """Return operators in the form that comparing takes."""
+    return [operator_time({key: str(value) for key, value in asdict(row).items()}) for row in operators]
+
+
 def operator_changes(baseline: Sequence[OperatorStats], candidate: Sequence[OperatorStats]) -> list[OperatorChange]:
     """Put the operators of two experiments side by side, the most expensive first."""
-    return compare_operators(*([operator_time({k: str(v) for k, v in asdict(row).items()}) for row in side]
-                               for side in (baseline, candidate)))
+    return compare_operators(operator_times(baseline), operator_times(candidate))
 
 
 def _operator_entry(change: OperatorChange) -> dict[str, object]:

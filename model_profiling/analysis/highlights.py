@@ -12,15 +12,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from model_profiling.analysis.operators import kind
 from model_profiling.pipeline.run_directory import Launch
 
 #: XNNPACK's operator clock counts whole microseconds; shorter calls support no ratio.
 MIN_OPERATOR_US = 20.0
 
-#: Element types inside XNNPACK's operator names. The packed ones (PF32, PQS8, ...) are
-#: used only with SME or SME2, so the same layer may carry another one on the other side.
 _ORDINAL = re.compile(r" #\d+\Z")
-_ELEMENT_TYPE = re.compile(r"\b(?:PF32|PF16|PQS8|F32|F16|QC8|QS8|QU8|QD8|QP8|QC4W|QB4W|QC8W)\b")
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,8 @@ def operator_time(row: Mapping[str, str]) -> OperatorTime:
 def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[OperatorTime]) -> list[OperatorChange]:
     """Put the kinds of operator of two experiments side by side, the most expensive first.
 
-    Names are matched without their ordinal and element type: a delegate counts ordinals
-    by name, and SME2 itself changes the element type in it, so neither identifies the
-    same operator on both sides. `speedup` is baseline over candidate time, None where a
+    Names are matched by `operators.kind`, without their ordinals and element types: SME2
+    itself changes the latter, so neither identifies the same operator on both sides. `speedup` is baseline over candidate time, None where a
     side is missing or shorter than `MIN_OPERATOR_US` a call. `slower` is set only where
     the calls' ranges (10th to 90th percentile) lie apart, so that noise alone does not
     name an operator.
@@ -88,8 +85,7 @@ def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[Oper
 def _by_kind(rows: Iterable[OperatorTime]) -> dict[tuple[str, bool], OperatorTime]:
     groups: dict[tuple[str, bool], list[OperatorTime]] = {}
     for row in rows:
-        kind = _ELEMENT_TYPE.sub("*", _ORDINAL.sub("", row.name))
-        groups.setdefault((kind, row.delegated), []).append(row)
+        groups.setdefault((kind(row.name), row.delegated), []).append(row)
     return {key: _together(group) for key, group in groups.items()}
 
 

@@ -103,7 +103,8 @@ _KERNEL_CATEGORY = {name: category for category, names in _KERNELS.items() for n
 
 _ORDINAL = re.compile(r" #\d+\Z")
 _XNNPACK_NAME = re.compile(
-    r"(?P<operator>[^()]+) \([^()]*\)(?: (?:%s))?\Z" % "|".join(re.escape(name) for name in MICROKERNELS))
+    r"(?P<operator>[^()]+) \((?P<layout>[^(),]*)[^()]*\)(?P<microkernel> (?:%s))?\Z"
+    % "|".join(re.escape(name) for name in MICROKERNELS))
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,17 @@ def runtime_event(name: str) -> Operator:
 def classify(name: str, delegated: bool) -> Operator:
     """Return what the event `name` stands for; `delegated` says whether a delegate recorded it."""
     return delegated_operator(name) if delegated else runtime_event(name)
+
+
+def kind(name: str) -> str:
+    """Return `name` without what two runs of the same program may differ in.
+
+    SME2 changes the element types of an operator ("F32" to "PF32", "QC8" to "PQS8, QS8, QC8W"),
+    and as a delegate counts operators by their full name, the ordinals with them.
+    """
+    bare = _ORDINAL.sub("", name)
+    match = _XNNPACK_NAME.match(bare)
+    return f"{match['operator']} ({match['layout']}){match['microkernel'] or ''}" if match else bare
 
 
 def unmapped(names: Iterable[tuple[str, bool]]) -> list[str]:

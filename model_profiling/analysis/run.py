@@ -19,9 +19,13 @@ from model_profiling.pipeline.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class Analysis:
-    """What an analysis found: the summary, notes, and each file's content, in writing order."""
+    """What an analysis found: the summary, notes, and each file's content, in writing order.
+
+    `feature` is the sentence that says what was switched between the experiments.
+    """
 
     summary: dict
+    feature: str
     notes: tuple[str, ...]
     files: dict[Path, bytes]
     quick: bool
@@ -67,7 +71,7 @@ def analyze(directory: RunDirectory) -> Analysis:
     files[directory.pipeline_summary_md(model)] = text.summary_markdown(plain, found).encode("utf-8")
     # Last, because a report takes its presence for a finished analysis.
     files[directory.analysis_summary] = _json(found)
-    return Analysis(found, tuple(remarks), files, manifest["quick"])
+    return Analysis(found, manifest["feature"]["sentence"], tuple(remarks), files, manifest["quick"])
 
 
 def _json(value: object) -> bytes:

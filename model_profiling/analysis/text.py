@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model_profiling.console import say
+from model_profiling.errors import one_line
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,20 @@ def _show_rich(table: Table) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    drawn = RichTable(title=Text(one_line(table.title), style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
     for column in table.columns:
-        drawn.add_column(Text(column), justify="right" if column in table.numbers else "left",
+        drawn.add_column(Text(one_line(column)), justify="right" if column in table.numbers else "left",
                          no_wrap=column in table.numbers)
     for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(one_line(cell)) for cell in row))
     Console().print(drawn)
 
 
 def _show_plain(table: Table) -> None:
-    widths = [max(len(row[i]) for row in (table.columns, *table.rows)) for i in range(len(table.columns))]
+    rows = [tuple(map(one_line, row)) for row in (table.columns, *table.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
     say(table.title)
-    for row in (table.columns, *table.rows):
+    for row in rows:
         cells = (cell.rjust(width) if column in table.numbers else cell.ljust(width)
                  for cell, width, column in zip(row, widths, table.columns))
         say("  " + "  ".join(cells).rstrip())
@@ -78,9 +80,10 @@ def percent(value: float | None) -> str:
 
 def speedup_sentence(entry: Mapping, quick: bool) -> str:
     """Say in one sentence what a comparison of the summary came to."""
-    head = f"{entry['candidate']} against {entry['baseline']}, {_threads(entry['threads'])}: {entry['speedup']:.3f}x"
+    threads = f", {_threads(entry['threads'])}" if entry["threads"] != "" else ""
+    head = f"{entry['candidate']} against {entry['baseline']}{threads}: {entry['speedup']:.3f}x"
     pairs = f"{entry['pairs']} pair{'' if entry['pairs'] == 1 else 's'}"
-    interval = f"no interval from {pairs}"
+    interval = f"no interval from {pairs}" if entry["pairs"] else "medians; the launches are not paired"
     if entry["ci95"] is not None:
         low, high = entry["ci95"]
         interval = f"95 % interval {low:.3f} to {high:.3f} from {pairs}"
@@ -151,3 +154,20 @@ def summary_markdown(plain: Mapping, summary: Mapping) -> str:
     parts.append(f"ExecuTorch {plain['executorch']['version']}, {_markdown_cell(plain['cpu'])}, seed {plain['seed']}, "
                  f"started {plain['started']}.\n")
     return "\n".join(parts)
+
+
+def show_analysis(summary: Mapping, feature: str, notes: Sequence[str], quick: bool) -> None:
+    """Print what a run came to: what was switched, tables, comparisons, notes last."""
+    say(one_line(f"{summary['model']}: {feature}"))
+    say()
+    for table in (latency_table(summary), category_table(summary)):
+        if table:
+            table.show()
+    for entry in summary["comparisons"]:
+        say(one_line(speedup_sentence(entry, quick)))
+        bottleneck = bottleneck_sentence(entry)
+        if bottleneck:
+            say(one_line(bottleneck))
+    for note in notes:
+        say(one_line(f"note: {note}"))
+    say()

@@ -21,6 +21,7 @@ from model_profiling.analysis.tables import Identity, OperatorStats, Recording
 from model_profiling.analysis.timeline import Timeline, build_timeline, with_delegates
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
+from model_profiling.errors import one_line
 from model_profiling.files import write_bytes, write_json
 
 _TOP_OPERATORS = 10
@@ -84,8 +85,8 @@ def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> 
 def _show(summary: dict, operators: list[OperatorStats], unmapped: list[str], files: list[Path]) -> None:
     latency = summary["traced_latency_ms"]
     spread = (latency["p90"] - latency["p10"]) / 2
-    say(f"{summary['model']}: {summary['executions']} executions, "
-        f"median {text.milliseconds(latency['median'], spread)} ms (traced)")
+    runs = f"{summary['executions']} execution{'' if summary['executions'] == 1 else 's'}"
+    say(one_line(f"{summary['model']}: {runs}, median {text.milliseconds(latency['median'], spread)} ms (traced)"))
     say()
     total = sum(summary["categories_ms"].values())
     text.Table("Where the time goes", ("category", "ms", "share"), tuple(
@@ -97,7 +98,7 @@ def _show(summary: dict, operators: list[OperatorStats], unmapped: list[str], fi
         (row.name, row.category, f"{row.calls_per_run:g}", text.milliseconds(row.total_ms_per_run, total / 1000),
          text.percent(row.pct_of_run)) for row in shown), frozenset(("calls", "ms", "share"))).show()
     if unmapped:
-        say(f"Operators without a category of their own, counted as Other: {', '.join(unmapped)}")
+        say(one_line(f"Operators without a category of their own, counted as Other: {', '.join(unmapped)}"))
     for path in files:
         say(str(path))
 

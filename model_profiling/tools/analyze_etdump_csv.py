@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Find the bottlenecks in timeline tables: operators, categories, portable and delegated time.
+
+With --compare, puts the same of another experiment beside them. Times are mean shares of an
+execution times the median execution, so that they add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from model_profiling.analysis import trace_tables
+from model_profiling.analysis.side_arguments import add_side_arguments, read_arguments
+from model_profiling.analysis.text import Table, milliseconds
+from model_profiling.analysis.trace_comparison import SideTimes, times_of
+from model_profiling.command import CommandParser, run_command
+from model_profiling.console import say
+from model_profiling.errors import one_line
+from model_profiling.files import write_text
+
+_TOP_OPERATORS = 15
+
+
+def build_parser() -> CommandParser:
+    """Return the command's parser."""
+    parser = CommandParser(
+        prog="analyze_etdump_csv.py", description=__doc__.splitlines()[0],
+        epilog="Writes operator_bottlenecks, portable_vs_delegated and category_comparison as .csv and .md.")
+    add_side_arguments(parser)
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    sides = read_arguments(args)
+    pairs = [(times_of(first), times_of(second) if second else None) for first, second in sides.pairs]
+    results = [trace_tables.categories(pairs), trace_tables.placement(pairs), trace_tables.bottlenecks(pairs)]
+    contents = [(sides.folder / f"{result.name}.{ending}", text) for result in results
+                for ending, text in (("csv", result.csv()), ("md", result.shown.markdown()))]
+    files = [write_text(path, text) for path, text in contents]
+    for side in (side for pair in pairs for side in pair if side):
+        say(one_line(_headline(side)))
+    say()
+    for result in results:
+        (result.shown if args.verbose else _top(result.shown)).show()
+    for path in files:
+        say(str(path))
+
+
+def _top(table: Table) -> Table:
+    if len(table.rows) <= _TOP_OPERATORS or "operator" not in table.columns:
+        return table
+    return replace(table, title=f"{table.title} ({_TOP_OPERATORS} of {len(table.rows)}; --verbose shows all)",
+                   rows=table.rows[:_TOP_OPERATORS])
+
+
+def _headline(side: SideTimes) -> str:
+    threads = f", threads {side.side.threads}" if side.side.threads else ""
+    runs = len(side.whole.method)
+    return f"{side.side.label}{threads}: {runs} execution{'' if runs == 1 else 's'}, median {milliseconds(side.median_ms)} ms (traced)"
+
+
+if __name__ == "__main__":
+    run_command(main)

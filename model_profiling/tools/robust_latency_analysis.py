@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Summarize end-to-end latency from timeline tables: robust statistics, outliers, the comparison.
+
+Outliers are flagged and kept. With --compare, launches of the same pair are compared with each
+other; tables without pair numbers give a ratio of medians, but no interval and no verdict.
+"""
+
+from __future__ import annotations
+
+from model_profiling.analysis.side_arguments import add_side_arguments, read_arguments
+from model_profiling.analysis.text import Table, milliseconds, percent, speedup_sentence
+from model_profiling.analysis.trace_comparison import latency_comparison, latency_entry
+from model_profiling.command import CommandParser, run_command
+from model_profiling.console import say
+from model_profiling.errors import one_line
+from model_profiling.files import write_json
+
+
+def build_parser() -> CommandParser:
+    """Return the command's parser."""
+    parser = CommandParser(prog="robust_latency_analysis.py", description=__doc__.splitlines()[0],
+                           epilog="Writes latency_statistics.json.")
+    add_side_arguments(parser)
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    sides = read_arguments(args)
+    entries = [latency_entry(side) for pair in sides.pairs for side in pair if side]
+    comparisons = [latency_comparison(first, second) for first, second in sides.pairs if second]
+    path = write_json(sides.folder / "latency_statistics.json", {
+        "schema_version": 1, "measured": "Method::execute, traced", "experiments": entries, "comparisons": comparisons})
+    _table(entries).show()
+    if args.verbose:
+        _launches(entries).show()
+    for entry in comparisons:
+        say(one_line(speedup_sentence(entry, quick=False)))
+    say(str(path))
+
+
+def _table(entries: list[dict]) -> Table:
+    columns = ("experiment", "threads", "executions", "median ms", "p10", "p90", "min", "max", "robust spread", "outliers")
+    rows = []
+    for entry in entries:
+        found = entry["statistics"]
+        half = (found["p90"] - found["p10"]) / 2
+        rows.append((entry["name"], entry["threads"], str(found["count"]),
+                     *(milliseconds(found[key], half) for key in ("median", "p10", "p90", "min", "max")),
+                     percent(found["robust_variation"]), _outliers(found["outliers"])))
+    return Table("End-to-end latency (traced executions)", columns, tuple(rows), frozenset(columns[1:-1]))
+
+
+def _outliers(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
+
+
+def _launches(entries: list[dict]) -> Table:
+    rows = [(entry["name"], entry["threads"], str(pair), milliseconds(median))
+            for entry in entries for pair, median in entry["launch_medians_ms"].items()]
+    columns = ("experiment", "threads", "pair", "median ms")
+    return Table("Median of each launch", columns, tuple(rows), frozenset(columns[1:]))
+
+
+if __name__ == "__main__":
+    run_command(main)
