@@ -24,12 +24,18 @@ def render_html(view: View, figures: Mapping[str, Figure]) -> str:
     )
     environment.filters["svg"] = Markup  # made by `svg.py`, whose XML writer escaped all text
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["glue"] = _glue
     environment.globals["role"] = palette.series
     template = environment.get_template("report.html.j2")
     return template.render(
         view=view, figures=figures, style=_style(), script=Markup(_own("report.js")), sections=_sections(view),
         many=sum(c.breakdown is not None for c in view.comparisons) > 1,
     ) + "\n"
+
+
+def _glue(text: str) -> str:
+    """Keep a unit on the line of its number."""
+    return text.replace(" ms", "\u00a0ms").replace(" %", "\u00a0%") if text.startswith((" ms", " %")) else text
 
 
 def _style() -> Markup:

@@ -17,12 +17,13 @@ _SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class RunData:
-    """A run as read, all plain values."""
+    """A run as read, all plain values; `export` is the model's export record where it is still there."""
 
     manifest: dict
     launches: Sequence[Launch]
     summary: dict
     metrics: dict
+    export: dict | None = None
 
 
 def read_run(directory: RunDirectory) -> RunData:
@@ -38,7 +39,7 @@ def read_run(directory: RunDirectory) -> RunData:
                         f"run analyze_results.py --run-dir {directory.root} first")
     return RunData(manifest, directory.read_launches(),
                    _result(directory.analysis_summary, manifest, ("experiments", "comparisons")),
-                   _result(directory.metrics, manifest, ("experiments",)))
+                   _result(directory.metrics, manifest, ("experiments",)), _export_record(manifest))
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -67,3 +68,16 @@ def _result(path: Path, manifest: Mapping, keys: Sequence[str]) -> dict:
     if found["model"] != manifest["model"]["id"]:
         raise UserError("the result is of another model than the manifest", f"at {path}", again)
     return found
+
+
+def _export_record(manifest: Mapping) -> dict | None:
+    """Return what the export wrote beside the model, if it is there and of this very model."""
+    path = Path(manifest["model"]["path"]).with_suffix(".json")
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path, "export record")
+    except UserError:
+        return None  # the report is about the run; a record that went bad only takes its facts along
+    pte = found.get("pte") if isinstance(found, dict) else None
+    return found if isinstance(pte, dict) and pte.get("sha256") == manifest["model"]["sha256"] else None

@@ -20,7 +20,8 @@ _MOST_NAMED = 8
 def notes(run: RunData, naming: Naming) -> tuple[Note, ...]:
     """Return the notes of a run, warnings first."""
     found = [*_unfinished(run), *_agreements(run, naming), *_void(run, naming), *_outliers(run, naming), *_drift(run, naming),
-             *_unmapped(run, naming), *_not_compared(run, naming), *_masking(run, naming), *_tracer(run, naming), *_noise_floor(run), *_adaptive(run)]
+             *_unmapped(run, naming), *_not_compared(run, naming), *_masking(run, naming), *_tracer(run),
+             *_outside(run), *_noise_floor(run), *_adaptive(run)]
     order = {"warn": 0, "good": 1, "info": 2}
     return tuple(sorted(found, key=lambda note: order[note.tone]))
 
@@ -122,16 +123,18 @@ def _masking(run: RunData, naming: Naming) -> Iterator[Note]:
         launches = [launch for launch in run.launches if launch.experiment == name and launch.ok]
         if not features or not launches:
             continue
+        whole = naming.label and features == run.manifest["feature"].get("disabled")
+        what = naming.label if whole else listed(features)
         if all(set(features) <= set(launch.masked_cpu_features) and not set(features) & set(launch.active_cpu_features)
                for launch in launches):
             yield Note("good", "The switch was verified", (
-                (f"In every launch of {naming.side(name)} the runtime saw a CPU without {listed(features)}.",),))
+                (f"In every launch of {naming.side(name)} the runtime saw a CPU without {what}.",),))
         else:
             yield Note("warn", "The switch did not work in every launch", (
-                (f"Some launches of {naming.side(name)} still had one of {listed(features)}.",),))
+                (f"Some launches of {naming.side(name)} still had some of {what}.",),))
 
 
-def _tracer(run: RunData, naming: Naming) -> Iterator[Note]:
+def _tracer(run: RunData) -> Iterator[Note]:
     traced = [values for by_threads in run.summary["experiments"].values() for values in by_threads.values()
               if values.get("categories_ms")]
     if traced:
@@ -141,6 +144,17 @@ def _tracer(run: RunData, naming: Naming) -> Iterator[Note]:
     else:
         yield Note("info", "No traces", (("This run recorded no operator times (traced_runs is 0, or the runner wrote "
                                           "no trace), so the report has latencies only.",),))
+
+
+def _outside(run: RunData) -> Iterator[Note]:
+    held = ((run.export or {}).get("delegation") or {}).get("not_delegated") or ()
+    told: list[Sentence] = []
+    for entry in held[:_MOST_NAMED]:
+        place = f" ({entry['source']})" if entry.get("source") else ""
+        hint = f" {entry['hint']}." if entry.get("hint") else ""
+        told.append((f"{entry['operator']}, {count(int(entry['count']), 'time')}{place}: {entry['reason']}.{hint}",))
+    if told:
+        yield Note("info", "Operators that stayed outside XNNPACK", tuple(told))
 
 
 def _noise_floor(run: RunData) -> Iterator[Note]:

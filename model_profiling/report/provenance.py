@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming, count, listed
 
 Facts = tuple[tuple[str, str], ...]
+#: Longer command lines are broken before their flags.
+_WIDEST_COMMAND = 76
 
 
 def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
@@ -60,11 +63,20 @@ def machine(run: RunData) -> Facts:
 
 
 def model_facts(run: RunData) -> Facts:
-    """Return what identifies the model and its inputs."""
-    manifest, model = run.manifest, run.manifest["model"]
+    """Return what identifies the model and its inputs, and what its export recorded."""
+    manifest, model, record = run.manifest, run.manifest["model"], run.export or {}
     inputs = "; ".join(f"{'×'.join(map(str, item['shape'])) or 'scalar'} {item['dtype']}" for item in manifest["inputs"])
-    return (("File", str(model["path"])), ("Size", f"{model['bytes']:,} bytes"), ("SHA-256", str(model["sha256"])),
-            ("Inputs", inputs or "none"))
+    facts = [("File", str(model["path"])), ("Size", f"{model['bytes']:,} bytes"), ("SHA-256", str(model["sha256"])),
+             ("Inputs", inputs or "none")]
+    for key, name in (("parameters", "Parameters"), ("multiply_adds", "Multiply-adds")):
+        if record.get(key) is not None:
+            facts.append((name, f"{record[key]:,}"))
+    delegation = record.get("delegation") or {}
+    if delegation.get("delegated_operators") is not None:
+        facts.append(("Delegation", f"{count(delegation['delegated_operators'], 'operator')} in "
+                      f"{count(delegation.get('delegates', 0), 'XNNPACK delegate')}, "
+                      f"{delegation.get('portable_operators', 0)} in portable kernels"))
+    return tuple(facts)
 
 
 def versions(run: RunData) -> Facts:
@@ -74,8 +86,7 @@ def versions(run: RunData) -> Facts:
              ("Kit", str(manifest.get("kit_version")))]
     if manifest["host"].get("python"):
         facts.append(("Python", str(manifest["host"]["python"])))
-    for name, runner in _distinct_runners(manifest["runner"]).items():
-        facts.append((f"Runner of {name}", runner))
+    facts += _distinct_runners(manifest["runner"]).items()
     return (*facts, ("Seed", str(manifest["seed"])),
             ("Started", str(manifest["started"])), ("Finished", str(manifest.get("finished") or "not yet")))
 
@@ -84,28 +95,48 @@ def _distinct_runners(runners: Mapping[str, Mapping]) -> dict[str, str]:
     """Describe each runner once, under the names of the experiments that used it."""
     names: dict[str, list[str]] = {}
     for name, described in runners.items():
-        words = [str(described.get("name") or described.get("kind") or "runner")]
-        words += [f"{key} {described[key]}" for key in ("version", "compiler", "build", "sha256") if described.get(key)]
+        words = [str(described.get("name") or "runner")]
+        words += [str(described[key]) for key in ("version", "compiler") if described.get(key)]
+        words += [f"SHA-256 {described['sha256']}"] if described.get("sha256") else []
         names.setdefault(", ".join(words), []).append(name)
-    return {listed(group): text for text, group in names.items()}
+    if len(names) == 1:
+        return {"Runner": next(iter(names))}
+    return {f"Runner of {listed(group)}": text for text, group in names.items()}
 
 
 def commands(run: RunData, run_dir: str) -> Facts:
     """Return (what it does, command) of everything it takes to make this run again."""
-    manifest = run.manifest
-    where, version = shlex.quote(run_dir), manifest["executorch"].get("version")
-    script = "python model_profiling/scripts/"
-    lines = [("Install the same runtime", f"pip install executorch=={version}")]
+    manifest, script = run.manifest, "model_profiling/scripts/"
+    lines = [(f"Set up the kit with ExecuTorch {str(manifest['executorch'].get('version')).split('+')[0]}",
+              f"bash {script}setup_repo.sh && bash {script}build_runners.sh && source .venv/bin/activate")]
+    if run.export and run.export.get("source") in ("kit", "executorch"):
+        lines.append(("Export the same model", _typed([
+            "model_profiling/export/export_model.py", "--model", str(run.export["model"]),
+            "--dtype", str(run.export["dtype"]), "--backend", str(run.export["backend"]),
+            "--outdir", str(Path(manifest["model"]["path"]).parent)])))
     for number, line in enumerate(manifest["command_lines"]):
-        lines.append(("Run the experiment" if number == 0 else "Resume it", _with_seed(line, manifest["seed"], number)))
-    lines.append(("Analyze the run", f"{script}analyze_results.py --run-dir {where}"))
-    lines.append(("Write this report", f"{script}generate_report.py --run-dir {where}"))
+        words = shlex.split(line)
+        if number == 0 and not any(word.startswith("--seed") for word in words):
+            words += ["--seed", str(manifest["seed"])]
+        lines.append(("Run the experiment" if number == 0 else "Take it up again, as was done here", _typed(words)))
+    lines.append(("Analyze the run", _typed([f"{script}analyze_results.py", "--run-dir", run_dir])))
+    lines.append(("Write this report", _typed([f"{script}generate_report.py", "--run-dir", run_dir])))
     return tuple(lines)
 
 
-def _with_seed(line: str, seed: int, number: int) -> str:
-    """Add the recorded seed, so that launch order and random inputs are the same again."""
-    return line if "--seed" in line or number else f"{line} --seed {seed}"
+def _typed(words: Sequence[str]) -> str:
+    """Return a command as one types it: with python before a script, long ones a flag a line."""
+    if words and words[0].endswith(".py"):
+        words = ["python", *words]
+    line = shlex.join(words)
+    if len(line) <= _WIDEST_COMMAND:
+        return line
+    groups: list[list[str]] = [[]]
+    for word in words:
+        if word.startswith("--") and groups[-1]:
+            groups.append([])
+        groups[-1].append(word)
+    return " \\\n  ".join(shlex.join(group) for group in groups)
 
 
 def configuration(run: RunData) -> str:
