@@ -124,9 +124,11 @@ class ShadowVenv:
         for entry in real.iterdir():
             if not entry.name.startswith(("__editable__", "sme_executorch_profiling")):
                 (self.site_packages / entry.name).symlink_to(entry)
-        for program in (Path(sys.prefix) / "bin").iterdir():
-            if not (folder / "bin" / program.name).exists():
-                (folder / "bin" / program.name).symlink_to(program)
+        for shared in ("bin", "share"):  # programs, manuals; the native runner's builds are not shared
+            (folder / shared).mkdir(exist_ok=True)
+            for entry in (Path(sys.prefix) / shared).iterdir():
+                if not (folder / shared / entry.name).exists() and entry.name != "sme-executorch-profiling":
+                    (folder / shared / entry.name).symlink_to(entry)
         self._install_kit(next(real.glob("sme_executorch_profiling-*.dist-info")))
 
     def _install_kit(self, metadata: Path) -> None:
