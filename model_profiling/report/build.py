@@ -45,7 +45,7 @@ def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:
     values = run.summary["experiments"][name][str(threads)]
     statistics = values["latency_ms"]
     here = f"{SUMMARY}#{pointer('experiments', name, threads)}"
-    places = latency_places(statistics)
+    places = latency_places(run, name, threads)
     held = run.metrics["experiments"][name][str(threads)]["launches"]
     counted = {launch["index"] for launch in held}
     launches = [launch for launch in run.launches if launch.index in counted]
@@ -53,13 +53,13 @@ def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:
     def latency(key: str) -> Quantity:
         return quantity(statistics[key], f"{here}/latency_ms/{key}", places)
 
-    def scattered(key: str, samples: list[float | None]) -> Quantity | None:
+    def scattered(key: str, samples: list[float | None], most: int) -> Quantity | None:
         """Return a value whose digits follow how it scatters over the launches."""
         if values.get(key) is None:
             return None
         known = [sample for sample in samples if sample is not None]
         spread = (max(known) - min(known)) / 2 if len(known) > 1 else None
-        return quantity(values[key], f"{here}/{key}", places_for(spread, values[key]))
+        return quantity(values[key], f"{here}/{key}", min(places_for(spread, values[key]), most))
 
     tracer = values.get("tracer_overhead_percent")
     relative = 100 * (statistics["p90"] - statistics["p10"]) / 2 / statistics["median"]
@@ -71,8 +71,8 @@ def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:
         executions=quantity(values["executions"], f"{here}/executions", 0),
         median=latency("median"), mean=latency("mean"), p10=latency("p10"), p90=latency("p90"),
         minimum=latency("min"), maximum=latency("max"),
-        load=scattered("load_ms", [launch.load_ms for launch in launches]),
-        rss=scattered("peak_rss_mib", [launch.peak_rss_mib for launch in launches]),
+        load=scattered("load_ms", [launch.load_ms for launch in launches], 2),
+        rss=scattered("peak_rss_mib", [launch.peak_rss_mib for launch in launches], 1),
         tracer=None if tracer is None else quantity(tracer, f"{here}/tracer_overhead_percent",
                                                     min(places_for(relative, tracer), 1)),
         dots=tuple(launch["median_ms"] for launch in held),

@@ -83,7 +83,8 @@ def _speedups(view: View) -> Chart:
 def _ratio_bar(comparison: Comparison) -> Bar:
     verdict = comparison.verdict
     low, high = (q.raw if q else None for q in (verdict.low, verdict.high))
-    return Bar(verdict.speedup.raw, f"{verdict.speedup.text}×", series(comparison.candidate_series),
+    interval = f" ({verdict.low.text} to {verdict.high.text})" if verdict.low else ""
+    return Bar(verdict.speedup.raw, f"{verdict.speedup.text}×{interval}", series(comparison.candidate_series),
                tuple(pair.speedup.raw for pair in comparison.pairs), low, high)
 
 

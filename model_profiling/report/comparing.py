@@ -44,16 +44,23 @@ def comparison(run: RunData, naming: Naming, index: int) -> Comparison:
     )
 
 
-def latency_places(statistics: Mapping[str, float]) -> int:
-    """Return the decimals of a latency in ms: what half its 10th to 90th percentile supports."""
-    return places_for((statistics["p90"] - statistics["p10"]) / 2, statistics["median"])
+def latency_places(run: RunData, experiment: str, threads: int | str) -> int:
+    """Return the decimals of an experiment's latencies in ms.
+
+    Launches are the samples, so their medians' range says which digit is uncertain; a
+    single launch leaves only the spread of its executions.
+    """
+    statistics = run.summary["experiments"][experiment][str(threads)]["latency_ms"]
+    medians = [launch["median_ms"] for launch in run.metrics["experiments"][experiment][str(threads)]["launches"]]
+    spread = max(medians) - min(medians) if len(medians) > 1 else statistics["p90"] - statistics["p10"]
+    return places_for(spread / 2, statistics["median"])
 
 
-def median(run: RunData, experiment: str, threads: int) -> Quantity:
+def median(run: RunData, experiment: str, threads: int | str) -> Quantity:
     """Return an experiment's median latency in ms."""
     statistics = run.summary["experiments"][experiment][str(threads)]["latency_ms"]
     path = f"{SUMMARY}#{pointer('experiments', experiment, threads, 'latency_ms', 'median')}"
-    return quantity(statistics["median"], path, latency_places(statistics))
+    return quantity(statistics["median"], path, latency_places(run, experiment, threads))
 
 
 def _verdict(run: RunData, naming: Naming, index: int) -> Verdict:
@@ -227,10 +234,9 @@ def _pairs(run: RunData, naming: Naming, baseline: str, candidate: str, threads:
     rows = []
     for pair in highlights.pair_times(*held):
         sides, flags = [], []
-        for name, launches, position, value, spread in zip(
-                names, held, pair.positions, (pair.baseline_ms, pair.candidate_ms), spreads):
+        for name, launches, position, value in zip(names, held, pair.positions, (pair.baseline_ms, pair.candidate_ms)):
             path = f"{METRICS}#{pointer('experiments', name, threads, 'launches', position, 'median_ms')}"
-            sides.append(quantity(value, path, latency_places(spread)))
+            sides.append(quantity(value, path, latency_places(run, name, threads)))
             if launches[position].get("outlier"):
                 flags.append(f"{naming.side(name)}: {launches[position]['outlier']} outlier")
         ratio = quantity(pair.speedup, f"{sides[0].path},{sides[1].path}|ratio",

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from model_profiling.report import palette
 from model_profiling.report.charts import Figure
 from model_profiling.report.view import View
 
+#: Longer words may break at their hyphens: a phone's line holds little more.
+_LONGEST_WHOLE_WORD = 16
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -25,6 +27,7 @@ def render_html(view: View, figures: Mapping[str, Figure]) -> str:
     environment.filters["svg"] = Markup  # made by `svg.py`, whose XML writer escaped all text
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["glue"] = _glue
+    environment.filters["unbroken"] = _unbroken
     environment.globals["role"] = palette.series
     template = environment.get_template("report.html.j2")
     return template.render(
@@ -36,6 +39,13 @@ def render_html(view: View, figures: Mapping[str, Figure]) -> str:
 def _glue(text: str) -> str:
     """Keep a unit on the line of its number."""
     return text.replace(" ms", "\u00a0ms").replace(" %", "\u00a0%") if text.startswith((" ms", " %")) else text
+
+
+def _unbroken(text: str) -> Markup:
+    """Keep hyphenated words such as "AVX-512" on one line, without another character in them."""
+    return Markup(" ").join(Markup('<span class="whole">{}</span>').format(word)
+                            if "-" in word and len(word) <= _LONGEST_WHOLE_WORD else escape(word)
+                            for word in text.split(" "))
 
 
 def _style() -> Markup:

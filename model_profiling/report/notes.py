@@ -19,9 +19,9 @@ _MOST_NAMED = 8
 
 def notes(run: RunData, naming: Naming) -> tuple[Note, ...]:
     """Return the notes of a run, warnings first."""
-    found = [*_unfinished(run), *_agreements(run, naming), *_void(run, naming), *_outliers(run, naming), *_drift(run, naming),
-             *_unmapped(run, naming), *_not_compared(run, naming), *_masking(run, naming), *_tracer(run),
-             *_outside(run), *_noise_floor(run), *_adaptive(run)]
+    found = [*_unfinished(run), *_agreements(run, naming), *_void(run, naming), *_outliers(run, naming),
+             *_drift(run, naming), *_unmapped(run, naming), *_not_compared(run, naming), *_masking(run, naming),
+             *_tracer(run), *_outside(run), *_noise_floor(run), *_adaptive(run)]
     order = {"warn": 0, "good": 1, "info": 2}
     return tuple(sorted(found, key=lambda note: order[note.tone]))
 
@@ -152,7 +152,8 @@ def _outside(run: RunData) -> Iterator[Note]:
     for entry in held[:_MOST_NAMED]:
         place = f" ({entry['source']})" if entry.get("source") else ""
         hint = f" {entry['hint']}." if entry.get("hint") else ""
-        told.append((f"{entry['operator']}, {count(int(entry['count']), 'time')}{place}: {entry['reason']}.{hint}",))
+        times = f", {entry['count']} times" if entry["count"] > 1 else ""
+        told.append((f"{entry['operator']}{times}{place}: {entry['reason']}.{hint}",))
     if told:
         yield Note("info", "Operators that stayed outside XNNPACK", tuple(told))
 

@@ -107,8 +107,10 @@ def _distinct_runners(runners: Mapping[str, Mapping]) -> dict[str, str]:
 def commands(run: RunData, run_dir: str) -> Facts:
     """Return (what it does, command) of everything it takes to make this run again."""
     manifest, script = run.manifest, "model_profiling/scripts/"
+    native = [f"bash {script}build_runners.sh" for runner in manifest["runner"].values()
+              if runner.get("name") == "native"][:1]
     lines = [(f"Set up the kit with ExecuTorch {str(manifest['executorch'].get('version')).split('+')[0]}",
-              f"bash {script}setup_repo.sh && bash {script}build_runners.sh && source .venv/bin/activate")]
+              "\n".join([f"bash {script}setup_repo.sh", *native, "source .venv/bin/activate"]))]
     if run.export and run.export.get("source") in ("kit", "executorch"):
         lines.append(("Export the same model", _typed([
             "model_profiling/export/export_model.py", "--model", str(run.export["model"]),
