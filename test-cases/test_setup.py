@@ -218,7 +218,8 @@ def test_every_damage_to_packages_and_files_is_named(tmp_path: Path) -> None:
     """Many at once, each found by name: none hides another."""
     kit = clone(tmp_path / "kit")
     venv = ShadowVenv(tmp_path / ".venv", kit)
-    (venv.site_packages / "jsonschema").unlink()  # a folder gone
+    for package in ("jsonschema", "numpy"):  # folders gone
+        (venv.site_packages / package).unlink()
     next(venv.site_packages.glob("jinja2-*.dist-info")).unlink()  # a package unknown to pip
     venv.own("rich/console.py").unlink()  # one file gone
     venv.metadata("matplotlib", "RECORD").unlink()  # cut short
@@ -234,7 +235,7 @@ def test_every_damage_to_packages_and_files_is_named(tmp_path: Path) -> None:
     done = venv.validate()
     assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr
     assert {
-        "package jsonschema", "package jinja2", "package rich", "package matplotlib", "package torch",
+        "package jsonschema", "package numpy", "package jinja2", "package rich", "package matplotlib", "package torch",
         "version of executorch", "version of torch", "imports",
         "file model_profiling/scripts/check_prereqs.sh", "file model_profiling/configs/config.schema.json",
         "file model_profiling/scripts/setup_repo.sh", "file model_profiling/configs/templates/mac_template.json",
@@ -279,18 +280,28 @@ def test_each_damaged_file_is_named(
     assert [f.check for f in check_structure(kit / "model_profiling")] == [f"file {victim.relative_to(kit)}"]
 
 
-def test_a_library_that_does_not_load_and_a_damaged_runner_are_named(sound: ShadowVenv, toy: Path, tmp_path: Path) -> None:
+def test_a_library_that_does_not_load_is_named(sound: ShadowVenv, tmp_path: Path) -> None:
     venv = ShadowVenv(tmp_path / ".venv", sound.kit)
-    if shutil.which("c++"):
-        assert "native runner" in findings(venv.validate("--model", toy), "ok")
-        for binary in (venv.folder / "share").rglob("sme_runner"):
-            binary.write_bytes(b"no program")
-        assert findings(venv.validate("--model", toy)) == {"native runner"}
     library = next(p for p in (venv.site_packages / "executorch" / "extension" / "pybindings").iterdir() if p.suffix == ".so")
     venv.own(f"executorch/extension/pybindings/{library.name}").write_bytes(b"no library")
-    done = venv.validate("--model", toy)
+    done = venv.validate()
     assert done.returncode == 2 and findings(done) == {"imports"}, done.stdout
     assert "portable_lib" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="without a compiler there is no native runner")
+@pytest.mark.parametrize("contents", [b"", b"no program", b"\x7fELF truncated"])
+def test_a_damaged_native_runner_is_named(contents: bytes, toy: Path, tmp_path: Path) -> None:
+    from model_profiling.pipeline.runners.build import NativeBuild
+    from model_profiling.pipeline.runners.native import NativeRunner
+    from model_profiling.pipeline.setup_checks.launches import try_runner
+
+    binary = tmp_path / "sme_runner"
+    binary.write_bytes(contents)
+    binary.chmod(0o755)
+    finding = try_runner(NativeRunner(NativeBuild(binary, "", "", "", "")), toy)
+    assert (finding.check, finding.level) == ("native runner", "error")
+    assert "build_runners.sh" in finding.fix
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "random", "folder", "absent"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from model_profiling import PACKAGE_DIR
 from model_profiling.errors import KitError, UserError
 from model_profiling.findings import ERROR, Finding, error, ok, warning
-from model_profiling.pipeline.runners import LaunchRequest, choose_runner
+from model_profiling.pipeline.runners import LaunchRequest, Runner, choose_runner
 from model_profiling.processes import run_child
 
 _EXPORT_LIMIT_S, _LAUNCH_LIMIT_S = 300.0, 300.0
@@ -55,11 +55,16 @@ def _native(model: Path, with_export: bool) -> Finding:
 
 
 def _launch(kind: str, model: Path) -> Finding:
-    check = f"{kind} runner"
     try:
         runner = choose_runner(kind, None)
     except UserError as problem:
-        return error(check, f"{problem.what}, {problem.where}", problem.fix)
+        return error(f"{kind} runner", f"{problem.what}, {problem.where}", problem.fix)
+    return try_runner(runner, model)
+
+
+def try_runner(runner: Runner, model: Path) -> Finding:
+    """Launch `model` once, untraced and traced, and say how that went."""
+    check = f"{runner.name} runner"
     with tempfile.TemporaryDirectory() as folder:
         request = _request(model, Path(folder))
         argv, env = runner.command(request)
@@ -67,9 +72,9 @@ def _launch(kind: str, model: Path) -> Finding:
             child = run_child(argv, env=env, timeout_s=request.timeout_s, log=request.log)
             measured = runner.read(request, child)
         except KitError as problem:  # the program cannot be started, or did not do its work
-            return error(check, f"{problem} ({_last_line(request.log)})", _FIXES[kind])
+            return error(check, f"{problem} ({_last_line(request.log)})", _FIXES[runner.name])
         if not request.etdump.is_file() or not request.etdump.stat().st_size:
-            return error(check, "it wrote no trace", _FIXES[kind])
+            return error(check, "it wrote no trace", _FIXES[runner.name])
     return ok(check, f"runs {model.name}: {measured.latency_ns[-1] / _NS_PER_MS:.2f} ms")
 
 

@@ -91,7 +91,10 @@ def kit_location(expected: Path | None) -> str:
 
 def check_packages(extras: Iterable[str]) -> list[Finding]:
     """Return a finding for each package that will not do, or one that says all will."""
-    results = dict(required(tuple(extras)))
+    try:
+        results = dict(required(tuple(extras)))
+    except ImportError as problem:  # `packaging` itself, which every other check here needs
+        return [error("package packaging", f"it does not import ({problem})", REPAIR)]
     bad = [error(f"package {name}", why, REPAIR) for name, why in sorted(results.items()) if why]
     return bad or [ok("packages", f"{len(results)} are there, whole, and of versions that fit")]
 

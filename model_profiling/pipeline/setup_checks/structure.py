@@ -124,22 +124,30 @@ def _syntax_objection(path: Path, text: str) -> str:
 
 
 def _json_objection(path: Path, text: str) -> str:
-    import jsonschema
-
     try:
         value = json.loads(text)
-        if path.name.endswith(".schema.json"):
-            jsonschema.validators.validator_for(value).check_schema(value)
     except json.JSONDecodeError as problem:
         return f"it is no JSON ({problem})"
+    return _schema_objection(value) if path.name.endswith(".schema.json") else ""
+
+
+def _schema_objection(value: object) -> str:
+    try:
+        import jsonschema
+    except ImportError:
+        return ""  # a finding of the packages' check, which must not end this one
+    try:
+        jsonschema.validators.validator_for(value).check_schema(value)
     except jsonschema.SchemaError as problem:
         return f"it is no JSON Schema ({problem.message})"
     return ""
 
 
 def _template_objection(text: str) -> str:
-    import jinja2
-
+    try:
+        import jinja2
+    except ImportError:
+        return ""  # as above
     try:
         jinja2.Environment(autoescape=True).parse(text)
     except jinja2.TemplateSyntaxError as problem:
