@@ -93,7 +93,9 @@ fits() { version_at_least "$1" "$OLDEST_PYTHON" && version_at_least "$NEWEST_PYT
 find_python() {
   local candidate version
   python='' python_found=''
-  for candidate in ${wanted_python:-python3 python3.13 python3.12 python3.11 python3.10 python3.14 python}; do
+  set -- python3 python3.13 python3.12 python3.11 python3.10 python3.14 python
+  if [ -n "$wanted_python" ]; then set -- "$wanted_python"; fi
+  for candidate in "$@"; do
     version=$(python_version "$candidate") || continue
     if fits "$version"; then
       python=$candidate

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a reader of the README types, typed as it stands, in a fresh clone."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support_setup import BARE_PYTHON, REPOSITORY, Checkout, clean_environment, fresh_checkout, quick_start, run
+
+MODEL = "toy_cnn"
+#: Targets of the kit; the tests allow `SLACK` times as much, as others may use the machine.
+SETUP_S, WARM_QUICK_TEST_S, SLACK = 90, 60, 3
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return fresh_checkout(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def typed(checkout: Checkout) -> subprocess.CompletedProcess[str]:
+    """The quick start from its third line on; the first two made the checkout."""
+    lines = [line.replace("<model>", MODEL) for line in quick_start()[2:]]
+    if not shutil.which("c++"):
+        lines = [line for line in lines if "build_runners.sh" not in line]  # as the README says
+    return run(["bash", "-e", "-c", "\n".join(lines)], cwd=checkout.root)
+
+
+@pytest.fixture(scope="module")
+def quick_test(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The README's first command in a terminal where nothing is active, and the folder it ran in."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    return folder, run([BARE_PYTHON, checkout.root / "model_profiling" / "scripts" / "run_quick_test.py"], cwd=folder)
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks[:2] == ["python3 model_profiling/scripts/run_quick_test.py\n", "bash test-cases/run_tests.sh\n"]
+
+
+def test_continuous_integration_calls_the_readmes_test_command() -> None:
+    assert "\nbash test-cases/run_tests.sh" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_files_that_the_readme_links_to_are_there() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    missing = [link for link in links if "://" not in link and not (REPOSITORY / link).exists()]
+    assert missing == []
+
+
+def test_commands_that_the_readme_names_are_there() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:model_profiling|test-cases)/[\w/]+\.(?:py|sh)", text))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (REPOSITORY / name).is_file()] == []
+
+
+def test_set_up_from_nothing_is_quick(checkout: Checkout) -> None:
+    assert checkout.setup_s < SETUP_S * SLACK
+    assert "is ready" in checkout.setup_output
+
+
+def test_the_quick_start_works_as_it_stands(checkout: Checkout, typed: subprocess.CompletedProcess[str]) -> None:
+    assert typed.returncode == 0, typed.stdout[-3000:] + typed.stderr[-3000:]
+    run_directory = checkout.root / f"out_{MODEL}" / "runs" / "mac"
+    for name in ("manifest.json", "launches.jsonl", "analysis_summary.json", "report.md", "report.html", "timeline.json",
+                 "operator_bottlenecks.csv", "portable_vs_delegated.csv", "category_comparison.csv"):
+        assert (run_directory / name).stat().st_size > 0, name
+    assert list(run_directory.glob("mac_sme2_on/*_all_runs_timeline.csv"))
+
+
+def test_the_quick_start_leaves_the_checkout_clean(checkout: Checkout, typed: subprocess.CompletedProcess[str]) -> None:
+    assert typed.returncode == 0
+    status = run(["git", "status", "--porcelain"], cwd=checkout.root).stdout.split("\n")
+    assert [line for line in status if line] == ["?? model_profiling/configs/my_experiment.json"]
+
+
+def test_the_quick_test_passes_and_says_what_came_out(quick_test: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, done = quick_test
+    assert done.returncode == 0, done.stdout + done.stderr
+    run_directory = folder / "out_quick_test" / "runs" / "mac"
+    summary = json.loads((run_directory / "analysis_summary.json").read_text(encoding="utf-8"))
+    (comparison,) = summary["comparisons"]
+    low, high = comparison["ci95"]
+    assert (f"{summary['feature']['label']} on is {comparison['speedup']:.2f}x [{low:.2f}, {high:.2f}] as fast as off "
+            f"({comparison['pairs']} pairs of launches; quick: no verdict)") in done.stdout
+    assert comparison["verdict"] == "no verdict"
+    for name in ("report.html", "report.md"):
+        assert f"out_quick_test/runs/mac/{name}" in done.stdout and (run_directory / name).is_file()
+
+
+def test_the_quick_test_is_quick_where_everything_is_set_up(quick_test: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    seconds = int(re.search(r"passed in (\d+) s", quick_test[1].stdout)[1])
+    assert seconds < WARM_QUICK_TEST_S * SLACK
+
+
+def test_only_sme2_is_called_sme2(quick_test: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    from model_profiling.pipeline import cpu_features
+
+    features = cpu_features.detect()
+    label = cpu_features.resolve("auto", features).label
+    assert f"\n{label} on is " in quick_test[1].stdout
+    assert ("SME2 on is" in quick_test[1].stdout) == ("sme2" in features.names)
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["--model", "toy_cmn"], "did you mean toy_cnn?"), (["--platform", "amiga"], "amiga"), (["--kep", "x"], "--keep"),
+])
+def test_a_wrong_quick_test_is_one_line(arguments: list[str], told: str, tmp_path: Path) -> None:
+    script = REPOSITORY / "model_profiling" / "scripts" / "run_quick_test.py"
+    done = run([sys.executable, script, *arguments], cwd=tmp_path)
+    assert done.returncode == 2 and told in done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
+
+
+def test_the_quick_test_replaces_its_own_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "out_quick_test").mkdir()
+    (tmp_path / "out_quick_test" / "thesis.txt").write_text("mine")
+    script = REPOSITORY / "model_profiling" / "scripts" / "run_quick_test.py"
+    done = run([sys.executable, script], cwd=tmp_path)
+    assert done.returncode == 2 and "no quick test made it" in done.stderr
+    assert (tmp_path / "out_quick_test" / "thesis.txt").read_text() == "mine"
+
+
+def test_tests_run_from_any_folder(checkout: Checkout, tmp_path: Path) -> None:
+    script = checkout.root / "test-cases" / "run_tests.sh"
+    done = run(["bash", script, "--quiet", "--collect-only", "-k", "the_readme_opens"], cwd=tmp_path, env=clean_environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_the_readme_opens_with_the_two_commands" in done.stdout
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main([__file__, *sys.argv[1:]]))
