@@ -43,11 +43,11 @@ def kit(script: str, *args: object, cwd: Path | None = None, timeout: float = 60
                                    stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}))
 
 
-def write_config(folder: Path, model: Path, **changes: object) -> Path:
-    """Write a small, quick configuration for `model` into `folder` and return its path."""
+def write_config(folder: Path, pte: Path, /, **changes: object) -> Path:
+    """Write a small, quick configuration for `pte` into `folder` and return its path."""
     arm = {"mode": "timing", "runs": 5, "warmup": 1, "traced_runs": 3, "threads": [1]}
     config = {
-        "model": str(model), "output_root": str(folder / "run"), "pairs": 2, "seed": 7,
+        "model": str(pte), "output_root": str(folder / "run"), "pairs": 2, "seed": 7,
         "experiments": [{"name": "on", **arm}, {"name": "off", **arm, "disable_cpu_features": "auto"}],
         "analysis": {"compare_pairs": [["off", "on"]]},
     } | changes

@@ -31,7 +31,8 @@ def check_results(directory: RunDirectory) -> list[Finding]:
     try:
         run = read_run(directory)
     except UserError as problem:
-        return [error("manifest", f"{problem.what}, {problem.where}", problem.fix)]
+        check = "launches" if str(directory.launches) in problem.where else "manifest"
+        return [error(check, f"{problem.what}, {problem.where}", problem.fix)]
     findings = [ok("manifest", "the manifest is whole"), *check_launches(run)]
     try:
         derived = derive(directory)
@@ -201,7 +202,7 @@ def _check_reports(run: Run) -> Iterator[Finding]:
     missing = [p.name for p in (directory.report_md, directory.report_html, directory.timeline_json) if not p.is_file()]
     if missing or not any(directory.figures.glob("*.svg")):
         yield error("report", f"{', '.join(missing) or 'figures'} missing", again)
-    elif directory.report_html.stat().st_mtime < directory.analysis_summary.stat().st_mtime - 1:
+    elif directory.analysis_summary.is_file() and directory.report_html.stat().st_mtime < directory.analysis_summary.stat().st_mtime - 1:
         yield warning("report", "the report is older than the analysis", again)
     else:
         yield ok("report", "report and figures are there")

@@ -82,7 +82,12 @@ class Launch:
         known = {f.name for f in fields(cls)}
         if not isinstance(plain, dict) or set(plain) - known:
             raise ValueError(f"unknown keys {sorted(set(plain) - known)}" if isinstance(plain, dict) else "not an object")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+        launch = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+        for name in ("warmup_ns", "latency_ns", "traced_ns"):
+            times = getattr(launch, name)
+            if not isinstance(times, tuple) or any(type(t) is not int or t <= 0 for t in times):
+                raise ValueError(f"{name} holds an impossible time")
+        return launch
 
 
 class RunDirectory:
