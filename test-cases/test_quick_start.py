@@ -89,7 +89,7 @@ def test_the_quick_test_passes_and_says_what_came_out(quick_test: tuple[Path, su
     summary = json.loads((run_directory / "analysis_summary.json").read_text(encoding="utf-8"))
     (comparison,) = summary["comparisons"]
     low, high = comparison["ci95"]
-    assert (f"{summary['feature']['label']} on is {comparison['speedup']:.2f}x [{low:.2f}, {high:.2f}] as fast as off "
+    assert (f"{summary['feature']} on is {comparison['speedup']:.2f}x [{low:.2f}, {high:.2f}] as fast as off "
             f"({comparison['pairs']} pairs of launches; quick: no verdict)") in done.stdout
     assert comparison["verdict"] == "no verdict"
     for name in ("report.html", "report.md"):

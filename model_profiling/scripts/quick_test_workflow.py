@@ -131,7 +131,7 @@ def _conclude(run: Path, seconds: float) -> None:
     summary = read_json(run / "analysis_summary.json", "analysis summary")
     say()
     for comparison in summary["comparisons"]:
-        say(headline(summary["feature"]["label"], comparison))
+        say(headline(summary["feature"], comparison))
     say()
     for name, what in (("report.html", "the report"), ("report.md", "the same as Markdown"),
                        ("timeline.json", "every operator on a timeline: open it in ui.perfetto.dev")):

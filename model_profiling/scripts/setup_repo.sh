@@ -440,4 +440,4 @@ else
   say "$venv is ready ($SECONDS s)"
 fi
 if [ "$from_source" = yes ]; then clone_executorch; fi
-say "next: source ${venv#"$PWD"/}/bin/activate"
+printf 'next: source %q\n' "${venv#"$PWD"/}/bin/activate"
