@@ -218,7 +218,8 @@ class _Tables:
         self._vtable = at - buffer.gather(at, "<i4").astype(np.int64)
         self._vtable_size = buffer.gather(self._vtable, "<u2").astype(np.int64)
         self._size = buffer.gather(self._vtable + 2, "<u2").astype(np.int64)
-        buffer.require((self._vtable_size >= 4) & (self._vtable + self._vtable_size <= buffer.size)
+        buffer.require((self._vtable_size >= 4) & (self._vtable_size % 2 == 0)
+                       & (self._vtable + self._vtable_size <= buffer.size)
                        & (self._size >= 4) & (at + self._size <= buffer.size), "a table outside the file")
 
     def __len__(self) -> int:

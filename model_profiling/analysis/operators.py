@@ -101,6 +101,8 @@ _KERNELS = {
 _XNNPACK_CATEGORY = {name: category for category, names in _XNNPACK_OPERATORS.items() for name in names}
 _KERNEL_CATEGORY = {name: category for category, names in _KERNELS.items() for name in names}
 
+_WITHOUT_LAYOUT = frozenset(("Invalid", "Invalid Binary Op", "Invalid Unary Op"))
+
 _ORDINAL = re.compile(r" #\d+\Z")
 _XNNPACK_NAME = re.compile(
     r"(?P<operator>[^()]+) \((?P<layout>[^(),]*)[^()]*\)(?P<microkernel> (?:%s))?\Z"
@@ -127,7 +129,7 @@ def delegated_operator(name: str) -> Operator:
     bare = _ORDINAL.sub("", name)
     match = _XNNPACK_NAME.match(bare)
     operator = match["operator"] if match else bare
-    category = _XNNPACK_CATEGORY.get(operator)
+    category = _XNNPACK_CATEGORY.get(operator) if match or bare in _WITHOUT_LAYOUT else None
     if category is None:
         return Operator(bare, OTHER, UNKNOWN_DELEGATE, mapped=False)
     return Operator(operator, category, XNNPACK, mapped=True)
