@@ -12,6 +12,10 @@ import struct
 from dataclasses import dataclass
 
 
+#: Names are short; without a limit, many references to one long text would take for ever.
+_LONGEST_TEXT = 4096
+
+
 class FlatbufferError(ValueError):
     """The buffer contradicts its format; the message says how."""
 
@@ -21,7 +25,8 @@ class Table:
     """A table at `position` of `data`; fields are named by their position in the schema.
 
     A field that is absent reads as its default: 0, an empty list, an empty text. `table`
-    alone raises for one, as what refers to a table cannot do without it.
+    alone raises for one, as what refers to a table cannot do without it. `most` is the
+    greatest length a list can have and make sense.
     """
 
     data: bytes
@@ -43,16 +48,16 @@ class Table:
         start, count = self._vector(field, 4)
         return [Table(self.data, _follow(self.data, start + 4 * i)) for i in range(count)]
 
-    def i32_list(self, field: int) -> list[int]:
-        start, count = self._vector(field, 4)
+    def i32_list(self, field: int, most: int) -> list[int]:
+        start, count = self._vector(field, 4, most)
         return list(struct.unpack_from(f"<{count}i", self.data, start))
 
-    def u8_list(self, field: int) -> list[int]:
-        start, count = self._vector(field, 1)
+    def u8_list(self, field: int, most: int) -> list[int]:
+        start, count = self._vector(field, 1, most)
         return list(self.data[start : start + count])
 
     def text(self, field: int) -> str:
-        start, count = self._vector(field, 1)
+        start, count = self._vector(field, 1, _LONGEST_TEXT)
         try:
             return self.data[start : start + count].decode("utf-8")
         except UnicodeDecodeError as error:
@@ -62,7 +67,7 @@ class Table:
         at = self._field(field)
         return 0 if at is None else _unpack(self.data, form, at)
 
-    def _vector(self, field: int, item_bytes: int) -> tuple[int, int]:
+    def _vector(self, field: int, item_bytes: int, most: int | None = None) -> tuple[int, int]:
         at = self._field(field)
         if at is None:
             return 0, 0
@@ -70,6 +75,8 @@ class Table:
         count = _unpack(self.data, "<I", start)
         if start + 4 + count * item_bytes > len(self.data):
             raise FlatbufferError("a list runs over the end")
+        if most is not None and count > most:
+            raise FlatbufferError(f"a list of {count}, where {most} is the most")
         return start + 4, count
 
     def _field(self, field: int) -> int | None:

@@ -40,6 +40,7 @@ ITEM_BYTES = {
 #: ExecuTorch's own limit on dimensions (tensor_dimension_limit.h).
 _MOST_DIMENSIONS = 16
 _MOST_TENSOR_BYTES = 1 << 40
+_MOST_VALUES = 4096  # inputs or outputs of one method: far more than any model has
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _read_program(path: Path) -> tuple[bytes, int]:
         with open(path, "rb") as file:
             head = file.read(_HEADER_AT + _EXTENDED_HEADER.size)
             wanted = _program_size(head, size)
-            data = head + file.read(max(0, wanted - len(head)))
+            data = head + file.read(max(0, min(wanted, size) - len(head)))
     except FileNotFoundError as error:
         raise UserError("the model does not exist", f"at {path}", "correct the path or export it first") from error
     except OSError as error:
@@ -145,7 +146,7 @@ def _check_segments(data: bytes, file_size: int) -> None:
 def _specs(plan: Table, field: int, path: Path) -> tuple[TensorSpec, ...]:
     values = plan.tables(_PLAN_VALUES)
     specs = []
-    for position, index in enumerate(plan.i32_list(field)):
+    for position, index in enumerate(plan.i32_list(field, _MOST_VALUES)):
         if not 0 <= index < len(values):
             raise FlatbufferError(f"value {index} of {len(values)}")
         value = values[index]
@@ -158,11 +159,12 @@ def _specs(plan: Table, field: int, path: Path) -> tuple[TensorSpec, ...]:
 
 
 def _tensor(tensor: Table) -> TensorSpec:
-    shape, order = tensor.i32_list(_TENSOR_SIZES), tensor.u8_list(_TENSOR_DIM_ORDER)
+    shape = tensor.i32_list(_TENSOR_SIZES, _MOST_DIMENSIONS)
+    order = tensor.u8_list(_TENSOR_DIM_ORDER, _MOST_DIMENSIONS)
     dtype = _DTYPES.get(tensor.u8(_TENSOR_TYPE))
     if dtype is None:
         raise FlatbufferError(f"a tensor of type {tensor.u8(_TENSOR_TYPE)}")
-    if len(shape) > _MOST_DIMENSIONS or any(extent < 0 for extent in shape):
+    if any(extent < 0 for extent in shape):
         raise FlatbufferError("a tensor of impossible shape")
     if order and sorted(order) != list(range(len(shape))):
         raise FlatbufferError("a tensor whose order of dimensions is none")

@@ -67,7 +67,7 @@ def read_own_result(request: LaunchRequest, child: ChildResult) -> LaunchMeasure
 def failure(request: LaunchRequest, child: ChildResult) -> str:
     """Say in one line how a launch failed: outcome, the program's last words, the log."""
     words = last_line(child.log) if child.log else last_line_of(child.output)
-    said = f" ({words})" if words and not child.signal else ""
+    said = f" ({words.removeprefix(f'{request.model}: ')})" if words and not child.signal else ""
     return f"running {request.model}: {Path(child.argv[0]).name} {child.outcome()}{said}; see {request.log}"
 
 
