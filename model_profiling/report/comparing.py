@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from model_profiling.analysis import highlights
+from model_profiling.analysis.operators import NATIVE_PREFIX
 from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming, count
@@ -111,7 +112,7 @@ def _verdict_sentences(run: RunData, naming: Naming, entry: Mapping, here: str, 
     if entry["verdict"] == NO_VERDICT:
         words = f" {'pair' if entry['pairs'] == 1 else 'pairs'} of launches; a verdict needs "
         needed = f"a full run of at least {MIN_PAIRS_FOR_VERDICT}." if quick else f"at least {MIN_PAIRS_FOR_VERDICT}."
-        sentences.append(("This was a quick run of " if quick else "There are ", pairs, words + needed))
+        sentences.append(("This was a quick run of " if quick else "This run has ", pairs, words + needed))
     if entry["verdict"] == NO_DIFFERENCE:
         sentences.append(("That is no proof of equality: a difference smaller than the interval may exist.",))
     return tuple(sentences)
@@ -205,7 +206,9 @@ def _operator_row(path: str, entry: Mapping) -> OperatorRow:
         spread = math.hypot(*(entry.get(f"{side}_relative_spread") or 0.0 for side in ("baseline", "candidate")))
         places = min(places_for(spread * entry["speedup"], entry["speedup"]), _MOST_RATIO_PLACES)
         speedup = quantity(entry["speedup"], f"{path}/speedup", places)
-    return OperatorRow(entry["name"], entry["category"], "XNNPACK" if entry["delegated"] else "portable",
+    # "portable" says already what ExecuTorch's prefix would.
+    name = entry["name"] if entry["delegated"] else entry["name"].replace(NATIVE_PREFIX, "")
+    return OperatorRow(name, entry["category"], "XNNPACK" if entry["delegated"] else "portable",
                        " / ".join(calls), sides[0], sides[1], speedup, entry["slower"])
 
 
