@@ -25,7 +25,6 @@ RUNS = sorted(p for p in RECORDED.glob("*/*.log") if p.parent != ERRORS)
 
 @pytest.fixture
 def request_(tmp_path: Path, toy: Path) -> LaunchRequest:
-    (tmp_path / "outputs").mkdir()
     return LaunchRequest(
         model=toy, inputs=(), warmup=1, runs=2, traced_runs=10, threads=1, disable_cpu_features=(),
         etdump=tmp_path / "t.etdump", result=tmp_path / "r.json", outputs_dir=tmp_path / "outputs",
@@ -68,10 +67,11 @@ def test_warmup_is_dropped_from_both_numbers_and_trace(request_: LaunchRequest, 
 
 
 def test_outputs_take_their_types_from_the_model(request_: LaunchRequest, runner: ExecutorRunner) -> None:
-    (request_.outputs_dir / "output-0.bin").write_bytes(b"\0" * 40)
+    written = request_.outputs_dir.with_name("outputs-0.bin")
+    written.write_bytes(b"\0" * 40)
     log = RECORDED / "host-x86_64-release-xnnlog4" / "m.stderr.log"
     (output,) = runner.read(request_, ended(log, request_)).outputs
-    assert output.path == request_.outputs_dir / "output-0.bin" and output.dtype == "float32"
+    assert output.path == written and output.dtype == "float32"
 
 
 @pytest.mark.parametrize("name, signal, told", [

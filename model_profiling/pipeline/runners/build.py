@@ -229,9 +229,12 @@ def main() -> None:
 
 
 def _print_list() -> None:
-    builds = _built()
+    builds, current = _built(), None
+    if can_build():
+        current = _target_folder(installed_wheel(), find_toolchain()) / BINARY
     for build in builds:
-        print(f"native   {build.path} (ExecuTorch {build.executorch_version}, {build.compiler})")
+        print(f"native   {build.path} (ExecuTorch {build.executorch_version}, {build.compiler})"
+              + (", current" if build.path == current else ""))
     if not builds:
         print(f"native   not built yet{'' if can_build() else ', and this host cannot build it'}")
     print("python   nothing to build")

@@ -127,7 +127,8 @@ def parse_log(text: str) -> RunnerLog:
 
 
 def _output_base(request: LaunchRequest) -> Path:
-    return request.outputs_dir / "output"
+    """Return the start of the output files' names: beside `outputs_dir`, as this runner makes no folder."""
+    return request.outputs_dir
 
 
 def _outputs(request: LaunchRequest) -> tuple[OutputFile, ...]:
