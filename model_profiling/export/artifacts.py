@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +49,22 @@ class ArtifactPaths:
         return self.outdir / f"{self.stem}.export.log"
 
 
-def require_writable(outdir: Path) -> None:
-    """Raise the `UserError` about `outdir` now, and not after the half minute an export takes."""
+@contextmanager
+def writable_folder(outdir: Path) -> Iterator[None]:
+    """Make `outdir`, and say that it cannot be written now, not after the half minute an export takes.
+
+    Folders made for an export that then fails are removed again where they are still empty.
+    """
+    made = [folder for folder in (outdir, *outdir.parents) if not folder.exists()]
     make_folder(outdir)
     with writing(outdir), tempfile.TemporaryFile(dir=outdir):
         pass
+    try:
+        yield
+    finally:
+        for folder in made:
+            with suppress(OSError):  # not empty: the export's files, or the log of why there are none
+                folder.rmdir()
 
 
 def put_in_place(contents: Mapping[Path, bytes]) -> None:

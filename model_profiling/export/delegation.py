@@ -16,17 +16,17 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from model_profiling.export.delegation_hints import hint_for
-from model_profiling.models.foreign_code import is_model_code, short_path
+from model_profiling.models.graph_places import module_of, operator_of, source_of
 
 if TYPE_CHECKING:
     import torch
 
 _PARTITIONER_LOGGER = "executorch.backends.xnnpack.partition.config"
-_FRAME = re.compile(r'File "(.+?)", line (\d+)')
 # Nodes that are bookkeeping and no work: unpacking a delegate's results, planning memory.
 _BOOKKEEPING = {"getitem", "alloc", "view", "executorch_call_delegate", "free"}
 # In a quantized graph these only mark scales; XNNPACK folds them into the operators between them.
 _QUANTIZATION_MARKS = ("quantize_per", "dequantize_per", "quantize_affine", "dequantize_affine", "choose_qparams")
+_ADDED_LATE = "added while the program was serialized: it writes the model's state back, or keeps memory in order"
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def describe_edge(graph_module: torch.fx.GraphModule, recorder: ReasonRecorder,
     Serializing replaces operators by their out-variants in the same graph, under the same node names.
     """
     supported = _supported_operators() if backend == "xnnpack" else None
-    return {node.name: _Operator(_operator_name(node), _module_of(node), _source_of(node),
+    return {node.name: _Operator(operator_of(node), module_of(node), source_of(node),
                                  _reason(node, recorder, supported))
             for graph in _graphs(graph_module) for node in graph.nodes if _is_work(node)}
 
@@ -125,10 +125,10 @@ def read_program(graph_module: torch.fx.GraphModule, described: dict[str, _Opera
     delegates = 0
     for lowered in _lowered_modules(graph_module):
         delegates += 1
-        delegated.update(_operator_name(node) for node in lowered.original_module.graph.nodes
+        delegated.update(operator_of(node) for node in lowered.original_module.graph.nodes
                          if _is_work(node) and not _is_mark(node))
-    left = [described.get(node.name) or _Operator(_operator_name(node), _module_of(node), _source_of(node),
-                                                  "added while the program was serialized")
+    left = [described.get(node.name) or _Operator(operator_of(node), module_of(node), source_of(node),
+                                                  _ADDED_LATE)
             for graph in _graphs(graph_module) for node in graph.nodes if _is_work(node)]
     return Delegation(delegates, dict(sorted(delegated.items(), key=lambda item: (-item[1], item[0]))), _grouped(left))
 
@@ -177,24 +177,6 @@ def _is_mark(node: torch.fx.Node) -> bool:
         node.target, "__name__", "").startswith(_QUANTIZATION_MARKS)
 
 
-def _operator_name(node: torch.fx.Node) -> str:
-    """Return an operator's name with its namespace, as in ``aten.mean.dim``."""
-    target = getattr(node.target, "_op", node.target)  # the edge dialect wraps the operator
-    return str(target) if hasattr(target, "_schema") else getattr(target, "__name__", str(target))
-
-
-def _module_of(node: torch.fx.Node) -> str:
-    stack = list((node.meta.get("nn_module_stack") or {}).values())
-    return str(stack[-1][0]) if stack else ""
-
-
-def _source_of(node: torch.fx.Node) -> str:
-    """Return the innermost line of the model's own code, or of the library it calls."""
-    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    own = [frame for frame in frames if is_model_code(frame[0])] or frames
-    return f"{short_path(own[-1][0])}:{own[-1][1]}" if own else ""
-
-
 def _supported_operators() -> set[str]:
     from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
 
@@ -208,7 +190,7 @@ def _reason(node: torch.fx.Node, recorder: ReasonRecorder, supported: set[str] |
     recorded = next((recorder.reasons[name] for name in _ancestry(node) if name in recorder.reasons), "")
     if recorded:
         return f"{recorded} ({types})" if recorded == "invalid dtype" and types else recorded
-    name = _operator_name(node).split(".", 1)[-1]
+    name = operator_of(node).split(".", 1)[-1]
     if name not in supported:
         return "XNNPACK's partitioner does not know this operator"
     return f"the partitioner gives no reason; its inputs are {types or 'no tensors'}"

@@ -17,7 +17,7 @@ class HintRow:
 
 
 HINTS = (
-    HintRow(r"_to_(dim_order_)?copy", reason=r"from torch\.(int|bool)",
+    HintRow(r"_to_(dim_order_)?copy", reason=r"\b(int|bool|uint)\w*\)|from torch\.(int|bool)",
             hint="a Python number in the model became an integer constant that is converted in every execution: "
                  "write it as a float where the model is yours (nn.Hardsigmoid brings two of them)"),
     HintRow(r"_to_(dim_order_)?copy", reason=r"float16|float32",
@@ -27,7 +27,7 @@ HINTS = (
             hint="XNNPACK has no such normalization: batch norm folds into the convolution before it, "
                  "RMS norm can be written with mul, mean and rsqrt"),
     HintRow(r"gelu", reason=r"fp16", hint="XNNPACK's GELU is float32 only: export in fp32, or use Hardswish or ReLU"),
-    HintRow(r"max_pool2d", hint="pass stride explicitly, not larger than the kernel, and leave ceil_mode off"),
+    HintRow(r"max_pool2d", hint="make the stride no larger than the kernel and leave return_indices off"),
     HintRow(r"avg_pool2d", hint="pass stride explicitly; count_include_pad, ceil_mode and divisor_override must be off"),
     HintRow(r"upsample_nearest", hint="repeat with reshape and cat, or ConvTranspose2d with ones; measure both, since a "
                                       "delegated form can be slower than this operator"),
@@ -52,7 +52,13 @@ HINTS = (
 )
 
 
-def hint_for(operator: str, reason: str) -> str:
+def hint_for(operator: str, reason: str = "") -> str:
     """Return what to try for `operator`, or an empty string where nothing is known."""
     return next((row.hint for row in HINTS
                  if re.search(row.operator, operator) and re.search(row.reason, reason)), "")
+
+
+def hint_for_failure(operator: str) -> str:
+    """Return what to do about an operator that lowering failed at ("" where it is not known which)."""
+    known = hint_for(operator) if operator else ""
+    return known or "change the model there, or export with --backend portable"

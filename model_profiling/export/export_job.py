@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,25 +17,28 @@ from model_profiling.export import (
     sidecar,
     verification,
 )
-from model_profiling.export.artifacts import ArtifactPaths, put_in_place
+from model_profiling.export.artifacts import ArtifactPaths, put_in_place, writable_folder
+from model_profiling.export.delegation_hints import hint_for_failure
 from model_profiling.models import loading
 from model_profiling.models.foreign_code import ForeignCode
 
 STEPS = 5
 _EXPORT_FIX = "make the model exportable there (no data-dependent control flow, fixed shapes, tensors only)"
-_LOWER_FIX = "change the operator there, or export with --backend portable"
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to export and where to; `model` or `model_file` names it."""
+    """What to export and where to; `model` or `model_file` names it.
+
+    Without an `outdir` the files go to ``out_<model>/artifacts``.
+    """
 
     model: str | None
     model_file: Path | None
     weights: Path | None
     dtype: str
     backend: str
-    outdir: Path
+    outdir: Path | None = None
     save_graph: bool = False
 
 
@@ -74,7 +76,14 @@ def export(request: ExportRequest, step: Callable[[str], None]) -> ExportResult:
     """
     started = time.monotonic()
     model = loading.load(request.model, request.model_file, request.weights)
-    paths = ArtifactPaths(request.outdir, model.name, request.backend, request.dtype)
+    outdir = request.outdir or Path(f"out_{model.name}") / "artifacts"
+    paths = ArtifactPaths(outdir, model.name, request.backend, request.dtype)
+    with writable_folder(outdir):
+        return _export_loaded(request, model, paths, step, started)
+
+
+def _export_loaded(request: ExportRequest, model: loading.LoadedModel, paths: ArtifactPaths,
+                   step: Callable[[str], None], started: float) -> ExportResult:
     precision.cast_module(model.module, "fp32")
     samples = precision.cast_inputs([model.example_inputs, *model.calibration_inputs], "fp32")
     kwargs = precision.cast_inputs(model.example_kwargs, "fp32")
@@ -82,43 +91,41 @@ def export(request: ExportRequest, step: Callable[[str], None]) -> ExportResult:
     parameters = sum(value.numel() for value in model.module.parameters())
     step(f"loaded {model.name} and ran it eagerly")
 
-    taken = precision.cast_inputs(samples, request.dtype)
-    taken_kwargs = precision.cast_inputs(kwargs, request.dtype)
-    program = _make_program(request, model, paths, (taken, taken_kwargs), step)
+    samples = precision.cast_inputs(samples, request.dtype)
+    kwargs = precision.cast_inputs(kwargs, request.dtype)
+    program = _make_program(request, model, paths, (samples, kwargs), step)
 
-    produced = verification.run_program(program.pte, taken, taken_kwargs, f"running {paths.pte.name}")
+    produced = verification.run_program(program.pte, samples, kwargs, f"running {paths.pte.name}")
     agreement = verification.compare(reference, produced)
     limit = verification.judge(agreement, request.dtype, model.name)
     step(f"ran {paths.pte.name} and compared it with the eager model")
 
-    summary = {
+    about = {
         "schema_version": sidecar.SCHEMA_VERSION, "model": model.name, "source": model.source,
         "dtype": request.dtype, "backend": request.backend,
         "pte": sidecar.describe_pte(paths.pte.name, program.pte),
-        "inputs": sidecar.describe_inputs(_flattened(taken, taken_kwargs)),
+        "inputs": sidecar.describe_inputs(_flattened(samples, kwargs)),
         "outputs": [sidecar.describe_tensor(value) for value in produced[0]],
         "parameters": parameters, "multiply_adds": program.multiply_adds,
         "export_seconds": round(time.monotonic() - started, 3), "versions": sidecar.versions(),
-        "delegation": program.delegation.to_json(),
-        "agreement": {"max_abs_error": agreement.max_abs_error, "max_rel_error": agreement.max_rel_error,
-                      "cosine": agreement.cosine, "limit": limit.to_json(), "passed": True},
+        "delegation": program.delegation.to_json(), "agreement": sidecar.describe_agreement(agreement, limit),
         "seed": loading.SEED,
     }
-    contents = {paths.pte: program.pte, paths.etrecord: program.etrecord,
-                paths.sidecar: (json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()}
+    contents = {paths.etrecord: program.etrecord, paths.sidecar: sidecar.to_bytes(about), paths.pte: program.pte}
     if request.save_graph:
         contents[paths.graph] = program.graph_text.encode()
     put_in_place(contents)
     paths.log.unlink(missing_ok=True)  # of an earlier attempt that failed
     step(f"wrote {len(contents)} files")
-    return ExportResult(paths, summary, program.delegation)
+    return ExportResult(paths, about, program.delegation)
 
 
 def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: ArtifactPaths,
                   inputs: tuple[list[tuple[object, ...]], dict[str, object]], step: Callable[[str], None]) -> _Program:
     """Capture, quantize where asked, lower and serialize."""
     samples, kwargs = inputs
-    with ForeignCode(f"torch.export of {model.name}", _EXPORT_FIX, module=model.module, log=paths.log):
+    fix = _EXPORT_FIX + (", or try --dtype fp32" if request.dtype == "fp16" else "")
+    with ForeignCode(f"torch.export of {model.name}", fix, module=model.module, log=paths.log):
         precision.cast_module(model.module, request.dtype)
         program = lowering.capture(model.module, samples[0], kwargs, model.dynamic_shapes)
         work = multiply_adds.count(program)
@@ -127,7 +134,7 @@ def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: Art
             quantized = quantization.quantize(program, samples[1:], kwargs)
             program = lowering.capture(quantized, samples[0], kwargs, model.dynamic_shapes)
     step("captured the graph" + (f" and quantized it on {len(samples) - 1} inputs" if request.dtype == "int8" else ""))
-    with (ForeignCode(f"lowering {model.name} to {request.backend}", _LOWER_FIX, log=paths.log),
+    with (ForeignCode(f"lowering {model.name} to {request.backend}", hint_for_failure, log=paths.log),
           delegation.recording_reasons() as recorder):
         captured_text = str(program)
         edge = lowering.lower(program, request.backend)
@@ -137,8 +144,7 @@ def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: Art
         final = lowering.serialize(edge)
         divided = delegation.read_program(final.exported_program().graph_module, described)
         made = _Program(final.buffer, lowering.etrecord_bytes(final), work, divided, graph_text)
-    step(f"lowered it: {divided.delegated_operators} operators in {divided.delegates} delegates, "
-         f"{divided.portable_operators} outside")
+    step(f"lowered it: {divided.delegated_operators} operators to XNNPACK, {divided.portable_operators} outside")
     return made
 
 

@@ -54,17 +54,16 @@ def main() -> int:
         return 0
     from model_profiling.console import progress
     from model_profiling.export import export_job, summary
-    from model_profiling.export.artifacts import require_writable
     from model_profiling.export.quiet import quiet
 
     request = _request(arguments)
-    require_writable(request.outdir)
     label = request.model or request.model_file.name
-    with quiet(arguments.verbose), progress(f"exporting {label}", export_job.STEPS) as step:
+    with progress(f"exporting {label}", export_job.STEPS) as step, quiet(arguments.verbose):
         result = export_job.export(request, step)
     summary.print_result(result)
     if arguments.explain:
         summary.print_explanation(result.delegation)
+    summary.print_next(result.paths.pte)
     return 0
 
 
@@ -81,11 +80,9 @@ def _request(arguments):
     dtype = check_dtype("int8" if arguments.quantize else arguments.dtype or DEFAULT_DTYPE)
     backend = check_backend(arguments.backend)
     if arguments.model_file is None:
-        find(arguments.model)  # before the outdir is made, and before torch is imported
-    name = arguments.model or arguments.model_file.stem
-    outdir = arguments.outdir or Path(f"out_{name}") / "artifacts"
-    return ExportRequest(arguments.model, arguments.model_file, arguments.weights, dtype, backend, outdir,
-                         arguments.save_graph)
+        find(arguments.model)  # a typing mistake should not wait for torch to be imported
+    return ExportRequest(arguments.model, arguments.model_file, arguments.weights, dtype, backend,
+                         arguments.outdir, arguments.save_graph)
 
 
 if __name__ == "__main__":

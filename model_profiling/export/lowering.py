@@ -55,13 +55,18 @@ def lower(program: torch.export.ExportedProgram, backend: str) -> EdgeProgramMan
 
 def serialize(edge: EdgeProgramManager) -> ExecutorchProgramManager:
     """Return the program as the runtime takes it; its ``.buffer`` holds the ``.pte``'s bytes."""
+    # Quantize and dequantize operators outside XNNPACK need their runtime variants registered.
+    import executorch.kernels.quantized  # noqa: F401
     from executorch.backends.xnnpack.utils.configs import get_xnnpack_executorch_backend_config
 
     return edge.to_executorch(get_xnnpack_executorch_backend_config())
 
 
 def etrecord_bytes(program: ExecutorchProgramManager) -> bytes:
-    """Return the program's ETRecord with the times of its ZIP entries fixed, so that bytes repeat."""
+    """Return the program's ETRecord with the times of its ZIP entries fixed.
+
+    Its bytes still differ from one export to the next: ExecuTorch stores memory addresses in it.
+    """
     raw, fixed = io.BytesIO(), io.BytesIO()
     program.get_etrecord().save(raw)
     with zipfile.ZipFile(raw) as source, zipfile.ZipFile(fixed, "w") as target:

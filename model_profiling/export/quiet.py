@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 
 ERROR_STREAM = 2
 
@@ -31,7 +31,9 @@ def quiet(verbose: bool) -> Iterator[None]:
             warnings.simplefilter("ignore")
             os.dup2(sink.fileno(), ERROR_STREAM)
             try:
-                yield
+                # ExecuTorch's bindings write through `sys.stderr`, which a live progress bar replaces.
+                with redirect_stderr(os.fdopen(os.dup(sink.fileno()), "w")) as stream, stream:
+                    yield
             finally:
                 sys.stderr.flush()
                 os.dup2(saved, ERROR_STREAM)

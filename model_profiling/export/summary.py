@@ -13,7 +13,7 @@ from model_profiling.export.delegation import Delegation
 from model_profiling.export.export_job import ExportResult
 from model_profiling.models.registry import ModelEntry
 
-MEGA = 1e6
+KILO, MEGA = 1e3, 1e6
 SHOWN_OPERATORS = 3  # kinds named in the summary; --explain lists all
 
 
@@ -27,16 +27,16 @@ def print_models(models: Iterable[ModelEntry]) -> None:
 
 
 def print_result(result: ExportResult) -> None:
-    """Print what was made, how large, how it is divided, how far it agrees, and what comes next."""
+    """Print what was made, how large, how it is divided and how far it agrees."""
     about = result.sidecar
     agreement, limit = about["agreement"], about["agreement"]["limit"]
     inputs = ", ".join(f"{'x'.join(map(str, given['shape'])) or 'scalar'} {given['dtype']}" for given in about["inputs"])
     rows = {
-        "file": f"{result.paths.pte} ({about['pte']['bytes'] / MEGA:.2f} MB)",
+        "file": f"{result.paths.pte} ({_size(about['pte']['bytes'])})",
         "inputs": inputs,
         "parameters": f"{about['parameters']:,}",
-        "work": f"{about['multiply_adds'] / MEGA:,.1f} million multiply-adds",
-        "delegation": _delegation_line(result.delegation),
+        "work": _work_line(about["multiply_adds"]),
+        "delegation": _delegation_line(result.delegation, about["backend"]),
         "agreement": f"relative error {agreement['max_rel_error']:.2g} (limit {limit['max_rel_error']:g}), absolute "
                      f"{agreement['max_abs_error']:.2g}, cosine {agreement['cosine']:.6f} (limit {limit['min_cosine']:g})",
         "took": f"{about['export_seconds']:.1f} s",
@@ -45,11 +45,27 @@ def print_result(result: ExportResult) -> None:
     say(f"{one_line(str(about['model']))}, {about['dtype']}, {about['backend']}")
     for label, text in rows.items():
         say(f"  {label:<11} {one_line(text)}")
+
+
+def print_next(pte: Path) -> None:
+    """Print the command that comes after the export."""
     say()
-    say(f"Next: {next_command(result.paths.pte)}")
+    say(f"Next: {next_command(pte)}")
 
 
-def _delegation_line(divided: Delegation) -> str:
+def _size(count: int) -> str:
+    return f"{count / MEGA:.2f} MB" if count >= MEGA / 10 else f"{count / KILO:.1f} kB"
+
+
+def _work_line(multiply_adds: int) -> str:
+    if multiply_adds < MEGA:
+        return f"{multiply_adds:,} multiply-adds"
+    return f"{multiply_adds / MEGA:,.1f} million multiply-adds"
+
+
+def _delegation_line(divided: Delegation, backend: str) -> str:
+    if backend == "portable":
+        return f"{_plural(divided.portable_operators, 'portable operator')}, no delegate"
     inside = (f"{_plural(divided.delegated_operators, 'operator')} in "
               f"{_plural(divided.delegates, 'XNNPACK delegate')}")
     if not divided.not_delegated:

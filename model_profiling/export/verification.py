@@ -30,8 +30,8 @@ def reference_outputs(model: LoadedModel, samples: Sequence[tuple[object, ...]],
     module = copy.deepcopy(model.module)
     results = []
     for sample in samples:
-        with torch.no_grad(), ForeignCode(f"running {model.name} on its example inputs",
-                                          "correct the model or its inputs", module=module):
+        with torch.no_grad(), ForeignCode(f"running {model.name} on its example inputs", "correct the model or "
+                                          "its inputs", module=module, location=model.location):
             raw = module(*copy.deepcopy(sample), **copy.deepcopy(kwargs))
         results.append(_checked_outputs(model, raw))
     return results

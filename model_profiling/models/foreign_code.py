@@ -7,11 +7,10 @@ that names the module and the source line, and a log with the whole trace.
 
 from __future__ import annotations
 
-import os
-import site
-import sys
-import sysconfig
+import errno
+import tempfile
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,15 +18,14 @@ from typing import TYPE_CHECKING
 
 from model_profiling.errors import KitError, UserError, one_line
 from model_profiling.files import write_text
+from model_profiling.models.graph_places import is_model_code, module_of, operator_of, short_path, source_of
 
 if TYPE_CHECKING:
     import torch
 
+# A full disk, a full quota, a file over the process's limit: compilers write temporary files too.
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 MESSAGE_LIMIT = 300  # characters of a foreign message that one line can carry
-_KIT = Path(__file__).resolve().parents[1]
-_LIBRARIES = tuple({os.path.realpath(path) for path in (
-    *site.getsitepackages(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"),
-    sysconfig.get_path("stdlib"))})
 
 
 class ForeignCode:
@@ -36,15 +34,19 @@ class ForeignCode:
     Parameters
     ----------
     doing : what failed, for the message ("capturing the graph of toy_cnn").
-    fix : what the user can do about it.
+    fix : what the user can do about it; or a function from the name of the operator that
+        failed ("" where unknown) to that.
     module : the module being run, so that the submodule that failed can be named.
+    location : the model's file, named where no line of it is on the stack.
     log : file for the whole trace; None writes none.
     error : `UserError` or `MeasurementError`.
     """
 
-    def __init__(self, doing: str, fix: str, *, module: torch.nn.Module | None = None,
-                 log: Path | None = None, error: type[KitError] = UserError) -> None:
-        self.doing, self.fix, self.module, self.log, self.error = doing, fix, module, log, error
+    def __init__(self, doing: str, fix: str | Callable[[str], str], *, module: torch.nn.Module | None = None,
+                 location: Path | None = None, log: Path | None = None,
+                 error: type[KitError] = UserError) -> None:
+        self.doing, self.fix, self.module = doing, fix, module
+        self.location, self.log, self.error = location, log, error
 
     def __enter__(self) -> ForeignCode:
         return self
@@ -55,10 +57,14 @@ class ForeignCode:
         if kind is None or raised is None or issubclass(kind, KitError) or not issubclass(
                 kind, (Exception, SystemExit)):
             return False
-        place = blame(trace, self.module)
+        if isinstance(raised, OSError) and raised.errno in _NO_SPACE:
+            raise UserError(f"no space was left while {self.doing} ({raised.strerror})",
+                            f"at {raised.filename or tempfile.gettempdir()}",
+                            "free space there, or set TMPDIR to another folder") from raised
+        place = blame(raised, self.module, self.location)
         what = f"{self.doing} failed ({describe(raised)})"
         where = f"in {place}" if place else "in code outside the kit"
-        fix = self.fix + self._write_log(raised)
+        fix = (self.fix if isinstance(self.fix, str) else self.fix(place.operator)) + self._write_log(raised)
         if issubclass(self.error, UserError):
             raise self.error(what, where, fix) from raised
         raise self.error(f"{what}, {where}: {fix}") from raised
@@ -75,13 +81,15 @@ class ForeignCode:
 
 @dataclass(frozen=True)
 class Place:
-    """Where something happened: a submodule's path (or "") and a "file:line" (or "")."""
+    """Where something happened: a submodule's path, a "file:line", an operator; each may be ""."""
 
     module: str
     source: str
+    operator: str = ""
 
     def __str__(self) -> str:
-        return " at ".join(part for part in (self.module and f"module {self.module}", self.source) if part)
+        named = self.operator and f"operator {self.operator}", self.module and f"module {self.module}"
+        return " at ".join(part for part in (" of ".join(filter(None, named)), self.source) if part)
 
     def __bool__(self) -> bool:
         return bool(self.module or self.source)
@@ -94,39 +102,27 @@ def describe(raised: BaseException) -> str:
     return f"{type(raised).__name__}: {message}" if message else type(raised).__name__
 
 
-def blame(trace: TracebackType | None, root: torch.nn.Module | None = None) -> Place:
-    """Return the innermost line of the user's own code in `trace`, and the submodule it ran in.
+def blame(raised: BaseException, root: torch.nn.Module | None = None, location: Path | None = None) -> Place:
+    """Return the innermost line of the user's own code that `raised` came through, and its submodule.
 
-    Without a line of the user's, the innermost line of the library that raised.
+    Where a compiler failed at a node of the graph, the node knows both. Without a line of the
+    user's, it is the model's file `location`, or else the line of the library that raised.
     """
     paths = {} if root is None else {id(module): name for name, module in root.named_modules()}
     module = source = last = ""
-    for frame, line in traceback.walk_tb(trace):
+    node = None
+    for frame, line in traceback.walk_tb(raised.__traceback__):
         file = frame.f_code.co_filename
         module = paths.get(id(frame.f_locals.get("self")), module)
+        candidate = frame.f_locals.get("node")
+        node = candidate if "stack_trace" in getattr(candidate, "meta", ()) else node
         if file.startswith("<"):
             continue
         last = f"{short_path(file)}:{line}"
         if is_model_code(file):
             source = last
-    return Place(module, source or last)
-
-
-def is_model_code(file: str) -> bool:
-    """Tell whether `file` belongs to a model: neither a library's nor the kit's own machinery."""
-    path = Path(os.path.realpath(file))
-    if path.is_relative_to(_KIT):
-        return len(path.relative_to(_KIT).parts) > 2 and path.is_relative_to(_KIT / "models")
-    return not any(path.is_relative_to(library) for library in _LIBRARIES)
-
-
-def short_path(file: str) -> str:
-    """Return `file` relative to the kit, a library folder or the current directory, else absolute."""
-    path = Path(os.path.realpath(file))
-    for base in (_KIT.parent, *map(Path, _LIBRARIES), Path.cwd(), *map(Path, sys.path[1:])):
-        if base != Path(base.anchor) and path.is_relative_to(base):
-            relative = path.relative_to(base)
-            if base == _KIT.parent and relative.parts[0] != _KIT.name:
-                continue  # a file that happens to lie beside the kit: name it from elsewhere
-            return str(relative)
-    return str(path)
+    if node is not None and not source:
+        return Place(module_of(node), source_of(node), operator_of(node))
+    if isinstance(raised, SyntaxError) and raised.filename:
+        return Place("", f"{short_path(raised.filename)}:{raised.lineno}")
+    return Place(module, source or (str(location) if location else last))

@@ -53,13 +53,15 @@ def load(name: str | None, file: Path | None, weights_file: Path | None = None) 
         model_class = registry.resolve(entry)
     _check_name(entry.name)
     _seed_everything()
-    with ForeignCode(f"building {entry.name}", "correct the model or install what it needs"):
+    with ForeignCode(f"building {entry.name}", "correct the model, install what it needs, or go online if it downloads weights",
+                     location=entry.location):
         model = model_class()
         module = model.get_eager_model()
     if weights_file is not None:
         module = _with_weights(model, module, weights_file)
     _check_module(entry, module)
-    with ForeignCode(f"getting the inputs of {entry.name}", "correct the model's input methods"):
+    with ForeignCode(f"getting the inputs of {entry.name}", "correct the model's input methods",
+                     location=entry.location):
         example = model.get_example_inputs()
         calibration = getattr(model, "get_calibration_inputs", list)() or [example]
         kwargs = getattr(model, "get_example_kwarg_inputs", dict)() or {}
@@ -90,7 +92,7 @@ def _with_weights(model: object, module: torch.nn.Module, path: Path) -> torch.n
     adapt = getattr(model, "load_weights", None)
     if adapt is None:
         return weights.load_strictly(module, state, path)
-    with ForeignCode(f"loading {path.name}", "give the checkpoint this model is made for"):
+    with ForeignCode(f"loading {path.name}", "give the checkpoint this model is made for", location=path):
         return adapt(module, state)
 
 

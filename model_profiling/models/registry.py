@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from model_profiling.errors import UserError, nearest
 from model_profiling.models import discovery
@@ -75,15 +76,17 @@ def resolve(entry: ModelEntry) -> type:
     if entry.missing:
         raise UserError(f"{entry.name} needs {', '.join(entry.missing)}, not installed here",
                         f"at {entry.location}", f"pip install {' '.join(entry.missing)}")
-    with ForeignCode(f"importing {entry.name}", "correct the model's file or install what it needs"):
+    with ForeignCode(f"importing {entry.name}", "correct the model's file or install what it needs",
+                     location=entry.location):
         if entry.target:
             return _class_of(entry.target)
         if entry.source == "kit":
             importlib.import_module(f"{__package__}.{entry.location.name}")
-        else:
-            import_path(entry.location)
-        model = _registered.get(entry.name)
-        return _class_of(model) if model else _only_class(entry.location, entry.name)
+            return _class_of(_registered[entry.name])
+        models = _models_in(entry.location)
+        if entry.name in models:
+            return models[entry.name]
+        raise LookupError(f"it has no model called {entry.name}")
 
 
 def entry_for_file(file: Path, name: str | None) -> tuple[ModelEntry, type]:
@@ -101,12 +104,8 @@ def entry_for_file(file: Path, name: str | None) -> tuple[ModelEntry, type]:
     if not discovery.source_file(file).is_file():
         raise UserError("the model file does not exist", f"at {file}",
                         "name a .py file or a package folder with an __init__.py")
-    before = dict(_registered)
-    _registered.clear()
-    with ForeignCode(f"importing {file.name}", "correct the file or install what it needs"):
-        module = import_path(file)
-        models = {key: _class_of(value) for key, value in _registered.items()} or _classes_in(module, file)
-    _registered.update({**before, **_registered})
+    with ForeignCode(f"importing {file.name}", "correct the file or install what it needs", location=file):
+        models = _models_in(file)
     if not models:
         raise UserError("it registers no model and defines no class with get_eager_model() and "
                         "get_example_inputs()", f"in {file}", "add one, or call register(name, class)")
@@ -119,8 +118,8 @@ def entry_for_file(file: Path, name: str | None) -> tuple[ModelEntry, type]:
     return ModelEntry(chosen, "file", file), models[chosen]
 
 
-def import_path(location: Path) -> object:
-    """Import a file or a package folder from anywhere, under a name that cannot clash.
+def import_path(location: Path) -> ModuleType:
+    """Run a file or a package folder from anywhere, under a name that cannot clash.
 
     A file inside a package is imported as part of it, so that its relative imports work; its
     folder goes to the end of the module search path, so that plain ones do and nothing is shadowed.
@@ -133,19 +132,27 @@ def import_path(location: Path) -> object:
     if folder not in sys.path:
         sys.path.append(folder)
     name = f"sme2_user_model_{path.stem}"
-    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(discovery.source_file(path)):
-        return sys.modules[name]
+    for loaded in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+        del sys.modules[loaded]  # another file of that name, or an earlier state of this one
     search = [str(path)] if path.is_dir() else None
     spec = importlib.util.spec_from_file_location(name, discovery.source_file(path), submodule_search_locations=search)
     if spec is None or spec.loader is None:
         raise UserError("the model file is not Python", f"at {location}", "name a file that ends in .py")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]  # a half-run module must not be found by the next import
-        raise
+    spec.loader.exec_module(module)
     return module
+
+
+def _models_in(location: Path) -> dict[str, type]:
+    """Run a user's file and return its models: those it registers, else the classes it defines."""
+    before = dict(_registered)
+    _registered.clear()
+    try:
+        module = import_path(location)
+        return {name: _class_of(model) for name, model in _registered.items()} or _classes_in(module, location)
+    finally:  # a user's model that has the name of one of the kit's stands beside it, not in its place
+        _registered.clear()
+        _registered.update(before)
 
 
 def _class_of(model: type | str) -> type:
@@ -160,7 +167,7 @@ def _class_of(model: type | str) -> type:
     return model
 
 
-def _classes_in(module: object, file: Path) -> dict[str, type]:
+def _classes_in(module: ModuleType, file: Path) -> dict[str, type]:
     """Return the model classes that `module` itself defines, by name; one alone takes the file's."""
     classes = {name: value for name, value in vars(module).items()
                if isinstance(value, type) and value.__module__ == module.__name__ and not missing_methods(value)}
@@ -169,14 +176,6 @@ def _classes_in(module: object, file: Path) -> dict[str, type]:
     stem = file.name if file.is_dir() else file.stem
     plain = file.resolve().parent.name if stem in ("model", "__init__") else stem
     return {plain: next(iter(classes.values()))}
-
-
-def _only_class(location: Path, name: str) -> type:
-    module = import_path(location)
-    classes = _classes_in(module, location)
-    if len(classes) != 1:
-        raise LookupError(f"it registers nothing called {name}")
-    return next(iter(classes.values()))
 
 
 def _path_entries() -> Iterable[ModelEntry]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_profiling.errors import UserError
+from model_profiling.models.foreign_code import ForeignCode
 
 if TYPE_CHECKING:
     import torch
@@ -27,21 +28,18 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
 
     if not path.is_file():
         raise UserError("the weights file does not exist", f"at {path}", "correct --weights")
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError("the weights file is no checkpoint of tensors alone", f"at {path}",
-                        "save a state dict with torch.save(model.state_dict(), file)") from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"the weights file cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
-                        f"at {path}", "save it again with torch.save(model.state_dict(), file)") from error
+    fix = "save a state dict with torch.save(model.state_dict(), file)"
+    with ForeignCode("reading the weights file", fix, location=path):  # damaged bytes make it raise anything
+        try:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise UserError("the weights file is no checkpoint of tensors alone", f"at {path}", fix) from error
     for key in _WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
     if not isinstance(loaded, dict) or not loaded or not all(
             isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items()):
-        raise UserError("the weights file holds no state dict (names to tensors)", f"at {path}",
-                        "save one with torch.save(model.state_dict(), file)")
+        raise UserError("the weights file holds no state dict (names to tensors)", f"at {path}", fix)
     return loaded
 
 

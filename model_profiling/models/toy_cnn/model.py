@@ -29,7 +29,6 @@ class ToyCnnModule(nn.Module):
         self.pointwise = nn.Conv2d(32, 64, 1)
         self.wide = nn.Conv2d(64, 64, 3, padding=1)
         self.narrow = nn.Conv2d(64, 64, 1)
-        # The stride is spelled out: XNNPACK's partitioner fails on a max_pool2d without one.
         self.pool = nn.MaxPool2d(kernel_size=2, stride=2)
         self.mix = nn.Conv2d(128, 128, 3, padding=1)
         self.token = nn.Linear(128, 64)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exporting models in tests with the real command, so that several test modules can share the results."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+EXPORT_MODEL = ROOT / "model_profiling" / "export" / "export_model.py"
+KIT_MODELS = ("toy_cnn", "toy_transformer", "mobilenet_v3_small")
+DTYPES = ("fp32", "fp16", "int8")
+EXPORT_TIMEOUT_S = 300  # MobileNetV3-Small in int8 takes 24 s on two quiet cores
+
+
+@dataclass(frozen=True)
+class ExportRun:
+    """One run of the export command and the files it should have left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    outdir: Path
+    stem: str
+
+    @property
+    def pte(self) -> Path:
+        return self.outdir / f"{self.stem}.pte"
+
+    @property
+    def etrecord(self) -> Path:
+        return self.outdir / f"{self.stem}.etrecord"
+
+    @property
+    def sidecar(self) -> dict:
+        return json.loads((self.outdir / f"{self.stem}.json").read_text(encoding="utf-8"))
+
+
+def run_command(*arguments: str | os.PathLike[str], cwd: Path | None = None,
+                env: Mapping[str, str] | None = None, python: str = sys.executable,
+                ) -> subprocess.CompletedProcess[str]:
+    """Run ``export_model.py`` as a user would; nothing is raised for a failing one."""
+    return subprocess.run([python, EXPORT_MODEL, *arguments], cwd=cwd, env={**os.environ, **(env or {})},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=EXPORT_TIMEOUT_S)
+
+
+def export(model: str, dtype: str, outdir: Path, *arguments: str) -> ExportRun:
+    """Export `model` in `dtype` into `outdir`; fail the test that asked where the command fails."""
+    run = run_command("--model", model, "--dtype", dtype, "--outdir", outdir, *arguments)
+    assert run.returncode == 0, f"exporting {model} in {dtype} exited with {run.returncode}:\n{run.stdout}\n{run.stderr}"
+    return ExportRun(run.returncode, run.stdout, run.stderr, outdir, f"{model}_xnnpack_{dtype}")
+
+
+def export_all(wanted: Iterable[tuple[str, str]], outdir: Path) -> dict[tuple[str, str], ExportRun]:
+    """Export several (model, dtype) pairs, as many at once as there are processors (two at most)."""
+    wanted = list(wanted)
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        return dict(zip(wanted, pool.map(lambda pair: export(*pair, outdir), wanted)))
