@@ -47,7 +47,7 @@ def _charts(view: View) -> Iterator[tuple[Chart, Callable[[Chart, int], Drawing]
     if view.comparisons:
         yield (_speedups(view), figures.intervals,
                "Speed-up of every pair of launches (dots), the estimate (tick) and its 95 % interval (band). "
-               "Right of the line the candidate is faster.")
+               "Right of the line the candidate is faster; the scale is logarithmic.")
     for comparison in view.comparisons:
         if comparison.breakdown is None:
             continue

@@ -13,11 +13,11 @@ from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming, count
 from model_profiling.report.rounding import (
     Quantity,
-    places_beside_one,
     places_for,
     pointer,
     probability,
     quantity,
+    ratio_places,
 )
 from model_profiling.report.view import Breakdown, CategoryRow, Comparison, OperatorRow, PairRow, Sentence, Verdict
 
@@ -68,7 +68,7 @@ def _verdict(run: RunData, naming: Naming, index: int) -> Verdict:
     entry = run.summary["comparisons"][index]
     here = f"{SUMMARY}#{pointer('comparisons', index)}"
     low, high = entry.get("ci95") or (None, None)
-    places = places_for(None, entry["speedup"]) if low is None else places_beside_one(low, high)
+    places = places_for(None, entry["speedup"]) if low is None else ratio_places(low, entry["speedup"], high)
     floor, p_value = entry.get("noise_floor_percent"), entry.get("p_value")
     word = entry["verdict"]
     quick = bool(run.manifest.get("quick"))
@@ -106,8 +106,8 @@ def _verdict_sentences(run: RunData, naming: Naming, entry: Mapping, here: str, 
     baseline, candidate, threads = entry["baseline"], entry["candidate"], entry["threads"]
     sentences: list[Sentence] = [(
         f"One inference on {count(int(threads), 'thread')} takes ", median(run, baseline, threads),
-        f" ms with {naming.side(baseline)} and ", median(run, candidate, threads),
-        f" ms with {naming.side(candidate)} (medians).")]
+        f" ms {naming.under(baseline)} and ", median(run, candidate, threads),
+        f" ms {naming.under(candidate)} (medians).")]
     pairs = quantity(entry["pairs"], f"{here}/pairs", 0)
     if entry["verdict"] == NO_VERDICT:
         words = f" {'pair' if entry['pairs'] == 1 else 'pairs'} of launches; a verdict needs "
@@ -139,15 +139,15 @@ def _bottleneck(naming: Naming, entry: Mapping, before: Mapping[str, float], aft
     first, then = highlights.dominant(before), highlights.dominant(after)
     if first is None or then is None:
         return (("The traces hold no time to attribute.",),)
-    baseline, candidate = naming.side(entry["baseline"]), naming.side(entry["candidate"])
+    baseline, candidate = naming.under(entry["baseline"]), naming.under(entry["candidate"])
     first, then = first[0], then[0]
     was, becomes = sides[0].share(first), sides[1].share(then)
     if first == then:
-        told: list[Sentence] = [(f"{first} takes the most time on both sides: ", was, f" % with {baseline}, ", becomes,
-                                 f" % with {candidate}.")]
+        told: list[Sentence] = [(f"{first} takes the most time on both sides: ", was, f" % {baseline}, ", becomes,
+                                 f" % {candidate}.")]
     else:
-        told = [(f"The bottleneck moves from {first} to {then}: with {baseline}, {first} takes ", was,
-                 f" % of the time; with {candidate}, {then} takes the most, ", becomes, " %.")]
+        told = [(f"The bottleneck moves from {first} to {then}: {baseline}, {first} takes ", was,
+                 f" % of the time; {candidate}, {then} takes the most, ", becomes, " %.")]
     grown = highlights.most_grown(before, after)
     if grown:
         told.append((f"{grown} grows most in share, from ", sides[0].share(grown), " % to ", sides[1].share(grown),
@@ -223,8 +223,8 @@ def _operator_time(path: str, entry: Mapping, side: str) -> Quantity | None:
 def _slower(rows: Sequence[OperatorRow], naming: Naming, entry: Mapping) -> tuple[Sentence, ...]:
     """Name the operators that got slower, those that lost most first."""
     found = sorted((row for row in rows if row.slower), key=lambda row: row.baseline.raw - row.candidate.raw)
-    return tuple((f"{row.name}: ", row.candidate, f" ms with {naming.side(entry['candidate'])}, ", row.baseline,
-                  f" ms with {naming.side(entry['baseline'])}.") for row in found[:_MOST_SLOWER])
+    return tuple((f"{row.name}: ", row.candidate, f" ms {naming.under(entry['candidate'])}, ", row.baseline,
+                  f" ms {naming.under(entry['baseline'])}.") for row in found[:_MOST_SLOWER])
 
 
 def _pairs(run: RunData, naming: Naming, baseline: str, candidate: str, threads: int) -> tuple[PairRow, ...]:

@@ -7,6 +7,7 @@ labels in a column on the left, narrow ones above the bars.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -78,7 +79,11 @@ def bars(chart: Chart, width: int) -> Drawing:
 
 
 def intervals(chart: Chart, width: int) -> Drawing:
-    """Draw ratios around 1: every pair as a dot, the estimate as a tick, its interval as a band."""
+    """Draw ratios around 1, on a logarithmic scale: pairs as dots, the estimate as a tick in its interval.
+
+    On that scale twice as fast and half as fast lie equally far from 1, and an interval
+    reaches equally far to both sides.
+    """
     wide = width >= WIDE
     left = _LABELS if wide else 0
     heights = [_body(row, _LANE, wide) for row in chart.rows]
@@ -89,7 +94,7 @@ def intervals(chart: Chart, width: int) -> Drawing:
     room = width - left - widest - 34
 
     def place(ratio: float) -> float:
-        return left + 8 + (ratio - low) / (high - low) * room
+        return left + 8 + (math.log(ratio) - low) / (high - low) * room
 
     y = 0.0
     for row, height in zip(chart.rows, heights):
@@ -152,10 +157,11 @@ def _scale(rows: Sequence[Row], room: float) -> float:
 
 
 def _ratio_range(rows: Sequence[Row]) -> tuple[float, float]:
+    """Return the logarithms between which all ratios, and 1, have room."""
     seen = [1.0]
     for bar in (bar for row in rows for bar in row.bars):
         seen += [bar.value, *bar.dots, *(end for end in (bar.low, bar.high) if end is not None)]
-    low, high = min(seen), max(seen)
+    low, high = math.log(min(seen)), math.log(max(seen))
     margin = max(0.05 * (high - low), 0.01)
     return low - margin, high + margin
 

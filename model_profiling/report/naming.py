@@ -31,6 +31,11 @@ class Naming:
         """Return what a reader should call the experiment, e.g. "AVX-512 on"."""
         return self._sides.get(experiment, experiment)
 
+    def under(self, experiment: str) -> str:
+        """Return the experiment as a circumstance: "with AVX-512 on", or "in <name>"."""
+        plain = self.label and self.side(experiment) in (f"{self.label} on", f"{self.label} off")
+        return f"{'with' if plain else 'in'} {self.side(experiment)}"
+
     def series(self, experiment: str) -> int:
         """Return the experiment's place in the order of colors."""
         return self._order.index(experiment)

@@ -31,29 +31,31 @@ def places_for(half_width: float | None, value: float) -> int:
     """Return the decimal places of `value` that an uncertainty of `half_width` supports.
 
     The last printed digit is the first one that is uncertain, the usual convention for
-    measured values (JCGM 100:2008, 7.2.6). Both arguments have the same unit. Without a
-    spread (None, or 0 as one sample gives) two significant digits are kept.
+    measured values (JCGM 100:2008, 7.2.6). Both arguments have the same unit. A spread
+    larger than the value leaves its first digit, for a bare 0 would claim more. Without
+    a spread (None, or 0 as one sample gives) two significant digits are kept.
     """
+    leading = -math.floor(math.log10(abs(value))) if value else 0
     if half_width is None or not math.isfinite(half_width) or half_width <= 0:
-        if not value:
-            return 0
-        places = DIGITS_WITHOUT_SPREAD - 1 - math.floor(math.log10(abs(value)))
+        places = leading + DIGITS_WITHOUT_SPREAD - 1 if value else 0
     else:
-        places = -math.floor(math.log10(half_width))
+        places = max(-math.floor(math.log10(half_width)), leading)
     return min(max(places, 0), MAX_PLACES)
 
 
-def places_beside_one(low: float, high: float) -> int:
-    """Return the places for a ratio with the interval `low` to `high`.
+def ratio_places(low: float, value: float, high: float) -> int:
+    """Return the decimals of a ratio `value` with the interval `low` to `high`.
 
-    An interval that excludes 1 must not be rounded onto it: digits are added until the
-    nearer end differs from 1 in print, as far as `MAX_PLACES`.
+    A ratio's interval is symmetric in its logarithm, so the side nearer to zero is the
+    narrower and decides, and `low` keeps a digit other than zero. An interval that
+    excludes 1 must not be rounded onto it: digits are added until the nearer end differs
+    from 1 in print, as far as `MAX_PLACES`.
     """
-    places = places_for((high - low) / 2, low)
-    if low <= 1 <= high:
-        return places
+    places = places_for(min(value - low, high - value), value)
+    while places < MAX_PLACES and float(f"{low:.{places}f}") == 0:
+        places += 1
     nearer = low if low > 1 else high
-    while places < MAX_PLACES and float(f"{nearer:.{places}f}") == 1:
+    while not low <= 1 <= high and places < MAX_PLACES and float(f"{nearer:.{places}f}") == 1:
         places += 1
     return places
 

@@ -4,8 +4,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
   table.querySelectorAll("thead th").forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = head.textContent.trim();
-    head.replaceChildren(button);
+    button.append(...head.childNodes);
+    head.append(button);
     const key = (row) => row.cells[column].dataset.raw ?? row.cells[column].textContent.trim();
     button.addEventListener("click", () => {
       const numeric = head.classList.contains("n");
