@@ -35,6 +35,9 @@ class Table:
     def u8(self, field: int) -> int:
         return self._scalar("<B", field)
 
+    def u32(self, field: int) -> int:
+        return self._scalar("<I", field)
+
     def u64(self, field: int) -> int:
         return self._scalar("<Q", field)
 
@@ -55,6 +58,10 @@ class Table:
     def u8_list(self, field: int, most: int) -> list[int]:
         start, count = self._vector(field, 1, most)
         return list(self.data[start : start + count])
+
+    def raw(self, field: int) -> bytes:
+        start, count = self._vector(field, 1)
+        return self.data[start : start + count]
 
     def text(self, field: int) -> str:
         start, count = self._vector(field, 1, _LONGEST_TEXT)

@@ -19,11 +19,11 @@ _HEADER_AT = 8
 _LEAST_BYTES = 8
 
 #: Positions of fields in the tables of program.fbs.
-_PROGRAM_PLANS, _PROGRAM_SEGMENTS = 1, 4
-_PLAN_NAME, _PLAN_VALUES, _PLAN_INPUTS, _PLAN_OUTPUTS, _PLAN_DELEGATES = 0, 2, 3, 4, 7
+PROGRAM_PLANS, PROGRAM_DELEGATE_DATA, PROGRAM_SEGMENTS = 1, 3, 4
+_PLAN_NAME, _PLAN_VALUES, _PLAN_INPUTS, _PLAN_OUTPUTS, PLAN_DELEGATES = 0, 2, 3, 4, 7
 _EVALUE_TYPE, _EVALUE_VALUE = 0, 1
 _TENSOR_TYPE, _TENSOR_SIZES, _TENSOR_DIM_ORDER = 0, 2, 3
-_DELEGATE_ID = 0
+DELEGATE_ID = 0
 _SEGMENT_OFFSET, _SEGMENT_SIZE = 0, 1
 _TENSOR = 5  # of the union KernelTypes: Null is 1, Int 2, Bool 3, Double 4
 
@@ -84,18 +84,18 @@ def read_signature(path: Path) -> Signature:
     UserError : the file is missing, a folder, empty, truncated, damaged or no program, or
         an input is no tensor of plain numbers.
     """
-    data, size = _read_program(path)
+    data, size = read_program(path)
     try:
         _check_segments(data, size)
-        plan = root_table(data).tables(_PROGRAM_PLANS)[0]
-        backends = dict.fromkeys(delegate.text(_DELEGATE_ID) for delegate in plan.tables(_PLAN_DELEGATES))
+        plan = root_table(data).tables(PROGRAM_PLANS)[0]
+        backends = dict.fromkeys(delegate.text(DELEGATE_ID) for delegate in plan.tables(PLAN_DELEGATES))
         return Signature(plan.text(_PLAN_NAME), _specs(plan, _PLAN_INPUTS, path),
                          _specs(plan, _PLAN_OUTPUTS, path), tuple(backends))
     except (FlatbufferError, IndexError) as error:
         raise _damaged(path, str(error)) from error
 
 
-def _read_program(path: Path) -> tuple[bytes, int]:
+def read_program(path: Path) -> tuple[bytes, int]:
     """Return the flatbuffer part of the file, and the whole file's size in bytes."""
     try:
         if path.is_dir():
@@ -135,12 +135,17 @@ def _extended_header(head: bytes) -> tuple[int, int] | None:
 
 def _check_segments(data: bytes, file_size: int) -> None:
     """Refuse a program whose weights or delegates end beyond the file."""
+    for start, size in segments(data):
+        if start + size > file_size:
+            raise FlatbufferError(f"it has {file_size} bytes of {start + size}")
+
+
+def segments(data: bytes) -> list[tuple[int, int]]:
+    """Return where each segment lies in the file, as (offset, size) in bytes."""
     header = _extended_header(data)
     base = header[1] if header else 0
-    for segment in root_table(data).tables(_PROGRAM_SEGMENTS):
-        end = base + segment.u64(_SEGMENT_OFFSET) + segment.u64(_SEGMENT_SIZE)
-        if end > file_size:
-            raise FlatbufferError(f"it has {file_size} bytes of {end}")
+    return [(base + segment.u64(_SEGMENT_OFFSET), segment.u64(_SEGMENT_SIZE))
+            for segment in root_table(data).tables(PROGRAM_SEGMENTS)]
 
 
 def _specs(plan: Table, field: int, path: Path) -> tuple[TensorSpec, ...]:
