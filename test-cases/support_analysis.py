@@ -15,7 +15,8 @@ MODEL = "mv3 <script>\"x\", 1"
 SPEEDUP = 2.0
 
 
-def make_run(root: Path, traces: dict[str, Path], pairs: int = 6, threads: tuple[int, ...] = (1,), **manifest: object) -> RunDirectory:
+def make_run(root: Path, traces: dict[str, Path], pairs: int = 6, threads: tuple[int, ...] = (1,),
+             **manifest: object) -> RunDirectory:
     """Write a run directory whose experiments (baseline first) recorded `traces`; return it."""
     directory = RunDirectory(root)
     root.mkdir(parents=True)

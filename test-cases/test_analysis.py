@@ -7,7 +7,9 @@ import csv
 import io
 import json
 import shutil
+import subprocess
 import sys
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,9 +19,10 @@ from conftest import FIXTURES, KIT, kit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_profiling.analysis import csv_text, latency, tables
-from model_profiling.analysis.breakdown import PARTS, break_down
+from model_profiling.analysis.breakdown import PARTS, break_down, join
 from model_profiling.analysis.etdump import parse_etdump, read_etdump
-from model_profiling.analysis.operators import CATEGORIES, CONTAINER, DELEGATE_CALL, FRAMEWORK_OVERHEAD, METHOD, OPERATOR_CALL
+from model_profiling.analysis.operators import (
+    CATEGORIES, CONTAINER, DELEGATE_CALL, FRAMEWORK_OVERHEAD, METHOD, OPERATOR_CALL)
 from model_profiling.analysis.run import analyze_run, derive
 from model_profiling.analysis.timeline import CATEGORY_NAMES, Timeline, build_timeline
 from model_profiling.errors import UserError
@@ -64,7 +67,8 @@ def test_delegate_events_plus_overhead_equal_each_delegate_call(path: Path) -> N
     timeline = build_timeline(read_etdump(path), str(path))
     names = [timeline.names[n] for n in timeline.name]
     for call in (i for i, name in enumerate(names) if name == DELEGATE_CALL):
-        inside = [i for i in range(len(names)) if timeline.run[i] == timeline.run[call] and timeline.parent[i] == timeline.event[call]]
+        inside = [i for i in range(len(names))
+                  if timeline.run[i] == timeline.run[call] and timeline.parent[i] == timeline.event[call]]
         assert inside and all(timeline.delegated[i] for i in inside)
         assert {timeline.instruction[i] for i in inside} == {timeline.instruction[call]}
         assert 0 <= timeline.duration_ns[call] - sum(timeline.duration_ns[i] for i in inside)
@@ -79,11 +83,13 @@ def test_every_event_has_the_right_parent(path: Path) -> None:
             assert parent == -1
             continue
         row = np.flatnonzero((timeline.run == timeline.run[i]) & (timeline.event == parent))
-        expected = METHOD if name in (DELEGATE_CALL, OPERATOR_CALL) else DELEGATE_CALL if timeline.delegated[i] else OPERATOR_CALL
+        call = DELEGATE_CALL if timeline.delegated[i] else OPERATOR_CALL
+        expected = METHOD if name in (DELEGATE_CALL, OPERATOR_CALL) else call
         assert timeline.names[timeline.name[row[0]]] == expected
         if not timeline.delegated[i]:  # the runtime's own times nest truly
             assert timeline.start_ns[row[0]] <= timeline.start_ns[i]
-            assert timeline.start_ns[i] + timeline.duration_ns[i] <= timeline.start_ns[row[0]] + timeline.duration_ns[row[0]]
+            ends = timeline.start_ns + timeline.duration_ns
+            assert ends[i] <= ends[row[0]]
 
 
 def test_warm_up_executions_are_dropped() -> None:
@@ -180,7 +186,8 @@ def test_the_timeline_table_holds_every_event_with_the_design_s_columns() -> Non
         assert Decimal(row["start_us"]) * 1000 == int(timeline.start_ns[i])
         assert (row["run_index"], row["event_index"]) == (str(timeline.run[i]), str(timeline.event[i]))
         assert row["parent"] == ("" if timeline.parent[i] < 0 else str(timeline.parent[i]))
-        assert float(row["pct_of_run"]) == pytest.approx(100 * timeline.duration_ns[i] / timeline.method_ns[timeline.run[i]], abs=1e-4)
+        share = timeline.duration_ns[i] / timeline.method_ns[timeline.run[i]]
+        assert float(row["pct_of_run"]) == pytest.approx(100 * share, abs=1e-4)
 
 
 def test_leaf_rows_of_the_timeline_never_count_twice() -> None:
@@ -204,10 +211,12 @@ def test_operators_categories_and_overhead_add_up_to_the_median() -> None:
     recordings = [tables.Recording(build_timeline(read_etdump(path), "t")) for path in (OFF, ON)]
     operators = tables.operator_stats(recordings)
     medians = np.concatenate([r.timeline.method_ns for r in recordings]) / 1e6
-    shares = np.vstack([break_down(r.timeline).parts / break_down(r.timeline).method[:, None] for r in recordings]).mean(axis=0)
-    for category, share in zip(CATEGORIES, shares):
-        assert sum(row.total_ms_per_run for row in operators if row.category == category) == pytest.approx(share * np.median(medians))
-    assert [row.total_ms_per_run for row in operators] == sorted((row.total_ms_per_run for row in operators), reverse=True)
+    whole = join([break_down(r.timeline) for r in recordings])
+    for category in CATEGORIES:
+        total = sum(row.total_ms_per_run for row in operators if row.category == category)
+        assert total == pytest.approx(whole.mean_shares()[category] * np.median(medians))
+    totals = [row.total_ms_per_run for row in operators]
+    assert totals == sorted(totals, reverse=True)
 
 
 def test_operator_percentiles_are_of_single_calls() -> None:
@@ -414,20 +423,26 @@ def both(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_etdump_to_csv_writes_its_tables_and_a_summary(tmp_path: Path) -> None:
-    done = kit("tools/etdump_to_csv.py", "--etdump", MOBILENET_INT8, "--out-dir", tmp_path / "o", "--model-id", "my model", "--json").ok()
+    done = kit("tools/etdump_to_csv.py", "--etdump", MOBILENET_INT8, "--out-dir", tmp_path / "o", "--model-id", "my model",
+               "--json").ok()
     told = json.loads(done.stdout)
     assert told == json.loads((tmp_path / "o" / "my model_summary.json").read_text())
     assert told["executions"] == 3
     assert sum(told["categories_ms"].values()) == pytest.approx(told["traced_latency_ms"]["median"])
     names = sorted(path.name for path in (tmp_path / "o").iterdir())
-    assert names == [f"my model_{kind}" for kind in ("all_runs_timeline.csv", "ops_stats.csv", "run0_timeline.csv", "summary.json")]
+    assert names == [f"my model_{kind}" for kind in (
+        "all_runs_timeline.csv", "ops_stats.csv", "run0_timeline.csv", "summary.json")]
 
 
 def test_etdump_to_csv_needs_neither_torch_nor_pandas() -> None:
-    script = ("import runpy, sys; sys.argv = ['x', '--help']\ntry: runpy.run_path(sys.argv_path, run_name='__main__')\n"
-              "except SystemExit: pass\nfinally: print([m for m in ('torch', 'pandas', 'executorch', 'scipy', 'rich') if m in sys.modules])")
-    import subprocess
-    script = script.replace("sys.argv_path", repr(str(KIT / "tools" / "etdump_to_csv.py")))
+    script = f"""
+import runpy, sys
+sys.argv = ["etdump_to_csv.py", "--help"]
+try:
+    runpy.run_path({str(KIT / "tools" / "etdump_to_csv.py")!r}, run_name="__main__")
+except SystemExit:
+    print([name for name in ("torch", "pandas", "executorch", "scipy", "rich") if name in sys.modules])
+"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
 
@@ -449,9 +464,10 @@ def test_analyze_etdump_csv_compares_two_experiments(both: dict[str, Path], tmp_
     run = RunDirectory(both["off"].parents[1])
     for name, label in (("off", "SME2-Off"), ("on", "SME2-On")):
         expected = json.loads(run.analysis_summary.read_text())["experiments"][name]["1"]["categories_ms"]
-        assert {row["category"]: float(row[f"{label} ms"]) for row in categories} == pytest.approx(expected, rel=1e-4, abs=1e-6)
-        placed = [float(row["ms"]) for row in rows_of((out / "portable_vs_delegated.csv").read_bytes()) if row["experiment"] == label]
-        assert sum(placed) == pytest.approx(sum(expected.values()), rel=1e-4)
+        found = {row["category"]: float(row[f"{label} ms"]) for row in categories}
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        placed = rows_of((out / "portable_vs_delegated.csv").read_bytes())
+        assert sum(float(row["ms"]) for row in placed if row["experiment"] == label) == pytest.approx(sum(expected.values()), rel=1e-4)
     bottlenecks = rows_of((out / "operator_bottlenecks.csv").read_bytes())
     matched = [row for row in bottlenecks if "PQS8" in row["operator"]]
     assert matched and all(row["SME2-Off ms"] and row["SME2-On ms"] for row in matched)
@@ -465,7 +481,8 @@ def test_analyze_etdump_csv_takes_one_experiment_and_its_default_names(both: dic
 
 
 def test_robust_latency_analysis_pairs_launches(both: dict[str, Path], tmp_path: Path) -> None:
-    done = kit("tools/robust_latency_analysis.py", "--timeline-csv", both["off"], "--compare", both["on"], "--output-dir", tmp_path).ok()
+    done = kit("tools/robust_latency_analysis.py", "--timeline-csv", both["off"], "--compare", both["on"],
+               "--output-dir", tmp_path).ok()
     found = json.loads((tmp_path / "latency_statistics.json").read_text())
     assert [entry["name"] for entry in found["experiments"]] == ["off", "on"]
     assert found["comparisons"][0]["pairs"] == 6 and "on against off" in done.stdout
@@ -488,9 +505,12 @@ _ROW = "m,e,1,0,0,0,Method::execute,container,0,,0.000,5.000,,,100"
 
 @pytest.mark.parametrize("content, said", [
     (b"", "empty"), ((_HEADER + "\n").encode(), "no rows"), (b"\x00\xff\xfe\x89PNG\r\n" * 30, "not CSV"),
-    (b"a,b\n1,2\n", "lacks the column model_id"), (_HEADER.replace("duration_us", "duration").encode() + b"\n", "did you mean duration?"),
-    (f"{_HEADER}\n{_ROW},9\n".encode(), "16 fields, not 15"), (f"{_HEADER}\n{_ROW}\n".replace("5.000", "nan").encode(), "duration_us nan"),
-    (f"{_HEADER}\n{_ROW}\n".replace("5.000", "-5").encode(), "duration_us -5"), (f"{_HEADER}\n{_ROW}\n".replace("5.000", "x").encode(), "does not belong"),
+    (b"a,b\n1,2\n", "lacks the column model_id"),
+    (_HEADER.replace("duration_us", "duration").encode() + b"\n", "did you mean duration?"),
+    (f"{_HEADER}\n{_ROW},9\n".encode(), "16 fields, not 15"),
+    (f"{_HEADER}\n{_ROW}\n".replace("5.000", "nan").encode(), "duration_us nan"),
+    (f"{_HEADER}\n{_ROW}\n".replace("5.000", "-5").encode(), "duration_us -5"),
+    (f"{_HEADER}\n{_ROW}\n".replace("5.000", "x").encode(), "does not belong"),
     (f"{_HEADER}\n{_ROW}\n".replace("container", "Convolutions").encode(), "does not belong"),
     (f"{_HEADER}\n{_ROW}\n{_ROW}\n".encode(), "exactly one Method::execute"),
     (f"{_HEADER}\n{_ROW}\n".replace("5.000", "0.000").encode(), "with a duration"),
@@ -507,16 +527,18 @@ def test_bad_tables_are_one_line_and_leave_nothing(tmp_path: Path, tool: str, co
 
 def test_tables_that_do_not_belong_together_are_refused(both: dict[str, Path], tmp_path: Path) -> None:
     tool = "tools/analyze_etdump_csv.py"
-    assert "different models or experiments" in kit(tool, "--timeline-csv", *both.values(), "--output-dir", tmp_path).error_line()
-    assert "different names" in kit(tool, "--timeline-csv", both["off"], "--compare", both["on"], "--name1", "x", "--name2", "x").error_line()
-    assert "--compare" in kit(tool, "--timeline-csv", both["off"], "--name2", "x").error_line()
-    assert "does not exist" in kit(tool, "--timeline-csv", tmp_path / "none.csv").error_line()
-    assert "did you mean --timeline-csv?" in kit(tool, "--timeline-cvs", both["off"], "--timeline-csv", both["off"]).error_line()
+    off, on = both["off"], both["on"]
+    for flags, said in (
+        (("--timeline-csv", off, on, "--output-dir", tmp_path), "different models or experiments"),
+        (("--timeline-csv", off, "--compare", on, "--name1", "x", "--name2", "x"), "different names"),
+        (("--timeline-csv", off, "--name2", "x"), "--compare"),
+        (("--timeline-csv", tmp_path / "none.csv"), "does not exist"),
+        (("--timeline-cvs", off, "--timeline-csv", off), "did you mean --timeline-csv?"),
+    ):
+        assert said in kit(tool, *flags).error_line()
 
 
 def test_an_etrecord_names_the_backends_and_must_be_the_model_s(tmp_path: Path) -> None:
-    import zipfile
-
     record = tmp_path / "m.etrecord"
     with zipfile.ZipFile(record, "w") as archive:
         archive.writestr("ETRECORD_V0", "")

@@ -251,7 +251,8 @@ def _many_references(count: int) -> bytes:
 
 
 @pytest.mark.parametrize("content, said", [
-    (b"", "empty"), (b"ED01" * 40, "no ETDump"), (b"ED00" * 40, "truncated"), (bytes(500), "no ETDump"), (SMALL.read_bytes() + b"more", "followed by"),
+    (b"", "empty"), (b"ED01" * 40, "no ETDump"), (b"ED00" * 40, "truncated"), (bytes(500), "no ETDump"),
+    (SMALL.read_bytes() + b"more", "followed by"),
 ])
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "it's a \"trace\"; rm.etdump"

@@ -95,7 +95,8 @@ def test_every_microkernel_suffix_is_known_and_changes_nothing() -> None:
 
 @needs_wheel
 def test_every_kernel_of_the_runtime_s_libraries_has_a_category() -> None:
-    found = {match.decode() for path in libraries("*") for match in re.findall(rb"native_call_[A-Za-z0-9_:.]+(?=\0)", path.read_bytes())}
+    found = {match.decode() for path in libraries("*")
+             for match in re.findall(rb"native_call_[A-Za-z0-9_:.]+(?=\0)", path.read_bytes())}
     assert len(found) > 200
     assert unmapped((name, False) for name in found) == []
 

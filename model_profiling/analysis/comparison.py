@@ -78,18 +78,11 @@ def operator_changes(baseline: Sequence[OperatorStats], candidate: Sequence[Oper
 
 
 def _operator_entry(change: OperatorChange) -> dict[str, object]:
-    return {
-        "name": change.name, "category": change.category, "delegated": change.delegated,
-        "baseline_ms": change.baseline.ms if change.baseline else None,
-        "candidate_ms": change.candidate.ms if change.candidate else None,
-        "baseline_median_us": change.baseline.call_us if change.baseline else None,
-        "candidate_median_us": change.candidate.call_us if change.candidate else None,
-        "baseline_calls": change.baseline.calls if change.baseline else None,
-        "candidate_calls": change.candidate.calls if change.candidate else None,
-        "baseline_relative_spread": change.baseline.relative_spread if change.baseline else None,
-        "candidate_relative_spread": change.candidate.relative_spread if change.candidate else None,
-        "speedup": change.speedup, "slower": change.slower,
-    }
+    entry: dict[str, object] = {"name": change.name, "category": change.category, "delegated": change.delegated}
+    for side, times in (("baseline", change.baseline), ("candidate", change.candidate)):
+        for key in ("ms", "call_us", "calls", "relative_spread"):
+            entry[f"{side}_{key}"] = getattr(times, key) if times else None
+    return entry | {"speedup": change.speedup, "slower": change.slower}
 
 
 def drift_of(arm: Arm) -> float:

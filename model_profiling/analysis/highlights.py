@@ -62,10 +62,10 @@ def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[Oper
     """Put the kinds of operator of two experiments side by side, the most expensive first.
 
     Names are matched by `operators.kind`, without their ordinals and element types: SME2
-    itself changes the latter, so neither identifies the same operator on both sides. `speedup` is baseline over candidate time, None where a
-    side is missing or shorter than `MIN_OPERATOR_US` a call. `slower` is set only where
-    the calls' ranges (10th to 90th percentile) lie apart, so that noise alone does not
-    name an operator.
+    itself changes the latter, so neither identifies the same operator on both sides.
+    `speedup` is baseline over candidate time, None where a side is missing or shorter than
+    `MIN_OPERATOR_US` a call. `slower` is set only where the calls' ranges (10th to 90th
+    percentile) lie apart, so that noise alone does not name an operator.
     """
     sides = (_by_kind(baseline), _by_kind(candidate))
     changes = []

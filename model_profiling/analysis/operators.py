@@ -81,8 +81,8 @@ _KERNELS = {
         "squeeze_copy", "stack", "t_copy", "transpose_copy", "tril", "unbind_copy", "unfold_copy", "unsqueeze_copy",
         "upsample_nearest2d", "view_as_real_copy", "view_copy", "zeros"),
     ELEMENTWISE: (
-        "_conj_physical", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift",
-        "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "cos", "cosh", "div",
+        "_conj_physical", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
+        "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "cos", "cosh", "div",
         "elu", "eq", "erf", "exp", "expm1", "floor", "floor_divide", "fmod", "ge", "gelu", "glu", "gt", "hardtanh",
         "isinf", "isnan", "le", "leaky_relu", "log", "log10", "log1p", "log2", "logical_and", "logical_not",
         "logical_or", "logical_xor", "logit", "lt", "masked_fill", "maximum", "minimum", "mul", "native_dropout",
@@ -91,7 +91,7 @@ _KERNELS = {
     OTHER: (
         "_adaptive_avg_pool2d", "_cdist_forward", "_fft_c2r", "_fft_r2c", "_log_softmax", "_native_batch_norm_legit",
         "_native_batch_norm_legit_no_training", "_pdist_forward", "_softmax", "_upsample_bilinear2d_aa", "all",
-        "amax", "amin", "any", "arange", "argmax", "argmin", "avg_pool2d", "choose_qparams",
+        "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "avg_pool2d", "choose_qparams",
         "choose_qparams_per_token_asymmetric", "cumsum", "grid_sampler_2d", "llama::custom_sdpa",
         "llama::gated_delta_rule", "llama::sdpa_with_kv_cache", "max", "max_pool2d_with_indices",
         "max_pool2d_with_indices_backward", "mean", "min", "native_group_norm", "native_layer_norm", "nonzero",

@@ -25,10 +25,12 @@ def add_side_arguments(parser: CommandParser) -> None:
     """Add the flags that name the tables, their labels and where results go."""
     parser.add_argument("--timeline-csv", type=Path, nargs="+", required=True, metavar="F",
                         help="timeline tables of one experiment (the baseline when comparing)")
-    parser.add_argument("--compare", type=Path, nargs="+", metavar="F", help="timeline tables of the experiment to compare")
+    parser.add_argument("--compare", type=Path, nargs="+", metavar="F",
+                        help="timeline tables of the experiment to compare")
     parser.add_argument("--name1", metavar="N", help="label of --timeline-csv (default: its experiment)")
     parser.add_argument("--name2", metavar="N", help="label of --compare (default: its experiment)")
-    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="where to write (default: beside the first table)")
+    parser.add_argument("--output-dir", type=Path, metavar="DIR",
+                        help="where to write (default: beside the first table)")
     parser.add_argument("--verbose", action="store_true", help="print every row")
 
 

@@ -103,7 +103,8 @@ def notes(arms: Sequence[Arm], launches: Sequence[Launch], comparisons: Sequence
     for arm in arms:
         drift = drift_of(arm)
         if abs(drift) > DRIFT_WARNING_PERCENT:
-            found.append(f"Launches of {arm.experiment} at {arm.threads} threads drifted by {drift:+.0f} % over the run.")
+            found.append(f"Launches of {arm.experiment} at {arm.threads} threads drifted by {drift:+.0f} % "
+                         "over the run.")
         if arm.unmapped():
             found.append(f"{arm.experiment} ran operators without a category of their own, counted as Other: "
                          f"{', '.join(arm.unmapped())}.")

@@ -25,7 +25,8 @@ class Table:
         """Return the table as Markdown under a heading."""
         rule = ["--:" if column in self.numbers else "---" for column in self.columns]
         lines = [self.columns, rule, *self.rows] if self.rows else [self.columns, rule]
-        return f"## {self.title}\n\n" + "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines) + "\n"
+        drawn = "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
+        return f"## {self.title}\n\n{drawn}\n"
 
     def show(self) -> None:
         """Print the table: with rules on a terminal, plain aligned columns elsewhere."""

@@ -87,7 +87,8 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
                                     f"at {path}:{reader.line_num}", _FIX)
                 yield dict(zip(header, values))
     except FileNotFoundError as error:
-        raise UserError("the table does not exist", f"at {path}", "correct the path, or analyze the run first") from error
+        raise UserError("the table does not exist", f"at {path}",
+                        "correct the path, or analyze the run first") from error
     except OSError as error:
         raise UserError(f"the table cannot be read ({error.strerror})", f"at {path}", _FIX) from error
     except (UnicodeDecodeError, csv.Error) as error:

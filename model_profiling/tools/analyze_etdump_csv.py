@@ -58,7 +58,8 @@ def _top(table: Table) -> Table:
 def _headline(side: SideTimes) -> str:
     threads = f", threads {side.side.threads}" if side.side.threads else ""
     runs = len(side.whole.method)
-    return f"{side.side.label}{threads}: {runs} execution{'' if runs == 1 else 's'}, median {milliseconds(side.median_ms)} ms (traced)"
+    executions = f"{runs} execution{'' if runs == 1 else 's'}"
+    return f"{side.side.label}{threads}: {executions}, median {milliseconds(side.median_ms)} ms (traced)"
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def main() -> None:
 
 
 def _table(entries: list[dict]) -> Table:
-    columns = ("experiment", "threads", "executions", "median ms", "p10", "p90", "min", "max", "robust spread", "outliers")
+    columns = ("experiment", "threads", "executions", "median ms", "p10", "p90", "min", "max", "robust spread",
+               "outliers")
     rows = []
     for entry in entries:
         found = entry["statistics"]
