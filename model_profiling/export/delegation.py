@@ -116,7 +116,7 @@ def describe_edge(graph_module: torch.fx.GraphModule, recorder: ReasonRecorder,
     supported = _supported_operators() if backend == "xnnpack" else None
     return {node.name: _Operator(operator_of(node), module_of(node), source_of(node),
                                  _reason(node, recorder, supported))
-            for graph in _graphs(graph_module) for node in graph.nodes if _is_work(node)}
+            for graph in _graphs(graph_module) for node in graph.nodes if is_work(node)}
 
 
 def read_program(graph_module: torch.fx.GraphModule, described: dict[str, _Operator]) -> Delegation:
@@ -126,10 +126,10 @@ def read_program(graph_module: torch.fx.GraphModule, described: dict[str, _Opera
     for lowered in _lowered_modules(graph_module):
         delegates += 1
         delegated.update(operator_of(node) for node in lowered.original_module.graph.nodes
-                         if _is_work(node) and not _is_mark(node))
+                         if is_work(node) and not is_mark(node))
     left = [described.get(node.name) or _Operator(operator_of(node), module_of(node), source_of(node),
                                                   _ADDED_LATE)
-            for graph in _graphs(graph_module) for node in graph.nodes if _is_work(node)]
+            for graph in _graphs(graph_module) for node in graph.nodes if is_work(node)]
     return Delegation(delegates, dict(sorted(delegated.items(), key=lambda item: (-item[1], item[0]))), _grouped(left))
 
 
@@ -168,11 +168,13 @@ def _lowered_modules(graph_module: torch.fx.GraphModule) -> Iterator[torch.nn.Mo
             yield from _lowered_modules(child)
 
 
-def _is_work(node: torch.fx.Node) -> bool:
+def is_work(node: torch.fx.Node) -> bool:
+    """Tell whether a node computes something, at run time or as a mark of quantization."""
     return node.op == "call_function" and getattr(node.target, "__name__", "") not in _BOOKKEEPING
 
 
-def _is_mark(node: torch.fx.Node) -> bool:
+def is_mark(node: torch.fx.Node) -> bool:
+    """Tell whether a node marks a quantization that XNNPACK folds into its neighbors."""
     return getattr(node.target, "__name__", "").split(".", 1)[-1].startswith(_QUANTIZATION_MARKS) or getattr(
         node.target, "__name__", "").startswith(_QUANTIZATION_MARKS)
 

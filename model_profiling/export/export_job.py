@@ -12,6 +12,7 @@ from model_profiling.export import (
     delegation,
     lowering,
     multiply_adds,
+    places,
     precision,
     quantization,
     sidecar,
@@ -59,6 +60,7 @@ class _Program:
     etrecord: bytes
     multiply_adds: int
     delegation: delegation.Delegation
+    places: list[dict[str, object]]
     graph_text: str
 
 
@@ -109,7 +111,7 @@ def _export_loaded(request: ExportRequest, model: loading.LoadedModel, paths: Ar
         "parameters": parameters, "multiply_adds": program.multiply_adds,
         "export_seconds": round(time.monotonic() - started, 3), "versions": sidecar.versions(),
         "delegation": program.delegation.to_json(), "agreement": sidecar.describe_agreement(agreement, limit),
-        "seed": loading.SEED,
+        "seed": loading.SEED, "places": program.places,
     }
     contents = {paths.etrecord: program.etrecord, paths.sidecar: sidecar.to_bytes(about), paths.pte: program.pte}
     if request.save_graph:
@@ -142,8 +144,10 @@ def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: Art
         described = delegation.describe_edge(edge_graph, recorder, request.backend)
         graph_text = f"# torch.export\n{captured_text}\n\n# after lowering to {request.backend}\n{edge_graph.graph}\n"
         final = lowering.serialize(edge)
-        divided = delegation.read_program(final.exported_program().graph_module, described)
-        made = _Program(final.buffer, lowering.etrecord_bytes(final), work, divided, graph_text)
+        final_graph = final.exported_program().graph_module
+        divided = delegation.read_program(final_graph, described)
+        made = _Program(final.buffer, lowering.etrecord_bytes(final), work, divided,
+                        places.read_places(final_graph), graph_text)
     step(f"lowered it: {divided.delegated_operators} operators to XNNPACK, {divided.portable_operators} outside")
     return made
 
