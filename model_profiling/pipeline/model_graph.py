@@ -144,8 +144,8 @@ def _convolution(node: XnnNode, first: XnnTensor) -> str:
 
 def _words(kind: str) -> str:
     """Return a kind of XNNPACK's schema in words: "StaticResizeBilinear2D" is "resize bilinear"."""
-    name = kind.removeprefix("Static").rstrip("2345dD")
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    name = re.sub(r"\d[dD]?\Z", "", kind.removeprefix("Static"))
+    return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).lower()
 
 
 def _shape(dims: Sequence[int]) -> str:

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From operator events to layers: which part of the model each event belongs to, and what it costs.
+
+A layer is a node of a delegate's graph or an operator outside the delegates. Events are
+tied to nodes by their order (`alignment`), nodes to modules by what the export wrote down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+
+from model_profiling.analysis.alignment import align
+from model_profiling.analysis.csv_text import cell
+from model_profiling.analysis.etdump import Ints
+from model_profiling.analysis.operators import delegated_operator, runtime_event
+from model_profiling.analysis.tables import Identity, Recording
+from model_profiling.analysis.timeline import Timeline
+from model_profiling.pipeline.model_graph import GraphInstruction
+
+_NS_PER_US = 1e3
+_OPERATIONS_PER_MULTIPLY_ADD = 2
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a model. `layer` identifies it in every run of the same .pte.
+
+    `module` is the submodule's path; `title` is what people read: the module, or where
+    there is none what the layer does.
+    """
+
+    layer: str
+    title: str
+    module: str
+    kind: str
+    detail: str
+    inputs: str
+    output: str
+    delegated: int
+    matrix: int
+    multiply_adds: int
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """The layer of every row of a timeline, as a position in the model's layers; -1 where none is known."""
+
+    layer: Ints
+
+
+@dataclass(frozen=True)
+class LayerStats:
+    """A layer over all traced executions; times in us for one execution, packing included.
+
+    `gflops` is 2 times multiply-adds over the median time, in 10^9 operations a second,
+    None where the layer has no multiply-adds or its time rounds to zero.
+    """
+
+    layer: Layer
+    operators: str
+    median_us: float
+    p10_us: float
+    p90_us: float
+    gflops: float | None
+    pct_of_run: float
+
+
+LAYER_COLUMNS = ("model_id", "experiment", "threads", *(f.name for f in fields(Layer)),
+                 *(f.name for f in fields(LayerStats) if f.name != "layer"))
+
+
+def model_layers(graph: Sequence[GraphInstruction]) -> tuple[Layer, ...]:
+    """Return the layers of a model in execution order."""
+    found = []
+    for index, instruction in enumerate(graph):
+        if not instruction.nodes:
+            kernel = instruction.name.rpartition("::")[2]
+            found.append(Layer(str(index), instruction.module or kernel, instruction.module, kernel,
+                               "outside XNNPACK", "", "", 0, 0, 0, instruction.source))
+        for number, node in enumerate(instruction.nodes):
+            found.append(Layer(
+                layer=f"{index}.{number}", title=_title(node.module, node.detail), module=node.module, kind=node.kind,
+                detail=node.detail, inputs=" ".join(map(_shape, node.inputs)), output=_shape(node.output), delegated=1,
+                matrix=int(node.is_matrix), multiply_adds=node.multiply_adds, source=node.source))
+    return tuple(found)
+
+
+def attribute(timeline: Timeline, graph: Sequence[GraphInstruction]) -> Attribution:
+    """Return the layer of every operator row of `timeline`; containers belong to none."""
+    layer = np.full(len(timeline), -1, np.int64)
+    first, starts = 0, []
+    for instruction in graph:
+        starts.append(first)
+        first += max(len(instruction.nodes), 1)
+    rows = np.flatnonzero(timeline.leaf & (timeline.instruction >= 0) & (timeline.instruction < len(graph)))
+    if len(rows) == 0:
+        return Attribution(layer)
+    known: dict[tuple[int, bytes], Ints] = {}
+    call = timeline.run[rows] * (len(graph) + 1) + timeline.instruction[rows]
+    for group in np.split(rows, np.flatnonzero(np.diff(call)) + 1):
+        number = int(timeline.instruction[group[0]])
+        names = timeline.name[group]
+        key = (number, names.tobytes())
+        if key not in known:
+            known[key] = _places(graph[number], [timeline.names[n] for n in names])
+        found = known[key]
+        layer[group] = np.where(found < 0, -1, starts[number] + found)
+    return Attribution(layer)
+
+
+def _places(instruction: GraphInstruction, names: Sequence[str]) -> Ints:
+    if instruction.nodes:
+        tied = align([n.kind for n in instruction.nodes], [delegated_operator(name).operator for name in names])
+        return np.array(tied.node, np.int64)
+    kernel = instruction.name.rpartition("::")[2]
+    return np.array([0 if runtime_event(name).operator == kernel else -1 for name in names], np.int64)
+
+
+def times_per_run(recording: Recording, attribution: Attribution, layers: int) -> np.ndarray:
+    """Return the time of each layer in each execution of a recording: layers x runs, ns."""
+    t, mine = recording.timeline, attribution.layer >= 0
+    cell_of = attribution.layer[mine] * t.runs + t.run[mine]
+    return np.bincount(cell_of, t.duration_ns[mine], layers * t.runs).reshape(layers, t.runs)
+
+
+def attributed_share(recordings: Sequence[Recording], attributions: Sequence[Attribution]) -> float:
+    """Return which share of the operators' traced time is tied to a layer, 0 to 1."""
+    whole = sum(float(r.timeline.duration_ns[r.timeline.leaf].sum()) for r in recordings)
+    tied = sum(float(r.timeline.duration_ns[a.layer >= 0].sum()) for r, a in zip(recordings, attributions))
+    return tied / whole if whole else 1.0
+
+
+def layer_stats(recordings: Sequence[Recording], attributions: Sequence[Attribution],
+                layers: Sequence[Layer]) -> list[LayerStats]:
+    """Return what each layer costs, in execution order; layers that never ran alone are left out.
+
+    A layer that is fused into another has no events of its own and therefore no row.
+    """
+    times = np.concatenate([times_per_run(r, a, len(layers)) for r, a in zip(recordings, attributions)], axis=1)
+    method = np.concatenate([r.timeline.method_ns for r in recordings]).astype(float)
+    operators = _operators(recordings, attributions)
+    found = []
+    for number, layer in enumerate(layers):
+        if number not in operators:
+            continue
+        p10, median, p90 = (np.percentile(times[number], (10, 50, 90)) / _NS_PER_US).tolist()
+        speed = _OPERATIONS_PER_MULTIPLY_ADD * layer.multiply_adds / (median * _NS_PER_US) if median else 0.0
+        share = float(np.mean(times[number] / np.maximum(method, 1)))
+        found.append(LayerStats(layer, operators[number], median, p10, p90, speed or None, 100 * share))
+    return found
+
+
+def _operators(recordings: Sequence[Recording], attributions: Sequence[Attribution]) -> dict[int, str]:
+    """Return the names of each layer's events, in order, joined by " + "."""
+    found: dict[int, dict[str, None]] = {}
+    for recording, attribution in zip(recordings, attributions):
+        t = recording.timeline
+        first = np.flatnonzero((t.run == 0) & (attribution.layer >= 0))
+        for row in first.tolist():
+            found.setdefault(int(attribution.layer[row]), {})[t.names[t.name[row]].partition(" #")[0]] = None
+    return {layer: " + ".join(names) for layer, names in found.items()}
+
+
+def layers_csv(identity: Identity, stats: Sequence[LayerStats]) -> bytes:
+    """Return the layer table, as UTF-8 CSV."""
+    start = ",".join(map(cell, astuple(identity)))
+    lines = [",".join(LAYER_COLUMNS)]
+    for row in stats:
+        values = (*astuple(row.layer), row.operators, row.median_us, row.p10_us, row.p90_us, row.gflops, row.pct_of_run)
+        lines.append(",".join([start, *(cell(_short(value)) for value in values)]))
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _title(module: str, detail: str) -> str:
+    return f"{module} ({detail})" if module else detail
+
+
+def _shape(dims: Sequence[int]) -> str:
+    return "x".join(map(str, dims))
+
+
+def _short(value: object) -> object:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
