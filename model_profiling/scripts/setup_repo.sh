@@ -82,9 +82,18 @@ version_at_least() {
     { [ "$have_major" -eq "$wanted_major" ] && [ "${have_minor:-0}" -ge "$wanted_minor" ]; }
 }
 
+# usable PROGRAM: it is there. On macOS, starting a stub in /usr/bin opens a dialog instead.
+usable() {
+  local path
+  path=$(command -v "$1" 2>/dev/null) || return 1
+  case $path in
+    /usr/bin/*) [ "$(uname -s)" != Darwin ] || xcode-select -p >/dev/null 2>&1 ;;
+  esac
+}
+
 # python_version PY: prints "3.11", or fails where PY does not run
 python_version() {
-  "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+  usable "$1" && "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
 }
 
 fits() { version_at_least "$1" "$OLDEST_PYTHON" && version_at_least "$NEWEST_PYTHON" "$1"; }
@@ -124,7 +133,7 @@ check_python() {
 }
 
 check_git() {
-  if command -v git >/dev/null 2>&1; then
+  if usable git; then
     finding ok git "$(git --version)"
   elif [ "$git_needed" = yes ]; then
     finding missing git "not found" "$(install_hint 'sudo apt install git' 'sudo dnf install git' 'xcode-select --install')"
@@ -134,7 +143,7 @@ check_git() {
 check_disk() {
   local need=$NEEDED_MB_EXPORT free
   if [ "$export" = no ]; then need=$NEEDED_MB; fi
-  free=$(df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }')
+  free=$(df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }') || free=''
   if [ -z "$free" ]; then
     finding optional "disk space" "cannot be seen; $need MB are needed in $root"
   elif [ "$free" -lt "$need" ]; then
@@ -178,8 +187,7 @@ check_platform() {
 check_compiler() {
   local compiler
   for compiler in ${CXX:-c++ g++ clang++}; do
-    # /usr/bin/c++ of macOS is there, and fails, without the command line tools
-    if "$compiler" --version >/dev/null 2>&1; then
+    if usable "$compiler" && "$compiler" --version >/dev/null 2>&1; then
       finding ok "C++ compiler" "$("$compiler" --version 2>/dev/null | awk 'NR == 1')"
       return
     fi
@@ -296,6 +304,12 @@ make_venv() {
   if [ -n "$version" ] && { ! fits "$version" || { [ -n "$wanted_python" ] && [ "$version" != "$(python_version "$python")" ]; }; }; then
     say "  note     .venv has Python $version: making it anew"
     version=''
+  fi
+  if [ -n "$version" ] && [ -f "$venv/bin/activate" ]; then
+    case $(cat "$venv/bin/activate") in
+      *"$venv"*) ;;
+      *) say "  note     .venv was made in another place: making it anew" && version='' ;; # its programs name that place
+    esac
   fi
   if [ -n "$version" ] && ! has_pip; then # made by uv, or cut short
     "$venv/bin/python" -I -m ensurepip --default-pip >/dev/null 2>&1 || true
