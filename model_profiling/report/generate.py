@@ -51,7 +51,8 @@ def generate_report(directory: RunDirectory, out: Path | None = None, title: str
         files = [write_text(out, render_html(view, figures))]
     else:
         folder = out.with_name(f"{out.stem}_figures")
-        files = [write_text(out, render_markdown(view, figures, _as_link(folder.name))), *_write_figures(folder, figures)]
+        markdown = render_markdown(view, figures, _as_link(folder.name))
+        files = [write_text(out, markdown), *_write_figures(folder, figures)]
     return Outcome(tuple(files), tuple(map(verdict_sentence, view.comparisons)))
 
 

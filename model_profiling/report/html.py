@@ -27,6 +27,7 @@ def render_html(view: View, figures: Mapping[str, Figure]) -> str:
     environment.filters["svg"] = Markup  # made by `svg.py`, whose XML writer escaped all text
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["glue"] = _glue
+    environment.filters["breakable"] = lambda name: Markup("_<wbr>").join(name.split("_"))
     environment.filters["unbroken"] = _unbroken
     environment.globals["role"] = palette.series
     template = environment.get_template("report.html.j2")

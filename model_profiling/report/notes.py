@@ -78,7 +78,8 @@ def _series(run: RunData, naming: Naming) -> Iterator[tuple[str, dict, dict]]:
     """Yield what to call each experiment and thread count, its metrics and its summary."""
     for name, by_threads in run.metrics["experiments"].items():
         for threads, entry in by_threads.items():
-            yield f"{naming.side(name)}, {count(int(threads), 'thread')}", entry, run.summary["experiments"][name][threads]
+            title = f"{naming.side(name)}, {count(int(threads), 'thread')}"
+            yield title, entry, run.summary["experiments"][name][threads]
 
 
 def _outliers(run: RunData, naming: Naming) -> Iterator[Note]:
@@ -114,8 +115,8 @@ def _not_compared(run: RunData, naming: Naming) -> Iterator[Note]:
     compared = {(entry["baseline"], entry["candidate"]) for entry in run.summary["comparisons"]}
     for baseline, candidate in run.manifest["config"].get("compare_pairs") or ():
         if (baseline, candidate) not in compared:
-            yield Note("warn", "A comparison is missing", ((f"{naming.side(baseline)} and {naming.side(candidate)} share "
-                                                            "no complete pair of launches.",),))
+            sides = f"{naming.side(baseline)} and {naming.side(candidate)}"
+            yield Note("warn", "A comparison is missing", ((f"{sides} share no complete pair of launches.",),))
 
 
 def _masking(run: RunData, naming: Naming) -> Iterator[Note]:

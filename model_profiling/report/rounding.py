@@ -9,6 +9,8 @@ from dataclasses import dataclass
 #: Decimal places never exceeded: milliseconds down to the microsecond, which is what
 #: XNNPACK's operator clock counts in; finer digits are never measured.
 MAX_PLACES = 3
+#: An uncertainty that begins with less than this is given two digits.
+TWO_DIGITS_BELOW = 3.55
 #: Significant digits of a value whose spread is unknown (one launch, one pair).
 DIGITS_WITHOUT_SPREAD = 2
 
@@ -30,16 +32,19 @@ class Quantity:
 def places_for(half_width: float | None, value: float) -> int:
     """Return the decimal places of `value` that an uncertainty of `half_width` supports.
 
-    The last printed digit is the first one that is uncertain, the usual convention for
-    measured values (JCGM 100:2008, 7.2.6). Both arguments have the same unit. A spread
-    larger than the value leaves its first digit, for a bare 0 would claim more. Without
-    a spread (None, or 0 as one sample gives) two significant digits are kept.
+    The Particle Data Group's rule (Review of Particle Physics, "Rounding"): two digits of
+    the uncertainty when it begins with 100 to 354, else one; the value ends where it ends.
+    Both arguments have the same unit. A spread larger than the value leaves its first
+    digit, for a bare 0 would claim more. Without a spread (None, or 0 as one sample
+    gives) two significant digits are kept.
     """
     leading = -math.floor(math.log10(abs(value))) if value else 0
     if half_width is None or not math.isfinite(half_width) or half_width <= 0:
         places = leading + DIGITS_WITHOUT_SPREAD - 1 if value else 0
     else:
-        places = max(-math.floor(math.log10(half_width)), leading)
+        exponent = math.floor(math.log10(half_width))
+        two_digits = half_width < TWO_DIGITS_BELOW * 10.0**exponent
+        places = max(-exponent + two_digits, leading)
     return min(max(places, 0), MAX_PLACES)
 
 
