@@ -68,9 +68,25 @@ def uniform_images(shape: tuple[int, ...], count: int, seed: int) -> list[tuple[
     return [(torch.rand(shape, generator=generator),) for _ in range(count)]
 
 
-def normal_images(shape: tuple[int, ...], count: int, seed: int) -> list[tuple[torch.Tensor, ...]]:
-    """Return `count` one-image tuples from N(0, 1), as an image normalised by its mean and deviation."""
+def structured_images(shape: tuple[int, ...], count: int, seed: int) -> list[tuple[torch.Tensor, ...]]:
+    """Return `count` one-image tuples with structure at every scale, as a normalized photograph has.
+
+    White noise averages out in the first layers, so ranges calibrated on it are too narrow for
+    photographs. These are sums of noise at 4, 16, 64, ... points a side, each scale equally strong
+    (natural images have about equal energy in each octave; Field 1987), and every channel has zero
+    mean and unit deviation: an untrained network has no defense against anything else.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    return [(torch.randn(shape, generator=generator),) for _ in range(count)]
+    sides = [4**step for step in range(1, 8) if 4**step < min(shape[-2:])]
+    images = []
+    for _ in range(count):
+        layers = [torch.nn.functional.interpolate(torch.randn(*shape[:-2], side, side, generator=generator),
+                                                  size=shape[-2:], mode="bilinear", align_corners=False)
+                  for side in sides]
+        layers.append(torch.randn(shape, generator=generator))
+        image = torch.stack(layers).sum(dim=0)
+        deviation, mean = torch.std_mean(image, dim=(-2, -1), keepdim=True)
+        images.append(((image - mean) / deviation,))
+    return images

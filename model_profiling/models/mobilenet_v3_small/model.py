@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from model_profiling.models.contract import EagerModel, normal_images, seeded
+from model_profiling.models.contract import EagerModel, seeded, structured_images
 
 SEED = 20190506
 INPUT_SHAPE = (1, 3, 224, 224)
@@ -156,4 +156,4 @@ class MobileNetV3Small(EagerModel):
         return self.get_calibration_inputs()[0]
 
     def get_calibration_inputs(self) -> list[tuple[torch.Tensor, ...]]:
-        return normal_images(INPUT_SHAPE, CALIBRATION_SAMPLES, SEED)
+        return structured_images(INPUT_SHAPE, CALIBRATION_SAMPLES, SEED)
