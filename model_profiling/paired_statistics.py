@@ -43,7 +43,8 @@ class Estimate:
 
     `speedup` is baseline time over candidate time (above 1: the candidate is faster);
     `low` and `high` bound its 95 % interval, None with fewer than two pairs;
-    `p_value` is the exact two-sided sign-flip p-value, None with fewer than two pairs;
+    `p_value` is the exact two-sided sign-flip p-value (the paired t-test's above 20 pairs,
+    where the two agree and the patterns are too many), None with fewer than two pairs;
     `t_p_value` belongs to the paired t-test that the interval comes from.
     """
 
@@ -90,9 +91,11 @@ def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
         return Estimate(math.exp(mean), None, None, None, None, count)
     error = float(ratios.std(ddof=1)) / math.sqrt(count)
     reach = float(stdtrit(count - 1, 1 - ALPHA / 2)) * error
+    t_p_value = _t_p_value(mean, error, count)
     return Estimate(
         speedup=math.exp(mean), low=math.exp(mean - reach), high=math.exp(mean + reach),
-        p_value=sign_flip_p_value(ratios), t_p_value=_t_p_value(mean, error, count), pairs=count,
+        p_value=sign_flip_p_value(ratios) if count <= _MAX_EXACT_PAIRS else t_p_value,
+        t_p_value=t_p_value, pairs=count,
     )
 
 

@@ -70,6 +70,14 @@ def test_the_sign_flip_p_value_counts_every_pattern(ratios: list[int]) -> None:
     assert sign_flip_p_value(ratios) == pytest.approx(as_far / len(patterns), abs=1e-9)
 
 
+def test_above_20_pairs_the_t_test_stands_in() -> None:
+    generator = random.Random(1)
+    ratios = [generator.gauss(0.01, 0.02) for _ in range(21)]
+    result = estimate([math.exp(r) for r in ratios], [1.0] * 21)
+    assert result.p_value == result.t_p_value
+    assert result.p_value == pytest.approx(sign_flip_p_value(ratios[:20]), abs=0.1)
+
+
 def test_holms_worked_example() -> None:
     # Holm 1979, by hand: 0.01 * 4, then max(., 0.02 * 3), max(., 0.03 * 2), max(., 0.04 * 1).
     assert holm([0.04, 0.01, 0.03, 0.02]) == [pytest.approx(0.06)] + [pytest.approx(p) for p in (0.04, 0.06, 0.06)]

@@ -10,10 +10,12 @@ import numpy as np
 
 from model_profiling.analysis.breakdown import Breakdown, break_down, join
 from model_profiling.analysis.etdump import read_etdump
+from model_profiling.analysis.layers import attribute, model_layers
 from model_profiling.analysis.tables import Recording
 from model_profiling.analysis.timeline import build_timeline
 from model_profiling.errors import UserError
 from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.model_graph import GraphInstruction
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
 
 _NS_PER_MS = 1e6
@@ -65,8 +67,11 @@ def counting_blocks(launches: Sequence[Launch], config: Config) -> dict[tuple[in
     return found
 
 
-def collect_arms(directory: RunDirectory, config: Config, blocks: Blocks) -> list[Arm]:
+def collect_arms(directory: RunDirectory, config: Config, blocks: Blocks,
+                 graph: Sequence[GraphInstruction]) -> list[Arm]:
     """Read the traces of all launches that count, in the configuration's order.
+
+    `graph` ties operators to layers; empty where the model's layers are not known.
 
     Raises
     ------
@@ -81,16 +86,22 @@ def collect_arms(directory: RunDirectory, config: Config, blocks: Blocks) -> lis
             launches = tuple(block[experiment.name] for (t, _), block in blocks.items()
                              if t == threads and experiment.name in block)
             if launches:
-                arms.append(_arm(directory, experiment.name, threads, launches))
+                arms.append(_arm(directory, experiment.name, threads, launches, graph))
     return arms
 
 
-def _arm(directory: RunDirectory, experiment: str, threads: int, launches: tuple[Launch, ...]) -> Arm:
-    recordings = tuple(_recording(directory, launch) for launch in launches if launch.etdump)
+def _arm(directory: RunDirectory, experiment: str, threads: int, launches: tuple[Launch, ...],
+         graph: Sequence[GraphInstruction]) -> Arm:
+    names = tuple(layer.layer for layer in model_layers(graph))
+    recordings = tuple(_recording(directory, launch, graph, names) for launch in launches if launch.etdump)
     breakdown = join([break_down(r.timeline) for r in recordings]) if recordings else None
     return Arm(experiment, threads, launches, recordings, breakdown)
 
 
-def _recording(directory: RunDirectory, launch: Launch) -> Recording:
+def _recording(directory: RunDirectory, launch: Launch, graph: Sequence[GraphInstruction],
+               names: tuple[str, ...]) -> Recording:
     path = directory.root / launch.etdump
-    return Recording(build_timeline(read_etdump(path), str(path), launch.traced_warmup), launch.pair)
+    timeline = build_timeline(read_etdump(path), str(path), launch.traced_warmup)
+    if not graph:
+        return Recording(timeline, launch.pair)
+    return Recording(timeline, launch.pair, attribute(timeline, graph), names)

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_profiling.analysis.alignment import align
 from model_profiling.analysis.csv_text import cell
 from model_profiling.analysis.etdump import Ints
 from model_profiling.analysis.operators import delegated_operator, runtime_event
-from model_profiling.analysis.tables import Identity, Recording
+from model_profiling.analysis.tables import Identity, Recording, short
 from model_profiling.analysis.timeline import Timeline
 from model_profiling.pipeline.model_graph import GraphInstruction
 
@@ -26,14 +27,14 @@ _OPERATIONS_PER_MULTIPLY_ADD = 2
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a model. `layer` identifies it in every run of the same .pte.
+    """One layer of a model. `layer` identifies it in every run of the same .pte and says what it is.
 
-    `module` is the submodule's path; `title` is what people read: the module, or where
-    there is none what the layer does.
+    It is the instruction's number and the node's within its delegate, then the submodule's
+    path where the export recorded it, and what the layer does: "0.4 wide (3x3 conv, 64->64,
+    48x48)". `multiply_adds` counts one execution; shapes are in XNNPACK's order (NHWC).
     """
 
     layer: str
-    title: str
     module: str
     kind: str
     detail: str
@@ -43,13 +44,6 @@ class Layer:
     matrix: int
     multiply_adds: int
     source: str
-
-
-@dataclass(frozen=True, eq=False)
-class Attribution:
-    """The layer of every row of a timeline, as a position in the model's layers; -1 where none is known."""
-
-    layer: Ints
 
 
 @dataclass(frozen=True)
@@ -79,18 +73,18 @@ def model_layers(graph: Sequence[GraphInstruction]) -> tuple[Layer, ...]:
     for index, instruction in enumerate(graph):
         if not instruction.nodes:
             kernel = instruction.name.rpartition("::")[2]
-            found.append(Layer(str(index), instruction.module or kernel, instruction.module, kernel,
+            found.append(Layer(f"{index} {_title(instruction.module, kernel)}", instruction.module, kernel,
                                "outside XNNPACK", "", "", 0, 0, 0, instruction.source))
         for number, node in enumerate(instruction.nodes):
             found.append(Layer(
-                layer=f"{index}.{number}", title=_title(node.module, node.detail), module=node.module, kind=node.kind,
+                layer=f"{index}.{number} {_title(node.module, node.detail)}", module=node.module, kind=node.kind,
                 detail=node.detail, inputs=" ".join(map(_shape, node.inputs)), output=_shape(node.output), delegated=1,
                 matrix=int(node.is_matrix), multiply_adds=node.multiply_adds, source=node.source))
     return tuple(found)
 
 
-def attribute(timeline: Timeline, graph: Sequence[GraphInstruction]) -> Attribution:
-    """Return the layer of every operator row of `timeline`; containers belong to none."""
+def attribute(timeline: Timeline, graph: Sequence[GraphInstruction]) -> Ints:
+    """Return each row's layer as a position in `model_layers(graph)`, -1 for containers and unknown ones."""
     layer = np.full(len(timeline), -1, np.int64)
     first, starts = 0, []
     for instruction in graph:
@@ -98,7 +92,7 @@ def attribute(timeline: Timeline, graph: Sequence[GraphInstruction]) -> Attribut
         first += max(len(instruction.nodes), 1)
     rows = np.flatnonzero(timeline.leaf & (timeline.instruction >= 0) & (timeline.instruction < len(graph)))
     if len(rows) == 0:
-        return Attribution(layer)
+        return layer
     known: dict[tuple[int, bytes], Ints] = {}
     call = timeline.run[rows] * (len(graph) + 1) + timeline.instruction[rows]
     for group in np.split(rows, np.flatnonzero(np.diff(call)) + 1):
@@ -109,7 +103,7 @@ def attribute(timeline: Timeline, graph: Sequence[GraphInstruction]) -> Attribut
             known[key] = _places(graph[number], [timeline.names[n] for n in names])
         found = known[key]
         layer[group] = np.where(found < 0, -1, starts[number] + found)
-    return Attribution(layer)
+    return layer
 
 
 def _places(instruction: GraphInstruction, names: Sequence[str]) -> Ints:
@@ -120,29 +114,28 @@ def _places(instruction: GraphInstruction, names: Sequence[str]) -> Ints:
     return np.array([0 if runtime_event(name).operator == kernel else -1 for name in names], np.int64)
 
 
-def times_per_run(recording: Recording, attribution: Attribution, layers: int) -> np.ndarray:
+def times_per_run(recording: Recording, layers: int) -> NDArray[np.float64]:
     """Return the time of each layer in each execution of a recording: layers x runs, ns."""
-    t, mine = recording.timeline, attribution.layer >= 0
-    cell_of = attribution.layer[mine] * t.runs + t.run[mine]
+    t, mine = recording.timeline, recording.layer >= 0
+    cell_of = recording.layer[mine] * t.runs + t.run[mine]
     return np.bincount(cell_of, t.duration_ns[mine], layers * t.runs).reshape(layers, t.runs)
 
 
-def attributed_share(recordings: Sequence[Recording], attributions: Sequence[Attribution]) -> float:
+def attributed_share(recordings: Sequence[Recording]) -> float:
     """Return which share of the operators' traced time is tied to a layer, 0 to 1."""
     whole = sum(float(r.timeline.duration_ns[r.timeline.leaf].sum()) for r in recordings)
-    tied = sum(float(r.timeline.duration_ns[a.layer >= 0].sum()) for r, a in zip(recordings, attributions))
+    tied = sum(float(r.timeline.duration_ns[r.layer >= 0].sum()) for r in recordings)
     return tied / whole if whole else 1.0
 
 
-def layer_stats(recordings: Sequence[Recording], attributions: Sequence[Attribution],
-                layers: Sequence[Layer]) -> list[LayerStats]:
-    """Return what each layer costs, in execution order; layers that never ran alone are left out.
+def layer_stats(recordings: Sequence[Recording], layers: Sequence[Layer]) -> list[LayerStats]:
+    """Return what each layer costs, in execution order.
 
     A layer that is fused into another has no events of its own and therefore no row.
     """
-    times = np.concatenate([times_per_run(r, a, len(layers)) for r, a in zip(recordings, attributions)], axis=1)
+    times = np.concatenate([times_per_run(r, len(layers)) for r in recordings], axis=1)
     method = np.concatenate([r.timeline.method_ns for r in recordings]).astype(float)
-    operators = _operators(recordings, attributions)
+    operators = _operators(recordings)
     found = []
     for number, layer in enumerate(layers):
         if number not in operators:
@@ -154,14 +147,13 @@ def layer_stats(recordings: Sequence[Recording], attributions: Sequence[Attribut
     return found
 
 
-def _operators(recordings: Sequence[Recording], attributions: Sequence[Attribution]) -> dict[int, str]:
+def _operators(recordings: Sequence[Recording]) -> dict[int, str]:
     """Return the names of each layer's events, in order, joined by " + "."""
     found: dict[int, dict[str, None]] = {}
-    for recording, attribution in zip(recordings, attributions):
+    for recording in recordings:
         t = recording.timeline
-        first = np.flatnonzero((t.run == 0) & (attribution.layer >= 0))
-        for row in first.tolist():
-            found.setdefault(int(attribution.layer[row]), {})[t.names[t.name[row]].partition(" #")[0]] = None
+        for row in np.flatnonzero((t.run == 0) & (recording.layer >= 0)).tolist():
+            found.setdefault(int(recording.layer[row]), {})[t.names[t.name[row]].partition(" #")[0]] = None
     return {layer: " + ".join(names) for layer, names in found.items()}
 
 
@@ -171,7 +163,7 @@ def layers_csv(identity: Identity, stats: Sequence[LayerStats]) -> bytes:
     lines = [",".join(LAYER_COLUMNS)]
     for row in stats:
         values = (*astuple(row.layer), row.operators, row.median_us, row.p10_us, row.p90_us, row.gflops, row.pct_of_run)
-        lines.append(",".join([start, *(cell(_short(value)) for value in values)]))
+        lines.append(",".join([start, *(cell(short(value)) for value in values)]))
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
@@ -181,9 +173,3 @@ def _title(module: str, detail: str) -> str:
 
 def _shape(dims: Sequence[int]) -> str:
     return "x".join(map(str, dims))
-
-
-def _short(value: object) -> object:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value

@@ -11,9 +11,11 @@ from pathlib import Path
 from model_profiling.analysis import summary, tables, text
 from model_profiling.analysis.arms import Arm, Blocks, collect_arms, counting_blocks
 from model_profiling.analysis.comparison import compare
+from model_profiling.analysis.layers import Layer, layer_stats, layers_csv, model_layers
 from model_profiling.analysis.noise_floor import noise_floor, read_noise_floor
 from model_profiling.files import write_bytes
 from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.model_graph import read_graph
 from model_profiling.pipeline.run_directory import RunDirectory
 
 
@@ -57,13 +59,14 @@ def analyze(directory: RunDirectory) -> Analysis:
     manifest = directory.read_manifest()
     config, launches = Config.from_json(manifest["config"]), directory.read_launches()
     blocks = counting_blocks(launches, config)
-    arms = collect_arms(directory, config, blocks)
+    graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
+    arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
     comparisons = _comparisons(config, arms, blocks, read_noise_floor(directory, manifest), manifest["quick"])
     found = summary.analysis_summary(manifest, arms, comparisons)
     remarks = summary.notes(arms, launches, comparisons, config.compare_pairs)
     model = manifest["model"]["id"]
     plain = summary.pipeline_summary(manifest, found, remarks)
-    files = {path: content for arm in arms for path, content in _tables(directory, model, arm).items()}
+    files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}
     files[directory.metrics] = _json(summary.metrics(manifest, arms, launches))
     if manifest.get("calibration"):
         files[directory.noise_floor] = _json(noise_floor(manifest, comparisons))
@@ -90,7 +93,7 @@ def _comparisons(config: Config, arms: Sequence[Arm], blocks: Blocks, floors: di
     return [entry for entry in found if entry is not None]
 
 
-def _tables(directory: RunDirectory, model: str, arm: Arm) -> dict[Path, bytes]:
+def _tables(directory: RunDirectory, model: str, arm: Arm, layers: Sequence[Layer]) -> dict[Path, bytes]:
     if not arm.recordings:
         return {}
     identity = tables.Identity(model, arm.experiment, arm.threads)
@@ -99,4 +102,6 @@ def _tables(directory: RunDirectory, model: str, arm: Arm) -> dict[Path, bytes]:
         "run0_timeline": tables.first_run_csv(identity, arm.recordings),
         "ops_stats": tables.operators_csv(identity, tables.operator_stats(arm.recordings)),
     }
+    if layers:
+        contents["layers"] = layers_csv(identity, layer_stats(arm.recordings, layers))
     return {directory.table(model, arm.experiment, arm.threads, kind): content for kind, content in contents.items()}

@@ -53,7 +53,9 @@ def _median(values) -> float | None:
 
 def _tracer_overhead(launches: Sequence[Launch]) -> float | None:
     """Return the tracer's cost in percent: the median over launches of traced to untraced time."""
-    ratios = [launch_median_ms(x.traced_ns) / launch_median_ms(x.latency_ns) for x in launches if x.traced_ns]
+    # An upstream executor_runner times and traces the same executions: no ratio tells its tracer's cost.
+    ratios = [launch_median_ms(x.traced_ns) / launch_median_ms(x.latency_ns)
+              for x in launches if x.traced_ns and x.traced_ns != x.latency_ns]
     return 100 * (statistics.median(ratios) - 1) if ratios else None
 
 

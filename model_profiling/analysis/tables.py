@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from model_profiling.analysis import csv_text
 from model_profiling.analysis.csv_text import cell
+from model_profiling.analysis.etdump import Ints
 from model_profiling.analysis.timeline import CATEGORY_NAMES, Timeline
 
 TIMELINE_COLUMNS = ("model_id", "experiment", "threads", "pair", "run_index", "event_index", "name", "category",
@@ -36,10 +37,16 @@ class Identity:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """The timeline of one launch's trace and the pair it belongs to ("" where it stands alone)."""
+    """The timeline of one launch's trace and the pair it belongs to ("" where it stands alone).
+
+    `layer` holds each row's position in `layer_names`, -1 where no layer is known; None
+    where the model's layers are not known at all.
+    """
 
     timeline: Timeline
     pair: int | str = ""
+    layer: Ints | None = None
+    layer_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def first_run_csv(identity: Identity, recordings: Sequence[Recording]) -> bytes:
 def operators_csv(identity: Identity, operators: Sequence[OperatorStats]) -> bytes:
     """Return the operator table, as UTF-8 CSV."""
     start = ",".join(map(cell, astuple(identity)))
-    lines = (",".join([start, *(cell(_short(value)) for value in astuple(row))]) + "\n" for row in operators)
+    lines = (",".join([start, *(cell(short(value)) for value in astuple(row))]) + "\n" for row in operators)
     return _header(OPERATOR_COLUMNS) + "".join(lines).encode("utf-8")
 
 
@@ -89,30 +96,41 @@ def _header(columns: Sequence[str]) -> bytes:
     return (",".join(columns) + "\n").encode("utf-8")
 
 
-def _short(value: object) -> object:
+def short(value: object) -> object:
+    """Return a cell's value: numbers with six digits, nothing for None."""
+    if value is None:
+        return ""
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _timeline_rows(identity: Identity, recording: Recording, count: int) -> Iterator[bytes]:
     """Yield the first `count` rows of a recording as CSV, so many at once as memory allows."""
     start = ",".join(map(cell, (*astuple(identity), recording.pair)))
-    longest = max(map(len, (cell(name).encode("utf-8") for name in recording.timeline.names)))
+    longest = sum(max((len(cell(name).encode("utf-8")) for name in names), default=0)
+                  for names in (recording.timeline.names, recording.layer_names))
     step = max(1, _BYTES_AT_ONCE // (len(start) * 4 + longest + _NUMBERS_WIDTH))
     for first in range(0, count, step):
-        yield _render(recording.timeline, slice(first, min(first + step, count)), start)
+        yield _render(recording, slice(first, min(first + step, count)), start)
 
 
-def _render(t: Timeline, rows: slice, start: str) -> bytes:
+def _render(recording: Recording, rows: slice, start: str) -> bytes:
+    t = recording.timeline
     run, duration = t.run[rows], t.duration_ns[rows]
     percent = 100 * duration / np.maximum(t.method_ns, 1)[run] * 10**_PERCENT_PLACES
     count = len(run)
-    nothing = np.zeros((count, 0), np.uint8)
     return csv_text.join([
         csv_text.texts([start], np.zeros(count, np.int64)), csv_text.integers(run), csv_text.integers(t.event[rows]),
         _kinds(t, rows), csv_text.decimals(t.start_ns[rows], _US_PLACES), csv_text.decimals(duration, _US_PLACES),
-        csv_text.integers(t.parent[rows], empty_below=0), nothing,
+        csv_text.integers(t.parent[rows], empty_below=0), _layers(recording, rows, count),
         csv_text.decimals(np.rint(np.minimum(percent, csv_text.LARGEST)).astype(np.int64), _PERCENT_PLACES),
     ], count)
+
+
+def _layers(recording: Recording, rows: slice, count: int) -> NDArray[np.uint8]:
+    if recording.layer is None:
+        return np.zeros((count, 0), np.uint8)
+    names = ["", *map(cell, recording.layer_names)]
+    return csv_text.texts(names, recording.layer[rows] + 1)
 
 
 def _kinds(t: Timeline, rows: slice) -> NDArray[np.uint8]:

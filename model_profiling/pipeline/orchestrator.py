@@ -54,6 +54,7 @@ def _manifest(config: Config, device: Device, options: RunOptions, directory: Ru
         _, inputs = preparation.prepare_inputs(config, directory, seed)
         manifest = preparation.new_manifest(config, device, options, arms, feature, inputs, seed)
     directory.write_manifest(manifest)
+    preparation.keep_graph(config.model, directory)
     return manifest
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling import __version__
+from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.pipeline import affinity, cpu_features, program
@@ -17,6 +18,7 @@ from model_profiling.pipeline.config import QUICK_PAIRS, Config, Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.launching import Arm
+from model_profiling.pipeline.model_graph import build_graph, write_graph
 from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
 from model_profiling.pipeline.runners import choose_runner
 from model_profiling.pipeline.runners.wheel import installed_wheel
@@ -134,6 +136,22 @@ def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequ
         "started": utc_now(),
         "finished": None,
     }
+
+
+def keep_graph(model: Path, directory: RunDirectory) -> None:
+    """Write the model's layers into the run directory, unless they are there already.
+
+    A .pte whose graph this version cannot read is profiled all the same: its operators
+    are then reported without their layers.
+    """
+    if directory.model_graph.is_file():
+        return
+    try:
+        graph = build_graph(model)
+    except UserError as problem:
+        say(f"note: layers are not reported: {problem}")
+        return
+    write_graph(directory.model_graph, graph)
 
 
 def choose_seed(config: Config, options: RunOptions) -> int:

@@ -105,6 +105,7 @@ class RunDirectory:
         self.report_html = self.root / "report.html"
         self.figures = self.root / "figures"
         self.timeline_json = self.root / "timeline.json"
+        self.model_graph = self.root / "model_graph.json"
         self.inputs = self.root / "inputs"
         self.work = self.root / ".work"
         self._lock = self.root / ".lock"
