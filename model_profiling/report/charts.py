@@ -51,7 +51,8 @@ def _charts(view: View) -> Iterator[tuple[Chart, Callable[[Chart, int], Drawing]
     for comparison in view.comparisons:
         if comparison.breakdown is None:
             continue
-        yield (_categories(comparison), figures.bars, "Time of one inference by category, in ms, from traced executions.")
+        yield (_categories(comparison), figures.bars,
+               "Time of one inference by category, in ms, from traced executions.")
         if comparison.breakdown.operators:
             shown = min(MOST_OPERATORS_DRAWN, len(comparison.breakdown.operators))
             yield (_operators(comparison), figures.bars,
@@ -106,7 +107,8 @@ def _categories(comparison: Comparison) -> Chart:
 def _operators(comparison: Comparison) -> Chart:
     roles = series(comparison.baseline_series), series(comparison.candidate_series)
     shown = comparison.breakdown.operators[:MOST_OPERATORS_DRAWN]
-    rows = tuple(Row(row.name, "" if row.where == "XNNPACK" else row.where, _operator_bars(row, roles)) for row in shown)
+    rows = tuple(Row(row.name, "" if row.where == "XNNPACK" else row.where, _operator_bars(row, roles))
+                 for row in shown)
     told = "; ".join(f"{row.name} {' and '.join(q.text for q in (row.baseline, row.candidate) if q)} ms"
                      for row in shown)
     alt = (f"Bar chart of the slowest operators with {comparison.baseline_side} and {comparison.candidate_side}. "

@@ -109,6 +109,8 @@ def _verdict_sentences(run: RunData, naming: Naming, entry: Mapping, here: str, 
         f" ms {naming.under(baseline)} and ", median(run, candidate, threads),
         f" ms {naming.under(candidate)} (medians).")]
     pairs = quantity(entry["pairs"], f"{here}/pairs", 0)
+    if run.manifest.get("calibration"):
+        return (*sentences, _calibrated(entry))
     if entry["verdict"] == NO_VERDICT:
         words = f" {'pair' if entry['pairs'] == 1 else 'pairs'} of launches; a verdict needs "
         needed = f"a full run of at least {MIN_PAIRS_FOR_VERDICT}." if quick else f"at least {MIN_PAIRS_FOR_VERDICT}."
@@ -116,6 +118,16 @@ def _verdict_sentences(run: RunData, naming: Naming, entry: Mapping, here: str, 
     if entry["verdict"] == NO_DIFFERENCE:
         sentences.append(("That is no proof of equality: a difference smaller than the interval may exist.",))
     return tuple(sentences)
+
+
+def _calibrated(entry: Mapping) -> Sentence:
+    if not entry.get("ci95"):
+        return ("One pair gives no interval, so nothing is calibrated.",)
+    low, high = entry["ci95"]
+    if low <= 1 <= high:
+        return ("The interval holds 1, as it should: the calibration passed.",)
+    return ("The interval excludes 1 although both sides are the same: the calibration failed, and this machine is not "
+            "quiet enough for verdicts.",)
 
 
 def _breakdown(run: RunData, naming: Naming, index: int) -> Breakdown | None:

@@ -141,7 +141,8 @@ def _tracer(run: RunData) -> Iterator[Note]:
     if traced:
         yield Note("info", "Latency and operators come from different executions", (
             ("Latency is measured without the tracer. Operator and category times come from further executions of the "
-             "same launches with the tracer on, and add up to their median; the latency table gives the tracer's cost.",),))
+             "same launches with the tracer on, and add up to their median; the tables under Latency give the tracer's "
+             "cost.",),))
     else:
         yield Note("info", "No traces", (("This run recorded no operator times (traced_runs is 0, or the runner wrote "
                                           "no trace), so the report has latencies only.",),))
@@ -165,10 +166,13 @@ def _noise_floor(run: RunData) -> Iterator[Note]:
     if run.manifest.get("calibration"):
         return
     if entries:
-        index, entry = entries[0]
-        floor = quantity(entry["noise_floor_percent"], f"{SUMMARY}#/comparisons/{index}/noise_floor_percent", 1)
-        yield Note("info", "Noise floor", (("An A/A calibration on this machine measured a noise floor of ", floor,
-                                            " %: smaller effects get no verdict.",),))
+        told: dict[int, Sentence] = {}
+        for index, entry in entries:
+            floor = quantity(entry["noise_floor_percent"], f"{SUMMARY}#/comparisons/{index}/noise_floor_percent", 1)
+            told[int(entry["threads"])] = (f"{count(int(entry['threads']), 'thread')}: ", floor, " %.")
+        yield Note("info", "Noise floor", (
+            ("An A/A calibration on this machine measured how large a difference shows where there is none; smaller "
+             "effects get no verdict.",), *told.values()))
     elif run.summary["comparisons"]:
         yield Note("info", "Noise floor not measured", (
             ("No A/A calibration was made. mac_pipeline.py --aa runs one side against itself and measures how large "

@@ -20,7 +20,8 @@ def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
     """Say plainly what was switched between the experiments, and what the times do not mean."""
     manifest = run.manifest
     if manifest.get("calibration"):
-        return ("This is an A/A calibration: both names run the same experiment, so a difference between them is noise.",)
+        return ("This is an A/A calibration: both names run the same experiment, "
+                "so a difference between them is noise.",)
     sentences = [_sentence((manifest.get("feature") or {}).get("sentence") or "no CPU feature was switched")]
     if naming.label and not naming.is_sme:
         sentences.append(f"These times measure {naming.label} and say nothing about SME2.")
@@ -65,7 +66,8 @@ def machine(run: RunData) -> Facts:
 def model_facts(run: RunData) -> Facts:
     """Return what identifies the model and its inputs, and what its export recorded."""
     manifest, model, record = run.manifest, run.manifest["model"], run.export or {}
-    inputs = "; ".join(f"{'×'.join(map(str, item['shape'])) or 'scalar'} {item['dtype']}" for item in manifest["inputs"])
+    inputs = "; ".join(f"{'×'.join(map(str, item['shape'])) or 'scalar'} {item['dtype']}"
+                       for item in manifest["inputs"])
     facts = [("File", str(model["path"])), ("Size", f"{model['bytes']:,} bytes"), ("SHA-256", str(model["sha256"])),
              ("Inputs", inputs or "none")]
     for key, name in (("parameters", "Parameters"), ("multiply_adds", "Multiply-adds")):
