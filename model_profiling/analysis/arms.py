@@ -10,7 +10,7 @@ import numpy as np
 
 from model_profiling.analysis.breakdown import Breakdown, break_down, join
 from model_profiling.analysis.etdump import read_etdump
-from model_profiling.analysis.layers import attribute, model_layers
+from model_profiling.analysis.layers import attribute, attributed_share, model_layers
 from model_profiling.analysis.tables import Recording
 from model_profiling.analysis.timeline import build_timeline
 from model_profiling.errors import UserError
@@ -43,6 +43,12 @@ class Arm:
     def traced_ms(self) -> np.ndarray:
         """Every traced execution in ms, as Method::execute took it; empty without traces."""
         return np.empty(0) if self.breakdown is None else self.breakdown.method / _NS_PER_MS
+
+    def attributed_percent(self) -> float | None:
+        """Return which share of the operators' traced time is tied to a layer, None where layers are unknown."""
+        if not self.recordings or self.recordings[0].layer is None:
+            return None
+        return 100 * attributed_share(self.recordings)
 
     def unmapped(self) -> list[str]:
         """Return the operators that the table of categories lacks, sorted."""

@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+
+import numpy as np
 
 from model_profiling.analysis.arms import Arm, Blocks
 from model_profiling.analysis.highlights import OperatorChange, OperatorTime, compare_operators, dominant, operator_time
-from model_profiling.analysis.tables import OperatorStats, operator_stats
-from model_profiling.paired_statistics import Estimate, drift_percent, estimate, verdict
+from model_profiling.analysis.layers import Layer, layer_times
+from model_profiling.analysis.operators import kind
+from model_profiling.analysis.parts import PartComparison, compare_parts
+from model_profiling.analysis.tables import OperatorStats, Recording, operator_stats
+from model_profiling.paired_statistics import NO_VERDICT, SLOWER, Estimate, drift_percent, estimate, verdict
 
-_NS_PER_MS = 1e6
+_NS_PER_US, _NS_PER_MS = 1e3, 1e6
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,12 @@ def launch_median_ms(latency_ns: Sequence[int]) -> float:
 
 
 def compare(baseline: Arm, candidate: Arm, blocks: Blocks, noise_floor_percent: float | None,
-            quick: bool) -> dict[str, object] | None:
-    """Return an entry of the summary's `comparisons`, None where the two share no pair that counts."""
+            quick: bool, layers: Sequence[Layer] = ()) -> dict[str, object] | None:
+    """Return an entry of the summary's `comparisons`, None where the two share no pair that counts.
+
+    Beside the whole model it compares operators by kind and, where `layers` are known,
+    layer by layer: the same layer may run under other names on the two sides.
+    """
     paired = paired_launches(blocks, baseline.experiment, candidate.experiment, baseline.threads)
     if not paired.pairs:
         return None
@@ -53,9 +62,51 @@ def compare(baseline: Arm, candidate: Arm, blocks: Blocks, noise_floor_percent: 
     if baseline.breakdown is not None and candidate.breakdown is not None:
         entry["bottleneck"] = {side: _bottleneck(arm.breakdown.mean_shares())
                                for side, arm in (("baseline", baseline), ("candidate", candidate))}
-        entry["operators"] = [_operator_entry(change) for change in operator_changes(
-            operator_stats(baseline.recordings), operator_stats(candidate.recordings))]
+        sides = _recordings_by_pair(baseline, candidate)
+        entry["operators"] = _operators(baseline, candidate, sides, quick)
+        if layers:
+            entry["layers"] = _layers(sides, layers, quick)
     return entry
+
+
+def _recordings_by_pair(baseline: Arm, candidate: Arm) -> tuple[list[Recording], list[Recording]]:
+    """Return the recordings of the pairs that both sides have traced, in the pairs' order."""
+    first, second = ({r.pair: r for r in arm.recordings} for arm in (baseline, candidate))
+    common = sorted(first.keys() & second.keys())
+    return [first[pair] for pair in common], [second[pair] for pair in common]
+
+
+def _operators(baseline: Arm, candidate: Arm, sides: tuple[list[Recording], list[Recording]],
+               quick: bool) -> list[dict[str, object]]:
+    changes = operator_changes(operator_stats(baseline.recordings), operator_stats(candidate.recordings))
+    found = compare_parts(*(_launch_times(map(kind_times, side)) for side in sides), quick)
+    return [_operator_entry(change, found.get((change.kind, change.delegated))) for change in changes]
+
+
+def _layers(sides: tuple[list[Recording], list[Recording]], layers: Sequence[Layer],
+            quick: bool) -> list[dict[str, object]]:
+    found = compare_parts(*(_launch_times(layer_times(r, len(layers)) for r in side) for side in sides), quick)
+    return [{"layer": layers[number].layer, "multiply_adds": layers[number].multiply_adds, **part.to_json()}
+            for number, part in sorted(found.items())]
+
+
+def _launch_times(launches: Iterable[Mapping[Hashable, float]]) -> dict[Hashable, list[float]]:
+    """Turn each launch's times by part into each part's times by launch; a part that did not run took 0."""
+    rows = list(launches)
+    return {key: [row.get(key, 0.0) for row in rows] for key in dict.fromkeys(k for row in rows for k in row)}
+
+
+def kind_times(recording: Recording) -> dict[tuple[str, bool], float]:
+    """Return the median time in us that each kind of operator takes in one execution of a launch."""
+    t = recording.timeline
+    rows = np.flatnonzero(t.leaf)
+    kinds: dict[tuple[str, bool], int] = {}
+    pairs = zip(t.name[rows].tolist(), t.delegated[rows].tolist())
+    known = {pair: kinds.setdefault((kind(t.names[pair[0]]), pair[1]), len(kinds)) for pair in dict.fromkeys(pairs)}
+    code = np.array([known[pair] for pair in zip(t.name[rows].tolist(), t.delegated[rows].tolist())], np.int64)
+    sums = np.bincount(code * t.runs + t.run[rows], t.duration_ns[rows], len(kinds) * t.runs)
+    medians = np.median(sums.reshape(len(kinds), t.runs), axis=1) / _NS_PER_US
+    return dict(zip(kinds, medians.tolist()))
 
 
 def _interval(result: Estimate) -> list[float] | None:
@@ -77,12 +128,16 @@ def operator_changes(baseline: Sequence[OperatorStats], candidate: Sequence[Oper
     return compare_operators(operator_times(baseline), operator_times(candidate))
 
 
-def _operator_entry(change: OperatorChange) -> dict[str, object]:
+def _operator_entry(change: OperatorChange, part: PartComparison | None) -> dict[str, object]:
     entry: dict[str, object] = {"name": change.name, "category": change.category, "delegated": change.delegated}
     for side, times in (("baseline", change.baseline), ("candidate", change.candidate)):
         for key in ("ms", "call_us", "calls", "relative_spread"):
             entry[f"{side}_{key}"] = getattr(times, key) if times else None
-    return entry | {"speedup": change.speedup, "slower": change.slower}
+    if part is None or change.speedup is None:  # single calls are too short for their clock
+        return entry | {"speedup": None, "ci95": None, "p_value": None, "verdict": NO_VERDICT, "slower": False}
+    paired = part.to_json()
+    return entry | {key: paired[key] for key in ("speedup", "ci95", "p_value", "verdict")} | {
+        "slower": part.verdict == SLOWER}
 
 
 def drift_of(arm: Arm) -> float:

@@ -39,6 +39,7 @@ class OperatorChange:
     """One kind of operator in the baseline and the candidate; a side is None where it has none."""
 
     name: str
+    kind: str
     category: str
     delegated: bool
     baseline: OperatorTime | None
@@ -75,7 +76,7 @@ def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[Oper
         comparable = before and after and min(before.call_us, after.call_us) >= MIN_OPERATOR_US
         changes.append(OperatorChange(
             name=" / ".join(dict.fromkeys(side.name for side in (before, after) if side)),
-            category=known.category, delegated=known.delegated,
+            kind=key[0], category=known.category, delegated=known.delegated,
             baseline=before, candidate=after, speedup=before.ms / after.ms if comparable else None,
             slower=bool(comparable) and _slower(before, after),
         ))

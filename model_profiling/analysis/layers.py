@@ -121,6 +121,13 @@ def times_per_run(recording: Recording, layers: int) -> NDArray[np.float64]:
     return np.bincount(cell_of, t.duration_ns[mine], layers * t.runs).reshape(layers, t.runs)
 
 
+def layer_times(recording: Recording, layers: int) -> dict[int, float]:
+    """Return the median time in us of one execution of a launch, by layer; layers that did not run left out."""
+    medians = np.median(times_per_run(recording, layers), axis=1) / _NS_PER_US
+    ran = np.unique(recording.layer[recording.layer >= 0])
+    return {int(number): float(medians[number]) for number in ran}
+
+
 def attributed_share(recordings: Sequence[Recording]) -> float:
     """Return which share of the operators' traced time is tied to a layer, 0 to 1."""
     whole = sum(float(r.timeline.duration_ns[r.timeline.leaf].sum()) for r in recordings)

@@ -61,7 +61,7 @@ def analyze(directory: RunDirectory) -> Analysis:
     blocks = counting_blocks(launches, config)
     graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
-    comparisons = _comparisons(config, arms, blocks, read_noise_floor(directory, manifest), manifest["quick"])
+    comparisons = _comparisons(config, arms, blocks, layers, read_noise_floor(directory, manifest), manifest["quick"])
     found = summary.analysis_summary(manifest, arms, comparisons)
     remarks = summary.notes(arms, launches, comparisons, config.compare_pairs)
     model = manifest["model"]["id"]
@@ -81,15 +81,15 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
-def _comparisons(config: Config, arms: Sequence[Arm], blocks: Blocks, floors: dict[int, float],
-                 quick: bool) -> list[dict]:
+def _comparisons(config: Config, arms: Sequence[Arm], blocks: Blocks, layers: Sequence[Layer],
+                 floors: dict[int, float], quick: bool) -> list[dict]:
     by_name = {(arm.experiment, arm.threads): arm for arm in arms}
     found = []
     for baseline, candidate in config.compare_pairs:
         for threads in config.experiment(baseline).threads:
             sides = by_name.get((baseline, threads)), by_name.get((candidate, threads))
             if all(sides):
-                found.append(compare(*sides, blocks, floors.get(threads), quick))
+                found.append(compare(*sides, blocks, floors.get(threads), quick, layers))
     return [entry for entry in found if entry is not None]
 
 

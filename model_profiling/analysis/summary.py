@@ -41,7 +41,7 @@ def experiment_entry(arm: Arm) -> dict[str, object]:
             "delegate_overhead_ms": whole.mean_share(whole.delegate_overhead) * median,
             "operator_overhead_ms": whole.mean_share(whole.operator_overhead) * median,
             "traced_latency_ms": six_numbers(arm.traced_ms), "traced_executions": len(arm.traced_ms),
-            "unmapped_operators": arm.unmapped(),
+            "unmapped_operators": arm.unmapped(), "attributed_percent": arm.attributed_percent(),
         }
     return entry
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from model_profiling.analysis.comparison import operator_times
 from model_profiling.analysis.csv_text import cell
 from model_profiling.analysis.highlights import OperatorChange
+from model_profiling.analysis.operators import kind
 from model_profiling.analysis.text import Table, milliseconds, percent
 from model_profiling.analysis.trace_comparison import SideTimes, category_rows, changes, operator_count
 
@@ -64,7 +65,7 @@ def bottlenecks(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result:
 
 def _alone(side: SideTimes) -> list[OperatorChange]:
     times = operator_times(side.operators)
-    return [OperatorChange(t.name, t.category, t.delegated, t, None, None, False) for t in times]
+    return [OperatorChange(t.name, kind(t.name), t.category, t.delegated, t, None, None, False) for t in times]
 
 
 def placement(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result:
