@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support_export import SharedExports
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KIT = REPOSITORY / "model_profiling"
@@ -57,18 +58,15 @@ def write_config(folder: Path, pte: Path, /, **changes: object) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """Return a function (model, dtype) -> .pte, exported by the real command once a session."""
-    folder = tmp_path_factory.mktemp("exported")
-    made: dict[tuple[str, str], Path] = {}
+def shared_exports(tmp_path_factory: pytest.TempPathFactory) -> SharedExports:
+    """Kit models by (model, dtype), exported by the real command once a session. Not to be changed."""
+    return SharedExports(tmp_path_factory.mktemp("exported"))
 
-    def export(model: str, dtype: str) -> Path:
-        if (model, dtype) not in made:
-            kit("export/export_model.py", "--model", model, "--dtype", dtype, "--outdir", folder).ok()
-            made[model, dtype] = folder / f"{model}_xnnpack_{dtype}.pte"
-        return made[model, dtype]
 
-    return export
+@pytest.fixture(scope="session")
+def exported(shared_exports: SharedExports) -> Callable[[str, str], Path]:
+    """Return a function (model, dtype) -> .pte of `shared_exports`."""
+    return lambda model, dtype: shared_exports[model, dtype].pte
 
 
 @pytest.fixture(scope="session")

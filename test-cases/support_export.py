@@ -57,8 +57,21 @@ def export(model: str, dtype: str, outdir: Path, *arguments: str) -> ExportRun:
     return ExportRun(run.returncode, run.stdout, run.stderr, outdir, f"{model}_xnnpack_{dtype}")
 
 
-def export_all(wanted: Iterable[tuple[str, str]], outdir: Path) -> dict[tuple[str, str], ExportRun]:
-    """Export several (model, dtype) pairs, as many at once as there are processors (two at most)."""
-    wanted = list(wanted)
-    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        return dict(zip(wanted, pool.map(lambda pair: export(*pair, outdir), wanted)))
+class SharedExports:
+    """Kit models exported by the real command, each once in a test session and when first asked for."""
+
+    def __init__(self, outdir: Path) -> None:
+        self._outdir = outdir
+        self._made: dict[tuple[str, str], ExportRun] = {}
+
+    def __getitem__(self, wanted: tuple[str, str]) -> ExportRun:
+        if wanted not in self._made:
+            self._made[wanted] = export(*wanted, self._outdir)
+        return self._made[wanted]
+
+    def fetch(self, wanted: Iterable[tuple[str, str]]) -> "SharedExports":
+        """Export all of `wanted`, as many at once as there are processors (two at most)."""
+        missing = [pair for pair in wanted if pair not in self._made]
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            self._made.update(zip(missing, pool.map(lambda pair: export(*pair, self._outdir), missing)))
+        return self

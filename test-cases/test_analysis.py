@@ -26,7 +26,10 @@ from model_profiling.analysis.operators import (
 from model_profiling.analysis.run import analyze_run, derive
 from model_profiling.analysis.timeline import CATEGORY_NAMES, Timeline, build_timeline
 from model_profiling.errors import UserError
-from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.files import write_json
+from model_profiling.pipeline.calibration import find_noise_floor
+from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from support_analysis import MODEL, SPEEDUP, add_launch, launch, make_run
 from support_etdump import MOBILENET_FP16, MOBILENET_INT8, RECORDED, SMALL, Block, Event, operator, write_etdump
 
@@ -347,10 +350,31 @@ def test_quick_runs_give_no_verdict(tmp_path: Path) -> None:
 def test_a_calibration_leaves_a_noise_floor_that_later_runs_use(tmp_path: Path) -> None:
     analyze_run(make_run(tmp_path / "run_aa", {"a": OFF, "b": OFF}, calibration=True))
     floor = json.loads((tmp_path / "run_aa" / "noise_floor.json").read_text())
-    analysis = analyze_run(make_run(tmp_path / "run", {"off": OFF, "on": ON}))
+    assert floor["calibrated"] == {"1": False}  # the made-up arms differ by a factor of 2
+    analysis = analyze_run(make_run(tmp_path / "run", {"off": OFF, "on": ON}, noise_floor=floor))
     entry = analysis.summary["comparisons"][0]
     assert entry["noise_floor_percent"] == floor["noise_floor_percent"]["1"]
     assert entry["verdict"] == "no difference shown"  # the made-up arms of the calibration differ as much
+
+
+@pytest.mark.parametrize(("changes", "found"), [
+    ({}, True), ({"model": "other"}, False), ({"cpu": "other"}, False), ({"calibrated": {"1": False}}, False),
+    ({"measured": "2020-01-01T00:00:00.000Z"}, False)])
+def test_a_floor_serves_the_same_model_on_the_same_cpu_for_a_day(changes: dict, found: bool, tmp_path: Path) -> None:
+    held = {"schema_version": 1, "noise_floor_percent": {"1": 2.5}, "calibrated": {"1": True}, "model": "m", "cpu": "c",
+            "measured": utc_now()} | changes
+    config = Config(Path("m.pte"), tmp_path / "run", ())
+    assert find_noise_floor(config, "c") is None
+    write_json(tmp_path / "run_aa" / "noise_floor.json", held)
+    assert find_noise_floor(config, "c") == (held if found else None)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"schema_version": 1, "model": "m", "cpu": "c", "measured": 5}'])
+def test_a_damaged_floor_is_one_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "run_aa").mkdir()
+    (tmp_path / "run_aa" / "noise_floor.json").write_text(content)
+    with pytest.raises(UserError, match="noise floor"):
+        find_noise_floor(Config(Path("m.pte"), tmp_path / "run", ()), "c")
 
 
 def test_one_pair_and_one_experiment_are_enough_for_an_analysis(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from support_export import DTYPES, EXPORT_MODEL, KIT_MODELS, ExportRun, export, export_all, run_command
+from support_export import DTYPES, EXPORT_MODEL, KIT_MODELS, SharedExports, export, run_command
 
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.export import export_job
@@ -30,8 +30,8 @@ UNSEEN = {"toy_cnn": lambda shape: contract.uniform_images(shape, 1, 7)[0][0],
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory) -> dict[tuple[str, str], ExportRun]:
-    return export_all(PAIRS, tmp_path_factory.mktemp("exports"))
+def exports(shared_exports: SharedExports) -> SharedExports:
+    return shared_exports.fetch(PAIRS)
 
 
 def write_model(folder: Path, body: str, name: str = "mine.py") -> Path:

@@ -12,7 +12,7 @@ from model_profiling.analysis import summary, tables, text
 from model_profiling.analysis.arms import Arm, Blocks, collect_arms, counting_blocks
 from model_profiling.analysis.comparison import compare
 from model_profiling.analysis.layers import Layer, layer_stats, layers_csv, model_layers
-from model_profiling.analysis.noise_floor import noise_floor, read_noise_floor
+from model_profiling.analysis.noise_floor import known_floors, noise_floor
 from model_profiling.files import write_bytes
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.model_graph import read_graph
@@ -61,7 +61,7 @@ def analyze(directory: RunDirectory) -> Analysis:
     blocks = counting_blocks(launches, config)
     graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
-    comparisons = _comparisons(config, arms, blocks, layers, read_noise_floor(directory, manifest), manifest["quick"])
+    comparisons = _comparisons(config, arms, blocks, layers, known_floors(manifest), manifest["quick"])
     found = summary.analysis_summary(manifest, arms, comparisons)
     remarks = summary.notes(arms, launches, comparisons, config.compare_pairs)
     model = manifest["model"]["id"]

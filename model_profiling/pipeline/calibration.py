@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
+from model_profiling.errors import UserError
+from model_profiling.files import read_json
 from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.run_directory import RunDirectory
 
 #: Appended to `output_root`, so that a calibration never displaces a measurement.
 SUFFIX = "_aa"
+FLOOR_SCHEMA_VERSION = 1
+#: A noise floor is that of a machine on one day: what else it does changes from day to day.
+LONGEST_VALIDITY = timedelta(hours=24)
 
 
 def calibration_config(config: Config) -> Config:
@@ -26,3 +34,30 @@ def calibration_config(config: Config) -> Config:
         experiments=(replace(arm, name=first), replace(arm, name=second)),
         compare_pairs=((first, second),),
     )
+
+
+def find_noise_floor(config: Config, cpu: str) -> dict | None:
+    """Return the noise floor that a calibration of the same model on this CPU found, None without one.
+
+    It must be at most a day old and must not have failed. The run keeps it in its manifest, so
+    that a later calibration cannot change what an earlier run came to.
+
+    Raises
+    ------
+    UserError : `noise_floor.json` is there and damaged.
+    """
+    file = RunDirectory(config.output_root.with_name(config.output_root.name + SUFFIX)).noise_floor
+    if not file.is_file():
+        return None
+    plain = read_json(file, "noise floor")
+    try:
+        fits = (plain["schema_version"], plain["model"], plain["cpu"]) == (FLOOR_SCHEMA_VERSION, config.model.stem, cpu)
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(plain["measured"].replace("Z", "+00:00"))
+        return plain if fits and age <= LONGEST_VALIDITY and all(plain["calibrated"].values()) else None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError("the noise floor cannot be used", f"at {file}", "run --aa again, or remove the file") from error
+
+
+def failed_thread_counts(floor: Mapping) -> list[str]:
+    """Return the thread counts at which a calibration's interval excludes 1."""
+    return [threads for threads, good in floor["calibrated"].items() if not good]

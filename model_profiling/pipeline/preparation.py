@@ -14,6 +14,7 @@ from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.pipeline import affinity, cpu_features, program
+from model_profiling.pipeline.calibration import find_noise_floor
 from model_profiling.pipeline.config import QUICK_PAIRS, Config, Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
@@ -130,6 +131,7 @@ def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequ
         "quick": options.quick,
         "calibration": options.calibration,
         "pairs": QUICK_PAIRS if options.quick else config.pairs,
+        "noise_floor": None if options.calibration else find_noise_floor(config, features.model_name),
         "precision_percent": options.precision_percent,
         "probe_baseline_ns": round(statistics.median(probes)) if probes else None,
         "inputs": inputs,

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from model_profiling.command import CommandParser
 from model_profiling.console import say
-from model_profiling.errors import UserError
-from model_profiling.pipeline.calibration import calibration_config
+from model_profiling.errors import MeasurementError, UserError
+from model_profiling.files import read_json
+from model_profiling.pipeline.calibration import calibration_config, failed_thread_counts
 from model_profiling.pipeline.config import Config, load_config, restrict
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.preparation import RunOptions
@@ -50,7 +51,17 @@ def run_pipeline(args: argparse.Namespace, device: Device) -> int:
             calibration=args.aa, precision_percent=args.precision, seed=args.seed,
         ))
     analyze_and_report(directory)
+    if args.aa:
+        _require_calibrated(directory)
     return 0
+
+
+def _require_calibrated(directory: RunDirectory) -> None:
+    failed = failed_thread_counts(read_json(directory.noise_floor, "noise floor"))
+    if failed:
+        raise MeasurementError(
+            f"calibration failed: an arm differs from itself at {', '.join(failed)} threads, so this machine is too "
+            f"noisy for verdicts now; quiet it and run --aa again (see {directory.report_md})")
 
 
 def analyze_and_report(directory: RunDirectory) -> None:
