@@ -8,7 +8,14 @@ execution times the median execution, so that they add up.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import replace
+
+if importlib.util.find_spec("model_profiling") is None:
+    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+          "then start this with .venv/bin/python", file=sys.stderr)
+    sys.exit(2)
 
 from model_profiling.analysis import trace_tables
 from model_profiling.analysis.side_arguments import add_side_arguments, read_arguments

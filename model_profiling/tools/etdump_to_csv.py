@@ -9,9 +9,16 @@ second where ExecuTorch's Inspector takes many.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
+
+if importlib.util.find_spec("model_profiling") is None:
+    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+          "then start this with .venv/bin/python", file=sys.stderr)
+    sys.exit(2)
 
 from model_profiling.analysis import tables, text
 from model_profiling.analysis.breakdown import break_down

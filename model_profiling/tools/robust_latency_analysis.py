@@ -8,6 +8,14 @@ other; tables without pair numbers give a ratio of medians, but no interval and 
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+
+if importlib.util.find_spec("model_profiling") is None:
+    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+          "then start this with .venv/bin/python", file=sys.stderr)
+    sys.exit(2)
+
 from model_profiling.analysis.side_arguments import add_side_arguments, read_arguments
 from model_profiling.analysis.text import Table, milliseconds, percent, speedup_sentence
 from model_profiling.analysis.trace_comparison import latency_comparison, latency_entry
