@@ -34,7 +34,10 @@ def make_folder(path: Path) -> Path:
 
 
 def write_bytes(path: Path, data: bytes) -> Path:
-    """Write `path` whole or not at all: a temporary neighbour, flushed, then renamed over it."""
+    """Write `path` whole or not at all: a temporary neighbor, flushed, then renamed over it."""
+    if path.exists() and not path.is_file():
+        # Renaming over a device such as /dev/null would replace it for everybody.
+        raise UserError("it is there and not a regular file", f"at {path}", "name another file")
     make_folder(path.parent)
     with writing(path):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
@@ -55,9 +58,14 @@ def write_text(path: Path, text: str) -> Path:
     return write_bytes(path, text.encode("utf-8"))
 
 
+def json_bytes(value: object) -> bytes:
+    """Return `value` as indented JSON in UTF-8; NaN and infinity are refused."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
 def write_json(path: Path, value: object) -> Path:
     """Write `value` as indented JSON, whole or not at all; NaN and infinity are refused."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return write_bytes(path, json_bytes(value))
 
 
 def append_json_line(path: Path, value: object) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from model_profiling.analysis.arms import Arm, Blocks, collect_arms, counting_bl
 from model_profiling.analysis.comparison import compare
 from model_profiling.analysis.layers import Layer, layer_stats, layers_csv, model_layers
 from model_profiling.analysis.noise_floor import known_floors, noise_floor
-from model_profiling.files import write_bytes
+from model_profiling.files import json_bytes, write_bytes
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.model_graph import read_graph
 from model_profiling.pipeline.run_directory import RunDirectory
@@ -57,7 +56,7 @@ def derive(directory: RunDirectory) -> dict[Path, bytes]:
 def analyze(directory: RunDirectory) -> Analysis:
     """Analyze a run without writing anything; raises as `analyze_run`."""
     manifest = directory.read_manifest()
-    config, launches = Config.from_json(manifest["config"]), directory.read_launches()
+    config, launches = Config.fromjson_bytes(manifest["config"]), directory.read_launches()
     blocks = counting_blocks(launches, config)
     graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
@@ -67,18 +66,14 @@ def analyze(directory: RunDirectory) -> Analysis:
     model = manifest["model"]["id"]
     plain = summary.pipeline_summary(manifest, found, remarks)
     files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}
-    files[directory.metrics] = _json(summary.metrics(manifest, arms, launches))
+    files[directory.metrics] = json_bytes(summary.metrics(manifest, arms, launches))
     if manifest.get("calibration"):
-        files[directory.noise_floor] = _json(noise_floor(manifest, comparisons))
-    files[directory.pipeline_summary_json(model)] = _json(plain)
+        files[directory.noise_floor] = json_bytes(noise_floor(manifest, comparisons))
+    files[directory.pipeline_summaryjson_bytes(model)] = json_bytes(plain)
     files[directory.pipeline_summary_md(model)] = text.summary_markdown(plain, found).encode("utf-8")
     # Last, because a report takes its presence for a finished analysis.
-    files[directory.analysis_summary] = _json(found)
+    files[directory.analysis_summary] = json_bytes(found)
     return Analysis(found, manifest["feature"]["sentence"], tuple(remarks), files, manifest["quick"])
-
-
-def _json(value: object) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
 def _comparisons(config: Config, arms: Sequence[Arm], blocks: Blocks, layers: Sequence[Layer],

@@ -20,6 +20,7 @@ from model_profiling.export import (
 )
 from model_profiling.export.artifacts import ArtifactPaths, put_in_place, writable_folder
 from model_profiling.export.delegation_hints import hint_for_failure
+from model_profiling.files import json_bytes
 from model_profiling.models import loading
 from model_profiling.models.foreign_code import ForeignCode
 
@@ -113,7 +114,7 @@ def _export_loaded(request: ExportRequest, model: loading.LoadedModel, paths: Ar
         "delegation": program.delegation.to_json(), "agreement": sidecar.describe_agreement(agreement, limit),
         "seed": loading.SEED, "places": program.places,
     }
-    contents = {paths.etrecord: program.etrecord, paths.sidecar: sidecar.to_bytes(about), paths.pte: program.pte}
+    contents = {paths.etrecord: program.etrecord, paths.sidecar: json_bytes(about), paths.pte: program.pte}
     if request.save_graph:
         contents[paths.graph] = program.graph_text.encode()
     put_in_place(contents)

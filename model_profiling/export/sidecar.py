@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -48,11 +47,6 @@ def describe_agreement(agreement: Agreement, limit: Limit) -> dict[str, object]:
     """Return an agreement that passed, with what it was judged by."""
     return {"max_abs_error": agreement.max_abs_error, "max_rel_error": agreement.max_rel_error,
             "cosine": agreement.cosine, "limit": limit.to_json(), "passed": True}
-
-
-def to_bytes(about: dict[str, object]) -> bytes:
-    """Return the file's bytes: indented JSON in UTF-8, without NaN or infinity."""
-    return (json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def versions() -> dict[str, str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
-from model_profiling.files import make_folder, read_json, write_json
+from model_profiling.files import make_folder, read_json, sha256, write_json
 from model_profiling.pipeline.runners.wheel import Wheel, installed_wheel
 from model_profiling.processes import run_child
 
@@ -95,9 +95,11 @@ def build_native(jobs: int | None = None) -> NativeBuild:
         _run_build(Path(work), stage, wheel, tools, jobs, target.with_suffix(".log"))
         build = NativeBuild(target / BINARY, target.name.rpartition("-")[2], wheel.version, wheel.git_sha,
                             tools.compiler_version)
-        write_json(stage / BUILD_RECORD, {"digest": build.digest, "executorch_version": build.executorch_version,
+        write_json(stage / BUILD_RECORD, {"digest": build.digest, "sha256": sha256(stage / BINARY), "executorch_version": build.executorch_version,
                                           "executorch_git_sha": build.executorch_git_sha, "compiler": build.compiler})
         try:
+            if target.is_dir() and not _existing(target):
+                shutil.rmtree(target)
             os.rename(stage, target)
         except OSError as error:
             # Another process may have finished the same build first.
@@ -181,6 +183,8 @@ def _existing(target: Path) -> NativeBuild | None:
     if not (os.access(target / BINARY, os.X_OK) and (target / BUILD_RECORD).is_file()):
         return None
     record = read_json(target / BUILD_RECORD, "runner's build record")
+    if record.get("sha256") != sha256(target / BINARY):
+        return None  # damaged since: it is built anew
     return NativeBuild(target / BINARY, record["digest"], record["executorch_version"],
                        record["executorch_git_sha"], record["compiler"])
 

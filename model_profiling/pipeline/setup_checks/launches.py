@@ -20,7 +20,7 @@ _PROBE_MODEL = "toy_cnn"  # the kit's smallest
 _NS_PER_MS = 1e6
 _FIXES = {
     "python": "run model_profiling/scripts/setup_repo.sh again",
-    "native": "remove .venv/share/sme-executorch-profiling, then run model_profiling/scripts/build_runners.sh",
+    "native": "run model_profiling/scripts/build_runners.sh, which builds a damaged one anew",
 }
 
 
