@@ -56,7 +56,7 @@ def derive(directory: RunDirectory) -> dict[Path, bytes]:
 def analyze(directory: RunDirectory) -> Analysis:
     """Analyze a run without writing anything; raises as `analyze_run`."""
     manifest = directory.read_manifest()
-    config, launches = Config.fromjson_bytes(manifest["config"]), directory.read_launches()
+    config, launches = Config.from_json(manifest["config"]), directory.read_launches()
     blocks = counting_blocks(launches, config)
     graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
