@@ -69,7 +69,7 @@ def analyze(directory: RunDirectory) -> Analysis:
     files[directory.metrics] = json_bytes(summary.metrics(manifest, arms, launches))
     if manifest.get("calibration"):
         files[directory.noise_floor] = json_bytes(noise_floor(manifest, comparisons))
-    files[directory.pipeline_summaryjson_bytes(model)] = json_bytes(plain)
+    files[directory.pipeline_summary_json(model)] = json_bytes(plain)
     files[directory.pipeline_summary_md(model)] = text.summary_markdown(plain, found).encode("utf-8")
     # Last, because a report takes its presence for a finished analysis.
     files[directory.analysis_summary] = json_bytes(found)
