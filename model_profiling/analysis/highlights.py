@@ -133,6 +133,11 @@ def share(categories_ms: Mapping[str, float], name: str) -> float:
     return 100 * categories_ms[name] / sum(categories_ms.values())
 
 
+def share_not_attributed(attributed_percent: float) -> float:
+    """Return which share of the operators' time is tied to no layer, in percent."""
+    return 100 - attributed_percent
+
+
 @dataclass(frozen=True)
 class PairTimes:
     """One pair that counts: the positions of its launches in `metrics.json`, and their medians in ms."""

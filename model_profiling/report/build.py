@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from model_profiling.report import provenance
-from model_profiling.report.comparing import SUMMARY, comparison, latency_places
-from model_profiling.report.load import RunData
+from model_profiling.report.comparing import comparison, latency_places
+from model_profiling.report.load import SUMMARY, RunData
 from model_profiling.report.naming import Naming, listed
 from model_profiling.report.notes import notes
+from model_profiling.report.parts import outside_rows
 from model_profiling.report.rounding import Quantity, places_for, pointer, quantity
+from model_profiling.report.scaling import scaling
 from model_profiling.report.view import Arm, View
 
 
@@ -22,13 +24,15 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
     baselines = [entry["baseline"] for entry in run.summary["comparisons"]]
     naming = Naming(run.manifest, list(experiments), baselines)
     model = run.manifest["model"]["id"]
+    comparisons = tuple(comparison(run, naming, index) for index in range(len(run.summary["comparisons"])))
     return View(
         title=title or model, model=model, subtitle=_subtitle(run, naming), byline=provenance.byline(run),
         switched=provenance.switched(run, naming),
         arms=tuple(_arm(run, naming, name, threads)
                    for threads in sorted({int(t) for by_threads in experiments.values() for t in by_threads})
                    for name in sorted(experiments, key=naming.series) if str(threads) in experiments[name]),
-        comparisons=tuple(comparison(run, naming, index) for index in range(len(run.summary["comparisons"]))),
+        comparisons=comparisons, scaling=scaling(run, naming, comparisons), outside=outside_rows(run),
+        outside_costs=next((c for c in comparisons if c.breakdown and c.breakdown.layers), None),
         notes=notes(run, naming), machine=provenance.machine(run), model_facts=provenance.model_facts(run),
         versions=provenance.versions(run), commands=provenance.commands(run, run_dir),
         configuration=provenance.configuration(run), files=provenance.files(run),

@@ -11,7 +11,7 @@ from model_profiling.report.figures import Bar, Chart, Row
 from model_profiling.report.naming import count
 from model_profiling.report.palette import series
 from model_profiling.report.svg import Drawing
-from model_profiling.report.view import Arm, Comparison, OperatorRow, View
+from model_profiling.report.view import Arm, Comparison, LayerRow, OperatorRow, View
 
 #: Operators drawn before and after; the table below the figure has more.
 MOST_OPERATORS_DRAWN = 10
@@ -57,6 +57,10 @@ def _charts(view: View) -> Iterator[tuple[Chart, Callable[[Chart, int], Drawing]
             shown = min(MOST_OPERATORS_DRAWN, len(comparison.breakdown.operators))
             yield (_operators(comparison), figures.bars,
                    f"The {count(shown, 'operator')} that take the most time, in ms of one inference.")
+        if comparison.breakdown.layers:
+            shown = min(MOST_OPERATORS_DRAWN, len(comparison.breakdown.layers))
+            yield (_layers(comparison), figures.bars,
+                   f"The {count(shown, 'layer')} that take the most time, in µs of one inference.")
 
 
 def _latency(arms: Sequence[Arm]) -> Chart:
@@ -116,7 +120,17 @@ def _operators(comparison: Comparison) -> Chart:
     return Chart(f"operators-{comparison.anchor}", alt, rows, _legend(comparison))
 
 
-def _operator_bars(row: OperatorRow, roles: tuple[str, str]) -> tuple[Bar, ...]:
+def _layers(comparison: Comparison) -> Chart:
+    roles = series(comparison.baseline_series), series(comparison.candidate_series)
+    shown = comparison.breakdown.layers[:MOST_OPERATORS_DRAWN]
+    rows = tuple(Row(row.name, row.detail, _operator_bars(row, roles)) for row in shown)
+    told = "; ".join(f"{row.name} {' and '.join(q.text for q in (row.baseline, row.candidate) if q)} µs"
+                     for row in shown)
+    alt = f"Bar chart of the slowest layers with {comparison.baseline_side} and {comparison.candidate_side}. {told}."
+    return Chart(f"layers-{comparison.anchor}", alt, rows, _legend(comparison))
+
+
+def _operator_bars(row: OperatorRow | LayerRow, roles: tuple[str, str]) -> tuple[Bar, ...]:
     return tuple(Bar(q.raw, q.text, role) for q, role in zip((row.baseline, row.candidate), roles) if q)
 
 

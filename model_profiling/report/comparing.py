@@ -7,27 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from model_profiling.analysis import highlights
-from model_profiling.analysis.operators import NATIVE_PREFIX
 from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
-from model_profiling.report.load import RunData
+from model_profiling.report import parts
+from model_profiling.report.load import METRICS, SUMMARY, RunData
 from model_profiling.report.naming import Naming, count
-from model_profiling.report.rounding import (
-    Quantity,
-    places_for,
-    pointer,
-    probability,
-    quantity,
-    ratio_places,
-)
-from model_profiling.report.view import Breakdown, CategoryRow, Comparison, OperatorRow, PairRow, Sentence, Verdict
-
-SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
-#: Rows of the operator table; the tables under the run directory hold all of them.
-MOST_OPERATORS = 40
-#: Operators that a report names as slower in words; the table marks the others too.
-_MOST_SLOWER = 5
-#: Decimals of a speed-up whose spread is known from one operator's calls only.
-_MOST_RATIO_PLACES = 2
+from model_profiling.report.rounding import Quantity, places_for, pointer, probability, quantity, ratio_with_interval
+from model_profiling.report.view import Breakdown, CategoryRow, Comparison, PairRow, Sentence, Verdict
 
 
 def comparison(run: RunData, naming: Naming, index: int) -> Comparison:
@@ -67,17 +52,14 @@ def median(run: RunData, experiment: str, threads: int | str) -> Quantity:
 def _verdict(run: RunData, naming: Naming, index: int) -> Verdict:
     entry = run.summary["comparisons"][index]
     here = f"{SUMMARY}#{pointer('comparisons', index)}"
-    low, high = entry.get("ci95") or (None, None)
-    places = places_for(None, entry["speedup"]) if low is None else ratio_places(low, entry["speedup"], high)
+    speedup, low, high = ratio_with_interval(entry["speedup"], entry.get("ci95"), here)
     floor, p_value = entry.get("noise_floor_percent"), entry.get("p_value")
     word = entry["verdict"]
     quick = bool(run.manifest.get("quick"))
     return Verdict(
         word=word, tone={FASTER: "good", SLOWER: "bad"}.get(word, "open"),
         badge=_badge(run, word, quick), headline=_headline(run, naming, entry),
-        speedup=quantity(entry["speedup"], f"{here}/speedup", places),
-        low=None if low is None else quantity(low, f"{here}/ci95/0", places),
-        high=None if high is None else quantity(high, f"{here}/ci95/1", places),
+        speedup=speedup, low=low, high=high,
         p_value=None if p_value is None else probability(p_value, f"{here}/p_value"),
         noise_floor=None if floor is None else quantity(floor, f"{here}/noise_floor_percent", 1),
         pairs=quantity(entry["pairs"], f"{here}/pairs", 0),
@@ -136,13 +118,14 @@ def _breakdown(run: RunData, naming: Naming, index: int) -> Breakdown | None:
     before, after = run.summary["experiments"][baseline][threads], run.summary["experiments"][candidate][threads]
     if not before.get("categories_ms") or not after.get("categories_ms"):
         return None
-    path = f"{SUMMARY}#{pointer('comparisons', index, 'operators')}"
-    rows = [_operator_row(f"{path}/{number}", held) for number, held in enumerate(entry.get("operators") or ())]
+    operators, layers = parts.operator_rows(run, index), parts.layer_rows(run, index)
     sides = _CategorySide(baseline, threads, before), _CategorySide(candidate, threads, after)
     return Breakdown(
         bottleneck=_bottleneck(naming, entry, before["categories_ms"], after["categories_ms"], sides),
         categories=_categories(before["categories_ms"], after["categories_ms"], sides),
-        placement=_placement(sides), operators=tuple(rows[:MOST_OPERATORS]), slower=_slower(rows, naming, entry),
+        placement=_placement(sides), operators=operators[:parts.MOST_OPERATORS], layers=layers,
+        not_attributed=parts.not_attributed(run, naming, index) if layers else (),
+        slower=parts.slower_parts(run, naming, entry, operators, layers),
     )
 
 
@@ -206,37 +189,6 @@ class _CategorySide:
 def _placement(sides: Sequence[_CategorySide]) -> tuple[CategoryRow, ...]:
     return tuple(CategoryRow(name, sides[0].part(key), sides[1].part(key), None, None)
                  for key, name in (("delegated_ms", "In XNNPACK delegates"), ("portable_ms", "In portable kernels")))
-
-
-def _operator_row(path: str, entry: Mapping) -> OperatorRow:
-    """Return a row of the operator table; `path` is where its entry stands."""
-    sides = [_operator_time(path, entry, side) for side in ("baseline", "candidate")]
-    calls = dict.fromkeys(f"{entry[key]:g}" for key in ("baseline_calls", "candidate_calls")
-                          if entry.get(key) is not None)
-    speedup = None
-    if entry["speedup"] is not None:
-        spread = math.hypot(*(entry.get(f"{side}_relative_spread") or 0.0 for side in ("baseline", "candidate")))
-        places = min(places_for(spread * entry["speedup"], entry["speedup"]), _MOST_RATIO_PLACES)
-        speedup = quantity(entry["speedup"], f"{path}/speedup", places)
-    # "portable" says already what ExecuTorch's prefix would.
-    name = entry["name"] if entry["delegated"] else entry["name"].replace(NATIVE_PREFIX, "")
-    return OperatorRow(name, entry["category"], "XNNPACK" if entry["delegated"] else "portable",
-                       " / ".join(calls), sides[0], sides[1], speedup, entry["slower"])
-
-
-def _operator_time(path: str, entry: Mapping, side: str) -> Quantity | None:
-    value = entry[f"{side}_ms"]
-    if value is None:
-        return None
-    spread = entry.get(f"{side}_relative_spread") or 0.0
-    return quantity(value, f"{path}/{side}_ms", places_for(spread * value, value))
-
-
-def _slower(rows: Sequence[OperatorRow], naming: Naming, entry: Mapping) -> tuple[Sentence, ...]:
-    """Name the operators that got slower, those that lost most first."""
-    found = sorted((row for row in rows if row.slower), key=lambda row: row.baseline.raw - row.candidate.raw)
-    return tuple((f"{row.name}: ", row.candidate, f" ms {naming.under(entry['candidate'])}, ", row.baseline,
-                  f" ms {naming.under(entry['baseline'])}.") for row in found[:_MOST_SLOWER])
 
 
 def _pairs(run: RunData, naming: Naming, baseline: str, candidate: str, threads: int) -> tuple[PairRow, ...]:

@@ -112,7 +112,12 @@ def intervals(chart: Chart, width: int) -> Drawing:
 def _body(row: Row, lane: float, wide: bool) -> float:
     """Return the height of a row whose bars take `lane` pixels each."""
     height = len(row.bars) * lane
-    return (max(height, 34 if row.note else 18) if wide else height + 24) + _GAP
+    return (max(height, 34 if row.note else 18) if wide else height + (42 if _stacked(row) else 24)) + _GAP
+
+
+def _stacked(row: Row) -> bool:
+    """Return whether a narrow figure has room for a row's note below its label only."""
+    return bool(row.note) and text_width(row.label, 13) + text_width(row.note, 12) + 14 > NARROW
 
 
 def _label(canvas: Canvas, row: Row, y: float, height: float, wide: bool) -> float:
@@ -123,6 +128,10 @@ def _label(canvas: Canvas, row: Row, y: float, height: float, wide: bool) -> flo
         if row.note:
             canvas.text(0, middle + 17, fitted(row.note, _LABELS - 20, 12), size=12, role="muted")
         return y
+    if _stacked(row):
+        canvas.text(0, y + 10, fitted(row.label, canvas.width, 13))
+        canvas.text(0, y + 27, fitted(row.note, canvas.width, 12), size=12, role="muted")
+        return y + 42
     note_width = text_width(row.note, 12) + 14 if row.note else 0
     canvas.text(0, y + 10, fitted(row.label, canvas.width - note_width, 13))
     if row.note:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from markupsafe import Markup, escape
 
 from model_profiling.report import palette
 from model_profiling.report.charts import Figure
-from model_profiling.report.view import View
+from model_profiling.report.view import Identifier, View
 
+#: Layers shown at once; the others are folded.
+MOST_LAYERS = 20
 #: Longer words may break at their hyphens: a phone's line holds little more.
 _LONGEST_WHOLE_WORD = 16
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -29,12 +32,20 @@ def render_html(view: View, figures: Mapping[str, Figure]) -> str:
     environment.filters["glue"] = _glue
     environment.filters["breakable"] = lambda name: Markup("_<wbr>").join(name.split("_"))
     environment.filters["unbroken"] = _unbroken
+    environment.filters["breakable_path"] = _breakable_path
+    environment.tests["identifier"] = lambda part: isinstance(part, Identifier)
     environment.globals["role"] = palette.series
     template = environment.get_template("report.html.j2")
     return template.render(
         view=view, figures=figures, style=_style(), script=Markup(_own("report.js")), sections=_sections(view),
-        many=sum(c.breakdown is not None for c in view.comparisons) > 1,
+        most_layers=MOST_LAYERS, many=sum(c.breakdown is not None for c in view.comparisons) > 1,
     ) + "\n"
+
+
+def _breakable_path(path: str) -> Markup:
+    """Let a module's path break before its dots and after its underscores, slashes and colons."""
+    return Markup("").join(Markup("<wbr>.") if part == "." else escape(part) + Markup("<wbr>") if part in "_/:" and part
+                           else escape(part) for part in re.split(r"([._/:])", path))
 
 
 def _glue(text: str) -> str:
@@ -60,6 +71,9 @@ def _sections(view: View) -> list[tuple[str, str]]:
     broken_down = [c.anchor for c in view.comparisons if c.breakdown]
     if broken_down:
         found.append((broken_down[0], "Where the time goes"))
+    found += [(f"layers-{c.anchor}", "Layers") for c in view.comparisons if c.breakdown and c.breakdown.layers][:1]
+    if view.outside:
+        found.append(("outside", "Outside XNNPACK"))
     return [*found, ("trust", "Before you trust the numbers"), ("setup", "Machine and versions"),
             ("reproduce", "Reproduce it")]
 

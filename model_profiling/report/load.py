@@ -5,25 +5,45 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
+from model_profiling.report.rounding import pointer
 
+SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
 _SCHEMA_VERSION = 1
+_LAYER_TEXTS = ("layer", "module", "kind", "detail", "source", "delegated")
+_LAYER_NUMBERS = ("multiply_adds", "median_us", "p10_us", "p90_us", "gflops")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV table and what its numbers' paths begin with: its file within the run directory."""
+
+    file: str
+    rows: Sequence[Mapping[str, str]]
+
+    def path(self, row: int, column: str) -> str:
+        return f"{self.file}#{pointer(row, column)}"
 
 
 @dataclass(frozen=True)
 class RunData:
-    """A run as read, all plain values; `export` is the model's export record where it is still there."""
+    """A run as read, all plain values; `export` is the model's export record where it is still there.
+
+    `layers` holds the layer table of each experiment and thread count that has one.
+    """
 
     manifest: dict
     launches: Sequence[Launch]
     summary: dict
     metrics: dict
     export: dict | None = None
+    layers: Mapping[tuple[str, int], Table] = field(default_factory=dict)
 
 
 def read_run(directory: RunDirectory) -> RunData:
@@ -37,9 +57,10 @@ def read_run(directory: RunDirectory) -> RunData:
     if not directory.analysis_summary.is_file():
         raise UserError("the run has not been analyzed (analysis_summary.json is missing)", f"at {directory.root}",
                         f"run analyze_results.py --run-dir {directory.root} first")
-    return RunData(manifest, directory.read_launches(),
-                   _result(directory.analysis_summary, manifest, ("experiments", "comparisons")),
-                   _result(directory.metrics, manifest, ("experiments",)), _export_record(manifest))
+    summary = _result(directory.analysis_summary, manifest, ("experiments", "comparisons"))
+    return RunData(manifest, directory.read_launches(), summary,
+                   _result(directory.metrics, manifest, ("experiments",)), _export_record(manifest),
+                   _layer_tables(directory, manifest["model"]["id"], summary))
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -55,6 +76,31 @@ def read_table(path: Path) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"the table cannot be read ({error})", f"at {path}",
                         "run analyze_results.py again to write it anew") from error
+
+
+def _layer_tables(directory: RunDirectory, model: str, summary: Mapping) -> dict[tuple[str, int], Table]:
+    found = {}
+    for name, by_threads in summary["experiments"].items():
+        for threads in map(int, by_threads):
+            path = directory.table(model, name, threads, "layers")
+            if path.is_file():
+                found[name, threads] = Table(quote(path.relative_to(directory.root).as_posix()), _layer_rows(path))
+    return found
+
+
+def _layer_rows(path: Path) -> list[dict[str, str]]:
+    rows, again = read_table(path), "run analyze_results.py again to write it anew"
+    for row in rows:
+        missing = [column for column in (*_LAYER_TEXTS, *_LAYER_NUMBERS) if row.get(column) is None]
+        if missing:
+            raise UserError(f"the layer table lacks the column {missing[0]}", f"at {path}", again)
+        try:
+            for column in _LAYER_NUMBERS:
+                float(row[column] or 0)
+        except ValueError as error:
+            raise UserError(f"the layer table holds a value that is not a number ({error})", f"at {path}",
+                            again) from error
+    return rows
 
 
 def _result(path: Path, manifest: Mapping, keys: Sequence[str]) -> dict:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import jinja2
 
 from model_profiling.report.charts import Figure
-from model_profiling.report.html import TEMPLATES
+from model_profiling.report.html import MOST_LAYERS, TEMPLATES
 from model_profiling.report.rounding import Quantity
-from model_profiling.report.view import View
+from model_profiling.report.view import Identifier, LayerRow, OperatorRow, ThreadRow, View
 
 #: Characters that may begin markup inside a line; an underscore only at the edge of a word.
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -31,9 +31,10 @@ def render_markdown(view: View, figures: Mapping[str, Figure], figure_folder: st
     environment.filters["fence"] = fence
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["sentence"] = lambda parts: Verbatim("".join(map(_printed, parts)))
+    environment.filters["ratio"] = _ratio
     environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
     text = environment.get_template("report.md.j2").render(
-        view=view, many=sum(c.breakdown is not None for c in view.comparisons) > 1)
+        view=view, most_layers=MOST_LAYERS, many=sum(c.breakdown is not None for c in view.comparisons) > 1)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -49,6 +50,19 @@ def fence(text: str) -> Verbatim:
     return Verbatim(f"{marks}\n{text}\n{marks}")
 
 
+def _ratio(row: OperatorRow | LayerRow | ThreadRow) -> str:
+    """Return a row's speed-up with its interval."""
+    if row.speedup is None:
+        return _printed(None)
+    interval = f" ({row.low.text} to {row.high.text})" if row.low else ""
+    return f"{row.speedup.text}×{interval}"
+
+
+def _code(text: str) -> str:
+    """Return a name as code, or escaped where it holds what ends code or a table's cell."""
+    return f"`{text}`" if text and not re.search(r"[`|\x00-\x1f]", text) else escape(text)
+
+
 def _figure(figures: Mapping[str, Figure], name: str, folder: str) -> Verbatim:
     if name not in figures:
         return Verbatim("")
@@ -61,4 +75,6 @@ def _printed(value: object) -> str:
         return value
     if value is None:
         return "–"
+    if isinstance(value, Identifier):
+        return _code(value)
     return escape(value.text if isinstance(value, Quantity) else str(value))

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from model_profiling.analysis import highlights
 from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
-from model_profiling.report.comparing import SUMMARY
-from model_profiling.report.load import RunData
+from model_profiling.report.load import SUMMARY, RunData
 from model_profiling.report.naming import Naming, count, listed
 from model_profiling.report.rounding import quantity
 from model_profiling.report.view import Note, Sentence
@@ -21,7 +20,7 @@ def notes(run: RunData, naming: Naming) -> tuple[Note, ...]:
     """Return the notes of a run, warnings first."""
     found = [*_unfinished(run), *_agreements(run, naming), *_void(run, naming), *_outliers(run, naming),
              *_drift(run, naming), *_unmapped(run, naming), *_not_compared(run, naming), *_masking(run, naming),
-             *_tracer(run), *_outside(run), *_noise_floor(run), *_adaptive(run)]
+             *_tracer(run), *_noise_floor(run), *_adaptive(run)]
     order = {"warn": 0, "good": 1, "info": 2}
     return tuple(sorted(found, key=lambda note: order[note.tone]))
 
@@ -146,18 +145,6 @@ def _tracer(run: RunData) -> Iterator[Note]:
     else:
         yield Note("info", "No traces", (("This run recorded no operator times (traced_runs is 0, or the runner wrote "
                                           "no trace), so the report has latencies only.",),))
-
-
-def _outside(run: RunData) -> Iterator[Note]:
-    held = ((run.export or {}).get("delegation") or {}).get("not_delegated") or ()
-    told: list[Sentence] = []
-    for entry in held[:_MOST_NAMED]:
-        place = f" ({entry['source']})" if entry.get("source") else ""
-        hint = f" {entry['hint']}." if entry.get("hint") else ""
-        times = f", {entry['count']} times" if entry["count"] > 1 else ""
-        told.append((f"{entry['operator']}{times}{place}: {entry['reason']}.{hint}",))
-    if told:
-        yield Note("info", "Operators that stayed outside XNNPACK", tuple(told))
 
 
 def _noise_floor(run: RunData) -> Iterator[Note]:

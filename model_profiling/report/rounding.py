@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Decimal places never exceeded: milliseconds down to the microsecond, which is what
@@ -20,13 +21,15 @@ class Quantity:
     """A number as printed, the number it came from, and where that stands.
 
     `text` has no unit. `path` is ``<file of the run directory>#<JSON pointer>``, so that
-    a reader, or a test, can look the raw number up; `places` says how it was rounded.
+    a reader, or a test, can look the raw number up; in a CSV table the pointer is
+    ``/<row>/<column>``. `text` is `raw` over `scale` with `places` decimals.
     """
 
     text: str
     raw: float
     path: str
     places: int
+    scale: float = 1.0
 
 
 def places_for(half_width: float | None, value: float) -> int:
@@ -71,9 +74,20 @@ def fixed(value: float, places: int) -> str:
     return text.lstrip("-") if not text.strip("-0.,") else text
 
 
-def quantity(value: float, path: str, places: int) -> Quantity:
-    """Return `value` rounded to `places` decimals."""
-    return Quantity(fixed(value, places), value, path, places)
+def quantity(value: float, path: str, places: int, scale: float = 1.0) -> Quantity:
+    """Return `value`, in units of `scale`, rounded to `places` decimals."""
+    return Quantity(fixed(value / scale, places), value, path, places, scale)
+
+
+def ratio_with_interval(value: float, interval: Sequence[float] | None,
+                        path: str) -> tuple[Quantity, Quantity | None, Quantity | None]:
+    """Return a ratio and its interval's ends, which stand at `path`/speedup and `path`/ci95."""
+    if interval is None:
+        return quantity(value, f"{path}/speedup", places_for(None, value)), None, None
+    low, high = interval
+    places = ratio_places(low, value, high)
+    return (quantity(value, f"{path}/speedup", places), quantity(low, f"{path}/ci95/0", places),
+            quantity(high, f"{path}/ci95/1", places))
 
 
 def probability(value: float, path: str) -> Quantity:

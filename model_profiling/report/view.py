@@ -15,6 +15,10 @@ from model_profiling.report.rounding import Quantity
 Sentence = tuple["str | Quantity", ...]
 
 
+class Identifier(str):
+    """A name from the model or its source, shown as it is: no word, and no number of a measurement."""
+
+
 def plain(sentence: Sentence) -> str:
     """Return a sentence as plain text."""
     return "".join(part if isinstance(part, str) else part.text for part in sentence)
@@ -73,7 +77,7 @@ class CategoryRow:
 
 @dataclass(frozen=True)
 class OperatorRow:
-    """One operator's time in one execution, before and after."""
+    """One operator's time in one execution in ms, before and after; `verdict` is "" where there is none."""
 
     name: str
     category: str
@@ -82,7 +86,45 @@ class OperatorRow:
     baseline: Quantity | None
     candidate: Quantity | None
     speedup: Quantity | None
-    slower: bool
+    low: Quantity | None
+    high: Quantity | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer's time in one execution in us, before and after, and what it computes.
+
+    `name` is its module's path, or what it does where no path is known (`detail` is then "").
+    """
+
+    position: int
+    number: Identifier
+    name: Identifier
+    detail: str
+    multiply_adds: Quantity | None
+    baseline: Quantity | None
+    candidate: Quantity | None
+    baseline_gflops: Quantity | None
+    candidate_gflops: Quantity | None
+    speedup: Quantity | None
+    low: Quantity | None
+    high: Quantity | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class OutsideRow:
+    """Operators of one kind that stayed outside XNNPACK, why, and their time in us, before and after."""
+
+    operator: Identifier
+    count: int
+    module: Identifier
+    source: Identifier
+    reason: str
+    hint: str
+    baseline: Quantity | None
+    candidate: Quantity | None
 
 
 @dataclass(frozen=True)
@@ -105,6 +147,8 @@ class Breakdown:
     categories: tuple[CategoryRow, ...]
     placement: tuple[CategoryRow, ...]
     operators: tuple[OperatorRow, ...]
+    layers: tuple[LayerRow, ...]
+    not_attributed: Sentence
     slower: tuple[Sentence, ...]
 
 
@@ -127,6 +171,32 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class ThreadRow:
+    """One thread count of one comparison; `resolved` says what ran where that is not what was asked for."""
+
+    threads: int
+    resolved: str
+    baseline: Quantity
+    candidate: Quantity
+    speedup: Quantity
+    low: Quantity | None
+    high: Quantity | None
+    word: str
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """One comparison over several thread counts, and in words what threads bring."""
+
+    baseline_side: str
+    candidate_side: str
+    baseline_series: int
+    candidate_series: int
+    rows: tuple[ThreadRow, ...]
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
 class Note:
     """Something to know before trusting the numbers. `tone`: "good", "info" or "warn"."""
 
@@ -146,6 +216,9 @@ class View:
     switched: tuple[str, ...]
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
+    scaling: tuple[Scaling, ...]
+    outside: tuple[OutsideRow, ...]
+    outside_costs: Comparison | None
     notes: tuple[Note, ...]
     machine: tuple[tuple[str, str], ...]
     model_facts: tuple[tuple[str, str], ...]

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What threads bring: each comparison over the thread counts it was made at, in a table and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from model_profiling.report.comparing import median
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming, count, listed
+from model_profiling.report.rounding import Quantity, places_for, quantity
+from model_profiling.report.view import Comparison, Scaling, Sentence, ThreadRow
+
+
+def scaling(run: RunData, naming: Naming, comparisons: Sequence[Comparison]) -> tuple[Scaling, ...]:
+    """Return one entry for each two experiments that were compared at several thread counts."""
+    found = []
+    for names in dict.fromkeys((c.baseline, c.candidate) for c in comparisons):
+        held = sorted((c for c in comparisons if (c.baseline, c.candidate) == names), key=lambda c: c.threads)
+        if len(held) > 1:
+            found.append(Scaling(
+                held[0].baseline_side, held[0].candidate_side, held[0].baseline_series, held[0].candidate_series,
+                tuple(_row(run, c) for c in held),
+                tuple(_words(run, naming, name, [c.threads for c in held]) for name in names)))
+    return tuple(found)
+
+
+def _row(run: RunData, c: Comparison) -> ThreadRow:
+    verdict = c.verdict
+    return ThreadRow(c.threads, _resolved(run, c), median(run, c.baseline, c.threads), median(run, c.candidate, c.threads),
+                     verdict.speedup, verdict.low, verdict.high, verdict.badge)
+
+
+def _resolved(run: RunData, c: Comparison) -> str:
+    """Return how many threads the runtime used, as it reported them; "" where it did not."""
+    seen = {launch.threads_resolved for launch in run.launches
+            if launch.threads == c.threads and launch.experiment in (c.baseline, c.candidate)} - {None}
+    return listed([str(number) for number in sorted(seen)])
+
+
+def _words(run: RunData, naming: Naming, experiment: str, threads: Sequence[int]) -> Sentence:
+    """Say how latency changes from the fewest threads to each further count."""
+    first, start = median(run, experiment, threads[0]), f"{naming.under(experiment)}, "
+    words: list[str | Quantity] = [start[:1].upper() + start[1:]]
+    for position, number in enumerate(threads[1:]):
+        then = median(run, experiment, number)
+        # Of the two latencies, each with its own digits, the coarser decides.
+        spread = max(0.5 * 10.0**-q.places / q.raw for q in (first, then))
+        ratio = first.raw / then.raw
+        factor = quantity(ratio, f"{first.path},{then.path}|ratio", min(places_for(spread * ratio, ratio), 2))
+        words += ["; " if position else "", f"{count(number, 'thread')} {'are' if number > 1 else 'is'} ", factor,
+                  f" times as fast as {threads[0]}" if position == 0 else " times"]
+    return (*words, ".")
