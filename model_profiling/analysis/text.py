@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from model_profiling.console import say
 from model_profiling.errors import one_line
+from model_profiling.rounding import fixed, places_for, ratio_places
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,15 @@ def percent(value: float | None) -> str:
 def speedup_sentence(entry: Mapping, quick: bool) -> str:
     """Say in one sentence what a comparison of the summary came to."""
     threads = f", {_threads(entry['threads'])}" if entry["threads"] != "" else ""
-    head = f"{entry['candidate']} against {entry['baseline']}{threads}: {entry['speedup']:.3f}x"
+    ends = entry["ci95"] or (None, None)
+    places = places_for(None, entry["speedup"]) if entry["ci95"] is None else ratio_places(
+        ends[0], entry["speedup"], ends[1])
+    head = f"{entry['candidate']} against {entry['baseline']}{threads}: {fixed(entry['speedup'], places)}x"
     pairs = f"{entry['pairs']} pair{'' if entry['pairs'] == 1 else 's'}"
     interval = f"no interval from {pairs}" if entry["pairs"] else "medians; the launches are not paired"
     if entry["ci95"] is not None:
-        low, high = entry["ci95"]
-        interval = f"95 % interval {low:.3f} to {high:.3f} from {pairs}"
+        low, high = (fixed(end, places) for end in ends)
+        interval = f"95 % interval {low} to {high} from {pairs}"
     return f"{head} ({interval}): {'quick: no verdict' if quick else entry['verdict']}"
 
 
