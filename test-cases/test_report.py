@@ -172,8 +172,8 @@ def test_rounding_stays_within_the_spread(value: float, relative: float) -> None
     if 0 < places < rounding.MAX_PLACES:
         last = 10.0**-places
         # No more than two uncertain digits, and the digits left out are smaller than the spread.
-        assert half_width < 10 * rounding.TWO_DIGITS_BELOW * last * 1.001 or printed < 10 * last
-        assert last <= half_width * 1.001 or printed < 10 * last
+        assert half_width < 10 * rounding.TWO_DIGITS_BELOW * last * 1.001 or value < 10 * last
+        assert last <= half_width * 1.001 or value < 10 * last
 
 
 @given(st.floats(0.05, 20), st.floats(1.0001, 8))
