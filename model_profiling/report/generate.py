@@ -56,6 +56,11 @@ def generate_report(directory: RunDirectory, out: Path | None = None, title: str
     return Outcome(tuple(files), tuple(map(verdict_sentence, view.comparisons)))
 
 
+def verdict_sentences(directory: RunDirectory) -> tuple[str, ...]:
+    """Return the results of an analyzed run, one line a comparison; raises as `generate_report`."""
+    return tuple(map(verdict_sentence, build_view(read_run(directory), str(directory.root)).comparisons))
+
+
 def verdict_sentence(comparison: Comparison) -> str:
     """Return one comparison's result in one line, for the screen."""
     verdict = comparison.verdict

@@ -8,14 +8,14 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.console import say
 from model_profiling.errors import KitError, MeasurementError, UserError
-from model_profiling.files import make_folder, read_json, write_text
+from model_profiling.files import make_folder, write_text
+from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.processes import ChildResult, run_child
 
 DEFAULT_MODEL = "toy_cnn"
@@ -128,24 +128,14 @@ def _waiting(label: str):
 
 
 def _conclude(run: Path, seconds: float) -> None:
-    summary = read_json(run / "analysis_summary.json", "analysis summary")
+    from model_profiling.report.generate import verdict_sentences
+
     say()
-    for comparison in summary["comparisons"]:
-        say(headline(summary["feature"], comparison))
+    for sentence in verdict_sentences(RunDirectory(run)):
+        say(sentence)
     say()
     for name, what in (("report.html", "the report"), ("report.md", "the same as Markdown"),
                        ("timeline.json", "every operator on a timeline: open it in ui.perfetto.dev")):
         if (run / name).is_file():
             say(f"  {run / name}  {what}")
     say(f"passed in {seconds:.0f} s")
-
-
-def headline(label: str, comparison: Mapping[str, object]) -> str:
-    """Return the speed-up as one sentence: the ratio, its 95 % interval, the verdict."""
-    ratio, interval = f"{comparison['speedup']:.2f}x", ""
-    if comparison["ci95"] is not None:
-        low, high = comparison["ci95"]
-        interval = f" [{low:.2f}, {high:.2f}]"
-    verdict = comparison["verdict"]
-    told = "quick: no verdict" if verdict == "no verdict" else verdict
-    return f"{label} on is {ratio}{interval} as fast as off ({comparison['pairs']} pairs of launches; {told})"
