@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_profiling.export.artifacts import ArtifactPaths
+
 ROOT = Path(__file__).resolve().parents[1]
 EXPORT_MODEL = ROOT / "model_profiling" / "export" / "export_model.py"
 KIT_MODELS = ("toy_cnn", "toy_transformer", "mobilenet_v3_small")
@@ -21,25 +23,23 @@ EXPORT_TIMEOUT_S = 300  # MobileNetV3-Small in int8 takes 24 s on two quiet core
 
 @dataclass(frozen=True)
 class ExportRun:
-    """One run of the export command and the files it should have left."""
+    """One successful run of the export command: what it printed, and the files it left."""
 
-    returncode: int
     stdout: str
     stderr: str
-    outdir: Path
-    stem: str
+    paths: ArtifactPaths
 
     @property
     def pte(self) -> Path:
-        return self.outdir / f"{self.stem}.pte"
+        return self.paths.pte
 
     @property
     def etrecord(self) -> Path:
-        return self.outdir / f"{self.stem}.etrecord"
+        return self.paths.etrecord
 
     @property
     def sidecar(self) -> dict:
-        return json.loads((self.outdir / f"{self.stem}.json").read_text(encoding="utf-8"))
+        return json.loads(self.paths.sidecar.read_text(encoding="utf-8"))
 
 
 def run_command(*arguments: str | os.PathLike[str], cwd: Path | None = None,
@@ -54,7 +54,7 @@ def export(model: str, dtype: str, outdir: Path, *arguments: str) -> ExportRun:
     """Export `model` in `dtype` into `outdir`; fail the test that asked where the command fails."""
     run = run_command("--model", model, "--dtype", dtype, "--outdir", outdir, *arguments)
     assert run.returncode == 0, f"exporting {model} in {dtype} exited with {run.returncode}:\n{run.stdout}\n{run.stderr}"
-    return ExportRun(run.returncode, run.stdout, run.stderr, outdir, f"{model}_xnnpack_{dtype}")
+    return ExportRun(run.stdout, run.stderr, ArtifactPaths(outdir, model, "xnnpack", dtype))
 
 
 class SharedExports:
