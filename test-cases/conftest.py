@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support_browser import browser, open_page  # noqa: F401  (fixtures of every test of pages)
 from support_export import SharedExports
 
 REPOSITORY = Path(__file__).resolve().parents[1]

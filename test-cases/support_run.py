@@ -41,6 +41,12 @@ def rich_run(folder: Path, model: Path) -> Path:
     )
 
 
+def deep_run(folder: Path, model: Path) -> Path:
+    """Return a run of a model with more layers than a report shows at once."""
+    return make_run(folder, model, pairs=6,
+                    experiments=[arm("on", [1]), arm("off", [1], disable_cpu_features="auto")])
+
+
 def bare_run(folder: Path, model: Path) -> Path:
     """Return a run of one pair without traces, of a model whose name is markup."""
     return make_run(

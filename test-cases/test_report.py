@@ -11,28 +11,29 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-import html5lib
 import pytest
 from conftest import kit
 from hypothesis import given
 from hypothesis import strategies as st
-from support_browser import accessibility_problems, browser, open_page  # noqa: F401  (fixtures)
-from support_run import HOSTILE_NAME, bare_run, lone_run, rich_run
+from support_browser import accessibility_problems
+from support_numbers import SVG, XHTML, check_numbers, layer_tables, numbers_of, parse_page, text_of
+from support_run import HOSTILE_NAME, bare_run, deep_run, lone_run, rich_run
 
+from model_profiling import rounding
+from model_profiling.analysis.parts import MIN_PART_US
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report import rounding
+from model_profiling.report.html import MOST_LAYERS
 
-XHTML = "{http://www.w3.org/1999/xhtml}"
-SVG = "{http://www.w3.org/2000/svg}"
-RUNS = ("toy", "rich", "bare", "lone")
+RUNS = ("toy", "deep", "rich", "bare", "lone")
 
 
 @pytest.fixture(scope="session")
-def runs(toy: Path, toy_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Run directories with their reports: an ordinary one and three unusual ones."""
+def runs(exported, toy: Path, toy_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Run directories with their reports: an ordinary one, one of many layers, and three unusual ones."""
     folder = tmp_path_factory.mktemp("report_runs")
     made = {"rich": rich_run(folder / "rich", toy), "bare": bare_run(folder / "bare", toy),
-            "lone": lone_run(folder / "lone", toy), "toy": folder / "toy" / "run"}
+            "lone": lone_run(folder / "lone", toy), "toy": folder / "toy" / "run",
+            "deep": deep_run(folder / "deep", exported("toy_transformer", "fp32"))}
     shutil.copytree(toy_run, made["toy"])
     for run in made.values():
         kit("scripts/generate_report.py", "--run-dir", run).ok()
@@ -50,12 +51,7 @@ def toy_copy(runs: dict[str, Path], tmp_path: Path) -> Path:
 
 
 def parsed(run: Path) -> ElementTree.Element:
-    """Return a report's HTML; the strict parser refuses what a browser would repair in silence."""
-    return html5lib.HTMLParser(strict=True).parse((run / "report.html").read_text(encoding="utf-8"))
-
-
-def text_of(element: ElementTree.Element) -> str:
-    return "".join(element.itertext())
+    return parse_page(run / "report.html")
 
 
 def words(run: Path) -> dict[str, str]:
@@ -63,44 +59,17 @@ def words(run: Path) -> dict[str, str]:
     return {"HTML": text_of(parsed(run)), "Markdown": (run / "report.md").read_text(encoding="utf-8")}
 
 
-def raw_number(run: Path, path: str) -> float:
-    """Return the unrounded number that a printed one says it comes from."""
-    path, _, function = path.partition("|")
-    values = [_at(run, part) for part in path.split(",")]
-    if function == "ratio":
-        return values[0] / values[1]
-    if function == "share":
-        siblings = _at(run, path.rpartition("/")[0])
-        return 100 * values[0] / sum(siblings.values())
-    return values[0]
-
-
-def _at(run: Path, path: str) -> object:
-    file, _, pointer = path.partition("#")
-    value = json.loads((run / file).read_text())
-    for key in pointer.split("/")[1:]:
-        key = key.replace("~1", "/").replace("~0", "~")
-        value = value[int(key)] if isinstance(value, list) else value[key]
-    return value
-
-
 def printed_numbers(run: Path) -> list[tuple[str, str, int]]:
-    return [(text_of(e), e.get("data-path"), int(e.get("data-places"))) for e in parsed(run).iter(f"{XHTML}span")
-            if e.get("data-path")]
+    return [(number.text, number.path, number.places) for number in numbers_of(parsed(run))]
 
 
 # Numbers
 
 
 def test_every_number_is_the_analysis_s_own(run: Path) -> None:
-    numbers = printed_numbers(run)
+    numbers = numbers_of(parsed(run))
     assert len(numbers) >= 10
-    for text, path, places in numbers:
-        raw = raw_number(run, path)
-        if text.startswith("<"):
-            assert raw < float(text[1:]), path
-        else:
-            assert text == rounding.fixed(raw, places), path
+    check_numbers(run, numbers)
 
 
 def test_no_measured_number_is_printed_without_its_source(run: Path) -> None:
@@ -108,7 +77,8 @@ def test_no_measured_number_is_printed_without_its_source(run: Path) -> None:
     loose = []
 
     def walk(element: ElementTree.Element) -> None:
-        skipped = element.get("data-path") or element.get("id") in ("trust", "setup", "reproduce")
+        named = element.get("translate") == "no"  # a name from the model
+        skipped = named or element.get("data-path") or element.get("id") in ("trust", "setup", "reproduce")
         if skipped or element.tag in (f"{XHTML}head", f"{XHTML}header", f"{XHTML}script", f"{SVG}svg"):
             return
         loose.append(element.text or "")
@@ -138,19 +108,24 @@ def test_the_summary_s_main_numbers_are_all_there(run: Path) -> None:
 
 
 def test_markdown_prints_the_same_numbers_as_html(run: Path) -> None:
-    markdown = (run / "report.md").read_text()
-    for text, _, _ in printed_numbers(run):
-        assert text.replace("<", "\\<") in markdown
+    markdown, page = (run / "report.md").read_text(), parsed(run)
+    folded = {number.path for element in page.iter(f"{XHTML}details") if element.get("class") == "more"
+              for number in numbers_of(element)}
+    for number in numbers_of(page):
+        assert number.path in folded or number.text.replace("<", "\\<") in markdown
     known = {text for text, _, _ in printed_numbers(run)}
-    measured = markdown[:markdown.index("## Before you trust")].splitlines()[3:]
-    shown = re.findall(r"\d+\.\d+", "\n".join(measured))
+    measured = "\n".join(markdown[:markdown.index("## Before you trust")].splitlines()[3:])
+    # Names in code and descriptions of figures hold digits of the model's own.
+    shown = re.findall(r"\d+\.\d+", re.sub(r"`[^`\n]*`|^!\[.*", "", measured, flags=re.MULTILINE))
     assert shown and set(shown) <= {number for text in known for number in re.findall(r"\d+\.\d+", text)}
 
 
 def test_figures_print_the_same_numbers_as_the_tables(run: Path) -> None:
     known = {number for text, _, _ in printed_numbers(run) for number in re.findall(r"\d+\.\d+", text)}
+    names = {name for row in layer_tables(run) for name in (row["module"], row["detail"])}
     for file in (run / "figures").glob("*.svg"):
-        shown = {n for e in ElementTree.parse(file).iter(f"{SVG}text") for n in re.findall(r"\d+\.\d+", e.text)}
+        shown = {n for e in ElementTree.parse(file).iter(f"{SVG}text") if e.text not in names and "…" not in e.text
+                 for n in re.findall(r"\d+\.\d+", e.text)}
         assert shown <= known, file.name
 
 
@@ -243,6 +218,160 @@ def test_void_launches_are_told(toy_copy: Path) -> None:
         assert f"Pair {plain['pair'] + 1}" in text and "CPU probe took 1.31 times its baseline" in text
 
 
+def test_disturbed_pairs_that_were_made_again_are_told(toy_copy: Path) -> None:
+    lines = (toy_copy / "launches.jsonl").read_text().splitlines()
+    pair = [json.loads(line) for line in lines if json.loads(line)["pair"] == 1]
+    void = [json.dumps({**launch, "void": "CPU probe took 1.31 times its baseline"}) for launch in pair]
+    again = [json.dumps({**launch, "attempt": 1}) for launch in pair]
+    others = [line for line in lines if json.loads(line)["pair"] != 1]
+    (toy_copy / "launches.jsonl").write_text("\n".join([*others, *void, *again]) + "\n")
+    report_anew(toy_copy)
+    for text in words(toy_copy).values():
+        assert f"{len(void)} launches of {len(lines) + len(void)} did not count" in text
+        assert "1 pair was made again and counts." in text
+
+
+def test_an_adaptive_number_of_pairs_is_told(toy_copy: Path) -> None:
+    directory = RunDirectory(toy_copy)
+    directory.write_manifest({**directory.read_manifest(), "precision_percent": 1.5})
+    kit("scripts/generate_report.py", "--run-dir", toy_copy).ok()
+    pairs = json.loads((toy_copy / "analysis_summary.json").read_text())["comparisons"][0]["pairs"]
+    for text in words(toy_copy).values():
+        assert "The number of pairs was adaptive" in text and "under 1.5 %" in text
+        assert f"1 thread: {pairs} pairs." in text
+
+
+def test_drift_and_outliers_are_told_and_kept(toy_copy: Path) -> None:
+    lines = [json.loads(line) for line in (toy_copy / "launches.jsonl").read_text().splitlines()]
+    for line in lines:
+        factor = (1 + 0.02 * line["index"]) * (9 if line["pair"] == 3 else 1)
+        line["latency_ns"] = [round(time * factor) for time in line["latency_ns"]]
+    (toy_copy / "launches.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    report_anew(toy_copy)
+    metrics = json.loads((toy_copy / "metrics.json").read_text())["experiments"]
+    assert all(len(entry["1"]["launches"]) == 6 for entry in metrics.values())
+    for text in words(toy_copy).values():
+        assert "The machine drifted" in text and "Outlying launches" in text and "pair 4: " in text
+
+
+def report_anew(run: Path) -> None:
+    kit("scripts/analyze_results.py", "--run-dir", run, "--quiet").ok()
+    kit("scripts/generate_report.py", "--run-dir", run).ok()
+
+
+# Operators, layers, threads
+
+
+def cells(row: ElementTree.Element) -> list[str]:
+    return [text_of(cell).strip() for cell in row]
+
+
+def rows_of(page: ElementTree.Element, label: str) -> list[ElementTree.Element]:
+    """Return the body rows of the tables whose label begins so."""
+    return [row for region in page.iter(f"{XHTML}div") if (region.get("aria-label") or "").startswith(label)
+            for body in region.iter(f"{XHTML}tbody") for row in body.iter(f"{XHTML}tr")]
+
+
+@pytest.mark.parametrize("name", ["toy", "deep", "rich"])
+def test_every_layer_is_ranked_with_its_module_and_verdict(runs: dict[str, Path], name: str) -> None:
+    page = parsed(runs[name])
+    for entry in json.loads((runs[name] / "analysis_summary.json").read_text())["comparisons"][:1]:
+        shown = rows_of(page, "Layers, ")[:MOST_LAYERS] + rows_of(page, "Further layers, ")
+        shown = shown[:len(entry["layers"])]
+        by_number = {layer["layer"].partition(" ")[0]: layer for layer in entry["layers"]}
+        assert [cells(row)[0] for row in shown] != sorted(by_number) and {cells(row)[0] for row in shown} == set(by_number)
+        longest = [max(by_number[cells(row)[0]][f"{side}_us"] for side in ("baseline", "candidate")) for row in shown]
+        assert longest == sorted(longest, reverse=True)
+        modules = {row["layer"]: (row["module"], row["detail"]) for row in layer_tables(runs[name])}
+        for row in shown:
+            layer = by_number[cells(row)[0]]
+            module, detail = modules[layer["layer"]]
+            assert module in cells(row)[1] and detail in cells(row)[1]
+            short = min(layer["baseline_us"], layer["candidate_us"]) < MIN_PART_US
+            assert bool(numbers_of(row[7])) == (not short and layer["speedup"] is not None)
+            assert (cells(row)[8] == "–none") == (layer["verdict"] == "no verdict")
+            assert layer["verdict"] in (cells(row)[8], "no verdict")
+
+
+def test_what_no_layer_accounts_for_is_shown(toy_copy: Path) -> None:
+    edit_summary(toy_copy, lambda summary: summary["experiments"]["on"]["1"].update(attributed_percent=91.25))
+    for text in words(toy_copy).values():
+        assert "could not be tied to a layer" in text and "8.8 % with" in text.replace("\u00a0", " ")
+    check_numbers(toy_copy, numbers_of(parsed(toy_copy)))
+
+
+def edit_summary(run: Path, change) -> None:
+    """Change the analysis summary as another measurement would have, and report on it."""
+    file = run / "analysis_summary.json"
+    summary = json.loads(file.read_text())
+    change(summary)
+    file.write_text(json.dumps(summary))
+    kit("scripts/generate_report.py", "--run-dir", run).ok()
+
+
+def test_operators_and_layers_that_got_slower_are_named_beside_the_verdict(toy_copy: Path) -> None:
+    found = {}
+
+    def slow_down(summary: dict) -> None:
+        entry = summary["comparisons"][0]
+        for kind in ("operators", "layers"):
+            part = next(part for part in entry[kind] if part["speedup"] is not None and (part.get("multiply_adds") or kind == "operators"))
+            part |= {"verdict": "slower", "speedup": 0.5, "ci95": [0.45, 0.55], "p_value": 0.001}
+            found[kind] = part.get("name") or part["layer"].split(" ")[1]
+        entry["operators"][0]["slower"] = True
+
+    edit_summary(toy_copy, slow_down)
+    verdict = text_of(next(e for e in parsed(toy_copy).iter(f"{XHTML}div") if e.get("id") == "verdict"))
+    for text in (verdict, (toy_copy / "report.md").read_text().replace("`", "")):
+        assert f"Operator {found['operators']} got slower: " in text
+        assert re.search(rf"Layer {re.escape(found['layers'])} \([^)]*\) got slower: ", text)
+
+
+def test_few_pairs_name_nothing_slower(runs: dict[str, Path]) -> None:
+    for text in words(runs["rich"]).values():
+        assert "Which operators or layers got slower cannot be told from 4 pairs." in text
+        assert "got slower: " not in text
+
+
+def test_operators_outside_xnnpack_have_a_reason_and_a_cost(runs: dict[str, Path], tmp_path: Path) -> None:
+    run = runs["deep"]
+    record = json.loads(Path(json.loads((run / "manifest.json").read_text())["model"]["path"]).with_suffix(".json").read_text())
+    entry = json.loads((run / "analysis_summary.json").read_text())["comparisons"][0]
+    outside = [layer for layer in entry["layers"] if layer["layer"].split(" ")[0].isdigit()]
+    shown = rows_of(parsed(run), "Operators outside")
+    assert len(shown) == len(record["delegation"]["not_delegated"])
+    costs = [number.path for row in shown for number in numbers_of(row) if "baseline_us" in number.path]
+    assert sum(len(path.split(",")) for path in costs) == len(outside)
+    for rejected in record["delegation"]["not_delegated"]:
+        row = next(row for row in shown if rejected["operator"] in cells(row)[0] and rejected["source"] in cells(row)[0])
+        assert rejected["module"] in cells(row)[0] and rejected["reason"] in cells(row)[4]
+        assert cells(row)[1] == str(rejected["count"]) and numbers_of(row[2]) and numbers_of(row[3])
+
+
+def test_without_the_export_s_record_costs_remain(runs: dict[str, Path], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(runs["deep"], tmp_path / "run"))
+    directory = RunDirectory(run)
+    manifest = directory.read_manifest()
+    directory.write_manifest({**manifest, "model": {**manifest["model"], "path": str(tmp_path / "gone.pte")}})
+    kit("scripts/generate_report.py", "--run-dir", run).ok()
+    shown = rows_of(parsed(run), "Operators outside")
+    assert shown and all("not recorded" in cells(row)[4] and numbers_of(row[2]) for row in shown)
+
+
+def test_threads_are_compared_in_a_table_and_in_words(runs: dict[str, Path]) -> None:
+    page, summary = parsed(runs["rich"]), json.loads((runs["rich"] / "analysis_summary.json").read_text())
+    launches = RunDirectory(runs["rich"]).read_launches()
+    shown = rows_of(page, "Threads, ")
+    assert len(shown) == len(summary["comparisons"])
+    for row in shown:
+        asked = int(cells(row)[0])
+        assert cells(row)[1] == str({launch.threads_resolved for launch in launches if launch.threads == asked}.pop())
+        assert len(numbers_of(row)) == 5
+    for text in words(runs["rich"]).values():
+        assert len(re.findall(r"In without[^.]*, 2 threads are [\d.]+ times as fast as 1\.", text)) == 2
+    assert "Threads: " not in text_of(parsed(runs["toy"]))
+
+
 # One file, well formed, safe
 
 
@@ -266,7 +395,7 @@ def test_ids_are_unique_and_links_lead_somewhere(run: Path) -> None:
     assert targets | labels <= set(ids)
 
 
-def test_a_name_that_is_markup_stays_a_name(runs: dict[str, Path], open_page) -> None:  # noqa: F811
+def test_a_name_that_is_markup_stays_a_name(runs: dict[str, Path], open_page) -> None:
     from markdown_it import MarkdownIt
 
     page = parsed(runs["bare"])
@@ -310,7 +439,7 @@ def test_figures_describe_themselves_and_follow_the_color_scheme(run: Path) -> N
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_and_is_accessible(run: Path, width: int, scheme: str, open_page, tmp_path: Path) -> None:  # noqa: F811
+def test_the_page_fits_and_is_accessible(run: Path, width: int, scheme: str, open_page, tmp_path: Path) -> None:
     with open_page(run / "report.html", width, scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == width
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -325,7 +454,7 @@ def test_the_page_fits_and_is_accessible(run: Path, width: int, scheme: str, ope
         assert accessibility_problems(page) == []
 
 
-def test_no_text_of_a_figure_is_cut_off(run: Path, open_page) -> None:  # noqa: F811
+def test_no_text_of_a_figure_is_cut_off(run: Path, open_page) -> None:
     for width in (390, 1280):
         with open_page(run / "report.html", width) as page:
             cut = page.evaluate("""[...document.querySelectorAll('figure svg')].flatMap((svg) => {
@@ -338,7 +467,7 @@ def test_no_text_of_a_figure_is_cut_off(run: Path, open_page) -> None:  # noqa: 
             assert cut == []
 
 
-def test_tables_sort_by_a_click(runs: dict[str, Path], open_page) -> None:  # noqa: F811
+def test_tables_sort_by_a_click(runs: dict[str, Path], open_page) -> None:
     column = "[...document.querySelectorAll('[aria-label^=Operators] tbody tr')].map((row) => row.cells[4].dataset.raw)"
     with open_page(runs["toy"] / "report.html") as page:
         heading = page.locator("[aria-label^=Operators] th").nth(4)
@@ -351,7 +480,31 @@ def test_tables_sort_by_a_click(runs: dict[str, Path], open_page) -> None:  # no
         assert heading.get_attribute("aria-sort") is None
 
 
-def test_printing_uses_dark_ink_on_white(runs: dict[str, Path], open_page) -> None:  # noqa: F811
+def test_folded_tables_sort_with_the_first(runs: dict[str, Path], open_page) -> None:
+    column = "(label) => [...document.querySelectorAll(`[aria-label^=\"${label}\"] tbody tr`)].map((r) => r.cells[3].dataset.raw)"
+    with open_page(runs["deep"] / "report.html") as page:
+        counts = [len(page.evaluate(column, label)) for label in ("Layers,", "Further layers,")]
+        assert counts[0] == MOST_LAYERS and counts[1] > 0
+        page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        heading = page.locator("[aria-label^='Further layers,'] th").nth(3)
+        for sign in (-1, 1):
+            heading.locator("button").click()
+            values = [page.evaluate(column, label) for label in ("Layers,", "Further layers,")]
+            assert list(map(len, values)) == counts
+            numbers = [sign * float(value) for value in sum(values, []) if value]
+            assert numbers == sorted(numbers)
+            assert page.locator("[aria-label^='Layers,'] th").nth(3).get_attribute("aria-sort") == heading.get_attribute("aria-sort")
+
+
+@pytest.mark.parametrize("name", ["toy", "deep"])
+def test_no_table_scrolls_sideways_on_a_desktop(runs: dict[str, Path], name: str, open_page) -> None:
+    with open_page(runs[name] / "report.html", 1280) as page:
+        page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        assert page.evaluate("[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1)"
+                             ".map((e) => e.getAttribute('aria-label'))") == []
+
+
+def test_printing_uses_dark_ink_on_white(runs: dict[str, Path], open_page) -> None:
     with open_page(runs["toy"] / "report.html", scheme="dark") as page:
         page.emulate_media(media="print", color_scheme="dark")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -395,13 +548,22 @@ def test_the_timeline_keeps_what_was_recorded(runs: dict[str, Path]) -> None:
         (row["name"], float(row["duration_us"])) for row in rows)
 
 
+def test_operators_of_the_timeline_name_their_layers(run: Path) -> None:
+    known = {row["layer"] for row in layer_tables(run)}
+    events = [event for event in json.loads((run / "timeline.json").read_text())["traceEvents"] if event["ph"] == "X"]
+    operators = [event for event in events if event["cat"] != "container"]
+    assert {event["args"]["layer"] for event in operators} <= known
+    assert all(event["args"]["layer"] == "" for event in events if event["cat"] == "container")
+    assert bool(operators) == bool(known)
+
+
 # The command
 
 
 def test_one_file_instead_of_all(runs: dict[str, Path], tmp_path: Path) -> None:
     kit("scripts/generate_report.py", "--run-dir", runs["toy"], "--out", tmp_path / "x.html", "--title", "Mine & <yours>").ok()
     assert [file.name for file in tmp_path.iterdir()] == ["x.html"]
-    page = html5lib.HTMLParser(strict=True).parse((tmp_path / "x.html").read_text())
+    page = parse_page(tmp_path / "x.html")
     assert text_of(next(page.iter(f"{XHTML}h1"))) == "Mine & <yours>"
 
 
@@ -431,6 +593,8 @@ def test_a_run_without_analysis_is_refused(toy_copy: Path) -> None:
         (run / "analysis_summary.json").read_text().replace("toy_cnn_xnnpack_fp32", "another")),
     lambda run: (run / "launches.jsonl").write_text("nonsense\n"),
     lambda run: [file.write_text("a,b\n1,2\n") for file in run.glob("*/*_run0_timeline.csv")],
+    lambda run: [file.write_text("a,b\n1,2\n") for file in run.glob("*/*_layers.csv")],
+    lambda run: [file.write_text(file.read_text().replace(",1,1,", ",1,1,x")) for file in run.glob("*/*_layers.csv")],
 ])
 def test_a_damaged_run_gives_one_line_and_leaves_the_report(toy_copy: Path, damage) -> None:
     before = (toy_copy / "report.html").read_bytes()

@@ -80,12 +80,13 @@ def _speedups(view: View) -> Chart:
     for names in dict.fromkeys((c.baseline_side, c.candidate_side) for c in view.comparisons):
         held = [c for c in view.comparisons if (c.baseline_side, c.candidate_side) == names]
         for comparison in held:
-            rows.append(Row(comparison.candidate_side, count(comparison.threads, "thread"), (_ratio_bar(comparison),)))
+            rows.append(Row(comparison.candidate_side, count(comparison.threads, "thread"), (ratio_bar(comparison),)))
     told = "; ".join(f"{c.title}: {c.verdict.speedup.text}×" for c in view.comparisons)
     return Chart("speedup", f"Dot plot of the speed-up of each pair of launches. {told}.", tuple(rows))
 
 
-def _ratio_bar(comparison: Comparison) -> Bar:
+def ratio_bar(comparison: Comparison) -> Bar:
+    """Return a comparison's speed-up for `figures.intervals`: the estimate, its interval, its pairs."""
     verdict = comparison.verdict
     low, high = (q.raw if q else None for q in (verdict.low, verdict.high))
     interval = f" ({verdict.low.text} to {verdict.high.text})" if verdict.low else ""

@@ -41,7 +41,7 @@ def generate_report(directory: RunDirectory, out: Path | None = None, title: str
     ------
     UserError : no analyzed run, or a target that is neither HTML nor Markdown.
     """
-    kind = _kind(out) if out else None
+    kind = kind_of(out) if out else None
     run = read_run(directory)
     view = build_view(run, str(directory.root), title)
     figures = figures_of(view)
@@ -51,8 +51,8 @@ def generate_report(directory: RunDirectory, out: Path | None = None, title: str
         files = [write_text(out, render_html(view, figures))]
     else:
         folder = out.with_name(f"{out.stem}_figures")
-        markdown = render_markdown(view, figures, _as_link(folder.name))
-        files = [write_text(out, markdown), *_write_figures(folder, figures)]
+        markdown = render_markdown(view, figures, as_link(folder.name))
+        files = [write_text(out, markdown), *write_figures(folder, figures)]
     return Outcome(tuple(files), tuple(map(verdict_sentence, view.comparisons)))
 
 
@@ -71,7 +71,8 @@ def verdict_sentence(comparison: Comparison) -> str:
             f"{count(int(verdict.pairs.raw), 'pair')}, {count(comparison.threads, 'thread')}{word}.")
 
 
-def _kind(out: Path) -> str:
+def kind_of(out: Path) -> str:
+    """Return "html" or "markdown", or raise the `UserError` for another target."""
     if out.is_dir():
         raise UserError("the target is a folder", f"at {out} (--out)", "name a file ending in .html or .md")
     suffix = out.suffix.lower()
@@ -85,7 +86,7 @@ def _write_all(directory: RunDirectory, run: RunData, view: View, figures: Mappi
     html = render_html(view, figures)
     markdown = render_markdown(view, figures, directory.figures.name)
     timeline = _timeline(directory, run)
-    drawn = _write_figures(directory.figures, figures)
+    drawn = write_figures(directory.figures, figures)
     for stale in set(directory.figures.glob("*.svg")) - set(drawn):  # of an earlier report of this run
         with writing(stale):
             stale.unlink()
@@ -93,7 +94,8 @@ def _write_all(directory: RunDirectory, run: RunData, view: View, figures: Mappi
             write_json(directory.timeline_json, timeline), directory.figures]
 
 
-def _write_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+def write_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+    """Write each figure's wide version into `folder`."""
     return [write_text(folder / f"{name}.svg", figure.wide.file_text()) for name, figure in figures.items()]
 
 
@@ -110,7 +112,7 @@ def _timeline(directory: RunDirectory, run: RunData) -> dict[str, object]:
                                  "executorch": str(run.manifest["executorch"].get("version"))})
 
 
-def _as_link(folder: str) -> str:
+def as_link(folder: str) -> str:
     """Return a folder's name as a Markdown link's target may hold it."""
     from urllib.parse import quote
 

@@ -22,7 +22,13 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def render_html(view: View, figures: Mapping[str, Figure]) -> str:
-    """Return the report as HTML. Every value is escaped; only our own SVG and CSS are not."""
+    """Return the report as HTML."""
+    return render_page("report.html.j2", view=view, figures=figures, sections=_sections(view), most_layers=MOST_LAYERS,
+                       many=sum(c.breakdown is not None for c in view.comparisons) > 1)
+
+
+def render_page(template: str, **values: object) -> str:
+    """Return a page of ours. Every value is escaped; only our own SVG, CSS and script are not."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -35,11 +41,8 @@ def render_html(view: View, figures: Mapping[str, Figure]) -> str:
     environment.filters["breakable_path"] = _breakable_path
     environment.tests["identifier"] = lambda part: isinstance(part, Identifier)
     environment.globals["role"] = palette.series
-    template = environment.get_template("report.html.j2")
-    return template.render(
-        view=view, figures=figures, style=_style(), script=Markup(_own("report.js")), sections=_sections(view),
-        most_layers=MOST_LAYERS, many=sum(c.breakdown is not None for c in view.comparisons) > 1,
-    ) + "\n"
+    return environment.get_template(template).render(
+        style=_style(), script=Markup(_own("report.js")), **values) + "\n"
 
 
 def _breakable_path(path: str) -> Markup:

@@ -24,6 +24,12 @@ class Verbatim(str):
 
 def render_markdown(view: View, figures: Mapping[str, Figure], figure_folder: str) -> str:
     """Return the report as Markdown; `figure_folder` is where its figures lie, as seen from it."""
+    return render_text("report.md.j2", figures, figure_folder, view=view, most_layers=MOST_LAYERS,
+                       many=sum(c.breakdown is not None for c in view.comparisons) > 1)
+
+
+def render_text(template: str, figures: Mapping[str, Figure], figure_folder: str, **values: object) -> str:
+    """Return a Markdown file of ours, every value escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=False, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_printed,
@@ -33,8 +39,7 @@ def render_markdown(view: View, figures: Mapping[str, Figure], figure_folder: st
     environment.filters["sentence"] = lambda parts: Verbatim("".join(map(_printed, parts)))
     environment.filters["ratio"] = _ratio
     environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
-    text = environment.get_template("report.md.j2").render(
-        view=view, most_layers=MOST_LAYERS, many=sum(c.breakdown is not None for c in view.comparisons) > 1)
+    text = environment.get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from model_profiling.analysis import highlights
 from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
+from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS
+from model_profiling.pipeline.run_directory import Launch, newest_attempts
 from model_profiling.report.load import SUMMARY, RunData
 from model_profiling.report.naming import Naming, count, listed
-from model_profiling.report.rounding import quantity
+from model_profiling.report.rounding import pointer, quantity
 from model_profiling.report.view import Note, Sentence
 
 #: Void launches named one by one; launches.jsonl has all of them.
@@ -20,7 +22,7 @@ def notes(run: RunData, naming: Naming) -> tuple[Note, ...]:
     """Return the notes of a run, warnings first."""
     found = [*_unfinished(run), *_agreements(run, naming), *_void(run, naming), *_outliers(run, naming),
              *_drift(run, naming), *_unmapped(run, naming), *_not_compared(run, naming), *_masking(run, naming),
-             *_tracer(run), *_noise_floor(run), *_adaptive(run)]
+             *_tracer(run), *_noise_floor(run), *_adaptive(run, naming)]
     order = {"warn": 0, "good": 1, "info": 2}
     return tuple(sorted(found, key=lambda note: order[note.tone]))
 
@@ -63,7 +65,7 @@ def _void(run: RunData, naming: Naming) -> Iterator[Note]:
             (f"All {count(len(run.launches), 'launch')} succeeded, and none was disturbed enough to be made again.",),))
         return
     told: list[Sentence] = [(f"{count(len(void), 'launch')} of {len(run.launches)} did not count, and neither did the "
-                             "rest of their pairs; void pairs were made again.",)]
+                             "rest of their pairs.",), *_made_again(run, void)]
     for launch in void[:_MOST_NAMED]:
         reason = launch.void or f"exit status {launch.exit_code}, signal {launch.signal}"
         told.append((f"Pair {launch.pair + 1}, {count(launch.threads, 'thread')}, {naming.side(launch.experiment)}: "
@@ -71,6 +73,20 @@ def _void(run: RunData, naming: Naming) -> Iterator[Note]:
     if len(void) > _MOST_NAMED:
         told.append((f"{len(void) - _MOST_NAMED} more are in launches.jsonl.",))
     yield Note("warn", "Launches that did not count", tuple(told))
+
+
+def _made_again(run: RunData, void: Sequence[Launch]) -> Iterator[Sentence]:
+    """Say what became of the pairs that were disturbed."""
+    disturbed = {(launch.threads, launch.pair) for launch in void}
+    held = newest_attempts(run.launches)
+    recovered = sum(all(launch.counts for launch in held[key]) for key in disturbed)
+    if recovered:
+        yield (f"{count(recovered, 'pair')} {'was' if recovered == 1 else 'were'} made again and "
+               f"{'counts' if recovered == 1 else 'count'}.",)
+    if recovered < len(disturbed):
+        lost = len(disturbed) - recovered
+        yield (f"{count(lost, 'pair')} could not be made without a disturbance and "
+               f"{'stays' if lost == 1 else 'stay'} out of every number.",)
 
 
 def _series(run: RunData, naming: Naming) -> Iterator[tuple[str, dict, dict]]:
@@ -166,9 +182,17 @@ def _noise_floor(run: RunData) -> Iterator[Note]:
              "a difference this machine shows where there is none.",),))
 
 
-def _adaptive(run: RunData) -> Iterator[Note]:
+def _adaptive(run: RunData, naming: Naming) -> Iterator[Note]:
     precision = run.manifest.get("precision_percent")
     if precision is not None:
         yield Note("info", "The number of pairs was adaptive", (
-            (f"Pairs were added until the interval's half-width was under {precision:g} %, or the limit was reached. "
-             "Stopping on the result makes the interval slightly optimistic.",),))
+            (f"Pairs were added until the interval's half-width was under {precision:g} %, or until there were "
+             f"{MAX_ADAPTIVE_PAIRS}. Stopping on the result makes the interval slightly optimistic.",),
+            *(_pairs_used(run, naming, index) for index in range(len(run.summary["comparisons"])))))
+
+
+def _pairs_used(run: RunData, naming: Naming, index: int) -> Sentence:
+    entry = run.summary["comparisons"][index]
+    pairs = quantity(entry["pairs"], f"{SUMMARY}#{pointer('comparisons', index, 'pairs')}", 0)
+    return (f"{naming.side(entry['candidate'])} against {naming.side(entry['baseline'])}, "
+            f"{count(int(entry['threads']), 'thread')}: ", pairs, f" {'pair' if entry['pairs'] == 1 else 'pairs'}.")
