@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.files import write_json, write_text, writing
+from model_profiling.paired_statistics import NO_VERDICT
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.build import build_view
 from model_profiling.report.charts import Figure, figures_of
@@ -66,7 +67,8 @@ def verdict_sentence(comparison: Comparison) -> str:
     verdict = comparison.verdict
     interval = (f"95 % interval {verdict.low.text} to {verdict.high.text}" if verdict.low
                 else "one pair, so no interval")
-    word = f" ({verdict.badge})" if verdict.tone == "open" else ""
+    # "faster", "slower" and "no difference shown" stand in the headline already.
+    word = f" ({verdict.badge})" if verdict.word == NO_VERDICT else ""
     return (f"{verdict.headline[:1].upper()}{verdict.headline[1:]}: {verdict.speedup.text}x, {interval}, "
             f"{count(int(verdict.pairs.raw), 'pair')}, {count(comparison.threads, 'thread')}{word}.")
 
