@@ -41,8 +41,8 @@ def outside_operators(recorded: Sequence[Mapping], layers: Sequence[Mapping[str,
     for entry in recorded:
         mine = [number for number in free if _fits(entry, layers[number])][:int(entry["count"])]
         free = [number for number in free if number not in mine]
-        found.append(Outside(entry["operator"], int(entry["count"]), entry.get("module") or "", entry.get("source") or "",
-                             entry.get("reason") or "", entry.get("hint") or "", tuple(mine)))
+        texts = {key: entry.get(key) or "" for key in ("module", "source", "reason", "hint")}
+        found.append(Outside(entry["operator"], int(entry["count"]), **texts, layers=tuple(mine)))
     groups: dict[tuple[str, str, str], list[int]] = {}
     for number in free:
         row = layers[number]

@@ -107,7 +107,8 @@ def _remarks(directories: Sequence[RunDirectory], manifests: Sequence[Mapping],
     found = [f"The run in {directory.root} is unfinished." for directory, manifest in zip(directories, manifests)
              if manifest.get("finished") is None]
     for directory, mine, other in zip(directories, times, reversed(times)):
-        only = [f"{name} on {threads} thread{'' if threads == 1 else 's'}" for name, threads in mine if (name, threads) not in other]
+        only = [f"{name} on {threads} thread{'' if threads == 1 else 's'}"
+                for name, threads in mine if (name, threads) not in other]
         if only:
             found.append(f"Only in {directory.root}: {', '.join(only)}.")
     return found

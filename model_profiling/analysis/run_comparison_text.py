@@ -16,13 +16,14 @@ def comparison_lines(found: RunComparison) -> list[str]:
     """Return the table, one line for each experiment and thread count, then what to know about it."""
     lines = _table([_HEADINGS, *map(_cells, found.rows)])
     lines.append("")
-    lines.append("The time ratio is candidate over baseline (above 1: slower), with Welch's interval over launches. The "
-                 "interval does not cover what differs between two sessions, such as temperature.")
+    lines.append("The time ratio is candidate over baseline (above 1: slower), with Welch's interval over launches. "
+                 "The interval does not cover what differs between two sessions, such as temperature.")
     if any(row.estimate.low is None for row in found.rows):
         lines.append("A run with one launch has no interval and supports no verdict.")
     lines += found.remarks
     for difference in found.differences:
-        values = [value if len(value) <= _WIDEST_VALUE else f"{value[:_WIDEST_VALUE - 1]}…" for value in difference.values]
+        values = [value if len(value) <= _WIDEST_VALUE else f"{value[:_WIDEST_VALUE - 1]}…"
+                  for value in difference.values]
         if len(set(values)) == 1:  # what differs lies beyond the cut
             lines.append(f"The runs differ in {difference.what}.")
         else:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-#: Keys of an experiment's configuration that do not change what it measures.
-_NO_MATTER = frozenset(("name", "threads", "runner", "runner_path"))
+#: Keys of an experiment's configuration whose effect is told in another way.
+_NO_MATTER = frozenset(("name", "threads", "runner", "runner_path", "disable_cpu_features"))
 #: Facts that are lists of words, too long to show whole.
 _SETS = frozenset(("CPU features",))
 _ABSENT = "not in this run"
@@ -31,7 +31,7 @@ def cpu_of(manifest: Mapping) -> tuple[str, str, str]:
 def cpu_name(manifest: Mapping) -> str:
     """Return the CPU as people read it; the device is named where it is not this host."""
     device, architecture, model = cpu_of(manifest)
-    return model if device == "local" else f"{model}, {architecture}, on {device}"
+    return model if device == "local" else f"{model}, {architecture} ({device})"
 
 
 def differences(manifests: Sequence[Mapping]) -> list[Difference]:
@@ -39,8 +39,10 @@ def differences(manifests: Sequence[Mapping]) -> list[Difference]:
     facts = [run_facts(manifest) for manifest in manifests]
     names = dict.fromkeys(name for fact in facts for name in fact)
     found = [(name, tuple(fact.get(name, _ABSENT) for fact in facts)) for name in names]
-    return [Difference(name, _beyond_common(values) if name in _SETS else values)
-            for name, values in found if len(set(values)) > 1]
+    found = [(name, values) for name, values in found if len(set(values)) > 1]
+    if any(name == "architecture" for name, _ in found):  # then all features differ, and that says nothing
+        found = [(name, values) for name, values in found if name not in _SETS]
+    return [Difference(name, _beyond_common(values) if name in _SETS else values) for name, values in found]
 
 
 def _beyond_common(values: Sequence[str]) -> tuple[str, ...]:
@@ -66,7 +68,7 @@ def run_facts(manifest: Mapping) -> dict[str, str]:
         "CPU features": " ".join(sorted(cpu.get("features") or ())), "system": _system(manifest),
         "model": str(model["id"]), "model file (SHA-256)": str(model["sha256"])[:_SHA_DIGITS],
         "ExecuTorch": _version(executorch), "kit": str(manifest.get("kit_version")),
-        "kind of run": "A/A calibration" if manifest.get("calibration") else "quick" if manifest.get("quick") else "full",
+        "kind of run": _kind(manifest),
         "inputs": " ".join(str(item["sha256"])[:_SHA_DIGITS] for item in manifest.get("inputs") or ()),
     }
     for experiment in manifest["config"]["experiments"]:
@@ -77,13 +79,17 @@ def run_facts(manifest: Mapping) -> dict[str, str]:
 def _experiment_facts(manifest: Mapping, experiment: Mapping) -> dict[str, str]:
     name = experiment["name"]
     runner = (manifest.get("runner") or {}).get(name) or {}
-    settings = {key: value for key, value in experiment.items() if key not in _NO_MATTER and key != "disable_cpu_features"}
+    settings = {key: value for key, value in experiment.items() if key not in _NO_MATTER}
     return {
         f"{name}: features switched off": " ".join((manifest.get("disabled") or {}).get(name) or ()) or "none",
         f"{name}: runner": " ".join([str(runner.get("name")), str(runner.get("sha256") or "")[:_SHA_DIGITS]]).strip(),
         f"{name}: settings": ", ".join(f"{key} {value}" for key, value in sorted(settings.items())
                                        if value not in (None, [])),
     }
+
+
+def _kind(manifest: Mapping) -> str:
+    return "A/A calibration" if manifest.get("calibration") else "quick" if manifest.get("quick") else "full"
 
 
 def _version(executorch: Mapping) -> str:

@@ -22,8 +22,8 @@ from model_profiling.report.build import build_view
 from model_profiling.report.combined_view import ArmRow, CombinedView, ComparisonRow, RunCard, ShareRow, share_of
 from model_profiling.report.load import METRICS, RunData, read_run
 from model_profiling.report.naming import count, listed
-from model_profiling.report.rounding import Quantity, pointer, quantity, ratio_places, places_for
-from model_profiling.report.view import Arm, View
+from model_profiling.report.rounding import Quantity, places_for, pointer, quantity, ratio_places
+from model_profiling.report.view import Arm, Sentence, View
 from model_profiling.unpaired_statistics import estimate
 
 _DTYPE = re.compile(r"_(fp32|fp16|int8)\Z")
@@ -83,7 +83,8 @@ def build_combined(runs: Sequence[Run]) -> CombinedView:
     cpus = list(dict.fromkeys(map(cpu_name, manifests)))
     comparisons = tuple(ComparisonRow(label, c) for label, run in zip(labels, runs) for c in run.view.comparisons)
     return CombinedView(
-        title=f"{count(len(runs), 'run')} side by side", byline=(listed(cpus), *dict.fromkeys(r.view.byline[2] for r in runs)),
+        title=f"{count(len(runs), 'run')} side by side",
+        byline=(listed(cpus), *dict.fromkeys(run.view.byline[2] for run in runs)),
         summary=tuple(_sentence(row) for row in comparisons), caution=_caution(manifests, cpus),
         runs=tuple(_card(label, run) for label, run in zip(labels, runs)),
         differences=tuple(differences(manifests)), shared=tuple(shared_facts(manifests).items()),
@@ -115,9 +116,11 @@ def _dtype(data: RunData) -> str:
     return str((data.export or {}).get("dtype") or (named[1] if named else "unknown"))
 
 
-def _sentence(row: ComparisonRow):
+def _sentence(row: ComparisonRow) -> Sentence:
     verdict = row.comparison.verdict
-    interval = (" (95 % interval ", verdict.low, " to ", verdict.high, ")") if verdict.low else (" (one pair: no interval)",)
+    interval: tuple[str | Quantity, ...] = (" (one pair: no interval)",)
+    if verdict.low:
+        interval = (" (95 % interval ", verdict.low, " to ", verdict.high, ")")
     return (f"{row.label}, {count(row.comparison.threads, 'thread')}: {verdict.headline}, ", verdict.speedup, "×",
             *interval, f". Verdict: {verdict.badge}.")
 
@@ -130,6 +133,8 @@ def _caution(manifests: Sequence[Mapping], cpus: Sequence[str]) -> tuple[str, ..
     else:
         told.append("Runs were made one after another: ratios between them are unpaired, and what changed from one "
                     "session to the next, such as temperature, is in them. Speed-ups within a run are paired.")
+    if any("emulat" in cpu_of(manifest)[0].lower() for manifest in manifests):
+        told.append("Times of an emulated CPU say nothing about a device.")
     if len({m["model"]["sha256"] for m in manifests}) > 1:
         told.append("The runs measured different models; a ratio between them compares whole models.")
     if len({(m.get("feature") or {}).get("label") for m in manifests}) > 1:
@@ -164,6 +169,7 @@ def _shares(rows: Sequence[ComparisonRow]) -> list[ShareRow]:
             continue
         for side, series, candidate in ((c.baseline_side, c.baseline_series, False),
                                         (c.candidate_side, c.candidate_series, True)):
-            shares = tuple(share_of(c.breakdown.categories, name, candidate) for name in (*CATEGORIES, FRAMEWORK_OVERHEAD))
+            shares = tuple(share_of(c.breakdown.categories, name, candidate)
+                           for name in (*CATEGORIES, FRAMEWORK_OVERHEAD))
             found.setdefault((row.label, side, c.threads), ShareRow(row.label, side, series, c.threads, shares))
     return list(found.values())

@@ -53,6 +53,7 @@ def _breakable_path(path: str) -> Markup:
 
 def _glue(text: str) -> str:
     """Keep a unit on the line of its number."""
+    text = text.replace("95 %", "95\u00a0%")
     return text.replace(" ms", "\u00a0ms").replace(" %", "\u00a0%") if text.startswith((" ms", " %")) else text
 
 

@@ -63,7 +63,8 @@ def layer_rows(run: RunData, index: int) -> tuple[LayerRow, ...]:
     entry = run.summary["comparisons"][index]
     path = f"{SUMMARY}#{pointer('comparisons', index, 'layers')}"
     sides = [_Side(run, entry[side], int(entry["threads"])) for side in ("baseline", "candidate")]
-    rows = [_layer_row(f"{path}/{number}", number, held, sides) for number, held in enumerate(entry.get("layers") or ())]
+    held = entry.get("layers") or ()
+    rows = [_layer_row(f"{path}/{number}", number, layer, sides) for number, layer in enumerate(held)]
     return tuple(sorted(rows, key=lambda row: -_longest(row)))
 
 
@@ -109,13 +110,19 @@ def _layer_row(path: str, position: int, entry: Mapping, sides: Sequence[_Side])
     ratio = (None, None, None)
     if entry["speedup"] is not None and min(entry["baseline_us"], entry["candidate_us"]) >= MIN_PART_US:
         ratio = ratio_with_interval(entry["speedup"], entry.get("ci95"), path)
-    work = entry.get("multiply_adds") or 0
     module = known.get("module", "")
     return LayerRow(
-        position=position, number=Identifier(number), name=Identifier(module or what or title), detail=what if module else "",
-        multiply_adds=quantity(work, f"{path}/multiply_adds", places_for(None, work / _MILLION), _MILLION) if work else None,
+        position=position, number=Identifier(number), name=Identifier(module or what or title),
+        detail=what if module else "",
+        multiply_adds=_work(path, entry),
         baseline=times[0], candidate=times[1], baseline_gflops=sides[0].gflops(layer),
         candidate_gflops=sides[1].gflops(layer), speedup=ratio[0], low=ratio[1], high=ratio[2], verdict=_word(entry))
+
+
+def _work(path: str, entry: Mapping) -> Quantity | None:
+    """Return a layer's multiply-adds in millions, None where it has none."""
+    work = entry.get("multiply_adds")
+    return quantity(work, f"{path}/multiply_adds", places_for(None, work / _MILLION), _MILLION) if work else None
 
 
 def _time(path: str, entry: Mapping, side: str, spread: float | None, delegated: bool) -> Quantity | None:

@@ -27,8 +27,8 @@ def scaling(run: RunData, naming: Naming, comparisons: Sequence[Comparison]) -> 
 
 def _row(run: RunData, c: Comparison) -> ThreadRow:
     verdict = c.verdict
-    return ThreadRow(c.threads, _resolved(run, c), median(run, c.baseline, c.threads), median(run, c.candidate, c.threads),
-                     verdict.speedup, verdict.low, verdict.high, verdict.badge)
+    times = (median(run, name, c.threads) for name in (c.baseline, c.candidate))
+    return ThreadRow(c.threads, _resolved(run, c), *times, verdict.speedup, verdict.low, verdict.high, verdict.badge)
 
 
 def _resolved(run: RunData, c: Comparison) -> str:
