@@ -13,7 +13,7 @@ from model_profiling.analysis.arms import Arm, Blocks
 from model_profiling.analysis.highlights import OperatorChange, OperatorTime, compare_operators, dominant, operator_time
 from model_profiling.analysis.layers import Layer, layer_times
 from model_profiling.analysis.operators import kind
-from model_profiling.analysis.parts import PartComparison, compare_parts
+from model_profiling.analysis.parts import CLOCK_TICK_US, MIN_PART_US, PartComparison, compare_parts
 from model_profiling.analysis.tables import OperatorStats, Recording, operator_stats
 from model_profiling.paired_statistics import NO_VERDICT, SLOWER, Estimate, drift_percent, estimate, verdict
 
@@ -79,13 +79,17 @@ def _recordings_by_pair(baseline: Arm, candidate: Arm) -> tuple[list[Recording],
 def _operators(baseline: Arm, candidate: Arm, sides: tuple[list[Recording], list[Recording]],
                quick: bool) -> list[dict[str, object]]:
     changes = operator_changes(operator_stats(baseline.recordings), operator_stats(candidate.recordings))
-    found = compare_parts(*(_launch_times(map(kind_times, side)) for side in sides), quick)
+    ticks = {(c.kind, c.delegated): CLOCK_TICK_US * max(side.calls for side in (c.baseline, c.candidate) if side)
+             for c in changes if c.delegated}
+    found = compare_parts(*(_launch_times(map(kind_times, side)) for side in sides), ticks, quick)
     return [_operator_entry(change, found.get((change.kind, change.delegated))) for change in changes]
 
 
 def _layers(sides: tuple[list[Recording], list[Recording]], layers: Sequence[Layer],
             quick: bool) -> list[dict[str, object]]:
-    found = compare_parts(*(_launch_times(layer_times(r, len(layers)) for r in side) for side in sides), quick)
+    ticks = {number: CLOCK_TICK_US for number, layer in enumerate(layers) if layer.delegated}
+    times = (_launch_times(layer_times(r, len(layers)) for r in side) for side in sides)
+    found = compare_parts(*times, ticks, quick)
     return [{"layer": layers[number].layer, "multiply_adds": layers[number].multiply_adds, **part.to_json()}
             for number, part in sorted(found.items())]
 
@@ -133,7 +137,7 @@ def _operator_entry(change: OperatorChange, part: PartComparison | None) -> dict
     for side, times in (("baseline", change.baseline), ("candidate", change.candidate)):
         for key in ("ms", "call_us", "calls", "relative_spread"):
             entry[f"{side}_{key}"] = getattr(times, key) if times else None
-    if part is None or change.speedup is None:  # single calls are too short for their clock
+    if part is None or part.speedup is None or min(part.baseline_us, part.candidate_us) < MIN_PART_US:
         return entry | {"speedup": None, "ci95": None, "p_value": None, "verdict": NO_VERDICT, "slower": False}
     paired = part.to_json()
     return entry | {key: paired[key] for key in ("speedup", "ci95", "p_value", "verdict")} | {

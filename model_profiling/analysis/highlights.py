@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from model_profiling.analysis.operators import kind
 from model_profiling.pipeline.run_directory import Launch
 
-#: XNNPACK's operator clock counts whole microseconds; shorter calls support no ratio.
+#: XNNPACK's operator clock counts whole microseconds; less than this in one execution supports no ratio.
 MIN_OPERATOR_US = 20.0
 
 _ORDINAL = re.compile(r" #\d+\Z")
@@ -64,8 +64,8 @@ def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[Oper
 
     Names are matched by `operators.kind`, without their ordinals and element types: SME2
     itself changes the latter, so neither identifies the same operator on both sides.
-    `speedup` is baseline over candidate time, None where a side is missing or shorter than
-    `MIN_OPERATOR_US` a call. `slower` is set only where the calls' ranges (10th to 90th
+    `speedup` is baseline over candidate time, None where a side is missing or takes less than
+    `MIN_OPERATOR_US` of one execution. `slower` is set only where the calls' ranges (10th to 90th
     percentile) lie apart, so that noise alone does not name an operator.
     """
     sides = (_by_kind(baseline), _by_kind(candidate))
@@ -73,7 +73,7 @@ def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[Oper
     for key in sides[0] | sides[1]:
         before, after = sides[0].get(key), sides[1].get(key)
         known = after or before
-        comparable = before and after and min(before.call_us, after.call_us) >= MIN_OPERATOR_US
+        comparable = before and after and 1000 * min(before.ms, after.ms) >= MIN_OPERATOR_US
         changes.append(OperatorChange(
             name=" / ".join(dict.fromkeys(side.name for side in (before, after) if side)),
             kind=key[0], category=known.category, delegated=known.delegated,

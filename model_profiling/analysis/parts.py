@@ -19,6 +19,8 @@ from model_profiling.paired_statistics import (
 #: XNNPACK's operator clock counts whole microseconds: a part of one execution that is
 #: shorter on either side gets no verdict.
 MIN_PART_US = 20.0
+#: What that clock may be off by at each event of a delegate.
+CLOCK_TICK_US = 1.0
 
 #: For each part the time in one execution of each launch, in us, in the order of the pairs.
 LaunchTimes = Mapping[Hashable, Sequence[float]]
@@ -46,17 +48,21 @@ class PartComparison:
                 "ci95": interval, "p_value": self.p_value, "verdict": self.verdict}
 
 
-def compare_parts(baseline: LaunchTimes, candidate: LaunchTimes, quick: bool) -> dict[Hashable, PartComparison]:
+def compare_parts(baseline: LaunchTimes, candidate: LaunchTimes, resolution_us: Mapping[Hashable, float],
+                  quick: bool) -> dict[Hashable, PartComparison]:
     """Compare every part that either side has, in the baseline's order, then the candidate's.
 
-    A part of no work (0 us in some launch) has no ratio; a quick run has no verdicts.
+    `resolution_us` is what the clock may be off by over one execution of a part: a smaller
+    difference is none that was shown, however steady. A part of no work (0 us in some
+    launch) has no ratio; a quick run has no verdicts.
     """
     keys = list(dict.fromkeys((*baseline, *candidate)))
     estimates = {key: _estimate(baseline.get(key), candidate.get(key)) for key in keys}
     tested = [key for key in keys if estimates[key] is not None and estimates[key].t_p_value is not None
               and _long_enough(baseline[key], candidate[key])]
     adjusted = dict(zip(tested, holm([estimates[key].t_p_value for key in tested])))
-    return {key: _comparison(baseline.get(key), candidate.get(key), estimates[key], adjusted.get(key), quick)
+    return {key: _comparison(baseline.get(key), candidate.get(key), estimates[key], adjusted.get(key), quick,
+                             resolution_us.get(key, 0.0))
             for key in keys}
 
 
@@ -71,13 +77,13 @@ def _long_enough(first: Sequence[float], second: Sequence[float]) -> bool:
 
 
 def _comparison(first: Sequence[float] | None, second: Sequence[float] | None, found: Estimate | None,
-                p_value: float | None, quick: bool) -> PartComparison:
+                p_value: float | None, quick: bool, resolution_us: float) -> PartComparison:
     times = median(first) if first else None, median(second) if second else None
     if found is None:
         return PartComparison(*times, None, None, None, None, NO_VERDICT)
     verdict = NO_VERDICT
     if p_value is not None and not quick and found.pairs >= MIN_PAIRS_FOR_VERDICT:
         verdict = NO_DIFFERENCE
-        if p_value < ALPHA:
+        if p_value < ALPHA and abs(times[0] - times[1]) > resolution_us:
             verdict = FASTER if found.speedup > 1 else SLOWER
     return PartComparison(*times, found.speedup, found.low, found.high, p_value, verdict)
