@@ -40,8 +40,8 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
     """Run a command's `main` and end the process with the kit's exit statuses.
 
     0 done; 1 the measured program failed; 2 the user can fix it; 130 interrupted.
-    Only `KitError`, `KeyboardInterrupt` and a closed standard output are caught: any
-    other exception is a defect of the kit and keeps its traceback.
+    Only `KitError`, a missing package of others, `KeyboardInterrupt` and a closed standard
+    output are caught: any other exception is a defect of the kit and keeps its traceback.
     """
     try:
         status = main() or 0
@@ -49,6 +49,12 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
     except KitError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         status = error.exit_code
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "model_profiling":
+            raise  # a defect of the kit
+        print(f"error: the Python package {error.name} is missing, in {sys.prefix}: "
+              "run model_profiling/scripts/setup_repo.sh again", file=sys.stderr)
+        status = UserError.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 import time
@@ -43,9 +42,6 @@ class ChildResult:
         if self.signal:
             return f"was ended by {self.signal}"
         return f"exited with status {self.exit_code}"
-
-    def command_line(self) -> str:
-        return shlex.join(self.argv)
 
     def require_ok(self, doing: str) -> "ChildResult":
         """Return self, or raise `MeasurementError` naming the outcome and the log."""

@@ -358,10 +358,10 @@ def test_a_calibration_leaves_a_noise_floor_that_later_runs_use(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("changes", "found"), [
-    ({}, True), ({"model": "other"}, False), ({"cpu": "other"}, False), ({"calibrated": {"1": False}}, False),
+    ({}, True), ({"model": "other"}, False), ({"cpu": "other"}, False), ({"calibrated": {"1": False}}, False), ({"quick": True}, False),
     ({"measured": "2020-01-01T00:00:00.000Z"}, False)])
 def test_a_floor_serves_the_same_model_on_the_same_cpu_for_a_day(changes: dict, found: bool, tmp_path: Path) -> None:
-    held = {"schema_version": 1, "noise_floor_percent": {"1": 2.5}, "calibrated": {"1": True}, "model": "m", "cpu": "c",
+    held = {"schema_version": 1, "noise_floor_percent": {"1": 2.5}, "calibrated": {"1": True}, "model": "m", "cpu": "c", "quick": False,
             "measured": utc_now()} | changes
     config = Config(Path("m.pte"), tmp_path / "run", ())
     assert find_noise_floor(config, "c") is None

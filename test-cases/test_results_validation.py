@@ -112,6 +112,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[RunDirectory], object], str, str]] = {
     "seed changed": (lambda r: r.write_manifest({**r.read_manifest(), "seed": 8}), "order", "is not in its place"),
     "run unfinished": (lambda r: r.write_manifest({**r.read_manifest(), "finished": None}), "finished", "unfinished"),
     "foreign model": (foreign_model, "model", "is not the model that was measured"),
+    "latencies scaled": (lambda r: edit_launch(r, 0, latency_ns=[2_000_000] * 5), "record", "was edited after the run"),
     "launch removed": (lambda r: r.launches.write_text("".join(r.launches.read_text().splitlines(True)[:-1])),
                        "plan", "has no launch of"),
     "launch twice": (lambda r: r.launches.write_text(r.launches.read_text() + r.launches.read_text().splitlines(True)[-1]),

@@ -52,15 +52,17 @@ def read_run(directory: RunDirectory) -> Run:
 
 def check_launches(run: Run) -> Iterator[Finding]:
     """Yield the findings about the manifest, the launches and the raw traces."""
-    for check in (_finished, _feature, _model, _plan, _order, _arms, _latencies, _repeatable, _agreement, _traces):
+    for check in (_finished, _record, _feature, _model, _plan, _void, _order, _arms, _latencies, _repeatable, _agreement, _traces):
         problems = list(check(run))
         yield from problems or [ok(check.__name__.strip("_"), _PASSED[check.__name__])]
 
 
 _PASSED = {
     "_finished": "the run is finished",
+    "_record": "the launches are those that were recorded",
     "_feature": "the switched feature follows from the CPU and the configuration",
     "_model": "the model is the one that was measured",
+    "_void": "no pair was lost to disturbance",
     "_plan": "every planned launch is there once",
     "_order": "launches stand in the order that the seed gives",
     "_arms": "each experiment switched off what it should",
@@ -74,6 +76,19 @@ _PASSED = {
 def _finished(run: Run) -> Iterator[Finding]:
     if run.manifest["finished"] is None:
         yield error("finished", "the run is unfinished", "run the pipeline again with --resume")
+
+
+def _record(run: Run) -> Iterator[Finding]:
+    recorded = run.manifest.get("launches_sha256")
+    if recorded is not None and recorded != sha256(run.directory.launches):
+        yield error("record", "launches.jsonl was edited after the run", "restore it or run the experiment again")
+
+
+def _void(run: Run) -> Iterator[Finding]:
+    lost = [key for key, block in newest_attempts(run.launches).items() if any(launch.void for launch in block)]
+    if lost:
+        yield warning("void pairs", f"{len(lost)} of {len(newest_attempts(run.launches))} pairs could not be measured "
+                      "undisturbed and do not count", "run the experiment again on a quieter machine")
 
 
 def _feature(run: Run) -> Iterator[Finding]:

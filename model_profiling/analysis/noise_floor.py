@@ -24,7 +24,7 @@ def noise_floor(manifest: Mapping, comparisons: Sequence[Mapping]) -> dict[str, 
                 Estimate(entry["speedup"], low, high, entry["p_value"], None, entry["pairs"]))
             calibrated[str(entry["threads"])] = low <= 1 <= high
     return {
-        "schema_version": FLOOR_SCHEMA_VERSION, "noise_floor_percent": floors, "calibrated": calibrated,
+        "schema_version": FLOOR_SCHEMA_VERSION, "noise_floor_percent": floors, "calibrated": calibrated, "quick": manifest["quick"],
         "model": manifest["model"]["id"], "cpu": manifest["cpu"]["model_name"], "measured": manifest["started"]}
 
 

@@ -33,7 +33,7 @@ HINTS = (
                                       "delegated form can be slower than this operator"),
     HintRow(r"upsample_bilinear", hint="give a fixed output size or scale, align_corners as trained, and a 4-D input"),
     HintRow(r"mean\.dim", hint="XNNPACK averages 4-D tensors over their last two dimensions with keepdim=True: "
-                               "keep the image shape until then, or use nn.AdaptiveAvgPool2d(1)"),
+                               "keep the image shape until then, or insert a dimension of 1 and average over both"),
     HintRow(r"_softmax", reason=r"last dim", hint="move the softmax dimension to the end before the softmax"),
     HintRow(r"cat\.", hint="XNNPACK concatenates tensors of up to 4 dimensions and equal type: reshape before"),
     HintRow(r"select_copy|index\.|gather|embedding|scatter|index_put",

@@ -74,8 +74,10 @@ def find(name: str) -> ModelEntry:
 def resolve(entry: ModelEntry) -> type:
     """Import what `entry` names and return its class."""
     if entry.missing:
-        raise UserError(f"{entry.name} needs {', '.join(entry.missing)}, not installed here",
-                        f"at {entry.location}", f"pip install {' '.join(entry.missing)}")
+        fix = f"pip install {' '.join(entry.missing)}"
+        if {"torch", "executorch", "torchao"} & set(entry.missing):  # pinned, and on Linux the CPU build
+            fix = "run model_profiling/scripts/setup_repo.sh again, without --without-export"
+        raise UserError(f"{entry.name} needs {', '.join(entry.missing)}, not installed here", f"at {entry.location}", fix)
     with ForeignCode(f"importing {entry.name}", "correct the model's file or install what it needs",
                      location=entry.location):
         if entry.target:

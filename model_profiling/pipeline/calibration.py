@@ -39,7 +39,7 @@ def calibration_config(config: Config) -> Config:
 def find_noise_floor(config: Config, cpu: str) -> dict | None:
     """Return the noise floor that a calibration of the same model on this CPU found, None without one.
 
-    It must be at most a day old and must not have failed. The run keeps it in its manifest, so
+    It must be at most a day old, made with full pairs, and must not have failed. The run keeps it in its manifest, so
     that a later calibration cannot change what an earlier run came to.
 
     Raises
@@ -53,7 +53,8 @@ def find_noise_floor(config: Config, cpu: str) -> dict | None:
     try:
         fits = (plain["schema_version"], plain["model"], plain["cpu"]) == (FLOOR_SCHEMA_VERSION, config.model.stem, cpu)
         age = datetime.now(timezone.utc) - datetime.fromisoformat(plain["measured"].replace("Z", "+00:00"))
-        return plain if fits and age <= LONGEST_VALIDITY and all(plain["calibrated"].values()) else None
+        return plain if fits and age <= LONGEST_VALIDITY and not plain["quick"] and all(
+            plain["calibrated"].values()) else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError("the noise floor cannot be used", f"at {file}", "run --aa again, or remove the file") from error
 

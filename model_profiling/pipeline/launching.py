@@ -99,7 +99,8 @@ class Launcher:
             return self._finish(launch, arm, request, child, partners)
         except MeasurementError as error:
             self._directory.append_launch(replace(launch, void=f"failed: {error}"))
-            raise MeasurementError(f"{name} (pair {place.pair}, {place.threads} threads): {error}") from error
+            threads = f"{place.threads} thread{'' if place.threads == 1 else 's'}"
+            raise MeasurementError(f"{name} (pair {place.pair + 1}, {threads}): {error}") from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

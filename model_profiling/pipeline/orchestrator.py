@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import statistics
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from model_profiling.console import progress, say
 from model_profiling.errors import MeasurementError
+from model_profiling.files import sha256
 from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, estimate, wants_more_pairs
 from model_profiling.pipeline import preparation
 from model_profiling.pipeline.config import Config
@@ -31,13 +31,15 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
     """
     directory = RunDirectory(config.output_root)
     arms, feature = preparation.prepare_arms(config, device)
-    preparation.check_model(config.model)
+    preparation.check_model_and_inputs(config)
     aside = preparation.open_directory(directory, options.resume)
     if aside:
         say(aside)
     with directory.locked():
         manifest = _manifest(config, device, options, directory, arms, feature)
-        say(feature["sentence"])
+        say(_sentence(feature["sentence"]))
+        if options.verbose:
+            _say_arms(arms, manifest)
         _Run(directory, device, config, arms, manifest).to_the_end()
     return directory
 
@@ -83,9 +85,13 @@ class _Run:
                 for pair in extra:
                     self._complete(pair, advance)
             index += 1
+        if self._manifest["precision_percent"] is not None and any(
+                wants_more_pairs(e, self._manifest["precision_percent"], index + 1) for e in self._estimates()):
+            say(f"the precision of {self._manifest['precision_percent']:g} % was not reached with {index} pairs")
         shutil.rmtree(self._directory.work, ignore_errors=True)
         if self._manifest["finished"] is None:
-            self._directory.write_manifest({**self._manifest, "finished": utc_now()})
+            self._directory.write_manifest({**self._manifest, "finished": utc_now(),
+                                            "launches_sha256": sha256(self._directory.launches)})
 
     def _complete(self, pair: Pair, advance) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
@@ -119,7 +125,7 @@ class _Run:
             outcome = self._launcher.launch(
                 self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
         except MeasurementError as error:
-            again = "see the log under the run directory, then run again with --resume"
+            again = "mend that and run again with --resume, or without it where the configuration must change"
             raise MeasurementError(f"{error}; {again}") from error
         self._launches.append(outcome.launch)
         return outcome
@@ -144,9 +150,17 @@ class _Run:
                     yield estimate([first[p] for p in common], [second[p] for p in common])
 
 
-def command_line(argv: Sequence[str]) -> str:
-    """Return a command line as a person would type it again."""
-    return shlex.join(argv)
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
+
+
+def _say_arms(arms: Sequence[Arm], manifest: dict) -> None:
+    say(f"CPU: {manifest['cpu']['model_name']}, {manifest['cpu']['cores']} cores; ExecuTorch "
+        f"{manifest['executorch']['version']}; seed {manifest['seed']}")
+    for arm in arms:
+        off = ", ".join(arm.disabled) or "nothing"
+        pinned = f", pinned to cores {list(arm.affinity)}" if arm.affinity else ""
+        say(f"  {arm.experiment.name}: {arm.runner.name} runner, switches off {off}{pinned}")
 
 
 def _title(pair: Pair, name: str) -> str:

@@ -38,6 +38,7 @@ class RunOptions:
     calibration: bool = False
     precision_percent: float | None = None
     seed: int | None = None
+    verbose: bool = False
 
 
 def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, object]]:
@@ -55,7 +56,7 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
             experiment=e,
             runner=choose_runner(e.runner, e.runner_path),
             disabled=pairs[e.name].disabled if pairs[e.name] else (),
-            affinity=affinity.resolve(e.cpu_affinity, device.max_frequency_khz()),
+            affinity=device.check_cores(affinity.resolve(e.cpu_affinity, device.max_frequency_khz())),
         )
         for e in config.experiments
     ]
@@ -70,14 +71,23 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
                   "sentence": pair.sentence}
 
 
-def check_model(path: Path) -> None:
-    """Raise the `UserError` that says why `path` is not a model that can be run."""
-    program.read_signature(path)
+def check_model_and_inputs(config: Config) -> None:
+    """Raise the `UserError` that says why the model, or what it is to be fed, cannot be run."""
+    _given_inputs(config, program.read_signature(config.model))
 
 
 def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[list[Path], list[dict]]:
     """Write the run's input tensors (or check the given ones); return files and their description."""
     signature = program.read_signature(config.model)
+    files = _given_inputs(config, signature)
+    if not files:
+        files = write_inputs(make_inputs(signature, read_sidecar(config.model), seed), directory.inputs)
+    described = [{"file": str(f), "sha256": sha256(f), "shape": list(spec.shape), "dtype": spec.dtype}
+                 for f, spec in zip(files, signature.inputs)]
+    return files, described
+
+
+def _given_inputs(config: Config, signature: program.Signature) -> list[Path]:
     given = {e.inputs for e in config.experiments}
     if len(given) > 1:
         raise UserError("the experiments name different inputs", "in \"inputs\" of the config",
@@ -85,11 +95,7 @@ def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[
     files = [Path(name) for name in given.pop()]
     if files:
         _check_input_files(files, signature)
-    else:
-        files = write_inputs(make_inputs(signature, read_sidecar(config.model), seed), directory.inputs)
-    described = [{"file": str(f), "sha256": sha256(f), "shape": list(spec.shape), "dtype": spec.dtype}
-                 for f, spec in zip(files, signature.inputs)]
-    return files, described
+    return files
 
 
 def _check_input_files(files: Sequence[Path], signature: program.Signature) -> None:

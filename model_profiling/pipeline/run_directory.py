@@ -205,7 +205,9 @@ class RunDirectory:
     def locked(self) -> Iterator[None]:
         """Hold the directory against a second run into it; the lock ends with the process."""
         make_folder(self.root)
-        with writing(self._lock), open(self._lock, "w") as file:
+        with writing(self._lock):
+            file = open(self._lock, "w")  # closed below: what runs under the lock has failures of its own
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

@@ -93,6 +93,10 @@ def _verdict_sentences(run: RunData, naming: Naming, entry: Mapping, here: str, 
     pairs = quantity(entry["pairs"], f"{here}/pairs", 0)
     if run.manifest.get("calibration"):
         return (*sentences, _calibrated(entry))
+    lost = len({launch.pair for launch in run.launches if launch.threads == int(threads)}) - entry["pairs"]
+    if lost > 0:
+        sentences.append((f"{count(lost, 'pair')} could not be measured undisturbed and {'does' if lost == 1 else 'do'} "
+                          "not count.",))
     if entry["verdict"] == NO_VERDICT:
         words = f" {'pair' if entry['pairs'] == 1 else 'pairs'} of launches; a verdict needs "
         needed = f"a full run of at least {MIN_PAIRS_FOR_VERDICT}." if quick else f"at least {MIN_PAIRS_FOR_VERDICT}."

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from model_profiling.files import read_json, write_json
+from model_profiling.files import json_bytes, read_json, write_json
 from model_profiling.pipeline import program
 
 PLATFORMS = ("mac", "android")
@@ -44,9 +44,16 @@ def main() -> int:
     config["output_root"] = str(args.output / "runs" / args.platform)
     if args.interactive:
         _ask(config)
-    target = write_json(args.output / "config.json", config)
+    target = args.output / "config.json"
+    if target.exists() and target.read_bytes() != json_bytes(config):
+        raise UserError("another configuration is there already", f"at {target}",
+                        "move it away, or name another folder with --output")
+    write_json(target, config)
     say(f"wrote {target}")
-    say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {json.dumps(str(target))}")
+    if not (PACKAGE_DIR / "scripts" / f"{args.platform}_pipeline.py").is_file():
+        say(f"note: this version of the kit has no {args.platform}_pipeline.py yet")
+        return 0
+    say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {shlex.quote(str(target))}")
     return 0
 
 
@@ -65,9 +72,9 @@ def _positive_numbers(label: str, default: list[int]) -> list[int]:
     answer = sys.stdin.readline()
     if not answer:
         raise UserError("the answers ended early", "on standard input", "answer every question, or leave out --interactive")
-    words = answer.split()
+    words = answer.replace(",", " ").split()
     if not all(word.isdigit() and int(word) > 0 for word in words):
-        raise UserError(f"{answer.strip()!r} is not a whole number above 0", f"as {label}", "give for example 1")
+        raise UserError(f"{answer.strip()!r} is not a whole number above 0", f"as {label}", "give for example 1, or 1 2 for several")
     return list(dict.fromkeys(int(word) for word in words)) or default
 
 

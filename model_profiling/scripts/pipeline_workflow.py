@@ -12,7 +12,7 @@ from pathlib import Path
 from model_profiling.command import CommandParser
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.files import read_json
+from model_profiling.files import read_json, sha256
 from model_profiling.pipeline.calibration import calibration_config, failed_thread_counts
 from model_profiling.pipeline.config import Config, load_config, restrict
 from model_profiling.pipeline.devices import Device
@@ -32,7 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--precision", type=_percent, metavar="PERCENT",
                         help="add pairs, up to 20, until the interval's half-width is under PERCENT")
     parser.add_argument("--seed", type=_seed, metavar="N", help="seed of order and inputs; drawn when not given")
-    parser.add_argument("--verbose", action="store_true", help="say more while working")
+    parser.add_argument("--verbose", action="store_true", help="also say what each experiment runs with")
 
 
 def run_pipeline(args: argparse.Namespace, device: Device) -> int:
@@ -42,14 +42,21 @@ def run_pipeline(args: argparse.Namespace, device: Device) -> int:
     config = _effective_config(args)
     if args.analysis_only:
         directory = RunDirectory(config.output_root)
-        directory.read_manifest()
+        if directory.read_manifest()["model"]["sha256"] != sha256(config.model):
+            raise UserError(f"{directory.root} holds a run of another model than {config.model}",
+                            f"in \"output_root\" of {args.config}", "name that model's run, or use analyze_results.py --run-dir")
     else:
         from model_profiling.pipeline import orchestrator
 
-        directory = orchestrator.run(config, device, RunOptions(
+        options = RunOptions(
             config_path=args.config, command_line=shlex.join(sys.argv), resume=args.resume, quick=args.quick,
-            calibration=args.aa, precision_percent=args.precision, seed=args.seed,
-        ))
+            calibration=args.aa, precision_percent=args.precision, seed=args.seed, verbose=args.verbose,
+        )
+        try:
+            directory = orchestrator.run(config, device, options)
+        except KeyboardInterrupt:
+            say(f"what was measured is kept: add --resume to go on with {config.output_root}")
+            raise
     analyze_and_report(directory)
     if args.aa:
         _require_calibrated(directory)
@@ -88,14 +95,16 @@ def _effective_config(args: argparse.Namespace) -> Config:
 
 
 def _percent(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 100:
         raise argparse.ArgumentTypeError(f"{text} is not a percentage between 0 and 100")
     return value
 
 
 def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
-    return value
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 0 or more")
+    return int(text)

@@ -15,6 +15,7 @@ from model_profiling import PACKAGE_DIR
 from model_profiling.console import say
 from model_profiling.errors import KitError, MeasurementError, UserError
 from model_profiling.files import make_folder, write_text
+from model_profiling.models import registry
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.processes import ChildResult, run_child
 
@@ -52,6 +53,7 @@ def run_quick_test(model: str, platform: str, keep: Path | None) -> None:
     KitError : a step failed; its own message and status, and where its output is.
     """
     started = time.monotonic()
+    registry.find(model)  # an unknown name must not cost the former test's report
     folder = _prepare(keep)
     log = folder / "quick_test.log"
     log.unlink(missing_ok=True)

@@ -316,6 +316,9 @@ make_venv() {
     has_pip || version=''
   fi
   if [ -z "$version" ]; then
+    if [ -e "$venv" ] && [ ! -w "$venv" ]; then
+      fail ".venv cannot be written, so it cannot be made anew" "at $venv" "remove it, or use a checkout of your own"
+    fi
     rm -rf "$venv"
     mkdir -p "$venv"
     quietly "virtual environment with Python $(python_version "$python")" "$python" -m venv "$venv"

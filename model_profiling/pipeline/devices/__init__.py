@@ -35,6 +35,9 @@ class Device(Protocol):
     def max_frequency_khz(self) -> Mapping[int, int]:
         """Return each core's maximum frequency in kHz; empty where the system does not say."""
 
+    def check_cores(self, cores: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        """Return `cores`, or raise `UserError` where launches cannot be pinned to them."""
+
     def push(self, path: Path) -> Path:
         """Make a local file available to launches and return its path there."""
 

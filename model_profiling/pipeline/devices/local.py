@@ -33,6 +33,10 @@ class LocalDevice:
     def probe_ns(self) -> int:
         return host_state.probe_ns()
 
+    def check_cores(self, cores: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        with _pinned(cores):
+            return cores
+
     def push(self, path: Path) -> Path:
         return path.resolve()
 
