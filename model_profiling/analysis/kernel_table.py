@@ -60,6 +60,13 @@ def read_kernels(path: Path) -> tuple[KernelRow, ...]:
                  for number, values in enumerate(read_rows(path, KERNEL_COLUMNS, _FIX), 2))
 
 
+def refuse_overwriting(out: Path, inputs: Iterable[Path]) -> None:
+    """Raise UserError when `out` is one of the files that it is made from."""
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise UserError("the result would replace what it is made from", f"at {out} (--out)", "name another file")
+
+
 def _row(values: dict[str, str], where: str) -> KernelRow:
     known = (("family", FAMILIES), ("role", ROLES), ("evidence", EVIDENCE))
     for column, choices in known:

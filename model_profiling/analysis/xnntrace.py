@@ -24,9 +24,8 @@ from model_profiling.analysis.kernel_table import REGISTERED, KernelRow
 from model_profiling.errors import UserError
 
 _LONGEST_LINE = 1 << 16  # bytes; XNNPACK's own are under 500. Bounds what a log without line ends takes
-_KERNEL = re.compile(rb"Using (?P<kind>[a-z0-9_ -]{1,60}?) microkernel '(?P<kernel>[A-Za-z]\w{0,200})'"
-                     rb"(?:\. \((?P<table>\w{1,100}),)?")
-_KERNEL_START = re.compile(rb"Using [a-z0-9_ -]{1,60}? microkernel(?= |\r?\n?\Z)")
+_KERNEL = re.compile(rb"Using (?P<kind>[a-z0-9_ -]{1,60}?) microkernel '(?P<kernel>[A-Za-z]\w{0,200})'")
+_KERNEL_START = re.compile(rb"Using [a-z0-9_ -]{1,60}? microkernel")
 # The name is XNNPACK's operator and microkernel: "Fully Connected (NC, PF32) GEMM".
 _TEXT = rb"[^()\x00-\x1f\x7f-\xff]"
 _OPERATOR = re.compile(rb"(?P<skip>skip )?running operator \d+:\d+ \((?P<name>%b{1,100}(?:\(%b{0,60}\)%b{0,60})?)\)"
