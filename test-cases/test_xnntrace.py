@@ -283,7 +283,8 @@ def test_a_wrong_table_is_one_line(old: str, new: str, said: str, tmp_path: Path
 
 def test_sides_match_by_layer_and_packing_is_its_layers() -> None:
     on = [called("0.10 late", "Convolution (NHWC, PF32) IGEMM", MOPA, 7),
-          called("0.2 early", "Pack LH (NC, X32)", PACK_LHS, 2), called("0.2 early", "Fully Connected (NC, PF32) GEMM", MOPA, 3),
+          called("0.2 early", "Pack LH (NC, X32)", PACK_LHS, 2),
+          called("0.2 early", "Fully Connected (NC, PF32) GEMM", MOPA, 3),
           called("", "", "kai_run_rhs_pack_kxn_f32p2vlx1biasf32_f32_f32_sme", 1)]
     off = [called("0.2 early", "Fully Connected (NC, F32) GEMM", "", None),
            called("0.10 late", "Convolution (NHWC, F32) IGEMM", "", None)]
@@ -327,7 +328,8 @@ def test_the_view_says_when_sides_do_not_compare() -> None:
     assert "**called**" in text and "**registered**" in text
     off = kernel_rows(read_xnntrace([OFF]), "m")
     assert any("swapped" in note for note in compare_kernels(off, registered).notes)
-    assert any("different models" in note for note in compare_kernels(registered, [replace(r, model_id="n") for r in off]).notes)
+    other = [replace(row, model_id="n") for row in off]
+    assert any("different models" in note for note in compare_kernels(registered, other).notes)
     with pytest.raises(UserError, match="neither table has a row"):
         compare_kernels([], [])
 
@@ -342,7 +344,8 @@ def test_names_cannot_break_the_markdown(names: list[str]) -> None:
     tokens = MarkdownIt("commonmark").enable("table").parse(render_kernel_view(view, model, [("On", model)]))
     inline = [child.type for token in tokens if token.children for child in token.children]
     assert "link_open" not in inline and "image" not in inline
-    assert all(child.content == "<br>" for t in tokens if t.children for child in t.children if child.type == "html_inline")
+    html = [child.content for token in tokens for child in token.children or () if child.type == "html_inline"]
+    assert set(html) <= {"<br>"}
     assert sum(token.type == "heading_open" for token in tokens) == 4
     assert sum(token.type == "table_open" for token in tokens) == 2
     assert sum(token.type == "td_open" for token in tokens) == 1 * 9 + 1 * 4
@@ -358,7 +361,8 @@ def convert(tmp_path: Path, log: Path, name: str) -> Path:
 
 
 def test_on_and_off_from_log_to_view(tmp_path: Path) -> None:
-    on, off, sme1 = (convert(tmp_path, log, name) for log, name in ((ON, "on.csv"), (OFF, "off.csv"), (SME1, "sme1.csv")))
+    named = ((ON, "on.csv"), (OFF, "off.csv"), (SME1, "sme1.csv"))
+    on, off, sme1 = (convert(tmp_path, log, name) for log, name in named)
     assert on.read_text().count("__neonsme2") == 3 and "sme" not in off.read_text()
     assert sme1.read_text().count("__neonsme,") == 3 and "neonsme2" not in sme1.read_text()
     view = tmp_path / "view.md"
@@ -371,7 +375,8 @@ def test_on_and_off_from_log_to_view(tmp_path: Path) -> None:
     assert "| dwconv |" in text and "same as on | no |" in text
     done = kit("tools/generate_kernel_view.py", "--on", on, "--off", sme1, "--out", view, "--filter-op", "GEMM").ok()
     text = view.read_text(encoding="utf-8")
-    assert "| SME | 0 | 0 | 3 | 0 |" in text and "still has SME kernels" in text and "still has SME kernels" in done.stdout
+    assert "| SME | 0 | 0 | 3 | 0 |" in text
+    assert "still has SME kernels" in text and "still has SME kernels" in done.stdout
     assert "| igemm |" in text and "| dwconv |" not in text
 
 

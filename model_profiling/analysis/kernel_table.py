@@ -75,6 +75,7 @@ def _row(values: dict[str, str], where: str) -> KernelRow:
             raise UserError(f"{values[column]!r} is no {column}{nearest(values[column], choices)}", where,
                             f"use one of {', '.join(choices)}")
     if values["calls"] and not _COUNT.fullmatch(values["calls"]):
-        raise UserError(f"{values['calls'][:40]!r} is no number of calls", where, "use a whole number, or leave it empty")
+        raise UserError(f"{values['calls'][:40]!r} is no number of calls", where,
+                        "use a whole number, or leave it empty")
     texts = {column: values[column] for column in KERNEL_COLUMNS if column != "calls"}
     return KernelRow(**texts, calls=int(values["calls"]) if values["calls"] else None)

@@ -13,10 +13,10 @@ from model_profiling.report.escaping import escape
 
 #: What each kind of evidence shows, and what it does not.
 MEANING = {
-    CALLED: "**called**: the kernel ran, and its calls were counted over the whole process. Only KleidiAI's kernels "
-            "(`kai_...`) can be seen this way: an operator without one ran a kernel of XNNPACK that is not listed.",
-    REGISTERED: "**registered**: XNNPACK wrote the kernel into a table that it initialized while loading the model. It is "
-                "a **candidate, not a call**: tables also hold variants for other shapes and element types and "
+    CALLED: "**called**: the kernel ran, and each of its calls was counted. Only KleidiAI's kernels (`kai_...`) can be "
+            "seen this way: an operator without one ran something else, which is not listed.",
+    REGISTERED: "**registered**: XNNPACK wrote the kernel into a table that it initialized while loading the model. "
+                "It is a **candidate, not a call**: tables also hold variants for other shapes and element types and "
                 "variants that a better one replaced, and a few tables are not logged. Whether, where and how often "
                 "the kernel ran is not known.",
 }
