@@ -301,7 +301,7 @@ def test_sides_match_by_layer_and_packing_is_its_layers() -> None:
     text = render_kernel_view(view, "m", [("On", "a"), ("Off", "b")])
     assert f"`{MOPA}` (SME2, 3 calls)<br>`{PACK_LHS}` (SME, packing, 2 calls)" in text
     assert "*no kernel seen*" in text and "**called**" in text and "**registered**" not in text
-    assert "| *outside of operators* |" in text
+    assert "| *outside of operators* |" in text and "Kernels differ in 2 of 2 layers." in text
 
 
 def test_calls_of_the_same_kernel_add_up() -> None:

@@ -79,9 +79,14 @@ class KernelView:
     notes: tuple[str, ...]
 
     @property
+    def matched(self) -> tuple[Group, ...]:
+        """The groups that are what `by` says; by layer, those outside all layers (loading) are none."""
+        return tuple(group for group in self.groups if group.kind == self.by)
+
+    @property
     def differing(self) -> int:
-        """Number of groups whose kernels differ."""
-        return sum(group.differs for group in self.groups)
+        """Number of layers, or operators, whose kernels differ."""
+        return sum(group.differs for group in self.matched)
 
 
 def compare_kernels(on: Sequence[KernelRow], off: Sequence[KernelRow], wanted: str | None = None) -> KernelView:

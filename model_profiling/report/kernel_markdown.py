@@ -35,7 +35,7 @@ def render_kernel_view(view: KernelView, title: str, sources: Sequence[tuple[str
     if view.notes:
         parts.append(_list(f"Note: {escape(note)}" for note in view.notes))
     parts += ["## By family", family_sentence(view), _families(view), f"## By {noun(view)}",
-              f"Kernels differ in {view.differing} of {count(len(view.groups), noun(view))}.", _groups(view)]
+              f"Kernels differ in {view.differing} of {count(len(view.matched), noun(view))}.", _groups(view)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -43,9 +43,8 @@ def family_sentence(view: KernelView) -> str:
     """Say in one sentence how far SME2 is reached on both sides."""
     on, off = view.families.get("sme2", (FamilyCount(0, 0, None, 0),) * 2)
     if view.by == LAYER:
-        layers = sum(group.kind == LAYER for group in view.groups)
         verb = "are called in" if view.evidence == {CALLED} else "stand in"
-        return f"SME2 kernels {verb} {on.layers} of the tables' {count(layers, 'layer')} with SME2 on, " \
+        return f"SME2 kernels {verb} {on.layers} of the tables' {count(len(view.matched), 'layer')} with SME2 on, " \
                f"{off.layers} with it off."
     word = "registered" if view.evidence == {REGISTERED} else "seen"
     return f"SME2 kernels {word}: {on.compute} that compute with SME2 on, {off.compute} with it off."

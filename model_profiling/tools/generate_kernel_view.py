@@ -51,7 +51,7 @@ def main() -> None:
     text = render_kernel_view(view, models, sources, args.filter_op)
     path = write_bytes(args.out, text.encode("utf-8", "replace"))
     say(one_line(f"{models}: {family_sentence(view)} Kernels differ in {view.differing} of "
-                 f"{count(len(view.groups), noun(view))}. Evidence: {', '.join(sorted(view.evidence))}."))
+                 f"{count(len(view.matched), noun(view))}. Evidence: {', '.join(sorted(view.evidence))}."))
     say()
     columns = family_columns(view)
     Table("Distinct kernels by family", columns, tuple(family_rows(view)), frozenset(columns[1:])).show()
