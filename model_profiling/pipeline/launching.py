@@ -122,7 +122,7 @@ class Launcher:
                 partners: Sequence[Outcome]) -> Outcome:
         self._device.collect(self._directory.work)
         measured = arm.runner.read(request, child)
-        tensors = _read_tensors(measured)
+        tensors = read_tensors(measured)
         launch = replace(
             _with_measurement(launch, measured),
             outputs=tuple(_describe(t) for t in tensors),
@@ -162,7 +162,8 @@ def _with_measurement(launch: Launch, measured: LaunchMeasurement) -> Launch:
     )
 
 
-def _read_tensors(measured: LaunchMeasurement) -> tuple[np.ndarray, ...]:
+def read_tensors(measured: LaunchMeasurement) -> tuple[np.ndarray, ...]:
+    """Return the output tensors that a launch wrote."""
     tensors = []
     for output in measured.outputs:
         data = np.fromfile(output.path, dtype=np.dtype(output.dtype))
