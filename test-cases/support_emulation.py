@@ -54,7 +54,7 @@ def record(model: Path, folder: Path, cpu: str = "max", disabled: tuple[str, ...
     """Run `model` once on an emulated CPU and return what its operators called."""
     device = emulated(cpu)
     inputs = write_inputs(make_inputs(read_signature(model), read_sidecar(model), 0), folder / "inputs")
-    made = record_kernels(device, NativeRunner(device.runner), model, inputs, disabled, folder / "launch", threads)
+    made = record_kernels(device, NativeRunner(device.native_build), model, inputs, disabled, folder / "launch", threads=threads)
     calls, timeline = read_record(made.record), build_timeline(read_etdump(made.etdump), str(made.etdump))
     graph = build_graph(model)
     return Recorded(made, calls, timeline, graph, kernel_uses(calls, timeline, graph, str(made.record)))

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from conftest import kit, write_config
 from support_emulation import Recorded, emulated, record
 
 from model_profiling.analysis import kernels
@@ -128,7 +129,7 @@ def test_two_threads(toy: Path, toy_recorded: Recorded, tmp_path: Path) -> None:
 
 
 def test_the_auditor_changes_nothing_that_is_computed(toy: Path, toy_recorded: Recorded, tmp_path: Path) -> None:
-    device, runner = emulated(), NativeRunner(emulated().runner)
+    device, runner = emulated(), NativeRunner(emulated().native_build)
     request = recording_request(toy, sorted((toy_recorded.recording.record.parents[1] / "inputs").iterdir()), (), 1,
                                 tmp_path, tmp_path / "log")
     plain = replace(request, kernel_record=None)
@@ -215,7 +216,7 @@ def test_an_auditor_that_cannot_write_is_reported(toy: Path, tmp_path: Path) -> 
             return argv, {**env, RECORD_VARIABLE: str(tmp_path / "no" / "such" / "folder")}
 
     with pytest.raises(MeasurementError, match="the kernel auditor left no record"):
-        record_kernels(device, Elsewhere(device.runner), toy, [], (), tmp_path / "work")
+        record_kernels(device, Elsewhere(device.native_build), toy, [], (), tmp_path / "work")
 
 
 @pytest.mark.skipif(platform.machine() in ("aarch64", "arm64"), reason="this host's own runner has the auditor")
@@ -345,8 +346,67 @@ def test_build_runners_lists_the_runner_for_arm() -> None:
     emulated()
     said = subprocess.run([sys.executable, "-m", "model_profiling.pipeline.runners.build", "--list"],
                           capture_output=True, text=True, check=True)
-    line = next(line for line in said.stdout.splitlines() if str(emulated().runner.path) in line)
+    line = next(line for line in said.stdout.splitlines() if str(emulated().native_build.path) in line)
     assert line.startswith("linux-arm64 ") and "with the kernel auditor" in line
+
+
+# ---------------------------------------------------------------- in the pipeline
+
+
+def kernels_config(folder: Path, model: Path) -> Path:
+    arm = {"mode": "timing", "runs": 1, "warmup": 0, "traced_runs": 1, "threads": [1]}
+    return write_config(folder, model, pairs=1, analysis={}, experiments=[
+        {"name": "timed", **arm}, {"name": "kernels_on", "mode": "kernels"},
+        {"name": "kernels_off", "mode": "kernels", "disable_cpu_features": "auto"}])
+
+
+def test_mode_kernels_records_beside_the_timed_experiments(exported, tmp_path: Path) -> None:
+    """The whole pipeline, on an emulated device in the place of Arm hardware; its times mean nothing."""
+    from model_profiling.analysis.run import analyze_run
+    from model_profiling.pipeline import orchestrator
+    from model_profiling.pipeline.config import load_config
+    from model_profiling.pipeline.preparation import RunOptions
+    from model_profiling.report.generate import generate_report
+
+    model = exported("toy_transformer", "int8")
+    config = load_config(kernels_config(tmp_path, model))
+    # Warm-up until the times settle is no use here.
+    config = replace(config, experiments=tuple(
+        replace(e, extra_args=("--max-warmup", "0")) if e.mode == "timing" else e for e in config.experiments))
+    directory = orchestrator.run(config, emulated(), RunOptions(tmp_path / "config.json", "test"))
+    assert {launch.experiment for launch in directory.read_launches()} == {"timed"}
+    summary = analyze_run(directory).summary
+    on, off = (read_kernels(directory.table(model.stem, name, 1, "kernels")) for name in ("kernels_on", "kernels_off"))
+    assert any(use.family == "sme2" for use in on.uses) and not any(use.family.startswith("sme") for use in off.uses)
+    assert summary["kernels"]["kernels_on"]["1"]["kernel_calls"] == sum(use.calls for use in on.uses) > 0
+    assert summary["kernels"]["kernels_on"]["1"]["sentence"] == (
+        "17 of 17 matrix layers, 100 % of multiply-adds, reach SME2 kernels")
+    generate_report(directory)
+    assert "kernels_on, 1 thread: 17 of 17 matrix layers" in directory.pipeline_summary_md(model.stem).read_text()
+    kit("scripts/validate_results.py", "--results", directory.root).ok()
+    # Records stand when a run is resumed, and a damaged one is reported.
+    record = directory.raw("kernels_on", 1, 0, 0, ".kernels")
+    before = record.stat().st_mtime_ns
+    orchestrator.run(config, emulated(), RunOptions(tmp_path / "config.json", "test", resume=True))
+    assert record.stat().st_mtime_ns == before
+    record.write_bytes(record.read_bytes()[:-7])
+    said = kit("scripts/analyze_results.py", "--run-dir", directory.root).error_line()
+    assert "record of kernel calls is truncated or damaged" in said
+
+
+def test_configs_that_record_kernels_wrongly(toy: Path, tmp_path: Path) -> None:
+    from model_profiling.pipeline.config import load_config
+
+    one = {"name": "k", "mode": "kernels"}
+    for change, told in (({"experiments": [one], "analysis": {}}, "every experiment has mode \"kernels\""),
+                         ({"experiments": [one, {"name": "on"}], "analysis": {"compare_pairs": [["k", "on"]]}},
+                          "k records kernels and measures nothing to compare"),
+                         ({"experiments": [{"name": "x", "mode": "xnntrace"}], "analysis": {}}, "not available")):
+        with pytest.raises(UserError, match=told):
+            load_config(write_config(tmp_path, toy, **change))
+    if platform.machine() not in ("aarch64", "arm64"):
+        said = kit("scripts/mac_pipeline.py", "--config", kernels_config(tmp_path, toy)).error_line()
+        assert "cannot record kernel calls here" in said and "preview_sme2.py" in said
 
 
 if __name__ == "__main__":

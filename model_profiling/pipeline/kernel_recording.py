@@ -12,9 +12,11 @@ import numpy as np
 from model_profiling.errors import MeasurementError
 from model_profiling.files import make_folder
 from model_profiling.pipeline.devices import Device
-from model_profiling.pipeline.launching import LAUNCH_LIMIT_S, read_tensors
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
+from model_profiling.pipeline.runners.tensors import read_tensors
 
+#: A launch that takes longer is ended: far beyond any sensible model on a phone core.
+LAUNCH_LIMIT_S = 1800.0
 RECORD_NAME = "calls.kernels"
 #: The calls of one execution are those of every execution on the same inputs.
 _EXECUTIONS = 1
@@ -40,8 +42,8 @@ def recording_request(model: Path, inputs: Sequence[Path], disabled: Sequence[st
 
 
 def record_kernels(device: Device, runner: Runner, model: Path, inputs: Sequence[Path], disabled: Sequence[str],
-                   work: Path, threads: int = 1) -> Recording:
-    """Make the launch on `device`; what it writes stays below `work`, which is made.
+                   work: Path, log: Path | None = None, threads: int = 1) -> Recording:
+    """Make the launch on `device`; what it writes stays below `work`, which is made, its log at `log`.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def record_kernels(device: Device, runner: Runner, model: Path, inputs: Sequence
     UserError : this runner cannot record kernel calls.
     """
     make_folder(work)
-    log = work / "launch.log"
+    log = log or work / "launch.log"
     request = recording_request(device.push(model), [device.push(p) for p in inputs], disabled, threads,
                                 device.workspace(work), log)
     argv, env = runner.command(request)

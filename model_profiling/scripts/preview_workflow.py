@@ -70,7 +70,7 @@ def preview(model: Path, folder: Path, cpu: str) -> Preview:
         plans = plan_variants(device)
         with progress("emulating", len(plans)) as advance:
             for plan in plans:
-                recorded = record_kernels(plan.device, NativeRunner(plan.device.runner), model, inputs, plan.disabled,
+                recorded = record_kernels(plan.device, NativeRunner(plan.device.native_build), model, inputs, plan.disabled,
                                           Path(scratch) / plan.name)
                 recordings.append(recorded)
                 uses.append(uses_of(recorded, graph))
@@ -119,7 +119,7 @@ def _write(model: Path, folder: Path, graph: Sequence[GraphInstruction], device:
            variants: Sequence[Variant]) -> Preview:
     layers, make = model_layers(graph), make_folder(folder)
     about = {"kit_version": __version__, "model": {"id": model.stem, "sha256": sha256(model)},
-             "executorch": {"version": device.runner.executorch_version, "git_sha": device.runner.executorch_git_sha},
+             "executorch": {"version": device.native_build.executorch_version, "git_sha": device.native_build.executorch_git_sha},
              "emulator": f"QEMU {device.qemu.version}", "seed": _SEED}
     files = [write_bytes(make / f"{model.stem}_{v.name}_kernels.csv", kernels_csv(model.stem, v.name, v.uses))
              for v in variants]

@@ -39,7 +39,7 @@ class EmulatedDevice:
 
     cpu: str
     qemu: Qemu
-    runner: NativeBuild
+    native_build: NativeBuild
     sysroot: Path
     name: str = field(init=False, default="emulated")
 
@@ -68,7 +68,7 @@ class EmulatedDevice:
 
     @cached_property
     def _features(self) -> CpuFeatures:
-        argv = self._guest([str(self.runner.path), "--cpu-features"], {})
+        argv = self._guest([str(self.native_build.path), "--cpu-features"], {})
         child = run_child(argv, timeout_s=_ASK_TIMEOUT_S)
         if not child.ok:
             raise UserError(f"QEMU {self.qemu.version} cannot emulate the CPU {self.cpu} ({_last_line(child.output)})"
