@@ -43,8 +43,7 @@ def main() -> None:
     args = build_parser().parse_args()
     from model_profiling.scripts.preview_workflow import preview
 
-    folder = args.output_dir or args.model.with_name(f"{args.model.stem}_sme2_preview")
-    found = preview(args.model, folder, args.cpu)
+    found = preview(args.model, args.output_dir, args.cpu)
     for path in found.files:
         print(path)
     for line in (*found.disagreements, found.sentence):

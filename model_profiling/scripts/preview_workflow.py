@@ -52,8 +52,12 @@ class Preview:
     files: tuple[Path, ...]
 
 
-def preview(model: Path, folder: Path, cpu: str) -> Preview:
-    """Run `model` on the emulated `cpu` with SME2, with SME only and with neither; write the kernel views to `folder`.
+def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
+    """Run `model` on the emulated `cpu` with SME2, with SME only and with neither; write the kernel views.
+
+    Parameters
+    ----------
+    folder : where they go; beside the model, in ``<model>_sme2_preview``, where it is None.
 
     Raises
     ------
@@ -61,6 +65,7 @@ def preview(model: Path, folder: Path, cpu: str) -> Preview:
     MeasurementError : the model failed on the emulated CPU.
     """
     signature, graph = read_signature(model), build_graph(model)
+    folder = folder or model.with_name(f"{model.stem}_sme2_preview")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file", "in --output-dir", "name a folder")
     device = EmulatedDevice.of(cpu)
