@@ -66,7 +66,7 @@ def counting_blocks(launches: Sequence[Launch], config: Config) -> dict[tuple[in
     """
     found = {}
     for (threads, pair), block in sorted(newest_attempts(launches).items()):
-        wanted = {e.name for e in config.experiments if threads in e.threads}
+        wanted = {e.name for e in config.timed if threads in e.threads}
         held = {launch.experiment: launch for launch in block}
         if wanted and wanted <= held.keys() and all(held[name].counts for name in wanted):
             found[threads, pair] = {name: held[name] for name in wanted}
@@ -87,7 +87,7 @@ def collect_arms(directory: RunDirectory, config: Config, blocks: Blocks,
         raise UserError("no pair of launches is complete, so there is nothing to analyze", f"in {directory.launches}",
                         "run the pipeline again with --resume")
     arms = []
-    for experiment in config.experiments:
+    for experiment in config.timed:
         for threads in experiment.threads:
             launches = tuple(block[experiment.name] for (t, _), block in blocks.items()
                              if t == threads and experiment.name in block)

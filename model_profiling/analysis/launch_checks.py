@@ -188,7 +188,7 @@ def _latencies(run: Run) -> Iterator[Finding]:
 
 
 def _repeatable(run: Run) -> Iterator[Finding]:
-    for experiment in run.config.experiments:
+    for experiment in run.config.timed:
         seen = {tuple(o["sha256"] for o in launch.outputs)
                 for launch in run.launches if launch.ok and launch.experiment == experiment.name}
         if len(seen) > 1:

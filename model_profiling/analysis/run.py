@@ -12,6 +12,7 @@ from model_profiling.analysis.arms import Arm, Blocks, collect_arms, counting_bl
 from model_profiling.analysis.comparison import compare
 from model_profiling.analysis.layers import Layer, layer_stats, layers_csv, model_layers
 from model_profiling.analysis.noise_floor import known_floors, noise_floor
+from model_profiling.analysis.recorded_kernels import kernel_tables, kernels_summary, read_recorded
 from model_profiling.files import json_bytes, write_bytes
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.model_graph import read_graph
@@ -62,10 +63,14 @@ def analyze(directory: RunDirectory) -> Analysis:
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
     comparisons = _comparisons(config, arms, blocks, layers, known_floors(manifest), manifest["quick"])
     found = summary.analysis_summary(manifest, arms, comparisons)
-    remarks = summary.notes(arms, launches, comparisons, config.compare_pairs)
+    recorded = read_recorded(directory, config, graph)
+    if recorded:
+        found["kernels"] = kernels_summary(recorded)
+    remarks = [*summary.notes(arms, launches, comparisons, config.compare_pairs), *(r.note() for r in recorded)]
     model = manifest["model"]["id"]
     plain = summary.pipeline_summary(manifest, found, remarks)
     files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}
+    files.update(kernel_tables(directory, model, recorded))
     files[directory.metrics] = json_bytes(summary.metrics(manifest, arms, launches))
     if manifest.get("calibration"):
         files[directory.noise_floor] = json_bytes(noise_floor(manifest, comparisons))

@@ -3,24 +3,23 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from model_profiling.analysis.csv_rows import read_rows
 from model_profiling.analysis.operators import METHOD
 from model_profiling.analysis.tables import TIMELINE_COLUMNS, Recording
 from model_profiling.analysis.timeline import BACKEND_NAMES, CATEGORY_NAMES, Timeline
-from model_profiling.errors import UserError, nearest
+from model_profiling.errors import UserError
 
 _OPTIONAL = frozenset(("layer",))
 _FIX = "name an *_all_runs_timeline.csv that analyze_results.py or etdump_to_csv.py wrote"
 _NS_PER_US = 1000
 _LONGEST_US = 1e12  # 11 days: beyond any execution, and far from the limits of 64-bit ns
-_FIELD_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,40 +66,11 @@ def read_sides(paths: Sequence[Path], label: str | None, fallback: str) -> dict[
 
 def _launches(path: Path) -> dict[tuple[str, str, str, str], list[dict[str, str]]]:
     groups: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
-    for row in _rows(path):
+    for row in read_rows(path, TIMELINE_COLUMNS, _FIX, _OPTIONAL):
         groups.setdefault((row["model_id"], row["experiment"], row["threads"], row["pair"]), []).append(row)
     if not groups:
         raise UserError("the table has no rows", f"at {path}", _FIX)
     return groups
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    csv.field_size_limit(_FIELD_LIMIT)
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            _check_header(header, path)
-            for values in reader:
-                if len(values) != len(header):
-                    raise UserError(f"a row has {len(values)} fields, not {len(header)}",
-                                    f"at {path}:{reader.line_num}", _FIX)
-                yield dict(zip(header, values))
-    except FileNotFoundError as error:
-        raise UserError("the table does not exist", f"at {path}",
-                        "correct the path, or analyze the run first") from error
-    except OSError as error:
-        raise UserError(f"the table cannot be read ({error.strerror})", f"at {path}", _FIX) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError("the file is not CSV text", f"at {path}", _FIX) from error
-
-
-def _check_header(header: Sequence[str], path: Path) -> None:
-    if not header:
-        raise UserError("the table is empty", f"at {path}", _FIX)
-    missing = [column for column in TIMELINE_COLUMNS if column not in header and column not in _OPTIONAL]
-    if missing:
-        raise UserError(f"the table lacks the column {missing[0]}{nearest(missing[0], header)}", f"at {path}", _FIX)
 
 
 def _timeline(rows: Sequence[dict[str, str]], path: Path) -> Timeline:

@@ -25,7 +25,7 @@ def calibration_config(config: Config) -> Config:
     The candidate is the arm that verdicts are about; without comparisons the first
     experiment stands in. Nothing but the name differs between the two arms.
     """
-    name = config.compare_pairs[0][1] if config.compare_pairs else config.experiments[0].name
+    name = config.compare_pairs[0][1] if config.compare_pairs else config.timed[0].name
     arm = config.experiment(name)
     first, second = f"{name}_a", f"{name}_b"
     return replace(

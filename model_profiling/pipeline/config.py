@@ -19,6 +19,8 @@ DEFAULT_PAIRS = 8
 QUICK_PAIRS = 4
 #: Names that a run directory uses itself; an experiment's folder may not take them.
 RESERVED_NAMES = frozenset({"figures", "inputs"})
+#: Modes of an experiment: measured in pairs of launches, or recorded in one launch for each thread count.
+TIMING, KERNELS = "timing", "kernels"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ class Config:
     pairs: int = DEFAULT_PAIRS
     seed: int | None = None
     compare_pairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def timed(self) -> tuple[Experiment, ...]:
+        """The experiments that are measured in pairs of launches and can be compared."""
+        return tuple(e for e in self.experiments if e.mode == TIMING)
+
+    @property
+    def recorded(self) -> tuple[Experiment, ...]:
+        """The experiments that record every kernel call, in one launch for each thread count."""
+        return tuple(e for e in self.experiments if e.mode == KERNELS)
 
     def experiment(self, name: str) -> Experiment:
         return next(e for e in self.experiments if e.name == name)
@@ -179,14 +191,21 @@ def _check_names(config: Config, path: Path) -> None:
             raise UserError(f"the experiment name {experiment.name} stands twice", where, "give each its own name")
         if experiment.name in RESERVED_NAMES:
             raise UserError(f"{experiment.name} is a name that the run directory uses itself", where, "choose another")
-        if experiment.mode != "timing":
-            raise UserError(f"mode \"{experiment.mode}\" is not available in this version", where, "use \"timing\"")
+        if experiment.mode not in (TIMING, KERNELS):
+            raise UserError(f"mode \"{experiment.mode}\" is not available in this version", where,
+                            f"use \"{TIMING}\" or \"{KERNELS}\"")
+    if not config.timed:
+        raise UserError(f"every experiment has mode \"{KERNELS}\"", f"in {path}",
+                        f"add one with mode \"{TIMING}\", or use preview_sme2.py, which times nothing")
     for index, (baseline, candidate) in enumerate(config.compare_pairs):
         where = f"in analysis.compare_pairs[{index}] of {path}"
         for name in (baseline, candidate):
             if name not in names:
                 raise UserError(f"{name} is not an experiment{nearest(name, names)}", where,
                                 f"name one of {', '.join(names)}")
+            if config.experiment(name).mode != TIMING:
+                raise UserError(f"{name} records kernels and measures nothing to compare", where,
+                                f"name experiments with mode \"{TIMING}\"")
         if baseline == candidate:
             raise UserError(f"{baseline} is compared with itself", where, "name two experiments (or use --aa)")
         if not set(config.experiment(baseline).threads) & set(config.experiment(candidate).threads):

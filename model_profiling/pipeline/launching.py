@@ -17,12 +17,12 @@ from model_profiling.errors import MeasurementError
 from model_profiling.files import make_folder, sha256, writing
 from model_profiling.pipeline.config import Experiment
 from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S, record_kernels
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
+from model_profiling.pipeline.runners.tensors import read_tensors
 from model_profiling.processes import ChildResult
 
-#: A launch that takes longer is ended: far beyond any sensible model on a phone core.
-LAUNCH_LIMIT_S = 1800.0
 #: A launch whose probe is this much over the run's baseline shared its core or ran at a
 #: lower clock; 10 % is well above the probe's own scatter on an idle machine (about 2 %).
 PROBE_LIMIT = 1.10
@@ -104,6 +104,31 @@ class Launcher:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
+    def record_kernels(self, arm: Arm, threads: int) -> bool:
+        """Record an experiment's kernel calls and keep record, trace and log; False where they are there already.
+
+        Such a launch measures nothing, so it is no line of launches.jsonl.
+
+        Raises
+        ------
+        MeasurementError : the model failed, or the auditor left no record.
+        """
+        name = arm.experiment.name
+        kept = {suffix: self._directory.raw(name, threads, 0, 0, suffix) for suffix in (".etdump", ".log", ".kernels")}
+        if kept[".kernels"].is_file():
+            return False
+        make_folder(kept[".log"].parent)
+        work = self._fresh_work_folder()
+        try:
+            made = record_kernels(self._device, arm.runner, self._model, self._inputs, arm.disabled, work, kept[".log"],
+                                  threads)
+            for suffix, written in ((".etdump", made.etdump), (".kernels", made.record)):
+                with writing(kept[suffix]):
+                    os.replace(written, kept[suffix])
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return True
+
     def _fresh_work_folder(self) -> Path:
         shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left
         return make_folder(self._directory.work)
@@ -123,7 +148,7 @@ class Launcher:
                 partners: Sequence[Outcome]) -> Outcome:
         self._device.collect(self._directory.work)
         measured = arm.runner.read(request, child)
-        tensors = _read_tensors(measured)
+        tensors = read_tensors(measured)
         launch = replace(
             _with_measurement(launch, measured),
             outputs=tuple(_describe(t) for t in tensors),
@@ -161,16 +186,6 @@ def _with_measurement(launch: Launch, measured: LaunchMeasurement) -> Launch:
         traced_warmup=measured.traced_warmup, peak_rss_mib=None if mib is None else round(mib, 3),
         masked_cpu_features=measured.masked_cpu_features, active_cpu_features=measured.active_cpu_features,
     )
-
-
-def _read_tensors(measured: LaunchMeasurement) -> tuple[np.ndarray, ...]:
-    tensors = []
-    for output in measured.outputs:
-        data = np.fromfile(output.path, dtype=np.dtype(output.dtype))
-        if data.size != int(np.prod(output.shape, dtype=np.int64)):
-            raise MeasurementError(f"the runner wrote {data.size} values for an output of shape {list(output.shape)}")
-        tensors.append(data.reshape(output.shape))
-    return tuple(tensors)
 
 
 def _describe(tensor: np.ndarray) -> dict[str, object]:

@@ -74,6 +74,7 @@ class _Run:
 
     def to_the_end(self) -> None:
         """Make all launches that are missing, then mark the run as finished."""
+        self._record_kernels()
         planned = plan(self._config, self._seed, self._pairs)
         with progress("profiling", sum(len(p.experiments) for p in planned)) as advance:
             for pair in planned:
@@ -92,6 +93,14 @@ class _Run:
         if self._manifest["finished"] is None:
             self._directory.write_manifest({**self._manifest, "finished": utc_now(),
                                             "launches_sha256": sha256(self._directory.launches)})
+
+    def _record_kernels(self) -> None:
+        """Make the launches that record kernels; one that was made before stands."""
+        for experiment in self._config.recorded:
+            for threads in experiment.threads:
+                arm = self._arms[experiment.name]
+                if self._launcher.record_kernels(arm, threads):
+                    say(f"{experiment.name}: kernel calls recorded, {threads} thread{'s' if threads > 1 else ''}")
 
     def _complete(self, pair: Pair, advance) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""

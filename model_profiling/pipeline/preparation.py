@@ -15,13 +15,14 @@ from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.pipeline import affinity, cpu_features, program
 from model_profiling.pipeline.calibration import find_noise_floor
-from model_profiling.pipeline.config import QUICK_PAIRS, Config, Experiment
+from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, Config, Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.launching import Arm
 from model_profiling.pipeline.model_graph import build_graph, write_graph
 from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
-from model_profiling.pipeline.runners import choose_runner
+from model_profiling.pipeline.runners import Runner, choose_runner
+from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.wheel import installed_wheel
 
 _PROBES_FOR_BASELINE = 5
@@ -54,7 +55,7 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
     arms = [
         Arm(
             experiment=e,
-            runner=choose_runner(e.runner, e.runner_path),
+            runner=_runner(e, device),
             disabled=pairs[e.name].disabled if pairs[e.name] else (),
             affinity=device.check_cores(affinity.resolve(e.cpu_affinity, device.max_frequency_khz())),
         )
@@ -69,6 +70,20 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
     return arms, {"label": pair.label, "disabled": list(pair.disabled),
                   "requested": requested if isinstance(requested, str) else list(requested),
                   "sentence": pair.sentence}
+
+
+def _runner(experiment: Experiment, device: Device) -> Runner:
+    """Return an experiment's runner; recording kernels takes the native one with its auditor."""
+    recording = experiment.mode == KERNELS
+    if device.native_build and experiment.runner_path is None:
+        runner = NativeRunner(device.native_build)
+    else:
+        runner = choose_runner("native" if recording and experiment.runner == "auto" else experiment.runner,
+                               experiment.runner_path)
+    if recording and not (isinstance(runner, NativeRunner) and runner.build.auditor):
+        raise UserError(f"the {runner.name} runner cannot record kernel calls here", f"in \"mode\" of {experiment.name}",
+                        "use the native runner on Arm Linux, or preview_sme2.py for an emulated CPU")
+    return runner
 
 
 def check_model_and_inputs(config: Config) -> None:

@@ -9,13 +9,10 @@ from collections.abc import Mapping
 import jinja2
 
 from model_profiling.report.charts import Figure
+from model_profiling.report.escaping import escape
 from model_profiling.report.html import MOST_LAYERS, TEMPLATES
 from model_profiling.report.rounding import Quantity
 from model_profiling.report.view import Identifier, LayerRow, OperatorRow, ThreadRow, View
-
-#: Characters that may begin markup inside a line; an underscore only at the edge of a word.
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_SPECIAL = re.compile(r"([\\`*\[\]<>|~$&])|(?<![A-Za-z0-9])(_)|(_)(?![A-Za-z0-9])")
 
 
 class Verbatim(str):
@@ -41,11 +38,6 @@ def render_text(template: str, figures: Mapping[str, Figure], figure_folder: str
     environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
     text = environment.get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def escape(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is, in a paragraph and in a table's cell."""
-    return _SPECIAL.sub(lambda m: "\\" + m[0], _BREAKS.sub(" ", text))
 
 
 def fence(text: str) -> Verbatim:

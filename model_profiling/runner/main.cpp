@@ -3,15 +3,27 @@
 
 #include <cstdio>
 #include <exception>
+#include <new>
+#include <set>
+#include <string>
 
 #include "errors.h"
 #include "log_capture.h"
 #include "measure.h"
 #include "options.h"
 #include "report.h"
+#include "system_features.h"
 #include "text.h"
 
 namespace {
+
+// In the form of /proc/cpuinfo, for a device that offers no other way to read it.
+int print_cpu_features() {
+  std::string line = "Features\t:";
+  for (const auto& word : runner::system_feature_words().value_or(std::set<std::string>{})) line += " " + word;
+  std::puts(line.c_str());
+  return 0;
+}
 
 int run(int argc, char** argv) {
   const auto options = runner::parse_options(argc, argv);
@@ -19,6 +31,7 @@ int run(int argc, char** argv) {
     std::fputs(runner::usage("sme_runner").c_str(), stdout);
     return 0;
   }
+  if (options.cpu_features) return print_cpu_features();
   runner::check_destinations(options);
   runner::write_report(options, runner::measure(options));
   return 0;

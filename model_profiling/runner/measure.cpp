@@ -66,18 +66,26 @@ void measure_untraced(const Options& options, const Model& model, std::int64_t l
   result.outputs = method.outputs();
 }
 
+// Where nothing is to be timed the untraced phases are left out, so that a record of the whole
+// process (the kernel auditor's) holds one load of the model and the traced executions alone.
+bool traced_only(const Options& options) {
+  return options.traced_runs > 0 && options.runs == 0 && options.warmup == 0 && options.max_warmup == 0;
+}
+
 // A tracer is bound to a method when that is loaded, so tracing needs a method of its own.
 // The untraced one is gone by now: weights are packed anew, never held twice.
-void measure_traced(const Options& options, const Model& model, Measurement& result,
+void measure_traced(const Options& options, const Model& model, std::int64_t load_start, Measurement& result,
                     std::vector<std::vector<std::uint8_t>>& inputs, const std::vector<TensorSpec>& specs) {
   ETDumpGen tracer;
   LoadedMethod method(model, &tracer);
+  if (traced_only(options)) result.load_ns += now_ns() - load_start;
   Executions executions(method, inputs, specs);
   // The machine is warm; these touch the newly packed weights. What they traced is then
   // dropped, so that the ETDump holds exactly the executions reported in traced_ns.
   result.traced_warmup_ns = executions.many(options.warmup);
   tracer.reset();
   result.traced_ns = executions.many(options.traced_runs);
+  if (traced_only(options)) result.outputs = method.outputs();
   const auto trace = tracer.get_etdump_data();
   if (trace.buf == nullptr || trace.size == 0) {
     throw MeasurementError("this ExecuTorch gave no trace: it is built without the event tracer");
@@ -102,8 +110,8 @@ Measurement measure(const Options& options) {
   const auto specs = model.input_specs();
   auto inputs = options.inputs.empty() ? seeded_inputs(options.seed, specs) : read_inputs(options.inputs, specs);
 
-  measure_untraced(options, model, now_ns(), result, inputs, specs);
-  if (options.traced_runs > 0) measure_traced(options, model, result, inputs, specs);
+  if (!traced_only(options)) measure_untraced(options, model, now_ns(), result, inputs, specs);
+  if (options.traced_runs > 0) measure_traced(options, model, now_ns(), result, inputs, specs);
   return result;
 }
 

@@ -19,7 +19,7 @@ struct Measurement {
   std::int64_t peak_rss_bytes = 0;        // up to here: tracing is not charged to the model
   std::vector<std::int64_t> traced_warmup_ns; // with the tracer, not in the ETDump
   std::vector<std::int64_t> traced_ns;    // one Execute block of the ETDump each
-  std::vector<Output> outputs;            // of the last untraced execution
+  std::vector<Output> outputs;            // of the last untraced execution, or of the last one where all are traced
   std::vector<std::uint8_t> etdump;
   MaskedFeatures features;
 };

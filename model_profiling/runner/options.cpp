@@ -85,7 +85,8 @@ std::string usage(const std::string& program) {
     head.resize(std::max<std::size_t>(head.size() + 2, 30), ' ');
     text += head + flag.help + "\n";
   }
-  return text + "  --help                      this text\n\n"
+  return text + "  --cpu-features              only print what the system says about the CPU\n"
+      "  --help                      this text\n\n"
       "exit status: 0 done, 1 the model failed while running, 2 you can fix it\n";
 }
 
@@ -98,6 +99,10 @@ Options parse_options(int argc, char** argv) {
       options.help = true;
       return options;
     }
+    if (name == "--cpu-features") {
+      options.cpu_features = true;
+      return options;
+    }
     const auto equals = name.find('=');
     const bool joined = name.rfind("--", 0) == 0 && equals != std::string::npos;
     if (joined) {
@@ -108,6 +113,7 @@ Options parse_options(int argc, char** argv) {
     if (flag == flags().end()) {
       std::vector<std::string> names;
       for (const auto& known : flags()) names.emplace_back(known.name);
+      names.insert(names.end(), {"--cpu-features", "--help"});
       throw UserError(name + " is not a flag" + did_you_mean(name, names), kWhere, "see --help");
     }
     if (!joined) {

@@ -22,6 +22,7 @@ struct Options {
   std::string result;      // empty: to standard output
   std::string outputs_dir; // empty: not written
   bool help = false;
+  bool cpu_features = false;
 };
 
 // Throws UserError for an unknown flag, a missing value or one out of range.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model_profiling.pipeline.cpu_features import CpuFeatures
+from model_profiling.pipeline.runners.build import NativeBuild
 from model_profiling.processes import ChildResult
 
 
@@ -15,10 +16,12 @@ class Device(Protocol):
     """What the orchestrator asks of a device.
 
     Paths given to `run` are the device's own: `push` and `workspace` return them, and
-    `collect` brings what a launch wrote back to this host.
+    `collect` brings what a launch wrote back to this host. `native_build` is the native runner
+    built for this device, None where that is this host's own.
     """
 
     name: str
+    native_build: NativeBuild | None
 
     def describe(self) -> dict[str, object]:
         """Return what the manifest records: system, release, machine."""

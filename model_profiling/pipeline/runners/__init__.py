@@ -26,6 +26,8 @@ class LaunchRequest:
     `inputs` are raw little-endian tensor files in C order, one per model input; without
     any, the runner makes its own from `seed`. `warmup` is a least number of executions,
     `threads` is 1 or more, `disable_cpu_features` holds names as in `cpu_features`.
+    `kernel_record` asks for a record of every kernel call, which only a native runner on
+    Arm Linux can make.
     """
 
     model: Path
@@ -42,6 +44,7 @@ class LaunchRequest:
     timeout_s: float
     extra_args: tuple[str, ...] = ()
     seed: int = 0
+    kernel_record: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build the native runner for this host against the installed wheel: seconds, once.
+"""Build the native runner against ExecuTorch's wheel, for this host or another: seconds, once.
 
 The binary lies under ``sys.prefix``, in a folder named by a digest of all that it was made
 from, so another wheel, compiler or version of the sources gets a build of its own and a
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import sys
@@ -21,11 +22,14 @@ from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, read_json, sha256, write_json
+from model_profiling.pipeline.cpu_layout import normal_architecture
 from model_profiling.pipeline.runners.wheel import Wheel, installed_wheel
 from model_profiling.processes import run_child
 
 SOURCES = PACKAGE_DIR / "runner"
 BINARY = "sme_runner"
+#: Built beside the runner for Arm Linux alone: see runner/README.md.
+AUDITOR = "libsme_kernel_auditor.so"
 BUILD_RECORD = "build.json"
 
 #: The wheel's CMake package writes $ORIGIN wrongly before this one (its own remark).
@@ -47,6 +51,7 @@ class NativeBuild:
     executorch_version: str
     executorch_git_sha: str
     compiler: str
+    auditor: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,27 @@ class Toolchain:
     make_program: str
     compiler: str
     compiler_version: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a build is for: `name` begins its folder's, `flags` tell CMake of a foreign system."""
+
+    name: str
+    wheel: Wheel
+    tools: Toolchain
+    has_auditor: bool
+    flags: tuple[str, ...] = ()
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        return (BINARY, AUDITOR) if self.has_auditor else (BINARY,)
+
+
+def native_target() -> Target:
+    """Return the target that is this host; raises as `find_toolchain` and `installed_wheel`."""
+    on_arm_linux = platform.system() == "Linux" and normal_architecture(platform.machine()) == "aarch64"
+    return Target("native", installed_wheel(), find_toolchain(), has_auditor=on_arm_linux)
 
 
 def runners_folder() -> Path:
@@ -85,56 +111,64 @@ def build_native(jobs: int | None = None) -> NativeBuild:
     ------
     UserError : no compiler, cmake or wheel, or the build failed (its log is named).
     """
-    wheel, tools = installed_wheel(), find_toolchain()
-    target = _target_folder(wheel, tools)
-    if existing := _existing(target):
+    return build_target(native_target(), jobs)
+
+
+def build_target(target: Target, jobs: int | None = None) -> NativeBuild:
+    """Return the runner for `target`, building it when it is not there; raises as `build_native`."""
+    folder = _folder(target)
+    if existing := _existing(folder):
         return existing
-    make_folder(target.parent)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as work:
+    make_folder(folder.parent)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as work:
         stage = Path(work) / "stage"
-        _run_build(Path(work), stage, wheel, tools, jobs, target.with_suffix(".log"))
-        build = NativeBuild(target / BINARY, target.name.rpartition("-")[2], wheel.version, wheel.git_sha,
-                            tools.compiler_version)
-        write_json(stage / BUILD_RECORD, {"digest": build.digest, "sha256": sha256(stage / BINARY), "executorch_version": build.executorch_version,
-                                          "executorch_git_sha": build.executorch_git_sha, "compiler": build.compiler})
+        _run_build(Path(work), stage, target, jobs, folder.with_suffix(".log"))
+        write_json(stage / BUILD_RECORD, {
+            "digest": folder.name.rpartition("-")[2],
+            "sha256": {product: sha256(stage / product) for product in target.products},
+            "executorch_version": target.wheel.version, "executorch_git_sha": target.wheel.git_sha,
+            "compiler": target.tools.compiler_version})
         try:
-            if target.is_dir() and not _existing(target):
-                shutil.rmtree(target)
-            os.rename(stage, target)
+            if folder.is_dir() and not _existing(folder):
+                shutil.rmtree(folder)
+            os.rename(stage, folder)
         except OSError as error:
             # Another process may have finished the same build first.
-            if not (existing := _existing(target)):
-                raise UserError(f"cannot keep the runner ({error.strerror})", f"at {target}", "delete that folder") from error
-            return existing
-    return build
+            if not _existing(folder):
+                raise UserError(f"cannot keep the runner ({error.strerror})", f"at {folder}", "delete that folder") from error
+    return _existing(folder)
 
 
-def commands(work: Path, stage: Path, wheel: Wheel, tools: Toolchain, jobs: int | None) -> list[list[str]]:
+def commands(work: Path, stage: Path, target: Target, jobs: int | None) -> list[list[str]]:
     """Return the command lines of a build, as `--dry-run` prints them."""
-    build = work / "build"
+    build, tools = work / "build", target.tools
     return [
         [tools.cmake, "-S", str(SOURCES), "-B", str(build), "-G", tools.generator,
          f"-DCMAKE_MAKE_PROGRAM={tools.make_program}", f"-DCMAKE_CXX_COMPILER={tools.compiler}",
-         "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={wheel.root}"],
+         "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={target.wheel.root}", *target.flags],
         [tools.cmake, "--build", str(build), "--parallel", str(jobs or os.cpu_count() or 1)],
         # Not `cmake --install`: that would strip the run path to the wheel's libraries.
         [tools.cmake, "-E", "make_directory", str(stage)],
-        [tools.cmake, "-E", "copy", str(build / BINARY), str(stage / BINARY)],
+        *([tools.cmake, "-E", "copy", str(build / name), str(stage / name)] for name in target.products),
     ]
 
 
-def find_toolchain() -> Toolchain:
+def find_toolchain(compiler: tuple[str, str] | None = None) -> Toolchain:
     """Return the compiler, cmake and build program to use.
+
+    Parameters
+    ----------
+    compiler : a compiler and its version line, instead of one for this host.
 
     Raises
     ------
     UserError : the first that is missing, with what to install.
     """
-    compiler, version = _find_compiler()
+    path, version = compiler or _find_compiler()
     cmake = _find_cmake()
     for generator, program in (("Ninja", "ninja"), ("Unix Makefiles", "make")):
         if found := _which(program):
-            return Toolchain(cmake, generator, found, compiler, version)
+            return Toolchain(cmake, generator, found, path, version)
     raise UserError("neither ninja nor make is installed", "for the native runner",
                     f"pip install ninja, {_PYTHON_RUNNER}")
 
@@ -142,7 +176,7 @@ def find_toolchain() -> Toolchain:
 def _find_compiler() -> tuple[str, str]:
     for name in filter(None, (os.environ.get("CXX"), *_COMPILERS)):
         path = shutil.which(name)
-        if path and (line := _first_line(path, "--version")):  # macOS has stubs that only say "install Xcode"
+        if path and (line := version_line(path)):  # macOS has stubs that only say "install Xcode"
             return path, line
     raise UserError("no C++ compiler is installed", "for the native runner",
                     f"install one (g++ or clang++), {_PYTHON_RUNNER}")
@@ -151,7 +185,7 @@ def _find_compiler() -> tuple[str, str]:
 def _find_cmake() -> str:
     oldest = ""
     for path in filter(None, (_which("cmake"), shutil.which("cmake"))):
-        version = re.search(r"(\d+)\.(\d+)", _first_line(path, "--version"))
+        version = re.search(r"(\d+)\.(\d+)", version_line(path))
         if version and (int(version[1]), int(version[2])) >= LEAST_CMAKE:
             return path
         oldest = f"cmake is older than {LEAST_CMAKE[0]}.{LEAST_CMAKE[1]}"
@@ -165,42 +199,45 @@ def _which(program: str) -> str | None:
     return str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
 
 
-def _first_line(program: str, flag: str) -> str:
-    child = run_child([program, flag], timeout_s=_VERSION_TIMEOUT_S)
+def version_line(program: str) -> str:
+    """Return the first line that a program prints about itself, "" where it prints none."""
+    child = run_child([program, "--version"], timeout_s=_VERSION_TIMEOUT_S)
     return child.output.splitlines()[0].strip() if child.ok and child.output.strip() else ""
 
 
-def _target_folder(wheel: Wheel, tools: Toolchain) -> Path:
-    digest = hashlib.sha256()
-    for part in (wheel.version, wheel.git_sha, str(wheel.root), tools.compiler, tools.compiler_version):
+def _folder(target: Target) -> Path:
+    digest, wheel, tools = hashlib.sha256(), target.wheel, target.tools
+    for part in (wheel.version, wheel.git_sha, str(wheel.root), tools.compiler, tools.compiler_version, *target.flags):
         digest.update(part.encode() + b"\0")
-    for source in sorted(p for p in SOURCES.iterdir() if p.suffix in _SOURCE_SUFFIXES):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    return runners_folder() / f"native-{digest.hexdigest()[:16]}"
+    for source in sorted(p for p in SOURCES.rglob("*") if p.suffix in _SOURCE_SUFFIXES):
+        digest.update(source.relative_to(SOURCES).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    return runners_folder() / f"{target.name}-{digest.hexdigest()[:16]}"
 
 
-def _existing(target: Path) -> NativeBuild | None:
-    if not (os.access(target / BINARY, os.X_OK) and (target / BUILD_RECORD).is_file()):
+def _existing(folder: Path) -> NativeBuild | None:
+    if not (os.access(folder / BINARY, os.X_OK) and (folder / BUILD_RECORD).is_file()):
         return None
-    record = read_json(target / BUILD_RECORD, "runner's build record")
-    if record.get("sha256") != sha256(target / BINARY):
-        return None  # damaged since: it is built anew
-    return NativeBuild(target / BINARY, record["digest"], record["executorch_version"],
-                       record["executorch_git_sha"], record["compiler"])
+    record = read_json(folder / BUILD_RECORD, "runner's build record")
+    sums = record.get("sha256")
+    if not isinstance(sums, dict) or any(not (folder / name).is_file() or sha256(folder / name) != known
+                                         for name, known in sums.items()):
+        return None  # damaged since, or of an older kit: it is built anew
+    return NativeBuild(folder / BINARY, record["digest"], record["executorch_version"], record["executorch_git_sha"],
+                       record["compiler"], folder / AUDITOR if AUDITOR in sums else None)
 
 
-def _run_build(work: Path, stage: Path, wheel: Wheel, tools: Toolchain, jobs: int | None, log: Path) -> None:
+def _run_build(work: Path, stage: Path, target: Target, jobs: int | None, log: Path) -> None:
     log.unlink(missing_ok=True)
-    for command in commands(work, stage, wheel, tools, jobs):
+    for command in commands(work, stage, target, jobs):
         child = run_child(command, timeout_s=_BUILD_TIMEOUT_S, log=log)
         if not child.ok:
-            raise UserError(f"building the native runner failed ({Path(command[0]).name} {child.outcome()})",
+            raise UserError(f"building the {target.name} runner failed ({Path(command[0]).name} {child.outcome()})",
                             f"in {log}", f"read what the compiler says there, {_PYTHON_RUNNER}")
     log.unlink()
 
 
-def _built() -> list[NativeBuild]:
-    folders = sorted(runners_folder().glob("native-*/")) if runners_folder().is_dir() else []
+def _built(name: str) -> list[NativeBuild]:
+    folders = sorted(runners_folder().glob(f"{name}-*/")) if runners_folder().is_dir() else []
     return [build for build in map(_existing, folders) if build]
 
 
@@ -228,28 +265,49 @@ def main() -> None:
     elif args.dry_run:
         _print_commands(args.jobs)
     else:
-        build = build_native(args.jobs)
-        print(f"native runner: {build.path}\n  ExecuTorch {build.executorch_version}, {build.compiler}")
+        _show("native", build_native(args.jobs))
+        if not args.native:
+            _build_for_arm(args.jobs)
+
+
+def _show(name: str, build: NativeBuild) -> None:
+    print(f"{name} runner: {build.path}\n  ExecuTorch {build.executorch_version}, {build.compiler}")
+    if build.auditor:
+        print(f"  with the kernel auditor: {build.auditor}")
+
+
+def _build_for_arm(jobs: int | None) -> None:
+    """Build the runner for Arm Linux too where a cross compiler is there; the native one is done already."""
+    from model_profiling.pipeline.runners import cross
+
+    if not cross.can_build():
+        return
+    try:
+        _show(cross.NAME, cross.build_cross(jobs))
+    except UserError as error:
+        print(f"note: no {cross.NAME} runner: {error}", file=sys.stderr)
 
 
 def _print_list() -> None:
-    builds, current = _built(), None
-    if can_build():
-        current = _target_folder(installed_wheel(), find_toolchain()) / BINARY
-    for build in builds:
-        print(f"native   {build.path} (ExecuTorch {build.executorch_version}, {build.compiler})"
-              + (", current" if build.path == current else ""))
-    if not builds:
-        print(f"native   not built yet{'' if can_build() else ', and this host cannot build it'}")
-    print("python   nothing to build")
+    from model_profiling.pipeline.runners import cross
+
+    current = _folder(native_target()) / BINARY if can_build() else None
+    for name, possible in (("native", can_build()), (cross.NAME, cross.can_build())):
+        builds = _built(name)
+        for build in builds:
+            print(f"{name:<12} {build.path} (ExecuTorch {build.executorch_version}, {build.compiler})"
+                  + (", with the kernel auditor" if build.auditor else "") + (", current" if build.path == current else ""))
+        if not builds:
+            print(f"{name:<12} not built yet{'' if possible else ', and this host cannot build it'}")
+    print(f"{'python':<12} nothing to build")
 
 
 def _print_commands(jobs: int | None) -> None:
     import shlex
 
-    wheel, tools = installed_wheel(), find_toolchain()
-    target = _target_folder(wheel, tools)
-    for command in commands(target.parent / ".build", target, wheel, tools, jobs):
+    target = native_target()
+    folder = _folder(target)
+    for command in commands(folder.parent / ".build", folder, target, jobs):
         print(shlex.join(command))
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest
 from model_profiling.pipeline.runners.build import NativeBuild
 from model_profiling.pipeline.runners.result import own_runner_flags, read_own_result
 from model_profiling.processes import ChildResult
+
+#: Where the auditor writes (kRecordVariable in runner/auditor/kernel_auditor.cpp).
+RECORD_VARIABLE = "SME_KERNEL_RECORD"
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,15 @@ class NativeRunner:
         return {"name": self.name, "sha256": sha256(self.build.path), **about}
 
     def command(self, request: LaunchRequest) -> tuple[list[str], dict[str, str]]:
-        return [str(self.build.path), *own_runner_flags(request)], {}
+        return [str(self.build.path), *own_runner_flags(request)], self._environment(request)
+
+    def _environment(self, request: LaunchRequest) -> dict[str, str]:
+        if request.kernel_record is None:
+            return {}
+        if self.build.auditor is None:
+            raise UserError("this native runner cannot record kernel calls", "in mode \"kernels\"",
+                            "use Arm Linux, or preview_sme2.py for an emulated CPU")
+        return {"LD_AUDIT": str(self.build.auditor), RECORD_VARIABLE: str(request.kernel_record)}
 
     def read(self, request: LaunchRequest, child: ChildResult) -> LaunchMeasurement:
         return read_own_result(request, child)

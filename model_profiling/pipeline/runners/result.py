@@ -28,7 +28,8 @@ def own_runner_flags(request: LaunchRequest) -> list[str]:
         flags += ["--input", str(path)]
     flags += [
         "--warmup", str(request.warmup),
-        "--max-warmup", str(max(request.warmup, DEFAULT_MAX_WARMUP)),
+        # With nothing to time there is nothing to settle for.
+        "--max-warmup", str(max(request.warmup, DEFAULT_MAX_WARMUP if request.runs else 0)),
         "--runs", str(request.runs),
         "--traced-runs", str(request.traced_runs),
         "--threads", str(request.threads),

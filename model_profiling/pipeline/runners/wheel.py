@@ -37,11 +37,16 @@ def installed_wheel() -> Wheel:
     # A clone of ExecuTorch's sources in the current folder is found under the same name.
     for root in roots:
         if any((root / "lib").glob("libexecutorch_threadpool.*")):
-            version, git_sha = _version_of(root)
-            return Wheel(root, version, git_sha)
+            return wheel_at(root)
     what = "the installed ExecuTorch has no C++ libraries (1.5 or newer is needed)" if roots else \
         "ExecuTorch is not installed"
     raise UserError(what, f"in {sys.executable}", fix)
+
+
+def wheel_at(root: Path) -> Wheel:
+    """Return the wheel whose package lies at `root`, of any platform."""
+    version, git_sha = _version_of(root)
+    return Wheel(root, version, git_sha)
 
 
 def _version_of(root: Path) -> tuple[str, str]:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernel view as GitHub-flavored Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from model_profiling.analysis.kernel_names import FAMILY_TITLES, PACK
+from model_profiling.analysis.kernel_table import CALLED, REGISTERED, KernelRow
+from model_profiling.analysis.kernel_view import LAYER, FamilyCount, Group, KernelView, SideRows
+from model_profiling.report.escaping import escape
+
+#: What each kind of evidence shows, and what it does not.
+MEANING = {
+    CALLED: "**called**: the kernel ran, and each of its calls was counted. Only KleidiAI's kernels (`kai_...`) can be "
+            "seen this way: an operator without one ran something else, which is not listed.",
+    REGISTERED: "**registered**: XNNPACK wrote the kernel into a table that it initialized while loading the model. "
+                "It is a **candidate, not a call**: tables also hold variants for other shapes and element types and "
+                "variants that a better one replaced, and a few tables are not logged. Whether, where and how often "
+                "the kernel ran is not known.",
+}
+_NOTHING = "–"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:+-]+")
+
+
+def render_kernel_view(view: KernelView, title: str, sources: Sequence[tuple[str, str]],
+                       wanted: str | None = None) -> str:
+    """Return the view as Markdown; `sources` pairs each side with what its table is, in words."""
+    parts = [f"# Kernels: {escape(title)}", _list(f"{side}: {escape(text)}" for side, text in sources)]
+    if wanted is not None:
+        parts.append(f"Only operators whose name contains “{escape(wanted)}”.")
+    parts += ["## What the evidence says", _list(MEANING[kind] for kind in (CALLED, REGISTERED)
+                                                if kind in view.evidence)]
+    if view.notes:
+        parts.append(_list(f"Note: {escape(note)}" for note in view.notes))
+    parts += ["## By family", family_sentence(view), _families(view), f"## By {noun(view)}",
+              f"Kernels differ in {view.differing} of {count(len(view.matched), noun(view))}.", _groups(view)]
+    return "\n\n".join(parts) + "\n"
+
+
+def family_sentence(view: KernelView) -> str:
+    """Say in one sentence how far SME2 is reached on both sides."""
+    on, off = view.families.get("sme2", (FamilyCount(0, 0, None, 0),) * 2)
+    if view.by == LAYER:
+        verb = "are called in" if view.evidence == {CALLED} else "stand in"
+        return f"SME2 kernels {verb} {on.layers} of the tables' {count(len(view.matched), 'layer')} with SME2 on, " \
+               f"{off.layers} with it off."
+    word = "registered" if view.evidence == {REGISTERED} else "seen"
+    return f"SME2 kernels {word}: {on.compute} that compute with SME2 on, {off.compute} with it off."
+
+
+def noun(view: KernelView) -> str:
+    """Return what a group of the view is."""
+    if view.by == LAYER:
+        return "layer"
+    return "kind of kernel" if view.evidence == {REGISTERED} else "operator"
+
+
+def count(number: int, word: str) -> str:
+    """Return "1 layer", "2 layers", "2 kinds of kernel"."""
+    first, _, rest = word.partition(" ")
+    return f"{number} {first}{'' if number == 1 else 's'}{' ' + rest if rest else ''}"
+
+
+def family_columns(view: KernelView) -> tuple[str, ...]:
+    """Return the columns of the table by family; calls and layers only where they are known."""
+    known = ["compute", "pack"]
+    counts = [side for sides in view.families.values() for side in sides]
+    known += ["calls"] if any(side.calls is not None for side in counts) else []
+    known += ["layers"] if view.by == LAYER else []
+    return ("family", *(f"{side}: {column}" for side in ("on", "off") for column in known))
+
+
+def family_rows(view: KernelView) -> list[tuple[str, ...]]:
+    """Return the rows of the table by family: distinct kernels, calls and layers that compute with them."""
+    columns = [column.split(": ") for column in family_columns(view)[1:]]
+    rows = []
+    for family, (on, off) in view.families.items():
+        values = [getattr(on if side == "on" else off, field) for side, field in columns]
+        rows.append((FAMILY_TITLES[family], *(_NOTHING if value is None else str(value) for value in values)))
+    return rows
+
+
+def _families(view: KernelView) -> str:
+    columns = family_columns(view)
+    return _table(columns, ["---", *["--:"] * (len(columns) - 1)], family_rows(view))
+
+
+def _groups(view: KernelView) -> str:
+    named = view.by == LAYER  # else the first column is the operator already
+    rows = [(_name(group), _side(group.on, named),
+             "same as on" if group.on.facts == group.off.facts else _side(group.off, named),
+             "yes" if group.differs else "no") for group in view.groups]
+    return _table((noun(view), "SME2 on", "SME2 off", "differs"), ["---"] * 4, rows)
+
+
+def _name(group: Group) -> str:
+    return escape(group.name) if group.name else "*outside of operators*"
+
+
+def _side(side: SideRows, named: bool) -> str:
+    if side.is_empty:
+        return _NOTHING
+    kernels = [_kernel(row) for row in side.kernels] or ["*no kernel seen*"]
+    return "<br>".join([*(map(escape, side.operators) if named else ()), *kernels])
+
+
+def _kernel(row: KernelRow) -> str:
+    name = f"`{row.kernel}`" if _PLAIN_NAME.fullmatch(row.kernel) else escape(row.kernel)
+    facts = [FAMILY_TITLES[row.family], *(["packing"] if row.role == PACK else []),
+             *([] if row.calls is None else [count(row.calls, "call")])]
+    return f"{name} ({', '.join(facts)})"
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(columns: Sequence[str], rule: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, rule, *rows))

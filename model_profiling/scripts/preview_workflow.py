@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of preview_sme2.py: three launches on emulated CPUs, their kernels, what they wrote."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model_profiling import __version__
+from model_profiling.agreement import compare
+from model_profiling.analysis.etdump import read_etdump
+from model_profiling.analysis.kernel_record import read_record
+from model_profiling.analysis.kernels import SME2, KernelUse, kernel_uses
+from model_profiling.analysis.kernels_csv import kernels_csv
+from model_profiling.analysis.layers import model_layers
+from model_profiling.analysis.preview import Variant, disagreements, preview_json, preview_markdown, sentence
+from model_profiling.analysis.timeline import build_timeline
+from model_profiling.console import progress
+from model_profiling.errors import UserError
+from model_profiling.files import make_folder, sha256, write_bytes, write_json, write_text
+from model_profiling.pipeline.devices.emulated import EmulatedDevice
+from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.kernel_recording import Recording, record_kernels
+from model_profiling.pipeline.model_graph import GraphInstruction, build_graph
+from model_profiling.pipeline.program import read_signature
+from model_profiling.pipeline.runners.native import NativeRunner
+
+_SEED = 0  # the same inputs every time, so that two previews of a model can be compared
+#: Cleared to leave SME alone; SME2.1 includes SME2.
+_SME2_FEATURES = ("sme2", "sme2p1")
+_ALL_SME = ("sme", *_SME2_FEATURES)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A variant before it has run."""
+
+    name: str
+    title: str
+    device: EmulatedDevice
+    disabled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a preview found, and the files it wrote."""
+
+    sentence: str
+    disagreements: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
+    """Run `model` on the emulated `cpu` with SME2, with SME only and with neither; write the kernel views.
+
+    Parameters
+    ----------
+    folder : where they go; beside the model, in ``<model>_sme2_preview``, where it is None.
+
+    Raises
+    ------
+    UserError : the model cannot be read, a part that emulation takes cannot be had, an unknown CPU.
+    MeasurementError : the model failed on the emulated CPU.
+    """
+    signature, graph = read_signature(model), build_graph(model)
+    folder = folder or model.with_name(f"{model.stem}_sme2_preview")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file", "in --output-dir", "name a folder")
+    device = EmulatedDevice.of(cpu)
+    with tempfile.TemporaryDirectory(prefix="sme2-preview-") as scratch:
+        inputs = write_inputs(make_inputs(signature, read_sidecar(model), _SEED), Path(scratch) / "inputs")
+        recordings, uses = [], []
+        plans = plan_variants(device)
+        with progress("emulating", len(plans)) as advance:
+            for plan in plans:
+                recorded = record_kernels(plan.device, NativeRunner(plan.device.native_build), model, inputs, plan.disabled,
+                                          Path(scratch) / plan.name)
+                recordings.append(recorded)
+                uses.append(uses_of(recorded, graph))
+                advance(f"{plan.title}: {sum(use.calls for use in uses[-1])} KleidiAI calls")
+    return _write(model, folder, graph, device, _variants(plans, recordings, uses))
+
+
+def plan_variants(device: EmulatedDevice) -> tuple[Plan, ...]:
+    """Return what to run on a CPU, by the features that it has; the one without SME comes last."""
+    names = device.cpu_features().names
+    held = tuple(f for f in _ALL_SME if f in names)
+    plans = []
+    if "sme2" in names:
+        plans.append(Plan(SME2, "SME2", device))
+    if "sme" in names:
+        plans.append(Plan("sme_only", "SME only", device, tuple(f for f in _SME2_FEATURES if f in names)))
+    return (*plans, _without_sme(device, held))
+
+
+def _without_sme(device: EmulatedDevice, held: tuple[str, ...]) -> Plan:
+    if not held:
+        return Plan("no_sme", "without SME", device)
+    try:
+        off = replace(device, cpu=f"{device.cpu},sme=off")
+        off.cpu_features()
+    except UserError:  # not every CPU of QEMU's lets SME be switched off
+        return Plan("no_sme", "without SME", device, held)
+    return Plan("no_sme", "without SME", off)
+
+
+def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[KernelUse, ...]:
+    """Return the kernels that a recording's operators called."""
+    timeline = build_timeline(read_etdump(recorded.etdump), str(recorded.etdump))
+    return kernel_uses(read_record(recorded.record), timeline, graph, str(recorded.record))
+
+
+def _variants(plans: Sequence[Plan], recordings: Sequence[Recording],
+              uses: Sequence[tuple[KernelUse, ...]]) -> tuple[Variant, ...]:
+    reference = recordings[-1].tensors
+    return tuple(
+        Variant(p.name, p.title, p.device.cpu, p.disabled, u, None if r is recordings[-1] else compare(reference, r.tensors))
+        for p, r, u in zip(plans, recordings, uses))
+
+
+def _write(model: Path, folder: Path, graph: Sequence[GraphInstruction], device: EmulatedDevice,
+           variants: Sequence[Variant]) -> Preview:
+    layers, make = model_layers(graph), make_folder(folder)
+    about = {"kit_version": __version__, "model": {"id": model.stem, "sha256": sha256(model)},
+             "executorch": {"version": device.native_build.executorch_version, "git_sha": device.native_build.executorch_git_sha},
+             "emulator": f"QEMU {device.qemu.version}", "seed": _SEED}
+    files = [write_bytes(make / f"{model.stem}_{v.name}_kernels.csv", kernels_csv(model.stem, v.name, v.uses))
+             for v in variants]
+    files.append(write_json(make / f"{model.stem}_sme2_preview.json", preview_json(about, layers, variants)))
+    files.append(write_text(make / f"{model.stem}_sme2_preview.md", preview_markdown(model.stem, layers, variants)))
+    return Preview(sentence(layers, variants[0]), disagreements(variants), tuple(files))
