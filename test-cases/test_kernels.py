@@ -21,8 +21,9 @@ from support_emulation import Recorded, emulated, record
 
 from model_profiling.analysis import kernels
 from model_profiling.analysis.kernel_record import CLOCK, KERNEL_PREFIX, KernelRecord, parse_record, read_record
-from model_profiling.analysis.kernels import KernelUse, coverage, family_of, kernel_uses, role_of
-from model_profiling.analysis.kernels_csv import KERNEL_COLUMNS, kernels_csv, read_kernels
+from model_profiling.analysis.kernel_names import FAMILIES, ROLES, family_of, role_of
+from model_profiling.analysis.kernel_table import EVIDENCE, kernels_csv, read_kernels
+from model_profiling.analysis.kernels import KernelUse, coverage, kernel_rows, kernel_uses
 from model_profiling.analysis.layers import attribute, model_layers
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline import emulation_parts, newer_packages
@@ -230,8 +231,8 @@ def test_a_runner_without_the_auditor_says_so(toy: Path, tmp_path: Path) -> None
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
 USES = st.one_of(
-    st.builds(KernelUse, TEXT, TEXT, TEXT.filter(bool), st.sampled_from(kernels.FAMILIES),
-              st.sampled_from(kernels.ROLES), st.integers(0, 10**12), st.sampled_from(kernels.EVIDENCE)),
+    st.builds(KernelUse, TEXT, TEXT, TEXT.filter(bool), st.sampled_from(FAMILIES),
+              st.sampled_from(ROLES), st.integers(0, 10**12), st.sampled_from(EVIDENCE)),
     st.builds(KernelUse, TEXT, TEXT, st.just(""), st.just(""), st.just(""), st.just(0)))
 
 
@@ -240,33 +241,9 @@ USES = st.one_of(
 def test_a_kernel_table_is_read_back(tmp_path_factory: pytest.TempPathFactory, model: str, experiment: str,
                                      uses: list[KernelUse]) -> None:
     path = tmp_path_factory.mktemp("csv") / "kernels.csv"
-    path.write_bytes(kernels_csv(model, experiment, uses))
-    found = read_kernels(path)
-    assert (found.model_id, found.experiment, list(found.uses)) == (model, experiment, uses)
-
-
-def test_kernel_tables_that_cannot_be_used(tmp_path: Path) -> None:
-    assert KERNEL_COLUMNS == ("model_id", "experiment", "layer", "operator", "kernel", "family", "role", "calls", "evidence")
-    head = ",".join(KERNEL_COLUMNS) + "\n"
-    path = tmp_path / "kernels.csv"
-    for text, told in (("", "lacks the column model_id"), (head, "has no rows"), (head + "a,b\n", "2 fields, not 9"),
-                       (head.replace("calls", "call") + "m,e,l,o,k,sme2,compute,1,called\n", "lacks the column calls"),
-                       (head + "m,e,l,o,k,sme2,compute,-1,called\n", "no number of calls"),
-                       (head + "m,e,l,o,k,sme3,compute,1,called\n", "'sme3' is no family .did you mean sme"),
-                       (head + "m,e,l,o,,sme2,,0,called\n", "is no family"),
-                       (head + "m,e,l,o,k,sme2,compute,1,guessed\n", "is no evidence"),
-                       (head + "m,e,l,o,k,sme2,compute,1,called\nm,f,l,o,k,sme2,compute,1,called\n", "several")):
-        path.write_text(text)
-        with pytest.raises(UserError, match=told):
-            read_kernels(path)
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="not CSV text"):
-        read_kernels(path)
-    with pytest.raises(UserError, match="does not exist"):
-        read_kernels(tmp_path / "none.csv")
-
-
-# ---------------------------------------------------------------- the parts of emulation
+    rows = kernel_rows(model, experiment, uses)
+    path.write_bytes(kernels_csv(rows))
+    assert list(read_kernels(path)) == rows
 
 
 @pytest.fixture
@@ -377,8 +354,8 @@ def test_mode_kernels_records_beside_the_timed_experiments(exported, tmp_path: P
     assert {launch.experiment for launch in directory.read_launches()} == {"timed"}
     summary = analyze_run(directory).summary
     on, off = (read_kernels(directory.table(model.stem, name, 1, "kernels")) for name in ("kernels_on", "kernels_off"))
-    assert any(use.family == "sme2" for use in on.uses) and not any(use.family.startswith("sme") for use in off.uses)
-    assert summary["kernels"]["kernels_on"]["1"]["kernel_calls"] == sum(use.calls for use in on.uses) > 0
+    assert any(use.family == "sme2" for use in on) and not any(use.family.startswith("sme") for use in off)
+    assert summary["kernels"]["kernels_on"]["1"]["kernel_calls"] == sum(use.calls for use in on) > 0
     assert summary["kernels"]["kernels_on"]["1"]["sentence"] == (
         "17 of 17 matrix layers, 100 % of multiply-adds, reach SME2 kernels")
     generate_report(directory)

@@ -12,28 +12,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from model_profiling.analysis.etdump import Ints
+from model_profiling.analysis.kernel_names import COMPUTE, SME2, family_of, role_of
 from model_profiling.analysis.kernel_record import CLOCK, KERNEL_PREFIX, KernelRecord
+from model_profiling.analysis.kernel_table import CALLED, KernelRow
 from model_profiling.analysis.layers import Layer, attribute, model_layers
 from model_profiling.analysis.operators import DELEGATE_CALL
 from model_profiling.analysis.timeline import Timeline
 from model_profiling.errors import UserError
 from model_profiling.pipeline.model_graph import GraphInstruction
 
-#: Families by the instructions that a kernel is named after, the newest first.
-SME2, SME, I8MM, DOTPROD, NEON, OTHER = FAMILIES = ("sme2", "sme", "i8mm", "dotprod", "neon", "other")
-COMPUTE, PACK = ROLES = ("compute", "pack")
-#: `called`: every call was seen. `registered`: a build that logs said it chose the kernel.
-CALLED, REGISTERED = EVIDENCE = ("called", "registered")
 #: Stands for an operator where kernels were called while the model was loaded: weight packing.
 LOADING = "(loading)"
 
-_FAMILY_WORDS = (SME2, SME, I8MM, DOTPROD, NEON)
-_PACK_WORD = "pack"
 #: How many operators one event of a node's kind stands for; one, where it is not here.
 _PARTS = {f"Concatenate{n}": n for n in (2, 3, 4, 5)}
 
@@ -77,15 +72,9 @@ class Coverage:
                 f"reach {what} kernels")
 
 
-def family_of(kernel: str) -> str:
-    """Return a kernel's family from its name: the instructions that it is written in."""
-    words = kernel.split("_")
-    return next((family for family in _FAMILY_WORDS if family in words), OTHER)
-
-
-def role_of(kernel: str) -> str:
-    """Return whether a kernel computes, or packs operands for one that does."""
-    return PACK if _PACK_WORD in kernel.split("_") else COMPUTE
+def kernel_rows(model_id: str, experiment: str, uses: Sequence[KernelUse]) -> list[KernelRow]:
+    """Return the rows of an experiment's kernel table."""
+    return [KernelRow(model_id, experiment, *astuple(use)) for use in uses]
 
 
 def kernel_uses(record: KernelRecord, timeline: Timeline, graph: Sequence[GraphInstruction],

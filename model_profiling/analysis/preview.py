@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from model_profiling.agreement import Agreement
-from model_profiling.analysis.kernels import COMPUTE, SME, SME2, KernelUse, compute_kernels, coverage
+from model_profiling.analysis.kernel_names import COMPUTE, SME, SME2
+from model_profiling.analysis.kernels import KernelUse, compute_kernels, coverage
 from model_profiling.analysis.layers import Layer
 from model_profiling.analysis.text import Table
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from model_profiling.analysis.etdump import read_etdump
 from model_profiling.analysis.kernel_record import read_record
-from model_profiling.analysis.kernels import Coverage, KernelUse, coverage, kernel_uses
-from model_profiling.analysis.kernels_csv import kernels_csv
+from model_profiling.analysis.kernels import Coverage, KernelUse, coverage, kernel_rows, kernel_uses
+from model_profiling.analysis.kernel_table import kernels_csv
 from model_profiling.analysis.layers import model_layers
 from model_profiling.analysis.timeline import build_timeline
 from model_profiling.pipeline.config import Config
@@ -55,7 +55,7 @@ def _read(directory: RunDirectory, config: Config, graph: Sequence[GraphInstruct
 
 def kernel_tables(directory: RunDirectory, model: str, recorded: Sequence[RecordedKernels]) -> dict[Path, bytes]:
     """Return the kernel tables by the files that they go to."""
-    return {directory.table(model, r.experiment, r.threads, "kernels"): kernels_csv(model, r.experiment, r.uses)
+    return {directory.table(model, r.experiment, r.threads, "kernels"): kernels_csv(kernel_rows(model, r.experiment, r.uses))
             for r in recorded}
 
 

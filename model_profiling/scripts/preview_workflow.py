@@ -12,8 +12,9 @@ from model_profiling import __version__
 from model_profiling.agreement import compare
 from model_profiling.analysis.etdump import read_etdump
 from model_profiling.analysis.kernel_record import read_record
-from model_profiling.analysis.kernels import SME2, KernelUse, kernel_uses
-from model_profiling.analysis.kernels_csv import kernels_csv
+from model_profiling.analysis.kernels import KernelUse, kernel_rows, kernel_uses
+from model_profiling.analysis.kernel_names import SME2
+from model_profiling.analysis.kernel_table import kernels_csv
 from model_profiling.analysis.layers import model_layers
 from model_profiling.analysis.preview import Variant, disagreements, preview_json, preview_markdown, sentence
 from model_profiling.analysis.timeline import build_timeline
@@ -126,7 +127,7 @@ def _write(model: Path, folder: Path, graph: Sequence[GraphInstruction], device:
     about = {"kit_version": __version__, "model": {"id": model.stem, "sha256": sha256(model)},
              "executorch": {"version": device.native_build.executorch_version, "git_sha": device.native_build.executorch_git_sha},
              "emulator": f"QEMU {device.qemu.version}", "seed": _SEED}
-    files = [write_bytes(make / f"{model.stem}_{v.name}_kernels.csv", kernels_csv(model.stem, v.name, v.uses))
+    files = [write_bytes(make / f"{model.stem}_{v.name}_kernels.csv", kernels_csv(kernel_rows(model.stem, v.name, v.uses)))
              for v in variants]
     files.append(write_json(make / f"{model.stem}_sme2_preview.json", preview_json(about, layers, variants)))
     files.append(write_text(make / f"{model.stem}_sme2_preview.md", preview_markdown(model.stem, layers, variants)))
