@@ -14,8 +14,6 @@ import pytest
 from support_setup import BARE_PYTHON, REPOSITORY, Checkout, clean_environment, fresh_checkout, quick_start, run
 
 MODEL = "toy_cnn"
-#: Targets of the kit; the tests allow `SLACK` times as much, as others may use the machine.
-SETUP_S, WARM_QUICK_TEST_S, SLACK = 90, 60, 3
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +60,7 @@ def test_commands_that_the_readme_names_are_there() -> None:
     assert [name for name in sorted(named) if not (REPOSITORY / name).is_file()] == []
 
 
-def test_set_up_from_nothing_is_quick(checkout: Checkout) -> None:
-    assert checkout.setup_s < SETUP_S * SLACK
+def test_set_up_from_nothing_ends_ready(checkout: Checkout) -> None:
     assert "is ready" in checkout.setup_output
 
 
@@ -95,11 +92,6 @@ def test_the_quick_test_passes_and_says_what_came_out(quick_test: tuple[Path, su
     assert comparison["verdict"] == "no verdict"
     for name in ("report.html", "report.md"):
         assert f"out_quick_test/runs/mac/{name}" in done.stdout and (run_directory / name).is_file()
-
-
-def test_the_quick_test_is_quick_where_everything_is_set_up(quick_test: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    seconds = int(re.search(r"passed in (\d+) s", quick_test[1].stdout)[1])
-    assert seconds < WARM_QUICK_TEST_S * SLACK
 
 
 def test_only_sme2_is_called_sme2(quick_test: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -24,8 +24,6 @@ from model_profiling import KIT_ADDRESS
 from model_profiling.pipeline.setup_checks.structure import check_structure
 
 KIT = REPOSITORY / "model_profiling"
-#: A set-up with nothing to do must end within this; the best of three, as others may use the machine.
-QUICK_S = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +39,9 @@ def set_up(checkout: Checkout, *flags: str, **env: str) -> subprocess.CompletedP
 # ---------------------------------------------------------------- running it again
 
 
-def test_a_second_run_has_nothing_to_do_and_is_quick(checkout: Checkout) -> None:
-    durations = []
-    for _ in range(3):
-        started = time.monotonic()
-        done = set_up(checkout)
-        durations.append(time.monotonic() - started)
-        assert done.returncode == 0 and "nothing to do" in done.stdout, done.stdout + done.stderr
-    assert min(durations) < QUICK_S
+def test_a_second_run_has_nothing_to_do(checkout: Checkout) -> None:
+    done = set_up(checkout)
+    assert done.returncode == 0 and "nothing to do" in done.stdout, done.stdout + done.stderr
     assert run(["git", "status", "--porcelain"], cwd=checkout.root).stdout == ""
 
 
