@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.findings import Finding, error, ok, warning
 from model_profiling.pipeline import cpu_features

@@ -53,3 +53,16 @@ class Device(Protocol):
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float, log: Path,
             affinity: tuple[int, ...] | None) -> ChildResult:
         """Run one launch to its end, pinned to the cores in `affinity` where given."""
+
+
+class OnThisHost:
+    """File handling of devices whose launches run on this host: files stay where they are."""
+
+    def push(self, path: Path) -> Path:
+        return path.resolve()
+
+    def workspace(self, work: Path) -> Path:
+        return work.resolve()
+
+    def collect(self, work: Path) -> None:
+        pass  # the launch wrote there itself

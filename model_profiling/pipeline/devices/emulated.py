@@ -18,6 +18,7 @@ from pathlib import Path
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.cpu_features import CpuFeatures, words_from_proc_cpuinfo
 from model_profiling.pipeline.cpu_layout import layouts, normal_architecture
+from model_profiling.pipeline.devices import OnThisHost
 from model_profiling.pipeline.emulation_parts import Qemu, find_qemu
 from model_profiling.pipeline.runners import cross
 from model_profiling.pipeline.runners.build import NativeBuild, build_native
@@ -30,7 +31,7 @@ _ASK_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
-class EmulatedDevice:
+class EmulatedDevice(OnThisHost):
     """An aarch64 CPU named as in ``qemu-aarch64 -cpu``, and the runner built for it.
 
     `sysroot` holds the C library that programs on it use: the cross compiler's, or on Arm
@@ -95,15 +96,6 @@ class EmulatedDevice:
             raise UserError("an emulated CPU has no cores to pin to", "in \"cpu_affinity\" of the config",
                             "remove the key")
         return cores
-
-    def push(self, path: Path) -> Path:
-        return path.resolve()
-
-    def workspace(self, work: Path) -> Path:
-        return work.resolve()
-
-    def collect(self, work: Path) -> None:
-        pass  # the launch wrote there itself
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float, log: Path,
             affinity: tuple[int, ...] | None = None) -> ChildResult:

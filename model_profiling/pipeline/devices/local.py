@@ -12,10 +12,11 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.pipeline import cpu_features, host_state
 from model_profiling.pipeline.cpu_features import CpuFeatures
+from model_profiling.pipeline.devices import OnThisHost
 from model_profiling.processes import ChildResult, run_child
 
 
-class LocalDevice:
+class LocalDevice(OnThisHost):
     """macOS or Linux, the machine the kit runs on."""
 
     name = "local"
@@ -37,15 +38,6 @@ class LocalDevice:
     def check_cores(self, cores: tuple[int, ...] | None) -> tuple[int, ...] | None:
         with _pinned(cores):
             return cores
-
-    def push(self, path: Path) -> Path:
-        return path.resolve()
-
-    def workspace(self, work: Path) -> Path:
-        return work.resolve()
-
-    def collect(self, work: Path) -> None:
-        pass  # the launch wrote there itself
 
     def max_frequency_khz(self) -> Mapping[int, int]:
         return host_state.max_frequency_khz()
