@@ -321,7 +321,7 @@ def test_an_unknown_cpu_is_one_line() -> None:
 @pytest.mark.skipif(not cross.can_build(), reason="no cross compiler, or an Arm host")
 def test_build_runners_lists_the_runner_for_arm() -> None:
     emulated()
-    said = subprocess.run([sys.executable, "-m", "model_profiling.pipeline.runners.build", "--list"],
+    said = subprocess.run([sys.executable, "-m", "model_profiling.pipeline.runners.build_command", "--list"],
                           capture_output=True, text=True, check=True)
     line = next(line for line in said.stdout.splitlines() if str(emulated().native_build.path) in line)
     assert line.startswith("linux-arm64 ") and "with the kernel auditor" in line

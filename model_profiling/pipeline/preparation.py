@@ -14,6 +14,7 @@ from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.pipeline import affinity, cpu_features, program
+from model_profiling.pipeline.build_pairs import switched_by_builds
 from model_profiling.pipeline.calibration import find_noise_floor
 from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, Config, Experiment
 from model_profiling.pipeline.devices import Device
@@ -22,6 +23,7 @@ from model_profiling.pipeline.launching import Arm
 from model_profiling.pipeline.model_graph import build_graph, write_graph
 from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
 from model_profiling.pipeline.runners import Runner, choose_runner
+from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.wheel import installed_wheel
 
@@ -62,8 +64,10 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
         for e in config.experiments
     ]
     switched = [(e, pairs[e.name]) for e in config.experiments if pairs[e.name]]
+    builds = switched_by_builds(config.compare_pairs, {arm.experiment.name: arm.runner.path for arm in arms
+                                                       if isinstance(arm.runner, ExecutorRunner)}, features)
     if not switched:
-        return arms, {"label": None, "disabled": [], "requested": None,
+        return arms, builds or {"label": None, "disabled": [], "requested": None,
                       "sentence": "No CPU feature is switched between these experiments."}
     experiment, pair = switched[0]
     requested = experiment.disable_cpu_features

@@ -16,8 +16,9 @@ class Naming:
     def __init__(self, manifest: Mapping, names: Sequence[str], baselines: Sequence[str]) -> None:
         self.label: str | None = (manifest.get("feature") or {}).get("label")
         disabled = manifest.get("disabled") or {}
-        off = [name for name in names if disabled.get(name)]
-        on = [name for name in names if not disabled.get(name)]
+        left_out = (manifest.get("feature") or {}).get("off") or ()  # of builds: nothing is switched at run time
+        off = [name for name in names if disabled.get(name) or name in left_out]
+        on = [name for name in names if name not in off]
         self._sides: dict[str, str] = {}
         if self.label and len(off) == 1 and len(on) == 1:
             self._sides = {off[0]: f"{self.label} off", on[0]: f"{self.label} on"}

@@ -57,9 +57,10 @@ def machine(run: RunData) -> Facts:
     governors = sorted({str(launch.before["governor"]) for launch in run.launches if launch.before.get("governor")})
     if governors:
         facts.append(("Frequency governor", ", ".join(governors)))
-    label = (manifest.get("feature") or {}).get("label")
-    if label:
-        facts.append((f"Switched ({label})", ", ".join(manifest["feature"].get("disabled") or [])))
+    feature = manifest.get("feature") or {}
+    if feature.get("label"):
+        by_builds = f"by builds: left out of {', '.join(feature.get('off') or [])}"
+        facts.append((f"Switched ({feature['label']})", ", ".join(feature.get("disabled") or []) or by_builds))
     return tuple(facts)
 
 

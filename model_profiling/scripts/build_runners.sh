@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Build the runners that execute models; without flags the native one for this host.
-# All it does is find a Python that has the kit: see --help, and pipeline/runners/build.py.
+# All it does is find a Python that has the kit: see --help, and pipeline/runners/build_command.py.
 set -euo pipefail
 
-readonly module=model_profiling.pipeline.runners.build
+readonly module=model_profiling.pipeline.runners.build_command
 
 script_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 checkout=$(cd -- "$script_dir/../.." && pwd -P)

@@ -13,8 +13,8 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.pipeline import emulation_parts
 from model_profiling.pipeline.cpu_layout import normal_architecture
-from model_profiling.pipeline.runners.build import (
-    NativeBuild, Target, Toolchain, build_target, find_toolchain, version_line)
+from model_profiling.pipeline.runners.build import NativeBuild, Target, build_target
+from model_profiling.pipeline.runners.toolchain import Toolchain, find_toolchain, version_line
 from model_profiling.processes import run_child
 
 NAME = "linux-arm64"

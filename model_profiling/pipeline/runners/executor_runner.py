@@ -17,6 +17,7 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.files import sha256
 from model_profiling.pipeline.program import read_signature
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, OutputFile
+from model_profiling.pipeline.runners.source.records import find_built
 from model_profiling.processes import ChildResult
 
 _ITERATION = re.compile(r"executorch:executor_runner\.cpp:\d+\] Iteration (\d+) of (\d+): (\d+\.\d+) ms")
@@ -57,7 +58,9 @@ class ExecutorRunner:
         return cls(path.resolve())
 
     def describe(self) -> dict[str, object]:
-        return {"name": self.name, "path": str(self.path), "sha256": sha256(self.path)}
+        built = find_built(self.path)
+        known = {"build": built.record.to_json()} if built else {}
+        return {"name": self.name, "path": str(self.path), "sha256": sha256(self.path), **known}
 
     def command(self, request: LaunchRequest) -> tuple[list[str], dict[str, str]]:
         if request.disable_cpu_features:

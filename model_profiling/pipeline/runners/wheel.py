@@ -20,6 +20,11 @@ class Wheel:
     git_sha: str
 
     @property
+    def release(self) -> str:
+        """The version without what says how it was built ("1.5.1" of "1.5.1+cpu"), as the sources have it."""
+        return self.version.partition("+")[0]
+
+    @property
     def library_dir(self) -> Path:
         return self.root / "lib"
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What two source-built runners of one comparison differ in: SME2 alone, or the comparison is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from model_profiling.errors import UserError
+from model_profiling.pipeline.cpu_features import CpuFeatures
+from model_profiling.pipeline.runners.source.records import BuiltRunner, check_pair, find_built
+
+#: CPU feature that the variants switch, and what a report calls it.
+_FEATURE, _LABEL = "sme2", "SME2"
+
+
+def switched_by_builds(compare_pairs: Sequence[tuple[str, str]], runners: Mapping[str, Path],
+                       cpu: CpuFeatures) -> dict[str, object] | None:
+    """Return the manifest's `feature` for comparisons of two builds; None where no comparison is one.
+
+    Parameters
+    ----------
+    compare_pairs : baseline and candidate, by experiment.
+    runners : the source-built runner of each experiment that names one.
+
+    Raises
+    ------
+    UserError : two builds that differ in more than SME2, in nothing, or of which only one
+        says what it is; or builds for a CPU of another kind.
+    """
+    off: dict[str, None] = {}
+    for pair in compare_pairs:
+        sides = [find_built(runners[name]) if name in runners else None for name in pair]
+        if pair[0] in runners and pair[1] in runners and runners[pair[0]] != runners[pair[1]] and any(sides):
+            _check(pair, sides, runners, cpu)
+            off.update(dict.fromkeys(name for name, side in zip(pair, sides) if not side.record.sme2))
+    if not off:
+        return None
+    if _FEATURE not in cpu.names:
+        return {"label": None, "disabled": [], "requested": None,
+                "sentence": "This CPU has no SME2: builds with SME2 and without run the same kernels on it."}
+    return {"label": _LABEL, "disabled": [], "requested": None, "off": list(off),
+            "sentence": f"SME2 and SME are left out of the runner of {', '.join(off)}: the builds differ in nothing else."}
+
+
+def _check(pair: tuple[str, str], sides: Sequence[BuiltRunner | None], runners: Mapping[str, Path],
+           cpu: CpuFeatures) -> None:
+    for name, side in zip(pair, sides):
+        if side is None:
+            raise UserError("nothing says how this runner was built", f"at {runners[name]} (runner_path of {name})",
+                            "compare two runners of build_runners.sh, each with its version.json beside it")
+        if side.record.architecture != cpu.architecture:
+            raise UserError(f"the runner is for {side.record.architecture}, the CPU is {cpu.architecture}",
+                            f"at {side.path} (runner_path of {name})", "name a variant for this CPU")
+    check_pair(*sides)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CMake commands of a variant, every option that counts written out. Pure, but for finding tools.
+
+Upstream's defaults change between releases, and some of what a profile needs is off in a
+release build: without devtools there is no tracer, without the tracer no ``--etdump_path``,
+without logging no timing line and no message when a model fails.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling.errors import UserError
+from model_profiling.pipeline.cpu_layout import normal_architecture
+from model_profiling.pipeline.runners.source.variants import ANDROID, HOST, LINUX, MAC, XNNTRACE, Variant
+
+TARGET = "executor_runner"
+
+#: What every variant is built with, beside where it runs and what it leaves out.
+OPTIONS = (
+    ("CMAKE_BUILD_TYPE", "Release"),
+    ("EXECUTORCH_BUILD_EXECUTOR_RUNNER", "ON"),
+    ("EXECUTORCH_BUILD_XNNPACK", "ON"),
+    ("EXECUTORCH_XNNPACK_ENABLE_KLEIDI", "ON"),
+    ("EXECUTORCH_BUILD_KERNELS_OPTIMIZED", "ON"),
+    ("EXECUTORCH_BUILD_KERNELS_QUANTIZED", "ON"),
+    ("EXECUTORCH_BUILD_DEVTOOLS", "ON"),
+    ("EXECUTORCH_ENABLE_EVENT_TRACER", "ON"),
+    ("EXECUTORCH_ENABLE_LOGGING", "ON"),
+)
+#: XNNPACK's level "debug": a line for each kernel that enters a table. 5 adds a line per operator call, and costs 9 %.
+XNNPACK_LOG_LEVEL = "4"
+#: The first Android with everything that XNNPACK and ExecuTorch call, and older than any phone with SME2.
+ANDROID_API = "android-28"
+#: The first NDK whose clang (18) XNNPACK gives SME2 kernels to.
+LEAST_NDK = 27
+
+CROSS_C, CROSS_CXX = "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++"
+_NDK_VARIABLES = ("ANDROID_NDK_HOME", "ANDROID_NDK_ROOT", "ANDROID_NDK")
+_REVISION = re.compile(r"^Pkg\.Revision\s*=\s*(\d+)\.", re.MULTILINE)
+_NO_NDK = Path("$ANDROID_NDK_HOME")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a build reads and writes: absolute paths."""
+
+    view: Path
+    build: Path
+    kleidiai: Path
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs that a build takes; `ndk` is Android's, None for other platforms."""
+
+    cmake: str
+    generator: str
+    make_program: str
+    python: str
+    ndk: Path | None = None
+
+
+def configure_command(variant: Variant, places: Places, programs: Programs) -> list[str]:
+    """Return the command that configures a variant."""
+    switch = "ON" if variant.sme2 else "OFF"
+    options = [
+        *OPTIONS,
+        ("XNNPACK_ENABLE_ARM_SME2", switch), ("XNNPACK_ENABLE_ARM_SME", switch),
+        ("CMAKE_MAKE_PROGRAM", programs.make_program), ("PYTHON_EXECUTABLE", programs.python),
+        *_platform_options(variant, programs),
+    ]
+    if variant.architecture == "aarch64":
+        options.append(("KLEIDIAI_SOURCE_DIR", str(places.kleidiai)))
+    if variant.purpose == XNNTRACE:
+        options.append(("EXECUTORCH_XNNPACK_LOG_LEVEL", XNNPACK_LOG_LEVEL))
+    return [programs.cmake, "-S", str(places.view), "-B", str(places.build), "-G", programs.generator,
+            *(f"-D{name}={value}" for name, value in options)]
+
+
+def build_command(places: Places, programs: Programs, jobs: int | None) -> list[str]:
+    """Return the command that compiles and links the runner."""
+    return [programs.cmake, "--build", str(places.build), "--target", TARGET, "--parallel", str(jobs or os.cpu_count() or 1)]
+
+
+def check_platform(variant: Variant) -> Path | None:
+    """Return Android's NDK where the variant takes one.
+
+    Raises
+    ------
+    UserError : this host cannot build for that platform, or lacks the compiler for it.
+    """
+    where = f"for {variant.name}"
+    if variant.platform == MAC and (platform.system(), platform.machine()) != ("Darwin", "arm64"):
+        raise UserError("macOS runners are built on an Apple silicon Mac", where, "build them there")
+    if variant.platform == LINUX and _is_cross(variant) and not (shutil.which(CROSS_C) and shutil.which(CROSS_CXX)):
+        raise UserError(f"{CROSS_CXX} is not installed", where, "install g++-aarch64-linux-gnu (Debian, Ubuntu) or "
+                        "gcc-c++-aarch64-linux-gnu (Fedora)")
+    return _find_ndk(where) if variant.platform == ANDROID else None
+
+
+def programs_for_show(cmake: str = "cmake") -> Programs:
+    """Return programs by name alone, for printing commands on a host that cannot build."""
+    return Programs(cmake, "Ninja", "ninja", sys.executable, _ndk_named() or _NO_NDK)
+
+
+def _platform_options(variant: Variant, programs: Programs) -> list[tuple[str, str]]:
+    if variant.platform == MAC:
+        return [("CMAKE_OSX_ARCHITECTURES", "arm64")]
+    if variant.platform == ANDROID:
+        options = [("CMAKE_TOOLCHAIN_FILE", f"{programs.ndk}/build/cmake/android.toolchain.cmake"),
+                   ("ANDROID_ABI", "arm64-v8a"), ("ANDROID_PLATFORM", ANDROID_API), ("ANDROID_STL", "c++_static")]
+        # Else XNNPACK's messages go to logcat, mixed with those of every other process.
+        return [*options, ("CMAKE_C_FLAGS", "-DXNN_LOG_TO_STDIO=1")] if variant.purpose == XNNTRACE else options
+    options = []
+    if variant.platform == LINUX and _is_cross(variant):
+        options = [("CMAKE_SYSTEM_NAME", "Linux"), ("CMAKE_SYSTEM_PROCESSOR", "aarch64"),
+                   ("CMAKE_C_COMPILER", CROSS_C), ("CMAKE_CXX_COMPILER", CROSS_CXX)]
+    if variant.platform == LINUX or platform.system() == "Linux":
+        # ExecuTorch links with -s under GCC; of two, the linker obeys the last. The proof reads the symbols.
+        options.append(("CMAKE_EXE_LINKER_FLAGS", "-Wl,--strip-debug"))
+    return options
+
+
+def _is_cross(variant: Variant) -> bool:
+    here = (platform.system(), normal_architecture(platform.machine()))
+    return variant.platform != HOST and here != ("Linux", "aarch64")
+
+
+def _ndk_named() -> Path | None:
+    return next((Path(os.environ[name]) for name in _NDK_VARIABLES if os.environ.get(name)), None)
+
+
+def _find_ndk(where: str) -> Path:
+    ndk = _ndk_named()
+    if ndk is None:
+        raise UserError("Android's NDK is not named", where, f"install NDK r{LEAST_NDK} or newer and set {_NDK_VARIABLES[0]}")
+    properties = ndk / "source.properties"
+    found = _REVISION.search(properties.read_text(encoding="utf-8", errors="replace")) if properties.is_file() else None
+    if not found:
+        raise UserError("there is no NDK", f"at {ndk} ({where})", f"set {_NDK_VARIABLES[0]} to the folder of NDK r{LEAST_NDK}")
+    if int(found[1]) < LEAST_NDK:
+        raise UserError(f"NDK r{found[1]} has a clang that XNNPACK drops SME2 for", f"at {ndk} ({where})",
+                        f"install NDK r{LEAST_NDK} or newer")
+    return ndk

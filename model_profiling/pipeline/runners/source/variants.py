@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The variants of `executor_runner`: for which platform, with SME2 or without, to time or to log."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from model_profiling.errors import UserError, nearest
+from model_profiling.pipeline.cpu_layout import normal_architecture
+
+HOST, MAC, LINUX, ANDROID = PLATFORMS = ("host", "mac-arm64", "linux-arm64", "android-arm64")
+SME2_ON, SME2_OFF = SIDES = ("sme2-on", "sme2-off")
+TIMING, XNNTRACE = PURPOSES = ("timing", "xnntrace")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One build. `sme2` says whether SME2 *and* SME are compiled in: off with SME left on would run SME1 kernels."""
+
+    platform: str
+    sme2: bool
+    purpose: str
+
+    @property
+    def name(self) -> str:
+        """Name on the command line and of its folder, such as ``linux-arm64-sme2-on-timing``."""
+        return f"{self.platform}-{SME2_ON if self.sme2 else SME2_OFF}-{self.purpose}"
+
+    @property
+    def partner(self) -> Variant:
+        """The same build with the other side of SME2."""
+        return Variant(self.platform, not self.sme2, self.purpose)
+
+    @property
+    def architecture(self) -> str:
+        """The CPU architecture that the build is for, as cpuinfo's layouts name it."""
+        return normal_architecture(platform.machine()) if self.platform == HOST else "aarch64"
+
+    @property
+    def expects_sme2(self) -> bool:
+        """Whether the binary must hold SME2 kernels: XNNPACK has none for anything but Arm."""
+        return self.sme2 and self.architecture == "aarch64"
+
+
+ALL = tuple(Variant(where, side == SME2_ON, purpose) for where in PLATFORMS for side in SIDES for purpose in PURPOSES)
+
+
+def named(words: Iterable[str]) -> tuple[Variant, ...]:
+    """Return the variants that words name: in full, or all that begin so (``android-arm64``, ``host-sme2-on``).
+
+    Raises
+    ------
+    UserError : a word that names none.
+    """
+    found: dict[Variant, None] = {}
+    for word in words:
+        chosen = [variant for variant in ALL if variant.name == word or variant.name.startswith(f"{word}-")]
+        if not chosen:
+            raise UserError(f"{word} names no variant{nearest(word, [v.name for v in ALL] + list(PLATFORMS))}",
+                            "in --source", "see build_runners.sh --list")
+        found.update(dict.fromkeys(chosen))
+    return tuple(found)
