@@ -29,7 +29,7 @@ from model_profiling.pipeline.runners.source import checkout, cmake_cache, recip
 from model_profiling.pipeline.runners.source.proof import Proof, check, kernels_of, read_definitions
 from model_profiling.pipeline.runners.source.records import (
     CACHE_FILE, KERNELS_FILE, VERSION_FILE, BuildRecord, BuiltRunner, find_built, refuse)
-from model_profiling.pipeline.runners.source.variants import ANDROID, Variant
+from model_profiling.pipeline.runners.source.variants import Variant
 from model_profiling.pipeline.runners.toolchain import find_build_program, find_cmake, version_line
 from model_profiling.pipeline.runners.wheel import installed_wheel
 from model_profiling.processes import run_child
@@ -136,18 +136,10 @@ def _lacks_torchgen() -> bool:
 
 
 def _job(variant: Variant, sources: checkout.Sources, programs: recipe.Programs) -> Job:
-    compiler = version_line(_compiler(variant, programs))
+    compiler = version_line(recipe.compiler(variant, programs))
     if not compiler:
         raise UserError("no C++ compiler is installed", f"for {variant.name}", "install g++ 10, clang++ 18 or newer")
     return Job(variant, sources, places_of(variant, sources.kleidiai), programs, compiler)
-
-
-def _compiler(variant: Variant, programs: recipe.Programs) -> str:
-    if variant.platform == ANDROID:
-        return str(next(iter(programs.ndk.glob("toolchains/llvm/prebuilt/*/bin/clang++")), "clang++"))
-    cross = "CMAKE_CXX_COMPILER=" + recipe.CROSS_CXX
-    command = recipe.configure_command(variant, places_of(variant, Path()), programs)
-    return recipe.CROSS_CXX if f"-D{cross}" in command else os.environ.get("CXX", "c++")
 
 
 def _one(job: Job, jobs: int | None) -> BuiltRunner:
@@ -159,6 +151,7 @@ def _one(job: Job, jobs: int | None) -> BuiltRunner:
     log = job.places.build.parent / "build.log"
     make_folder(log.parent)
     log.unlink(missing_ok=True)
+    _drop_other_build(job)
     say(f"{name}: building, which takes minutes; the compiler's words go to {log}")
     checkout.link_view(job.sources.executorch, job.places.view)
     _run(job, job.command, _CONFIGURE_TIMEOUT_S, log)
@@ -170,6 +163,14 @@ def _one(job: Job, jobs: int | None) -> BuiltRunner:
     built = _keep(job, proof, cache)
     say(f"{name}: proven, {built.record.sentence()}\n  {built.path}")
     return built
+
+
+def _drop_other_build(job: Job) -> None:
+    """Delete what was built by another recipe: CMake forgets options when a compiler changes under it."""
+    note = job.places.build.parent / "recipe"
+    if not note.is_file() or note.read_text(encoding="utf-8") != job.digest:
+        shutil.rmtree(job.places.build, ignore_errors=True)
+        write_text(note, job.digest)
 
 
 def _run(job: Job, command: list[str], limit_s: float, log: Path) -> None:

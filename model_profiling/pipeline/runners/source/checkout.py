@@ -109,7 +109,7 @@ def check_own(folder: Path) -> Path:
     where = f"in {folder} (--executorch-dir)"
     if not (folder / "CMakeLists.txt").is_file() or not (folder / "version.txt").is_file():
         raise UserError("there are no sources of ExecuTorch", where, "name the folder that its git clone made")
-    empty = [path for path in SUBMODULES if not (folder / path).is_dir() or not any((folder / path).iterdir())]
+    empty = _missing(folder)
     if empty:
         more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
         raise UserError(f"the submodule {empty[0]}{more} is not there", where,
@@ -130,6 +130,10 @@ def kleidiai_pin(executorch: Path) -> Pin:
         raise UserError("XNNPACK does not say which KleidiAI it takes", f"in {path}",
                         "use the sources of the ExecuTorch that the kit pins: leave --executorch-dir out")
     return Pin(f"{match['address']}.git", match["commit"])
+
+
+def _missing(executorch: Path) -> list[str]:
+    return [path for path in SUBMODULES if not any((executorch / path).glob("*"))]
 
 
 def link_view(source: Path, view: Path) -> None:
@@ -153,7 +157,8 @@ def _link(source: str, destination: str) -> None:
 def _clone(tag: str, executorch: Path, log: Path) -> None:
     clone, submodules = clone_commands(tag, executorch)
     _once(executorch, lambda partial: [[*clone[:-1], str(partial)]], log)
-    say(f"submodules of ExecuTorch: {len(SUBMODULES)} of those it has")
+    if _missing(executorch):
+        say(f"fetching {len(SUBMODULES)} submodules of ExecuTorch")
     _git(submodules, log)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline.cpu_layout import normal_architecture
+from model_profiling.pipeline.runners.toolchain import version_line
 from model_profiling.pipeline.runners.source.variants import ANDROID, HOST, LINUX, MAC, XNNTRACE, Variant
 
 TARGET = "executor_runner"
@@ -41,9 +42,14 @@ ANDROID_API = "android-28"
 #: The first NDK whose clang (18) XNNPACK gives SME2 kernels to.
 LEAST_NDK = 27
 
-CROSS_C, CROSS_CXX = "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++"
+#: The newest first. Each comes with a C++ twin (clang++-19); none is written for one target only.
+_CLANGS = ("clang", *(f"clang-{release}" for release in range(25, 17, -1)))
+#: The first clang that XNNPACK gives SME2 kernels to (its CMakeLists.txt).
+LEAST_CLANG = 18
+CROSS_TRIPLE = "aarch64-linux-gnu"
 _NDK_VARIABLES = ("ANDROID_NDK_HOME", "ANDROID_NDK_ROOT", "ANDROID_NDK")
 _REVISION = re.compile(r"^Pkg\.Revision\s*=\s*(\d+)\.", re.MULTILINE)
+_CLANG_VERSION = re.compile(r"clang version (\d+)\.")
 _NO_NDK = Path("$ANDROID_NDK_HOME")
 
 
@@ -99,9 +105,12 @@ def check_platform(variant: Variant) -> Path | None:
     where = f"for {variant.name}"
     if variant.platform == MAC and (platform.system(), platform.machine()) != ("Darwin", "arm64"):
         raise UserError("macOS runners are built on an Apple silicon Mac", where, "build them there")
-    if variant.platform == LINUX and _is_cross(variant) and not (shutil.which(CROSS_C) and shutil.which(CROSS_CXX)):
-        raise UserError(f"{CROSS_CXX} is not installed", where, "install g++-aarch64-linux-gnu (Debian, Ubuntu) or "
-                        "gcc-c++-aarch64-linux-gnu (Fedora)")
+    if _takes_clang(variant) and not find_clang():
+        raise UserError(f"clang {LEAST_CLANG} or newer is not installed", where, "install clang-19 (Debian, Ubuntu) or "
+                        "clang (Fedora): GCC 12 stops at KleidiAI with an internal error")
+    if _is_cross(variant) and not shutil.which(f"{CROSS_TRIPLE}-g++"):
+        raise UserError(f"there are no C++ libraries for {CROSS_TRIPLE}", where, "install g++-aarch64-linux-gnu (Debian, "
+                        "Ubuntu) or gcc-c++-aarch64-linux-gnu (Fedora)")
     return _find_ndk(where) if variant.platform == ANDROID else None
 
 
@@ -110,27 +119,58 @@ def programs_for_show(cmake: str = "cmake") -> Programs:
     return Programs(cmake, "Ninja", "ninja", sys.executable, _ndk_named() or _NO_NDK)
 
 
+def compiler(variant: Variant, programs: Programs) -> str:
+    """Return the C++ compiler that CMake will take."""
+    if variant.platform == ANDROID:
+        return str(next(iter(programs.ndk.glob("toolchains/llvm/prebuilt/*/bin/clang++")), "clang++"))
+    named = dict(_platform_options(variant, programs)).get("CMAKE_CXX_COMPILER")
+    return named or os.environ.get("CXX") or "c++"
+
+
+def find_clang() -> tuple[str, str] | None:
+    """Return the paths of clang and its C++ twin, of the first that is new enough."""
+    for name in _CLANGS:
+        pair = shutil.which(name), shutil.which(name.replace("clang", "clang++"))
+        if all(pair) and (version := _CLANG_VERSION.search(version_line(pair[1]))) and int(version[1]) >= LEAST_CLANG:
+            return pair
+    return None
+
+
 def _platform_options(variant: Variant, programs: Programs) -> list[tuple[str, str]]:
     if variant.platform == MAC:
         return [("CMAKE_OSX_ARCHITECTURES", "arm64")]
     if variant.platform == ANDROID:
-        options = [("CMAKE_TOOLCHAIN_FILE", f"{programs.ndk}/build/cmake/android.toolchain.cmake"),
-                   ("ANDROID_ABI", "arm64-v8a"), ("ANDROID_PLATFORM", ANDROID_API), ("ANDROID_STL", "c++_static")]
-        # Else XNNPACK's messages go to logcat, mixed with those of every other process.
-        return [*options, ("CMAKE_C_FLAGS", "-DXNN_LOG_TO_STDIO=1")] if variant.purpose == XNNTRACE else options
+        return _android_options(variant, programs)
     options = []
-    if variant.platform == LINUX and _is_cross(variant):
-        options = [("CMAKE_SYSTEM_NAME", "Linux"), ("CMAKE_SYSTEM_PROCESSOR", "aarch64"),
-                   ("CMAKE_C_COMPILER", CROSS_C), ("CMAKE_CXX_COMPILER", CROSS_CXX)]
+    if _is_cross(variant):
+        options += [("CMAKE_SYSTEM_NAME", "Linux"), ("CMAKE_SYSTEM_PROCESSOR", "aarch64"),
+                    ("CMAKE_C_COMPILER_TARGET", CROSS_TRIPLE), ("CMAKE_CXX_COMPILER_TARGET", CROSS_TRIPLE)]
+    if _takes_clang(variant):
+        # In full: CMake keeps a name as it is given at first, and as a path when it configures again.
+        c, cxx = find_clang() or ("clang", "clang++")
+        options += [("CMAKE_C_COMPILER", c), ("CMAKE_CXX_COMPILER", cxx)]
     if variant.platform == LINUX or platform.system() == "Linux":
         # ExecuTorch links with -s under GCC; of two, the linker obeys the last. The proof reads the symbols.
         options.append(("CMAKE_EXE_LINKER_FLAGS", "-Wl,--strip-debug"))
     return options
 
 
+def _android_options(variant: Variant, programs: Programs) -> list[tuple[str, str]]:
+    options = [("CMAKE_TOOLCHAIN_FILE", f"{programs.ndk}/build/cmake/android.toolchain.cmake"),
+               ("ANDROID_ABI", "arm64-v8a"), ("ANDROID_PLATFORM", ANDROID_API), ("ANDROID_STL", "c++_static")]
+    # Else XNNPACK's messages go to logcat, mixed with those of every other process.
+    return [*options, ("CMAKE_C_FLAGS", "-DXNN_LOG_TO_STDIO=1")] if variant.purpose == XNNTRACE else options
+
+
+def _takes_clang(variant: Variant) -> bool:
+    """Whether the build is for Arm Linux, where the choice is ours: Apple's and Android's compilers are clang anyway."""
+    on_linux = variant.platform == LINUX or (variant.platform == HOST and platform.system() == "Linux")
+    return on_linux and variant.architecture == "aarch64"
+
+
 def _is_cross(variant: Variant) -> bool:
     here = (platform.system(), normal_architecture(platform.machine()))
-    return variant.platform != HOST and here != ("Linux", "aarch64")
+    return variant.platform == LINUX and here != ("Linux", "aarch64")
 
 
 def _ndk_named() -> Path | None:
