@@ -104,7 +104,8 @@ def build(variants: Sequence[Variant], own: Path | None, jobs: int | None) -> li
 
     Parameters
     ----------
-    own : the user's ExecuTorch sources; else they are cloned at the installed wheel's version.
+    own : the user's ExecuTorch sources; else those that stand in ``executorch`` here or beside
+        the kit, else they are cloned, both at the installed wheel's version.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def build(variants: Sequence[Variant], own: Path | None, jobs: int | None) -> li
     version = installed_wheel().release
     programs = {variant: _programs(variant) for variant in variants}  # everything missing is said before a long build
     log = make_folder(work_folder()) / "sources.log"
-    sources = checkout.obtain(own, work_folder() / "sources", f"v{version}", log)
+    sources = checkout.obtain(own or checkout.standing(version), work_folder() / "sources", f"v{version}", log)
     if sources.version != version:
         say(f"note: the sources are ExecuTorch {sources.version}; the kit's wheel is {version}")
     return [_one(_job(variant, sources, programs[variant]), jobs) for variant in variants]

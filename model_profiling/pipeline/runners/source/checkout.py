@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_profiling import PACKAGE_DIR
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder
@@ -115,6 +116,14 @@ def check_own(folder: Path) -> Path:
         raise UserError(f"the submodule {empty[0]}{more} is not there", where,
                         f"git -C {folder} submodule update --init -- {' '.join(empty)}")
     return folder.resolve()
+
+
+def standing(version: str) -> Path | None:
+    """Return the sources that ``setup_repo.sh --from-source`` cloned, of this version and complete; else None."""
+    for folder in (Path.cwd() / "executorch", PACKAGE_DIR.parent / "executorch"):
+        if (folder / "version.txt").is_file() and version_of(folder) == version and not _missing(folder):
+            return folder
+    return None
 
 
 def version_of(executorch: Path) -> str:

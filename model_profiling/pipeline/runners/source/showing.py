@@ -18,8 +18,8 @@ _PINNED = checkout.Pin("https://gitlab.arm.com/kleidi/kleidiai.git", "COMMIT_THA
 
 def commands(variant: Variant, own: Path | None, jobs: int | None) -> list[str]:
     """Return every command that building a variant runs, as lines for a shell; this host need not be able to."""
-    tag = f"v{installed_wheel().release}"
-    folder = building.work_folder() / "sources"
+    version = installed_wheel().release
+    own, tag, folder = own or checkout.standing(version), f"v{version}", building.work_folder() / "sources"
     executorch = checkout.check_own(own) if own else folder / tag / "executorch"
     pin = checkout.kleidiai_pin(executorch) if executorch.is_dir() else _PINNED
     kleidiai = checkout.kleidiai_folder(folder, pin)
