@@ -430,7 +430,7 @@ def test_build_runners_sh(tmp_path: Path, runners) -> None:
     assert str(runners["native"].build.path) in build_runners(cwd=tmp_path).stdout
     dry = build_runners("--dry-run", "--jobs", "1", cwd=tmp_path)
     assert "--parallel 1" in dry.stdout and dry.returncode == 0
-    for args in (["--source", "host"], ["--android"], ["--jobs", "0"], ["--nativ"]):
+    for args in (["--source", "hots"], ["--jobs", "0"], ["--nativ"]):
         refused = build_runners(*args, cwd=tmp_path)
         assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and refused.stderr.startswith("error: ")
 

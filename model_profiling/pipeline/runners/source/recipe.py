@@ -144,7 +144,7 @@ def _platform_options(variant: Variant, programs: Programs) -> list[tuple[str, s
     options = []
     if _is_cross(variant):
         options += [("CMAKE_SYSTEM_NAME", "Linux"), ("CMAKE_SYSTEM_PROCESSOR", "aarch64"),
-                    ("CMAKE_C_COMPILER_TARGET", CROSS_TRIPLE), ("CMAKE_CXX_COMPILER_TARGET", CROSS_TRIPLE)]
+                    *((f"CMAKE_{language}_COMPILER_TARGET", CROSS_TRIPLE) for language in ("C", "CXX", "ASM"))]
     if _takes_clang(variant):
         # In full: CMake keeps a name as it is given at first, and as a path when it configures again.
         c, cxx = find_clang() or ("clang", "clang++")
