@@ -26,6 +26,7 @@ from model_profiling.pipeline.emulation_parts import cache_folder
 from model_profiling.pipeline.run_directory import utc_now
 from model_profiling.pipeline.runners.build import runners_folder
 from model_profiling.pipeline.runners.source import checkout, cmake_cache, recipe
+from model_profiling.pipeline.runners.source.proof import VERSION as PROOF_VERSION
 from model_profiling.pipeline.runners.source.proof import Proof, check, kernels_of, read_definitions
 from model_profiling.pipeline.runners.source.records import (
     CACHE_FILE, KERNELS_FILE, VERSION_FILE, BuildRecord, BuiltRunner, find_built, refuse)
@@ -65,7 +66,8 @@ class Job:
     @property
     def names(self) -> dict[str, str]:
         """The paths of this machine by the names that stand for them in what is kept."""
-        found = {str(self.places.view): "<executorch>", str(self.places.build): "<build>",
+        own = {sys.prefix: "<venv>"} if sys.prefix != sys.base_prefix else {}
+        found = {**own, str(self.places.view): "<executorch>", str(self.places.build): "<build>",
                  str(self.places.kleidiai): "<kleidiai>", self.programs.python: "<python>",
                  str(Path(self.programs.python).parent): "<python-bin>", str(Path.home()): "<home>"}
         return {**found, str(self.programs.ndk): "<ndk>"} if self.programs.ndk else found
@@ -76,6 +78,11 @@ class Job:
         parts = (*self.options, self.compiler, self.sources.version,
                  *(f"{path}={commit}" for path, commit in sorted(self.sources.commits.items())))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @property
+    def recipe(self) -> str:
+        """What a version file has to say for its runner to be what this job would make."""
+        return f"{self.digest}-{PROOF_VERSION}"
 
     @property
     def runner(self) -> Path:
@@ -146,7 +153,7 @@ def _job(variant: Variant, sources: checkout.Sources, programs: recipe.Programs)
 def _one(job: Job, jobs: int | None) -> BuiltRunner:
     name = job.variant.name
     existing = find_built(job.runner)
-    if existing and existing.record.recipe == job.digest:
+    if existing and existing.record.recipe == job.recipe:
         say(f"{name}: it is there ({existing.record.sentence()})")
         return existing
     log = job.places.build.parent / "build.log"
@@ -228,7 +235,7 @@ def _keep(job: Job, proof: Proof, cache: dict[str, str]) -> BuiltRunner:
         sme2=job.variant.sme2, purpose=job.variant.purpose, executorch_version=job.sources.version,
         commits=job.sources.commits, compiler=job.compiler, options=job.options, definitions=proof.definitions,
         kernels=len(proof.kernels), sme2_kernels=proof.sme2, sme_kernels=proof.sme,
-        sha256=sha256(stage / recipe.TARGET), recipe=job.digest, built=utc_now(), kit_version=__version__)
+        sha256=sha256(stage / recipe.TARGET), recipe=job.recipe, built=utc_now(), kit_version=__version__)
     write_json(stage / VERSION_FILE, record.to_json())
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(stage, folder)

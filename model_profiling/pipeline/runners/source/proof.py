@@ -17,6 +17,8 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.pipeline.runners.source.variants import Variant
 
+#: Counted up when what is proven, or how kernels are counted, changes: then finished runners are proven again.
+VERSION = 2
 #: The definitions that XNNPACK's sources look at.
 DEFINITIONS = ("XNN_ENABLE_ARM_SME", "XNN_ENABLE_ARM_SME2")
 
@@ -24,7 +26,8 @@ _DEFINED = re.compile(r"-D\s?(XNN_ENABLE_ARM_SME2?)=(\S+)")
 _OF_XNNPACK = re.compile(r"/XNNPACK/src/")
 #: A function in the symbol table: address, type, name. Apple's names begin with one more underscore.
 _SYMBOL = re.compile(r"^[0-9a-fA-F]+\s+[tTwW]\s+_?((?:kai|xnn)_\w+)$", re.MULTILINE)
-_KERNEL = re.compile(r"kai_run_\w+|xnn_\w*ukernel\w*")
+#: Without the functions that only say how large a kernel's tile is.
+_KERNEL = re.compile(r"kai_run_\w+|xnn_\w*ukernel\w*(?<!_get_mr)(?<!_get_nr)")
 _SME2 = re.compile(r"(?:_|neon)sme2(?:_|$)")
 _SME = re.compile(r"(?:_|neon)sme(?:_|$)")
 _OLD_COMPILER = "use clang 18 or GCC 10, or newer (Android: NDK r27 or newer)"
