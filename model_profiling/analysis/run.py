@@ -63,10 +63,10 @@ def analyze(directory: RunDirectory) -> Analysis:
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
     comparisons = _comparisons(config, arms, blocks, layers, known_floors(manifest), manifest["quick"])
     found = summary.analysis_summary(manifest, arms, comparisons)
-    recorded = read_recorded(directory, config, graph)
+    recorded = read_recorded(directory, config, graph, manifest, arms)
     if recorded:
         found["kernels"] = kernels_summary(recorded)
-    remarks = [*summary.notes(arms, launches, comparisons, config.compare_pairs), *(r.note() for r in recorded)]
+    remarks = [*summary.notes(arms, launches, comparisons, config.compare_pairs), *(note for r in recorded for note in r.notes())]
     model = manifest["model"]["id"]
     plain = summary.pipeline_summary(manifest, found, remarks)
     files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}

@@ -11,11 +11,10 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.files import read_json, sha256
 from model_profiling.findings import Finding, error, ok, warning
-from model_profiling.pipeline import preparation, program
+from model_profiling.pipeline import affinity, preparation, program
 from model_profiling.pipeline.config import Config, load_config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.pipeline.runners import choose_runner
 
 #: A run of a small model leaves a few MiB; ETDumps of large ones reach hundreds.
 _MIN_FREE_BYTES = 200 << 20
@@ -56,14 +55,14 @@ def _export_record(config: Config, device: Device) -> Finding:
 
 
 def _runners(config: Config, device: Device) -> Finding:
-    runners = {e.name: choose_runner(e.runner, e.runner_path) for e in config.experiments}
+    runners = {e.name: preparation.runner_of(e, device) for e in config.experiments}
     for runner in runners.values():
         runner.describe()
     return ok("runners", ", ".join(f"{name}: {runner.name}" for name, runner in runners.items()))
 
 
 def _features(config: Config, device: Device) -> Finding:
-    return ok("features", preparation.prepare_arms(config, device)[1]["sentence"])
+    return ok("features", preparation.switched_features(config, device)[1]["sentence"])
 
 
 def _inputs(config: Config, device: Device) -> Finding:
@@ -73,6 +72,8 @@ def _inputs(config: Config, device: Device) -> Finding:
 
 
 def _comparisons(config: Config, device: Device) -> Finding:
+    if len(config.timed) < 2:
+        return ok("comparisons", "nothing to compare: at most one experiment is timed")
     if not config.compare_pairs:
         return warning("comparisons", "analysis.compare_pairs is empty", "name [baseline, candidate] to compare")
     for baseline, candidate in config.compare_pairs:
@@ -84,6 +85,8 @@ def _comparisons(config: Config, device: Device) -> Finding:
 
 
 def _threads(config: Config, device: Device) -> Finding:
+    for experiment in config.experiments:
+        device.check_cores(affinity.resolve(experiment.cpu_affinity, device.max_frequency_khz()))
     cores, most = device.cpu_features().cores, max(t for e in config.experiments for t in e.threads)
     if most > cores:
         return warning("threads", f"{most} threads on {cores} cores", "use at most as many as there are cores")
