@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from model_profiling.analysis.kernel_launch_checks import check_kernel_launches
 from model_profiling.analysis.launch_checks import Run, check_launches, read_run
 from model_profiling.analysis.run import derive
 from model_profiling.errors import UserError
@@ -33,7 +34,8 @@ def check_results(directory: RunDirectory) -> list[Finding]:
     except UserError as problem:
         check = "launches" if str(directory.launches) in problem.where else "manifest"
         return [error(check, f"{problem.what}, {problem.where}", problem.fix)]
-    findings = [ok("manifest", "the manifest is whole"), *check_launches(run)]
+    findings = [ok("manifest", "the manifest is whole"), *check_launches(run),
+                *check_kernel_launches(directory, run.manifest, run.config)]
     try:
         derived = derive(directory)
     except UserError as problem:
