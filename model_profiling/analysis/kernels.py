@@ -169,24 +169,29 @@ def coverage(layers: Sequence[Layer], uses: Sequence[KernelUse], families: Seque
 
 
 @dataclass(frozen=True)
-class MissingLayer:
-    """A matrix layer that computes without kernels of a family, and what it ran as instead."""
+class MatrixLayer:
+    """A matrix layer: what it ran as, and whether it computes with kernels of a family."""
 
     layer: str
     multiply_adds: int
     operators: tuple[str, ...]
+    reached: bool
 
 
-def missing_layers(layers: Sequence[Layer], uses: Sequence[KernelUse],
-                   families: Sequence[str] = (SME2,)) -> tuple[MissingLayer, ...]:
-    """Return the matrix layers that do not reach kernels of `families`, the largest first."""
+def matrix_layers(layers: Sequence[Layer], uses: Sequence[KernelUse],
+                  families: Sequence[str] = (SME2,)) -> tuple[MatrixLayer, ...]:
+    """Return a model's matrix layers in execution order."""
     operators: dict[str, dict[str, None]] = {}
     for use in uses:
         operators.setdefault(use.layer, {})[use.operator.partition(" #")[0]] = None
     chosen = reached(uses, families)
-    found = [MissingLayer(x.layer, x.multiply_adds, tuple(operators.get(x.layer, ())))
-             for x in layers if x.matrix and x.layer not in chosen]
-    return tuple(sorted(found, key=lambda missing: -missing.multiply_adds))
+    return tuple(MatrixLayer(x.layer, x.multiply_adds, tuple(operators.get(x.layer, ())), x.layer in chosen)
+                 for x in layers if x.matrix)
+
+
+def missing(found: Iterable[MatrixLayer]) -> list[MatrixLayer]:
+    """Return the matrix layers that compute without the family, the largest first."""
+    return sorted((layer for layer in found if not layer.reached), key=lambda layer: -layer.multiply_adds)
 
 
 def compute_kernels(uses: Sequence[KernelUse]) -> dict[str, tuple[KernelUse, ...]]:

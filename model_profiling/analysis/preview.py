@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from model_profiling.agreement import Agreement
 from model_profiling.analysis.kernel_names import COMPUTE, SME, SME2
-from model_profiling.analysis.kernels import KernelUse, compute_kernels, coverage, missing_layers
+from model_profiling.analysis.kernels import KernelUse, compute_kernels, coverage, matrix_layers, missing
 from model_profiling.analysis.layers import Layer
 from model_profiling.analysis.text import Table
 
@@ -123,7 +123,7 @@ def _agreement(agreement: Agreement | None) -> str:
 def _missing_table(layers: Sequence[Layer], variant: Variant) -> Table:
     """Return the matrix layers that compute without SME2, the largest first, with the operators that they ran as."""
     rows = tuple((x.layer, f"{x.multiply_adds:,}", " + ".join(x.operators) or "not run")
-                 for x in missing_layers(layers, variant.uses))
+                 for x in missing(matrix_layers(layers, variant.uses)))
     return Table("Matrix layers that do not reach SME2", ("layer", "multiply-adds", "ran as"), rows,
                  frozenset(("multiply-adds",)))
 

@@ -15,7 +15,7 @@ from model_profiling.analysis.kernel_record import read_record
 from model_profiling.analysis.kernel_table import CALLED, REGISTERED, KernelRow, kernels_csv
 from model_profiling.analysis.kernel_time import time_coverage, timed_alike
 from model_profiling.analysis.kernels import (
-    Coverage, KernelUse, coverage, coverage_of, kernel_rows, kernel_uses, missing_layers, reached)
+    Coverage, KernelUse, coverage, coverage_of, kernel_rows, kernel_uses, matrix_layers, reached)
 from model_profiling.analysis.layers import Layer, attribute, model_layers
 from model_profiling.analysis.timeline import Timeline, build_timeline
 from model_profiling.analysis.xnntrace import XnnTrace, read_xnntrace
@@ -104,7 +104,7 @@ def _called(launch: _Launch, timed: Sequence[Arm]) -> RecordedKernels:
         "evidence": CALLED, "sentence": sentence, "kernel_calls": sum(use.calls for use in uses),
         "families": _families(uses), "sme2_coverage": found and _plain(found),
         "sme2_time": {name: {**asdict(held), "sentence": told[name]} for name, held in times.items()},
-        "without_sme2": [asdict(missing) for missing in missing_layers(launch.layers, uses)]}
+        "matrix_layers": [asdict(layer) for layer in matrix_layers(launch.layers, uses)]}
     return RecordedKernels(launch.experiment, launch.threads, tuple(kernel_rows(launch.model, launch.experiment, uses)),
                            entry, (sentence, *told.values()))
 
