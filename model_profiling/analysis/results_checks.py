@@ -202,7 +202,7 @@ def _comparison_problems(entry: dict) -> Iterator[str]:
 def _check_reports(run: Run) -> Iterator[Finding]:
     directory, again = run.directory, f"run generate_report.py --run-dir {run.directory.root} again"
     missing = [p.name for p in (directory.report_md, directory.report_html, directory.timeline_json) if not p.is_file()]
-    if missing or not any(directory.figures.glob("*.svg")):
+    if missing or (run.config.timed and not any(directory.figures.glob("*.svg"))):
         yield error("report", f"{', '.join(missing) or 'figures'} missing", again)
     elif directory.analysis_summary.is_file() and directory.report_html.stat().st_mtime < directory.analysis_summary.stat().st_mtime - 1:
         yield warning("report", "the report is older than the analysis", again)

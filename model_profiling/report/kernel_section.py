@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from model_profiling.analysis.kernel_names import SME2
 from model_profiling.analysis.kernel_table import CALLED
-from model_profiling.analysis.kernel_view import LAYER, Group, KernelView, compare_kernels
+from model_profiling.analysis.kernel_view import LAYER, Group, KernelView, SideRows, compare_kernels
+from model_profiling.analysis.kernels import LOADING
 from model_profiling.report.kernel_markdown import MEANING
 from model_profiling.report.load import SUMMARY, RunData
 from model_profiling.report.naming import Naming, count, listed
@@ -53,13 +54,13 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
 
 
 def _section(run: RunData, names: tuple[str, ...], threads: int, anchor: str, titled: bool) -> KernelSection:
-    naming = Naming(run.manifest, names, names[1:])
+    evidence = _entry(run, names[0], threads)["evidence"]
+    naming = Naming(run.manifest if evidence == CALLED else {}, names, names[1:])  # builds switch what no manifest knows
     tables = [run.kernels[name, threads] for name in names]
     view = compare_kernels(tables[0], tables[1] if len(names) > 1 else ())
     sides = tuple(KernelSide(name, naming.side(name), naming.series(name), _sentences(run, name, threads)) for name in names)
-    evidence = run.summary["kernels"][names[0]][str(threads)]["evidence"]
     work = {layer: q for name in names for layer, q in _work(run, name, threads).items()}
-    shown = [group for group in view.groups if group.on.kernels or group.off.kernels or group.name in work]
+    shown = [group for group in view.groups if group.on.kernels or group.off.kernels]
     return KernelSection(
         anchor=anchor, threads=threads, evidence=evidence, meaning=MEANING[evidence], sides=sides,
         title=f"{listed([side.side for side in sides])}, {count(threads, 'thread')}" if titled else "",
@@ -120,8 +121,15 @@ def _work(run: RunData, name: str, threads: int) -> dict[str, Quantity]:
 
 def _row(group: Group, work: Mapping[str, Quantity]) -> KernelRow:
     number, name, detail = _parts(group.name) if group.kind == LAYER else ("", group.name, "")
-    return KernelRow(Identifier(number), Identifier(name or "outside of operators"), Identifier(detail),
-                     work.get(group.name), group.on, group.off, group.differs)
+    on, off = (_without_ordinals(side) if group.kind == LAYER else replace(side, operators=()) for side in (group.on, group.off))
+    if not name or name == LOADING:
+        name = "weights, packed while loading" if name else "outside of operators"
+    return KernelRow(Identifier(number), Identifier(name), Identifier(detail), work.get(group.name), on, off, group.differs)
+
+
+def _without_ordinals(side: SideRows) -> SideRows:
+    """A layer says which operator it is; the ordinal in the operator's name says nothing more."""
+    return replace(side, operators=tuple(dict.fromkeys(name.partition(" #")[0] for name in side.operators)))
 
 
 def _parts(layer: str) -> tuple[str, str, str]:

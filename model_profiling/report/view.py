@@ -298,5 +298,11 @@ class View:
     files: tuple[tuple[str, str], ...]
 
     @property
+    def no_verdict(self) -> str:
+        """Why a report without comparisons has no verdict."""
+        return ("No two experiments of this run are compared, so there is no verdict." if self.arms else
+                "This run recorded kernels and measured no times, so there is no verdict.")
+
+    @property
     def several_threads(self) -> bool:
         return len({arm.threads for arm in self.arms}) > 1
