@@ -43,7 +43,9 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
 def _subtitle(run: RunData, naming: Naming) -> str:
     if run.manifest.get("calibration"):
         return "A/A calibration"
-    return f"{naming.label} on and off" if naming.label else "Latency"
+    if naming.label:
+        return f"{naming.label} on and off"
+    return "Latency" if run.summary["experiments"] else "Kernels"
 
 
 def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:
