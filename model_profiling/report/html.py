@@ -86,7 +86,9 @@ def _sections(view: View) -> list[tuple[str, str]]:
         found.append(("kernels", "Kernels"))
     if view.outside:
         found.append(("outside", "Outside XNNPACK"))
-    return [*found, ("trust", "Before you trust the numbers"), ("setup", "Machine and versions"),
+    if view.notes:
+        found.append(("trust", "Before you trust the numbers"))
+    return [*found, ("setup", "Machine and versions"),
             ("reproduce", "Reproduce it")]
 
 

@@ -30,27 +30,29 @@ def kernel_sections(run: RunData) -> tuple[KernelSection, ...]:
     sections: list[KernelSection] = []
     for evidence, threads in kinds:
         names = [name for name, by_threads in recorded.items()
-                 if by_threads.get(str(threads), {}).get("evidence") == evidence]
-        for group in _sides(run, names, threads):
-            sections.append(_section(run, group, threads, f"kernels-{len(sections)}", many or len(names) > 2))
+                 if by_threads.get(str(threads), {}).get("evidence") == evidence and run.kernels[name, threads]]
+        groups = list(_sides(run, names, threads))
+        sections += [_section(run, group, threads, f"kernels-{len(sections) + number}", many or len(groups) > 1)
+                     for number, group in enumerate(groups)]
     return tuple(sections)
 
 
 def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[str, ...]]:
-    """Yield what stands side by side: SME2 on before off where there are two experiments, else each alone.
+    """Yield what stands side by side: on before off where there is one of each, else every experiment alone.
 
-    On is where features are left on; builds differ in their options, which the manifest does
-    not know, so of two builds on is the one with more SME2 kernels.
+    Off is where features were switched off. What a source build was built without the
+    manifest does not know: off is then the one without SME2 kernels.
     """
-    if len(names) != 2:
+    def is_off(name: str) -> bool:
+        entry = _entry(run, name, threads)
+        if entry["evidence"] == CALLED:
+            return bool((run.manifest.get("disabled") or {}).get(name))
+        return SME2 not in entry["families"]
+
+    if len(names) == 2 and is_off(names[0]) != is_off(names[1]):
+        yield tuple(sorted(names, key=is_off))
+    else:
         yield from ((name,) for name in names)
-        return
-
-    def off(name: str) -> tuple[bool, int]:
-        kernels = run.summary["kernels"][name][str(threads)]["families"].get(SME2, {})
-        return bool((run.manifest.get("disabled") or {}).get(name)), -sum(kernels.values())
-
-    yield tuple(sorted(names, key=off))
 
 
 def _section(run: RunData, names: tuple[str, ...], threads: int, anchor: str, titled: bool) -> KernelSection:
