@@ -11,7 +11,7 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.files import read_json, sha256
 from model_profiling.findings import Finding, error, ok, warning
-from model_profiling.pipeline import affinity, preparation, program
+from model_profiling.pipeline import preparation, program
 from model_profiling.pipeline.config import Config, load_config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.run_directory import RunDirectory
@@ -31,7 +31,9 @@ def check_config(path: Path, device: Device) -> list[Finding]:
         try:
             findings.append(check(config, device))
         except UserError as problem:
-            findings.append(error(name, f"{problem.what}, {problem.where}", problem.fix))
+            found = error(name, f"{problem.what}, {problem.where}", problem.fix)
+            if found.message not in {f.message for f in findings}:  # a check may rest on what an earlier one looked at
+                findings.append(found)
     return findings
 
 
@@ -62,7 +64,7 @@ def _runners(config: Config, device: Device) -> Finding:
 
 
 def _features(config: Config, device: Device) -> Finding:
-    return ok("features", preparation.switched_features(config, device)[1]["sentence"])
+    return ok("features", preparation.prepare_arms(config, device)[1]["sentence"])
 
 
 def _inputs(config: Config, device: Device) -> Finding:
@@ -85,8 +87,6 @@ def _comparisons(config: Config, device: Device) -> Finding:
 
 
 def _threads(config: Config, device: Device) -> Finding:
-    for experiment in config.experiments:
-        device.check_cores(affinity.resolve(experiment.cpu_affinity, device.max_frequency_khz()))
     cores, most = device.cpu_features().cores, max(t for e in config.experiments for t in e.threads)
     if most > cores:
         return warning("threads", f"{most} threads on {cores} cores", "use at most as many as there are cores")

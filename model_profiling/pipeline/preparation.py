@@ -50,7 +50,7 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
     ------
     UserError : a feature that the CPU lacks, a runner or core that is not there.
     """
-    pairs, feature = switched_features(config, device)
+    pairs, feature = _switched_features(config, device)
     arms = [
         Arm(
             experiment=e,
@@ -63,7 +63,7 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
     return arms, feature
 
 
-def switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], dict[str, object]]:
+def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], dict[str, object]]:
     """Return what each experiment that switches features off clears, and the manifest's `feature`.
 
     Raises
