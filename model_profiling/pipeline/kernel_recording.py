@@ -77,10 +77,10 @@ def read_recording(runner: Runner, request: LaunchRequest, child: ChildResult, w
             raise MeasurementError(f"the kernel auditor left no record of {request.model}: this C library ignores it "
                                    f"(glibc 2.35 or newer is needed); see {request.log}")
     elif not _names_a_kernel(request.log):
-        raise MeasurementError(f"the log of {child.argv[0]} names no XNNPACK kernel: build the runner with "
-                               f"{LOG_OPTION} (or 5), Android's with XNN_LOG_TO_STDIO=1 too; see {request.log}")
+        raise MeasurementError(f"the log of the {runner.name} names no XNNPACK kernel: build it with {LOG_OPTION} "
+                               f"(or 5), Android's with XNN_LOG_TO_STDIO=1 too; see {request.log}")
     if not etdump.is_file():
-        raise MeasurementError(f"{child.argv[0]} wrote no trace; see {request.log}")
+        raise MeasurementError(f"the {runner.name} wrote no trace; see {request.log}")
     return Recording(etdump, measurement, read_tensors(measurement), record)
 
 
