@@ -77,6 +77,20 @@ def append_json_line(path: Path, value: object) -> None:
         os.fsync(file.fileno())
 
 
+def whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file that is appended to, without a last one that a kill tore; none where it is missing."""
+    return path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut a last line torn by a kill off the file, so that appending begins on a new one."""
+    if path.is_file():
+        whole = sum(len(line) + 1 for line in whole_lines(path))
+        if whole < path.stat().st_size:
+            with writing(path):
+                os.truncate(path, whole)
+
+
 def read_json(path: Path, what: str) -> object:
     """Read JSON from `path`; `what` names the file in messages ("config", "manifest").
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import platform
+import re
 import struct
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from conftest import kit, write_config
 from support_emulation import Recorded, emulated, record
+from support_numbers import check_numbers, numbers_of, parse_page, text_of
 
 from model_profiling.analysis import kernels
 from model_profiling.analysis.kernel_record import CLOCK, KERNEL_PREFIX, KernelRecord, parse_record, read_record
@@ -25,10 +28,13 @@ from model_profiling.analysis.kernel_names import FAMILIES, ROLES, family_of, ro
 from model_profiling.analysis.kernel_table import EVIDENCE, kernels_csv, read_kernels
 from model_profiling.analysis.kernels import KernelUse, coverage, kernel_rows, kernel_uses
 from model_profiling.analysis.layers import attribute, model_layers
+from model_profiling.analysis.run import analyze_run
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline import emulation_parts, newer_packages
 from model_profiling.pipeline.emulation_parts import arm_wheel, find_qemu
+from model_profiling.pipeline.kernel_launches import read_kernel_launches
 from model_profiling.pipeline.kernel_recording import record_kernels, recording_request
+from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.runners import build, cross
 from model_profiling.pipeline.runners.native import RECORD_VARIABLE, NativeRunner
 from model_profiling.processes import run_child
@@ -339,7 +345,6 @@ def kernels_config(folder: Path, model: Path) -> Path:
 
 def test_mode_kernels_records_beside_the_timed_experiments(exported, tmp_path: Path) -> None:
     """The whole pipeline, on an emulated device in the place of Arm hardware; its times mean nothing."""
-    from model_profiling.analysis.run import analyze_run
     from model_profiling.pipeline import orchestrator
     from model_profiling.pipeline.config import load_config
     from model_profiling.pipeline.preparation import RunOptions
@@ -355,11 +360,16 @@ def test_mode_kernels_records_beside_the_timed_experiments(exported, tmp_path: P
     summary = analyze_run(directory).summary
     on, off = (read_kernels(directory.table(model.stem, name, 1, "kernels")) for name in ("kernels_on", "kernels_off"))
     assert any(use.family == "sme2" for use in on) and not any(use.family.startswith("sme") for use in off)
+    assert [(x.experiment, x.mode, sorted(Path(f).suffix for f in x.files)) for x in read_kernel_launches(directory)] == [
+        (name, "kernels", [".etdump", ".kernels", ".log"]) for name in ("kernels_on", "kernels_off")]
+    assert summary["kernels"]["kernels_on"]["1"]["sme2_time"] == {}, "no time of an emulated CPU tells coverage"
     assert summary["kernels"]["kernels_on"]["1"]["kernel_calls"] == sum(use.calls for use in on) > 0
     assert summary["kernels"]["kernels_on"]["1"]["sentence"] == (
         "17 of 17 matrix layers, 100 % of multiply-adds, reach SME2 kernels")
     generate_report(directory)
     assert "kernels_on, 1 thread: 17 of 17 matrix layers" in directory.pipeline_summary_md(model.stem).read_text()
+    check_report(directory)
+    check_time_coverage(directory)
     kit("scripts/validate_results.py", "--results", directory.root).ok()
     # Records stand when a run is resumed, and a damaged one is reported.
     record = directory.raw("kernels_on", 1, 0, 0, ".kernels")
@@ -367,20 +377,50 @@ def test_mode_kernels_records_beside_the_timed_experiments(exported, tmp_path: P
     orchestrator.run(config, emulated(), RunOptions(tmp_path / "config.json", "test", resume=True))
     assert record.stat().st_mtime_ns == before
     record.write_bytes(record.read_bytes()[:-7])
+    said = kit("scripts/validate_results.py", "--results", directory.root)
+    assert "kernels_on_t1_p0.kernels is not what its launch left" in said.stdout and said.status == 2
     said = kit("scripts/analyze_results.py", "--run-dir", directory.root).error_line()
     assert "record of kernel calls is truncated or damaged" in said
+
+
+def check_report(directory: RunDirectory) -> None:
+    """Both sides by layer, and what misses SME2: of this model nothing."""
+    text, page = directory.report_md.read_text(), parse_page(directory.report_html)
+    for said in (text, " ".join(text_of(page).split())):
+        assert "17 of 17 matrix layers, 100 % of multiply-adds, reach SME2 kernels" in said
+        assert "Every matrix layer reaches an SME2 kernel." in said and "Kernels differ in 17 of 86 layers." in said
+        assert "each of its calls was counted" in said and "candidate" not in said
+        assert "kai_run_matmul_clamp_qai8_qai8p2vlx4_qsi8cxpsb2vlx4_2vlx2vl_sme2_mopa" in said
+    assert "| SME2 | 3 | 0 | 225 | 17 | 0 | 0 | – | 0 |" in text and "_sme2_mopa` (SME2, 8 calls)" in text
+    assert "weights, packed while loading" in text
+    check_numbers(directory.root, numbers_of(page))
+
+
+def check_time_coverage(directory: RunDirectory) -> None:
+    """The same run, were its device hardware with SME2: the shares of what its own timeline tables say."""
+    manifest, model = directory.read_manifest(), directory.read_manifest()["model"]["id"]
+    directory.write_manifest({**manifest, "device": "local", "host": {"system": "Linux"}})
+    entry = analyze_run(directory).summary["kernels"]
+    directory.write_manifest(manifest)
+    assert entry["kernels_off"]["1"]["sme2_time"] == {}, "no timed experiment switched SME2 off"
+    held = entry["kernels_on"]["1"]["sme2_time"]["timed"]
+    reached = {layer["layer"] for layer in entry["kernels_on"]["1"]["matrix_layers"]}
+    with open(directory.table(model, "timed", 1, "all_runs_timeline"), newline="") as table:
+        rows = list(csv.DictReader(table))
+    method = next(float(row["duration_us"]) for row in rows if row["name"] == "Method::execute")
+    mine = sum(float(row["duration_us"]) for row in rows if row["layer"] in reached)
+    assert held["matrix_share"] == 1.0 and held["execution_share"] == pytest.approx(mine / method, rel=1e-9)
+    assert re.fullmatch(r"Layers that call SME2 kernels take 100 % of the matrix layers' time and \d+ % of an execution "
+                        r"\(traced in timed\)", held["sentence"])
+    analyze_run(directory)
 
 
 def test_configs_that_record_kernels_wrongly(toy: Path, tmp_path: Path) -> None:
     from model_profiling.pipeline.config import load_config
 
     one = {"name": "k", "mode": "kernels"}
-    for change, told in (({"experiments": [one], "analysis": {}}, "every experiment has mode \"kernels\""),
-                         ({"experiments": [one, {"name": "on"}], "analysis": {"compare_pairs": [["k", "on"]]}},
-                          "k records kernels and measures nothing to compare"),
-                         ({"experiments": [{"name": "x", "mode": "xnntrace"}], "analysis": {}}, "not available")):
-        with pytest.raises(UserError, match=told):
-            load_config(write_config(tmp_path, toy, **change))
+    with pytest.raises(UserError, match="k records kernels and measures nothing to compare"):
+        load_config(write_config(tmp_path, toy, experiments=[one, {"name": "on"}], analysis={"compare_pairs": [["k", "on"]]}))
     if platform.machine() not in ("aarch64", "arm64"):
         said = kit("scripts/mac_pipeline.py", "--config", kernels_config(tmp_path, toy)).error_line()
         assert "cannot record kernel calls here" in said and "preview_sme2.py" in said

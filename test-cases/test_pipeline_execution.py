@@ -144,7 +144,7 @@ def test_a_torn_last_line_is_dropped(toy_run: Path, tmp_path: Path, toy: Path) -
     with open(copy.launches, "ab") as file:
         file.write(b'{"experiment": "on", "thre')
     assert copy.read_launches() == whole
-    copy.drop_torn_line()
+    copy.drop_torn_lines()
     assert copy.launches.read_bytes().endswith(b"}\n")
     assert copy.read_launches() == whole
 

@@ -81,9 +81,9 @@ def collect_arms(directory: RunDirectory, config: Config, blocks: Blocks,
 
     Raises
     ------
-    UserError : no pair counts at all, or a launch's trace is missing or damaged.
+    UserError : of timed experiments no pair counts at all, or a launch's trace is missing or damaged.
     """
-    if not blocks:
+    if not blocks and config.timed:
         raise UserError("no pair of launches is complete, so there is nothing to analyze", f"in {directory.launches}",
                         "run the pipeline again with --resume")
     arms = []

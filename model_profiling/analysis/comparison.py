@@ -11,8 +11,9 @@ import numpy as np
 
 from model_profiling.analysis.arms import Arm, Blocks
 from model_profiling.analysis.highlights import OperatorChange, OperatorTime, compare_operators, dominant, operator_time
-from model_profiling.analysis.layers import Layer, layer_times
+from model_profiling.analysis.layers import Layer, events_per_run, layer_times
 from model_profiling.analysis.operators import kind
+from model_profiling.analysis.packing import charged
 from model_profiling.analysis.parts import CLOCK_TICK_US, MIN_PART_US, PartComparison, compare_parts
 from model_profiling.analysis.tables import OperatorStats, Recording, operator_stats
 from model_profiling.paired_statistics import NO_VERDICT, SLOWER, Estimate, drift_percent, estimate, verdict
@@ -78,16 +79,19 @@ def _recordings_by_pair(baseline: Arm, candidate: Arm) -> tuple[list[Recording],
 
 def _operators(baseline: Arm, candidate: Arm, sides: tuple[list[Recording], list[Recording]],
                quick: bool) -> list[dict[str, object]]:
-    changes = operator_changes(operator_stats(baseline.recordings), operator_stats(candidate.recordings))
+    """Compare kinds of operator; packing, which one side alone may have, counts with what it serves."""
+    changes = operator_changes(*(operator_stats(charged(arm.recordings)) for arm in (baseline, candidate)))
     ticks = {(c.kind, c.delegated): CLOCK_TICK_US * max(side.calls for side in (c.baseline, c.candidate) if side)
              for c in changes if c.delegated}
-    found = compare_parts(*(_launch_times(map(kind_times, side)) for side in sides), ticks, quick)
+    found = compare_parts(*(_launch_times(map(kind_times, charged(side))) for side in sides), ticks, quick)
     return [_operator_entry(change, found.get((change.kind, change.delegated))) for change in changes]
 
 
 def _layers(sides: tuple[list[Recording], list[Recording]], layers: Sequence[Layer],
             quick: bool) -> list[dict[str, object]]:
-    ticks = {number: CLOCK_TICK_US for number, layer in enumerate(layers) if layer.delegated}
+    events = [max((events_per_run(r, len(layers)) for r in side), key=sum) for side in sides]
+    ticks = {number: CLOCK_TICK_US * max(side[number] for side in events)
+             for number, layer in enumerate(layers) if layer.delegated}
     times = (_launch_times(layer_times(r, len(layers)) for r in side) for side in sides)
     found = compare_parts(*times, ticks, quick)
     return [{"layer": layers[number].layer, "multiply_adds": layers[number].multiply_adds, **part.to_json()}

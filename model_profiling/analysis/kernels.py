@@ -11,7 +11,7 @@ is one event of several operators, one for each part (XNNPACK's runtime.c). No t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -68,8 +68,11 @@ class Coverage:
         """Return "42 of 54 matrix layers, 97 % of multiply-adds, reach SME2 kernels"."""
         if not self.all_layers:
             return f"The model has no matrix layers, so nothing of it can reach {what} kernels"
-        return (f"{self.layers} of {self.all_layers} matrix layers, {_percent(self.share)} of multiply-adds, "
-                f"reach {what} kernels")
+        return f"{self.counts()}, reach {what} kernels"
+
+    def counts(self) -> str:
+        """Return "42 of 54 matrix layers, 97 % of multiply-adds"."""
+        return f"{self.layers} of {self.all_layers} matrix layers, {percent(self.share)} of multiply-adds"
 
 
 def kernel_rows(model_id: str, experiment: str, uses: Sequence[KernelUse]) -> list[KernelRow]:
@@ -147,13 +150,48 @@ def _use(layer: str, operator: str, kernel: str, calls: int) -> KernelUse:
     return KernelUse(layer, operator, kernel, family_of(kernel), role_of(kernel), calls)
 
 
-def coverage(layers: Sequence[Layer], uses: Sequence[KernelUse], families: Sequence[str] = (SME2,)) -> Coverage:
-    """Return how much of a model computes with kernels of `families`: packing alone does not count."""
-    reached = {use.layer for use in uses if use.role == COMPUTE and use.family in families}
+def reached(uses: Iterable[KernelUse], families: Sequence[str] = (SME2,)) -> frozenset[str]:
+    """Return the layers that compute with kernels of `families`: packing alone does not count."""
+    return frozenset(use.layer for use in uses if use.layer and use.role == COMPUTE and use.family in families)
+
+
+def coverage_of(layers: Sequence[Layer], chosen: Container[str]) -> Coverage:
+    """Return how much of a model's matrix layers the `chosen` layers are."""
     matrix = [layer for layer in layers if layer.matrix]
-    mine = [layer for layer in matrix if layer.layer in reached]
+    mine = [layer for layer in matrix if layer.layer in chosen]
     return Coverage(len(mine), len(matrix), sum(layer.multiply_adds for layer in mine),
                     sum(layer.multiply_adds for layer in matrix))
+
+
+def coverage(layers: Sequence[Layer], uses: Sequence[KernelUse], families: Sequence[str] = (SME2,)) -> Coverage:
+    """Return how much of a model computes with kernels of `families`."""
+    return coverage_of(layers, reached(uses, families))
+
+
+@dataclass(frozen=True)
+class MatrixLayer:
+    """A matrix layer: what it ran as, and whether it computes with kernels of a family."""
+
+    layer: str
+    multiply_adds: int
+    operators: tuple[str, ...]
+    reached: bool
+
+
+def matrix_layers(layers: Sequence[Layer], uses: Sequence[KernelUse],
+                  families: Sequence[str] = (SME2,)) -> tuple[MatrixLayer, ...]:
+    """Return a model's matrix layers in execution order."""
+    operators: dict[str, dict[str, None]] = {}
+    for use in uses:
+        operators.setdefault(use.layer, {})[use.operator.partition(" #")[0]] = None
+    chosen = reached(uses, families)
+    return tuple(MatrixLayer(x.layer, x.multiply_adds, tuple(operators.get(x.layer, ())), x.layer in chosen)
+                 for x in layers if x.matrix)
+
+
+def missing(found: Iterable[MatrixLayer]) -> list[MatrixLayer]:
+    """Return the matrix layers that compute without the family, the largest first."""
+    return sorted((layer for layer in found if not layer.reached), key=lambda layer: -layer.multiply_adds)
 
 
 def compute_kernels(uses: Sequence[KernelUse]) -> dict[str, tuple[KernelUse, ...]]:
@@ -165,11 +203,11 @@ def compute_kernels(uses: Sequence[KernelUse]) -> dict[str, tuple[KernelUse, ...
     return {layer: tuple(held) for layer, held in found.items()}
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Return a share in whole percent; never "100 %" of less than all, nor "0 %" of more than nothing."""
-    percent = round(100 * share)
-    if percent == 100 and share < 1:
+    rounded = round(100 * share)
+    if rounded == 100 and share < 1:
         return "over 99 %"
-    if percent == 0 and share > 0:
+    if rounded == 0 and share > 0:
         return "under 1 %"
-    return f"{percent} %"
+    return f"{rounded} %"

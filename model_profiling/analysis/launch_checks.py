@@ -79,8 +79,8 @@ def _finished(run: Run) -> Iterator[Finding]:
 
 def _record(run: Run) -> Iterator[Finding]:
     recorded = run.manifest.get("launches_sha256")
-    if recorded is not None and recorded != sha256(run.directory.launches):
-        yield error("record", "launches.jsonl was edited after the run", "restore it or run the experiment again")
+    if recorded is not None and not (run.directory.launches.is_file() and recorded == sha256(run.directory.launches)):
+        yield error("record", "launches.jsonl is missing or was edited after the run", "restore it or run the experiment again")
 
 
 def _void(run: Run) -> Iterator[Finding]:

@@ -121,6 +121,12 @@ def times_per_run(recording: Recording, layers: int) -> NDArray[np.float64]:
     return np.bincount(cell_of, t.duration_ns[mine], layers * t.runs).reshape(layers, t.runs)
 
 
+def events_per_run(recording: Recording, layers: int) -> list[int]:
+    """Return how many operators each layer runs as in one execution, packing included."""
+    first = recording.layer[(recording.layer >= 0) & (recording.timeline.run == 0)]
+    return np.bincount(first, minlength=layers).tolist()
+
+
 def layer_times(recording: Recording, layers: int) -> dict[int, float]:
     """Return the median time in us of one execution of a launch, by layer; layers that did not run left out."""
     medians = np.median(times_per_run(recording, layers), axis=1) / _NS_PER_US

@@ -35,6 +35,8 @@ OTHER_RUNTIME_EVENTS = ("Method::init", "Method::step", "Program::load_method")
 CONTAINERS = frozenset((METHOD, DELEGATE_CALL, OPERATOR_CALL, *CONTROL_INSTRUCTIONS, *OTHER_RUNTIME_EVENTS))
 
 NATIVE_PREFIX = "native_call_"
+#: The operator that XNNPACK inserts to pack the left-hand side of a matrix product for SME2.
+PACKING = "Pack LH"
 XNNPACK, PORTABLE, UNKNOWN_DELEGATE = "XNNPACK", "portable", "unknown"
 
 #: Microkernel types that XNNPACK appends (`xnn_microkernel_type_to_string`).

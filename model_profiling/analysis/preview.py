@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from model_profiling.agreement import Agreement
 from model_profiling.analysis.kernel_names import COMPUTE, SME, SME2
-from model_profiling.analysis.kernels import KernelUse, compute_kernels, coverage
+from model_profiling.analysis.kernels import KernelUse, compute_kernels, coverage, matrix_layers, missing
 from model_profiling.analysis.layers import Layer
 from model_profiling.analysis.text import Table
 
@@ -122,14 +122,8 @@ def _agreement(agreement: Agreement | None) -> str:
 
 def _missing_table(layers: Sequence[Layer], variant: Variant) -> Table:
     """Return the matrix layers that compute without SME2, the largest first, with the operators that they ran as."""
-    reached = {use.layer for use in variant.uses if use.role == COMPUTE and use.family == SME2}
-    operators: dict[str, list[str]] = {}
-    for use in variant.uses:
-        names = operators.setdefault(use.layer, [])
-        if (name := use.operator.partition(" #")[0]) not in names:
-            names.append(name)
-    missing = sorted((x for x in layers if x.matrix and x.layer not in reached), key=lambda x: -x.multiply_adds)
-    rows = tuple((x.layer, f"{x.multiply_adds:,}", " + ".join(operators.get(x.layer, ["not run"]))) for x in missing)
+    rows = tuple((x.layer, f"{x.multiply_adds:,}", " + ".join(x.operators) or "not run")
+                 for x in missing(matrix_layers(layers, variant.uses)))
     return Table("Matrix layers that do not reach SME2", ("layer", "multiply-adds", "ran as"), rows,
                  frozenset(("multiply-adds",)))
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from model_profiling.analysis.kernel_launch_checks import check_kernel_launches
 from model_profiling.analysis.launch_checks import Run, check_launches, read_run
 from model_profiling.analysis.run import derive
 from model_profiling.errors import UserError
@@ -33,7 +34,8 @@ def check_results(directory: RunDirectory) -> list[Finding]:
     except UserError as problem:
         check = "launches" if str(directory.launches) in problem.where else "manifest"
         return [error(check, f"{problem.what}, {problem.where}", problem.fix)]
-    findings = [ok("manifest", "the manifest is whole"), *check_launches(run)]
+    findings = [ok("manifest", "the manifest is whole"), *check_launches(run),
+                *check_kernel_launches(directory, run.manifest, run.config)]
     try:
         derived = derive(directory)
     except UserError as problem:
@@ -200,7 +202,7 @@ def _comparison_problems(entry: dict) -> Iterator[str]:
 def _check_reports(run: Run) -> Iterator[Finding]:
     directory, again = run.directory, f"run generate_report.py --run-dir {run.directory.root} again"
     missing = [p.name for p in (directory.report_md, directory.report_html, directory.timeline_json) if not p.is_file()]
-    if missing or not any(directory.figures.glob("*.svg")):
+    if missing or (run.config.timed and not any(directory.figures.glob("*.svg"))):
         yield error("report", f"{', '.join(missing) or 'figures'} missing", again)
     elif directory.analysis_summary.is_file() and directory.report_html.stat().st_mtime < directory.analysis_summary.stat().st_mtime - 1:
         yield warning("report", "the report is older than the analysis", again)

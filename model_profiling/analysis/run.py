@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.analysis import summary, tables, text
+from model_profiling.analysis import kernel_text, summary, tables, text
 from model_profiling.analysis.arms import Arm, Blocks, collect_arms, counting_blocks
 from model_profiling.analysis.comparison import compare
 from model_profiling.analysis.layers import Layer, layer_stats, layers_csv, model_layers
@@ -63,10 +63,10 @@ def analyze(directory: RunDirectory) -> Analysis:
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
     comparisons = _comparisons(config, arms, blocks, layers, known_floors(manifest), manifest["quick"])
     found = summary.analysis_summary(manifest, arms, comparisons)
-    recorded = read_recorded(directory, config, graph)
+    recorded = read_recorded(directory, config, graph, manifest, arms)
     if recorded:
         found["kernels"] = kernels_summary(recorded)
-    remarks = [*summary.notes(arms, launches, comparisons, config.compare_pairs), *(r.note() for r in recorded)]
+    remarks = [*summary.notes(arms, launches, comparisons, config.compare_pairs), *(note for r in recorded for note in r.notes())]
     model = manifest["model"]["id"]
     plain = summary.pipeline_summary(manifest, found, remarks)
     files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}
@@ -75,10 +75,15 @@ def analyze(directory: RunDirectory) -> Analysis:
     if manifest.get("calibration"):
         files[directory.noise_floor] = json_bytes(noise_floor(manifest, comparisons))
     files[directory.pipeline_summary_json(model)] = json_bytes(plain)
-    files[directory.pipeline_summary_md(model)] = text.summary_markdown(plain, found).encode("utf-8")
+    files[directory.pipeline_summary_md(model)] = _markdown(plain, found).encode("utf-8")
     # Last, because a report takes its presence for a finished analysis.
     files[directory.analysis_summary] = json_bytes(found)
     return Analysis(found, manifest["feature"]["sentence"], tuple(remarks), files, manifest["quick"])
+
+
+def _markdown(plain: dict, found: dict) -> str:
+    kernels = kernel_text.kernel_table(found)
+    return text.summary_markdown(plain, found, [*([kernels] if kernels else []), *kernel_text.missing_tables(found)])
 
 
 def _comparisons(config: Config, arms: Sequence[Arm], blocks: Blocks, layers: Sequence[Layer],

@@ -87,9 +87,12 @@ def launch_times(directory: RunDirectory, manifest: Mapping) -> dict[tuple[str, 
 
     Raises
     ------
-    UserError : the launches cannot be read, or no pair of them is complete.
+    UserError : the launches cannot be read, no pair of them is complete, or nothing was timed.
     """
     config = Config.from_json(manifest["config"])
+    if not config.timed:
+        raise UserError("the run recorded kernels and measured no times", f"in {directory.root}",
+                        "name a run with timed experiments; generate_kernel_view.py compares kernel tables")
     blocks = counting_blocks(directory.read_launches(), config)
     found: dict[tuple[str, int], list[float]] = {}
     for (threads, _), block in blocks.items():

@@ -108,8 +108,8 @@ def bottleneck_sentence(entry: Mapping) -> str | None:
     return f"The bottleneck moves from {before['category']} ({was}) to {after['category']} ({becomes})"
 
 
-def latency_table(summary: Mapping) -> Table:
-    """Return the latency of every experiment and thread count."""
+def latency_table(summary: Mapping) -> Table | None:
+    """Return the latency of every experiment and thread count; None where nothing was timed."""
     columns = ("experiment", "threads", "median ms", "p10", "p90", "launches", "tracer cost")
     rows = []
     for name, by_threads in summary["experiments"].items():
@@ -118,7 +118,7 @@ def latency_table(summary: Mapping) -> Table:
             spread = (six["p90"] - six["p10"]) / 2
             rows.append((name, threads, *(milliseconds(six[key], spread) for key in ("median", "p10", "p90")),
                          str(entry["launches"]), percent(entry["tracer_overhead_percent"])))
-    return Table("Latency", columns, tuple(rows), frozenset(columns[1:]))
+    return Table("Latency", columns, tuple(rows), frozenset(columns[1:])) if rows else None
 
 
 def category_table(summary: Mapping) -> Table | None:
@@ -143,8 +143,8 @@ def _threads(count: int | str) -> str:
     return f"{count} thread{'' if str(count) == '1' else 's'}"
 
 
-def summary_markdown(plain: Mapping, summary: Mapping) -> str:
-    """Return `<model>_pipeline_summary.md`."""
+def summary_markdown(plain: Mapping, summary: Mapping, more: Sequence[Table] = ()) -> str:
+    """Return `<model>_pipeline_summary.md`, with `more` tables before the notes."""
     lines = [f"# {_markdown_cell(plain['model'])}: pipeline summary", "",
              _markdown_cell(plain["feature"]["sentence"]), ""]
     for entry in plain["comparisons"]:
@@ -152,7 +152,7 @@ def summary_markdown(plain: Mapping, summary: Mapping) -> str:
         bottleneck = bottleneck_sentence(entry)
         if bottleneck:
             lines.append(f"- {_markdown_cell(bottleneck)}")
-    tables: Sequence[Table | None] = (latency_table(summary), category_table(summary))
+    tables: Sequence[Table | None] = (latency_table(summary), category_table(summary), *more)
     parts = ["\n".join(lines) + "\n", *(table.markdown() for table in tables if table)]
     if plain["notes"]:
         parts.append("## Notes\n\n" + "\n".join(f"- {_markdown_cell(note)}" for note in plain["notes"]) + "\n")
@@ -161,11 +161,11 @@ def summary_markdown(plain: Mapping, summary: Mapping) -> str:
     return "\n".join(parts)
 
 
-def show_analysis(summary: Mapping, feature: str, notes: Sequence[str], quick: bool) -> None:
-    """Print what a run came to: what was switched, tables, comparisons, notes last."""
+def show_analysis(summary: Mapping, feature: str, notes: Sequence[str], quick: bool, more: Sequence[Table] = ()) -> None:
+    """Print what a run came to: what was switched, tables (`more` last), comparisons, notes."""
     say(one_line(f"{summary['model']}: {feature}"))
     say()
-    for table in (latency_table(summary), category_table(summary)):
+    for table in (latency_table(summary), category_table(summary), *more):
         if table:
             table.show()
     for entry in summary["comparisons"]:

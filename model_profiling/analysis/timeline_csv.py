@@ -55,7 +55,7 @@ def read_sides(paths: Sequence[Path], label: str | None, fallback: str) -> dict[
     for path in paths:
         for (model, experiment, threads, pair), rows in _launches(path).items():
             sources.add((model, experiment))
-            recordings.setdefault(threads, []).append(Recording(_timeline(rows, path), pair))
+            recordings.setdefault(threads, []).append(Recording(_timeline(rows, path), pair, *_layers(rows)))
     if len(sources) > 1:
         names = ", ".join(sorted({" ".join(filter(None, source)) for source in sources}))
         raise UserError(f"the tables are of different models or experiments ({names})", f"in {paths[0].parent}",
@@ -97,6 +97,15 @@ def _timeline(rows: Sequence[dict[str, str]], path: Path) -> Timeline:
     if (counts != 1).any() or (timeline.method_ns <= 0).any():
         raise UserError(f"an execution has not exactly one {METHOD} row with a duration", f"at {path}", _FIX)
     return timeline
+
+
+def _layers(rows: Sequence[dict[str, str]]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Return each row's layer as a position in the names, -1 for none; None where the table names no layer."""
+    names = tuple(dict.fromkeys(row["layer"] for row in rows if row.get("layer")))
+    if not names:
+        return None, ()
+    code = {name: number for number, name in enumerate(names)}
+    return np.array([code.get(row["layer"], -1) for row in rows], np.int64), names
 
 
 def _times(rows: Sequence[dict[str, str]], column: str, least: float) -> np.ndarray:

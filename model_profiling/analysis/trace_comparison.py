@@ -12,6 +12,7 @@ from model_profiling.analysis.breakdown import PARTS, Breakdown, break_down, joi
 from model_profiling.analysis.comparison import operator_changes
 from model_profiling.analysis.highlights import OperatorChange
 from model_profiling.analysis.latency import describe
+from model_profiling.analysis.packing import charged
 from model_profiling.analysis.tables import OperatorStats, operator_stats
 from model_profiling.analysis.timeline_csv import Side
 from model_profiling.paired_statistics import NO_VERDICT, estimate, verdict
@@ -21,10 +22,14 @@ _NS_PER_MS = 1e6
 
 @dataclass(frozen=True, eq=False)
 class SideTimes:
-    """Where the time of one side goes; times in ms are mean shares times the median execution."""
+    """Where the time of one side goes; times in ms are mean shares times the median execution.
+
+    `operators` are as recorded; in `comparable` packing counts with the operator that it serves.
+    """
 
     side: Side
     operators: tuple[OperatorStats, ...]
+    comparable: tuple[OperatorStats, ...]
     whole: Breakdown
 
     @property
@@ -44,12 +49,15 @@ class SideTimes:
 def times_of(side: Side) -> SideTimes:
     """Break a side's executions down."""
     whole = join([break_down(recording.timeline) for recording in side.recordings])
-    return SideTimes(side, tuple(operator_stats(side.recordings)), whole)
+    operators = tuple(operator_stats(side.recordings))
+    served = charged(side.recordings)
+    same = all(new is old for new, old in zip(served, side.recordings))
+    return SideTimes(side, operators, operators if same else tuple(operator_stats(served)), whole)
 
 
 def changes(first: SideTimes, second: SideTimes) -> list[OperatorChange]:
     """Return the operators of both sides beside each other, the most expensive first."""
-    return operator_changes(first.operators, second.operators)
+    return operator_changes(first.comparable, second.comparable)
 
 
 def category_rows(first: SideTimes, second: SideTimes | None) -> list[tuple[str, float, float | None]]:

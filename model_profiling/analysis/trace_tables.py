@@ -11,6 +11,7 @@ from model_profiling.analysis.csv_text import cell
 from model_profiling.analysis.highlights import OperatorChange
 from model_profiling.analysis.operators import kind
 from model_profiling.analysis.text import Table, milliseconds, percent
+from model_profiling.analysis.trace_layers import layer_changes
 from model_profiling.analysis.trace_comparison import SideTimes, category_rows, changes, operator_count
 
 _DIGITS = 6  # significant digits in the CSV files
@@ -102,6 +103,29 @@ def categories(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result:
               "speed-up")
     return _result("category_comparison", "Categories", columns, rows, titles, shown, ("threads", "category"),
                    len(names[1]) > 0)
+
+
+def layers(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result | None:
+    """Return the layers of two sides, the most expensive first; None with one side, or where a side knows no layers.
+
+    A layer's time holds its packing, and its operators may have other names on the two sides.
+    """
+    rows, shown = [], []
+    for first, second in pairs:
+        for change in layer_changes(first.side.recordings, second.side.recordings) if second else ():
+            sides = change.baseline, change.candidate
+            times, names = [s.ms if s else None for s in sides], [s.operators if s else None for s in sides]
+            ran = " / ".join(dict.fromkeys(name for name in names if name))
+            rows.append((first.side.threads, change.layer, *names, *times, change.speedup))
+            shown.append((first.side.threads, change.layer, ran,
+                          *(milliseconds(time, first.median_ms / 1000) for time in times), _ratio(change.speedup)))
+    if not rows:
+        return None
+    one, two = _names(pairs)
+    return _result("layer_comparison", "Layers",
+                   ("threads", "layer", f"{one} operators", f"{two} operators", f"{one} ms", f"{two} ms", "speedup"), rows,
+                   ("threads", "layer", "ran as", f"{one} (ms)", f"{two} (ms)", "speed-up"), shown,
+                   ("threads", "layer", "ran as"), True)
 
 
 def _result(name: str, title: str, columns: Sequence[str], rows: Sequence[tuple], titles: Sequence[str],

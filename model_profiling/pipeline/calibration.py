@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
-from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.config import TIMING, Config
 from model_profiling.pipeline.run_directory import RunDirectory
 
 #: Appended to `output_root`, so that a calibration never displaces a measurement.
@@ -24,7 +24,14 @@ def calibration_config(config: Config) -> Config:
 
     The candidate is the arm that verdicts are about; without comparisons the first
     experiment stands in. Nothing but the name differs between the two arms.
+
+    Raises
+    ------
+    UserError : no experiment is timed.
     """
+    if not config.timed:
+        raise UserError("no experiment measures time", "in \"experiments\" of the config, for --aa",
+                        f"add one with mode \"{TIMING}\", or leave --aa out")
     name = config.compare_pairs[0][1] if config.compare_pairs else config.timed[0].name
     arm = config.experiment(name)
     first, second = f"{name}_a", f"{name}_b"

@@ -20,7 +20,7 @@ QUICK_PAIRS = 4
 #: Names that a run directory uses itself; an experiment's folder may not take them.
 RESERVED_NAMES = frozenset({"figures", "inputs"})
 #: Modes of an experiment: measured in pairs of launches, or recorded in one launch for each thread count.
-TIMING, KERNELS = "timing", "kernels"
+TIMING, KERNELS, XNNTRACE = "timing", "kernels", "xnntrace"
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Config:
 
     @property
     def recorded(self) -> tuple[Experiment, ...]:
-        """The experiments that record every kernel call, in one launch for each thread count."""
-        return tuple(e for e in self.experiments if e.mode == KERNELS)
+        """The experiments that record kernels, in one launch for each thread count."""
+        return tuple(e for e in self.experiments if e.mode != TIMING)
 
     def experiment(self, name: str) -> Experiment:
         return next(e for e in self.experiments if e.name == name)
@@ -191,12 +191,10 @@ def _check_names(config: Config, path: Path) -> None:
             raise UserError(f"the experiment name {experiment.name} stands twice", where, "give each its own name")
         if experiment.name in RESERVED_NAMES:
             raise UserError(f"{experiment.name} is a name that the run directory uses itself", where, "choose another")
-        if experiment.mode not in (TIMING, KERNELS):
-            raise UserError(f"mode \"{experiment.mode}\" is not available in this version", where,
-                            f"use \"{TIMING}\" or \"{KERNELS}\"")
-    if not config.timed:
-        raise UserError(f"every experiment has mode \"{KERNELS}\"", f"in {path}",
-                        f"add one with mode \"{TIMING}\", or use preview_sme2.py, which times nothing")
+        if experiment.mode == XNNTRACE and experiment.runner_path is None:
+            raise UserError(f"mode \"{XNNTRACE}\" needs a source-built executor_runner that logs: neither the native nor "
+                            "the python runner can", where, "name one in \"runner_path\" "
+                            "(built with -DEXECUTORCH_XNNPACK_LOG_LEVEL=4)")
     for index, (baseline, candidate) in enumerate(config.compare_pairs):
         where = f"in analysis.compare_pairs[{index}] of {path}"
         for name in (baseline, candidate):

@@ -15,7 +15,6 @@ from model_profiling.pipeline import preparation, program
 from model_profiling.pipeline.config import Config, load_config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.pipeline.runners import choose_runner
 
 #: A run of a small model leaves a few MiB; ETDumps of large ones reach hundreds.
 _MIN_FREE_BYTES = 200 << 20
@@ -32,7 +31,9 @@ def check_config(path: Path, device: Device) -> list[Finding]:
         try:
             findings.append(check(config, device))
         except UserError as problem:
-            findings.append(error(name, f"{problem.what}, {problem.where}", problem.fix))
+            found = error(name, f"{problem.what}, {problem.where}", problem.fix)
+            if found.message not in {f.message for f in findings}:  # a check may rest on what an earlier one looked at
+                findings.append(found)
     return findings
 
 
@@ -56,7 +57,7 @@ def _export_record(config: Config, device: Device) -> Finding:
 
 
 def _runners(config: Config, device: Device) -> Finding:
-    runners = {e.name: choose_runner(e.runner, e.runner_path) for e in config.experiments}
+    runners = {e.name: preparation.runner_of(e, device) for e in config.experiments}
     for runner in runners.values():
         runner.describe()
     return ok("runners", ", ".join(f"{name}: {runner.name}" for name, runner in runners.items()))
@@ -73,6 +74,8 @@ def _inputs(config: Config, device: Device) -> Finding:
 
 
 def _comparisons(config: Config, device: Device) -> Finding:
+    if len(config.timed) < 2:
+        return ok("comparisons", "nothing to compare: at most one experiment is timed")
     if not config.compare_pairs:
         return warning("comparisons", "analysis.compare_pairs is empty", "name [baseline, candidate] to compare")
     for baseline, candidate in config.compare_pairs:

@@ -17,7 +17,7 @@ from model_profiling.errors import MeasurementError
 from model_profiling.files import make_folder, sha256, writing
 from model_profiling.pipeline.config import Experiment
 from model_profiling.pipeline.devices import Device
-from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S, record_kernels
+from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
 from model_profiling.pipeline.runners.tensors import read_tensors
@@ -83,6 +83,8 @@ class Launcher:
         work = self._fresh_work_folder()
         log = self._directory.raw(name, place.threads, place.pair, place.attempt, ".log")
         make_folder(log.parent)
+        with writing(log):
+            log.unlink(missing_ok=True)  # of a launch that failed: a runner's output may be read from it
         request = self._request(arm, place, work, log)
         argv, env = arm.runner.command(request)
         started, before, probes = utc_now(), self._device.state(), [self._device.probe_ns()]
@@ -103,31 +105,6 @@ class Launcher:
             raise MeasurementError(f"{name} (pair {place.pair + 1}, {threads}): {error}") from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
-
-    def record_kernels(self, arm: Arm, threads: int) -> bool:
-        """Record an experiment's kernel calls and keep record, trace and log; False where they are there already.
-
-        Such a launch measures nothing, so it is no line of launches.jsonl.
-
-        Raises
-        ------
-        MeasurementError : the model failed, or the auditor left no record.
-        """
-        name = arm.experiment.name
-        kept = {suffix: self._directory.raw(name, threads, 0, 0, suffix) for suffix in (".etdump", ".log", ".kernels")}
-        if kept[".kernels"].is_file():
-            return False
-        make_folder(kept[".log"].parent)
-        work = self._fresh_work_folder()
-        try:
-            made = record_kernels(self._device, arm.runner, self._model, self._inputs, arm.disabled, work, kept[".log"],
-                                  threads)
-            for suffix, written in ((".etdump", made.etdump), (".kernels", made.record)):
-                with writing(kept[suffix]):
-                    os.replace(written, kept[suffix])
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        return True
 
     def _fresh_work_folder(self) -> Path:
         shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left

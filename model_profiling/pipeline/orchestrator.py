@@ -13,12 +13,15 @@ from model_profiling.errors import MeasurementError
 from model_profiling.files import sha256
 from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, estimate, wants_more_pairs
 from model_profiling.pipeline import preparation
-from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.config import KERNELS, Config
 from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.kernel_launching import KernelLauncher
 from model_profiling.pipeline.launching import Arm, Launcher, Outcome, Place
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
 from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
+
+_AGAIN = "mend that and run again with --resume, or without it where the configuration must change"
 
 
 def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
@@ -49,7 +52,7 @@ def _manifest(config: Config, device: Device, options: RunOptions, directory: Ru
     if directory.exists():
         manifest = directory.read_manifest()
         preparation.check_resumable(manifest, config, options)
-        directory.drop_torn_line()
+        directory.drop_torn_lines()
         manifest["command_lines"].append(options.command_line)
     else:
         seed = preparation.choose_seed(config, options)
@@ -71,10 +74,19 @@ class _Run:
         self._launches = directory.read_launches()
         inputs = [Path(item["file"]) for item in manifest["inputs"]]
         self._launcher = Launcher(directory, device, config.model, inputs, self._seed, manifest["probe_baseline_ns"])
+        self._kernel_launcher = KernelLauncher(directory, device, config.model, inputs, self._seed)
 
     def to_the_end(self) -> None:
         """Make all launches that are missing, then mark the run as finished."""
         self._record_kernels()
+        if self._config.timed:
+            self._time()
+        shutil.rmtree(self._directory.work, ignore_errors=True)
+        if self._manifest["finished"] is None:
+            self._directory.write_manifest({**self._manifest, "finished": utc_now(), **self._digests()})
+
+    def _time(self) -> None:
+        """Make the pairs that are planned, then more while the precision asked for needs them."""
         planned = plan(self._config, self._seed, self._pairs)
         with progress("profiling", sum(len(p.experiments) for p in planned)) as advance:
             for pair in planned:
@@ -89,18 +101,22 @@ class _Run:
         if self._manifest["precision_percent"] is not None and any(
                 wants_more_pairs(e, self._manifest["precision_percent"], index + 1) for e in self._estimates()):
             say(f"the precision of {self._manifest['precision_percent']:g} % was not reached with {index} pairs")
-        shutil.rmtree(self._directory.work, ignore_errors=True)
-        if self._manifest["finished"] is None:
-            self._directory.write_manifest({**self._manifest, "finished": utc_now(),
-                                            "launches_sha256": sha256(self._directory.launches)})
+
+    def _digests(self) -> dict[str, str]:
+        lists = {"launches_sha256": self._directory.launches, "kernel_launches_sha256": self._directory.kernel_launches}
+        return {key: sha256(path) for key, path in lists.items() if path.is_file()}
 
     def _record_kernels(self) -> None:
         """Make the launches that record kernels; one that was made before stands."""
         for experiment in self._config.recorded:
             for threads in experiment.threads:
-                arm = self._arms[experiment.name]
-                if self._launcher.record_kernels(arm, threads):
-                    say(f"{experiment.name}: kernel calls recorded, {threads} thread{'s' if threads > 1 else ''}")
+                try:
+                    made = self._kernel_launcher.record(self._arms[experiment.name], threads)
+                except MeasurementError as error:
+                    raise MeasurementError(f"{error}; {_AGAIN}") from error
+                if made:
+                    what = "kernel calls" if experiment.mode == KERNELS else "registered kernels"
+                    say(f"{experiment.name}: {what} recorded, {threads} thread{'s' if threads > 1 else ''}")
 
     def _complete(self, pair: Pair, advance) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
@@ -134,8 +150,7 @@ class _Run:
             outcome = self._launcher.launch(
                 self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
         except MeasurementError as error:
-            again = "mend that and run again with --resume, or without it where the configuration must change"
-            raise MeasurementError(f"{error}; {again}") from error
+            raise MeasurementError(f"{error}; {_AGAIN}") from error
         self._launches.append(outcome.launch)
         return outcome
 

@@ -16,7 +16,7 @@ from model_profiling.files import sha256
 from model_profiling.pipeline import affinity, cpu_features, program
 from model_profiling.pipeline.build_pairs import switched_by_builds
 from model_profiling.pipeline.calibration import find_noise_floor
-from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, Config, Experiment
+from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, XNNTRACE, Config, Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.launching import Arm
@@ -51,33 +51,48 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
     ------
     UserError : a feature that the CPU lacks, a runner or core that is not there.
     """
-    features = device.cpu_features()
-    pairs = {e.name: cpu_features.resolve(e.disable_cpu_features, features) if e.disable_cpu_features else None
-             for e in config.experiments}
+    pairs, feature = _switched_features(config, device)
     arms = [
         Arm(
             experiment=e,
-            runner=_runner(e, device),
-            disabled=pairs[e.name].disabled if pairs[e.name] else (),
+            runner=runner_of(e, device),
+            disabled=pairs[e.name].disabled if e.name in pairs else (),
             affinity=device.check_cores(affinity.resolve(e.cpu_affinity, device.max_frequency_khz())),
         )
         for e in config.experiments
     ]
-    switched = [(e, pairs[e.name]) for e in config.experiments if pairs[e.name]]
     builds = switched_by_builds(config.compare_pairs, {arm.experiment.name: arm.runner.path for arm in arms
-                                                       if isinstance(arm.runner, ExecutorRunner)}, features)
-    if not switched:
-        return arms, builds or {"label": None, "disabled": [], "requested": None,
-                      "sentence": "No CPU feature is switched between these experiments."}
-    experiment, pair = switched[0]
-    requested = experiment.disable_cpu_features
-    return arms, {"label": pair.label, "disabled": list(pair.disabled),
-                  "requested": requested if isinstance(requested, str) else list(requested),
-                  "sentence": pair.sentence}
+                                                       if isinstance(arm.runner, ExecutorRunner)}, device.cpu_features())
+    return arms, feature if pairs else builds or feature
 
 
-def _runner(experiment: Experiment, device: Device) -> Runner:
-    """Return an experiment's runner; recording kernels takes the native one with its auditor."""
+def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], dict[str, object]]:
+    """Return what each experiment that switches features off clears, and the manifest's `feature`.
+
+    Raises
+    ------
+    UserError : a feature that the CPU lacks or nobody knows.
+    """
+    features = device.cpu_features()
+    pairs = {e.name: cpu_features.resolve(e.disable_cpu_features, features)
+             for e in config.experiments if e.disable_cpu_features}
+    if not pairs:
+        return pairs, {"label": None, "disabled": [], "requested": None,
+                       "sentence": "No CPU feature is switched between these experiments."}
+    name, pair = next(iter(pairs.items()))
+    requested = config.experiment(name).disable_cpu_features
+    return pairs, {"label": pair.label, "disabled": list(pair.disabled),
+                   "requested": requested if isinstance(requested, str) else list(requested),
+                   "sentence": pair.sentence}
+
+
+def runner_of(experiment: Experiment, device: Device) -> Runner:
+    """Return an experiment's runner, one that can do what its mode and its features ask for.
+
+    Raises
+    ------
+    UserError : it is not there, cannot record kernels here or cannot switch features off.
+    """
     recording = experiment.mode == KERNELS
     if device.native_build and experiment.runner_path is None:
         runner = NativeRunner(device.native_build)
@@ -86,7 +101,11 @@ def _runner(experiment: Experiment, device: Device) -> Runner:
                                experiment.runner_path)
     if recording and not (isinstance(runner, NativeRunner) and runner.build.auditor):
         raise UserError(f"the {runner.name} runner cannot record kernel calls here", f"in \"mode\" of {experiment.name}",
-                        "use the native runner on Arm Linux, or preview_sme2.py for an emulated CPU")
+                        f"use the native runner on Arm Linux, preview_sme2.py for an emulated CPU, or mode \"{XNNTRACE}\" "
+                        "with a source-built executor_runner that logs")
+    if experiment.disable_cpu_features and isinstance(runner, ExecutorRunner):
+        raise UserError("an executor_runner cannot clear CPU features", f"in \"disable_cpu_features\" of {experiment.name}",
+                        "leave it out and give each experiment a runner_path of its own build")
     return runner
 
 

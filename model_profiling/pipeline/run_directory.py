@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -18,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.files import append_json_line, make_folder, read_json, write_json, writing
+from model_profiling.files import append_json_line, drop_torn_line, make_folder, read_json, whole_lines, write_json, writing
 
 SCHEMA_VERSION = 1
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
@@ -97,6 +96,7 @@ class RunDirectory:
         self.root = Path(root)
         self.manifest = self.root / "manifest.json"
         self.launches = self.root / "launches.jsonl"
+        self.kernel_launches = self.root / "kernel_launches.jsonl"
         self.metrics = self.root / "metrics.json"
         self.analysis_summary = self.root / "analysis_summary.json"
         self.noise_floor = self.root / "noise_floor.json"
@@ -167,7 +167,7 @@ class RunDirectory:
         UserError : a whole line that is not a launch.
         """
         launches = []
-        for number, line in enumerate(self._whole_lines(), 1):
+        for number, line in enumerate(whole_lines(self.launches), 1):
             try:
                 launches.append(Launch.from_json(json.loads(line)))
             except (ValueError, TypeError) as error:
@@ -178,18 +178,10 @@ class RunDirectory:
     def append_launch(self, launch: Launch) -> None:
         append_json_line(self.launches, launch.to_json())
 
-    def drop_torn_line(self) -> None:
-        """Cut a line torn by a kill off launches.jsonl, so that appending begins on a new one."""
-        if self.launches.is_file():
-            whole = sum(len(line) + 1 for line in self._whole_lines())
-            if whole < self.launches.stat().st_size:
-                with writing(self.launches):
-                    os.truncate(self.launches, whole)
-
-    def _whole_lines(self) -> list[bytes]:
-        if not self.launches.is_file():
-            return []
-        return self.launches.read_bytes().split(b"\n")[:-1]
+    def drop_torn_lines(self) -> None:
+        """Make both lists of launches ready to be appended to."""
+        drop_torn_line(self.launches)
+        drop_torn_line(self.kernel_launches)
 
     def set_aside(self) -> Path:
         """Rename the whole directory to `<root>.<UTC time>` and return the new name."""

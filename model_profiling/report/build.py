@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from model_profiling.report import provenance
 from model_profiling.report.comparing import comparison, latency_places
+from model_profiling.report.kernel_section import kernel_sections
 from model_profiling.report.load import SUMMARY, RunData
 from model_profiling.report.naming import Naming, listed
 from model_profiling.report.notes import notes
@@ -33,7 +34,7 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
                    for name in sorted(experiments, key=naming.series) if str(threads) in experiments[name]),
         comparisons=comparisons, scaling=scaling(run, naming, comparisons), outside=outside_rows(run),
         outside_costs=next((c for c in comparisons if c.breakdown and c.breakdown.layers), None),
-        notes=notes(run, naming), machine=provenance.machine(run), model_facts=provenance.model_facts(run),
+        kernels=kernel_sections(run), notes=notes(run, naming), machine=provenance.machine(run), model_facts=provenance.model_facts(run),
         versions=provenance.versions(run), commands=provenance.commands(run, run_dir),
         configuration=provenance.configuration(run), files=provenance.files(run),
     )
@@ -42,7 +43,9 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
 def _subtitle(run: RunData, naming: Naming) -> str:
     if run.manifest.get("calibration"):
         return "A/A calibration"
-    return f"{naming.label} on and off" if naming.label else "Latency"
+    if naming.label:
+        return f"{naming.label} on and off"
+    return "Latency" if run.summary["experiments"] else "Kernels"
 
 
 def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:

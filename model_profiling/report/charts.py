@@ -6,15 +6,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from model_profiling.analysis.kernel_table import CALLED, REGISTERED
 from model_profiling.report import figures
 from model_profiling.report.figures import Bar, Chart, Row
 from model_profiling.report.naming import count
 from model_profiling.report.palette import series
 from model_profiling.report.svg import Drawing
-from model_profiling.report.view import Arm, Comparison, LayerRow, OperatorRow, View
+from model_profiling.report.view import Arm, Comparison, KernelSection, LayerRow, OperatorRow, View
 
 #: Operators drawn before and after; the table below the figure has more.
 MOST_OPERATORS_DRAWN = 10
+_COVERAGE = {CALLED: "calls SME2 kernels", REGISTERED: "runs with element types packed for SME"}
+_COVERAGE_CAPTION = {
+    CALLED: "How much of the model's matrix work is in layers that call SME2 kernels.",
+    REGISTERED: "How much of the model's matrix work is in layers that ran with element types which XNNPACK packs for SME "
+                "and SME2 alone (PF32, PF16, PQS8).",
+}
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,10 @@ def figures_of(view: View) -> dict[str, Figure]:
 
 
 def _charts(view: View) -> Iterator[tuple[Chart, Callable[[Chart, int], Drawing], str]]:
-    yield (_latency(view.arms), figures.bars,
-           "Median latency of one inference. Each dot is the median of one launch (a process); the thin line spans the "
-           "10th to 90th percentile of all executions.")
+    if view.arms:
+        yield (_latency(view.arms), figures.bars,
+               "Median latency of one inference. Each dot is the median of one launch (a process); the thin line spans the "
+               "10th to 90th percentile of all executions.")
     if view.comparisons:
         yield (_speedups(view), figures.intervals,
                "Speed-up of every pair of launches (dots), the estimate (tick) and its 95 % interval (band). "
@@ -61,6 +69,19 @@ def _charts(view: View) -> Iterator[tuple[Chart, Callable[[Chart, int], Drawing]
             shown = min(MOST_OPERATORS_DRAWN, len(comparison.breakdown.layers))
             yield (_layers(comparison), figures.bars,
                    f"The {count(shown, 'layer')} that take the most time, in µs of one inference.")
+    for section in view.kernels:
+        if section.bars:
+            yield (_coverage(section), figures.bars, _COVERAGE_CAPTION[section.evidence])
+
+
+def _coverage(section: KernelSection) -> Chart:
+    rows = tuple(Row(of, "", tuple(
+        Bar(bar.share.raw, f"{bar.share.text} %" + (f" ({bar.counts})" if bar.counts else ""), series(bar.side.series))
+        for bar in section.bars if bar.of == of)) for of in dict.fromkeys(bar.of for bar in section.bars))
+    told = "; ".join(f"{bar.of}, {bar.side.side}: {bar.share.text} %" for bar in section.bars)
+    legend = tuple((series(side.series), side.side) for side in section.sides)
+    return Chart(section.anchor, f"Bar chart of how much of the model {_COVERAGE[section.evidence]}. {told}.", rows, legend,
+                 whole=1.0)
 
 
 def _latency(arms: Sequence[Arm]) -> Chart:

@@ -44,13 +44,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a figure shows. `legend` pairs a color's role with its name."""
+    """What a figure shows. `legend` pairs a color's role with its name.
+
+    `whole` is the value of which bars are parts: they then lie on a track of that length.
+    """
 
     name: str
     alt: str
     rows: tuple[Row, ...]
     legend: tuple[tuple[str, str], ...] = ()
     thickness: int = 14
+    whole: float | None = None
 
 
 def draw(chart: Chart, painter: Callable[[Chart, int], Drawing]) -> tuple[Drawing, Drawing]:
@@ -67,12 +71,15 @@ def bars(chart: Chart, width: int) -> Drawing:
     canvas = Canvas(width, int(top + sum(heights)))
     _legend(canvas, chart)
     widest = max((text_width(bar.text, 13) for row in chart.rows for bar in row.bars), default=0)
-    scale = _scale(chart.rows, width - left - widest - 16)
+    room = width - left - widest - 16
+    scale = _scale(chart.rows, room) if chart.whole is None else room / chart.whole
     y = top
     for row, height in zip(chart.rows, heights):
         bar_y = _label(canvas, row, y, height - _GAP, wide)
         for bar in row.bars:
-            _bar(canvas, bar, left, bar_y, chart.thickness, scale)
+            if chart.whole is not None:
+                canvas.box(left, bar_y, chart.whole * scale, chart.thickness, "track")
+            _bar(canvas, bar, left, bar_y, chart.thickness, scale, chart.whole or 0.0)
             bar_y += chart.thickness + _SEAM
         y += height
     return canvas.finish(chart.name, chart.alt)
@@ -139,9 +146,10 @@ def _label(canvas: Canvas, row: Row, y: float, height: float, wide: bool) -> flo
     return y + 24
 
 
-def _bar(canvas: Canvas, bar: Bar, left: float, y: float, thick: float, scale: float) -> None:
+def _bar(canvas: Canvas, bar: Bar, left: float, y: float, thick: float, scale: float, reach: float) -> None:
+    """Draw one bar; its text stands behind all of it, or at `reach` where that is farther."""
     canvas.box(left, y, max(bar.value * scale, 1), thick, bar.role)
-    middle, reach = y + thick / 2, bar.value
+    middle, reach = y + thick / 2, max(reach, bar.value)
     if bar.low is not None and bar.high is not None:
         canvas.line(left + bar.low * scale, middle, left + bar.high * scale, middle, bar.role + "dot", 1.6)
         reach = max(reach, bar.high)

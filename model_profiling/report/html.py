@@ -10,8 +10,10 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
+from model_profiling.analysis.kernel_names import FAMILY_TITLES
 from model_profiling.report import palette
 from model_profiling.report.charts import Figure
+from model_profiling.report.kernel_markdown import family_columns, family_rows
 from model_profiling.report.view import Identifier, View
 
 #: Layers shown at once; the others are folded.
@@ -41,6 +43,10 @@ def render_page(template: str, **values: object) -> str:
     environment.filters["breakable_path"] = _breakable_path
     environment.tests["identifier"] = lambda part: isinstance(part, Identifier)
     environment.globals["role"] = palette.series
+    environment.globals["family_titles"] = FAMILY_TITLES
+    environment.globals["families"] = lambda section: (
+        family_columns(section.view, [side.side for side in section.sides]),
+        family_rows(section.view, [side.side for side in section.sides]))
     return environment.get_template(template).render(
         style=_style(), script=Markup(_own("report.js")), **values) + "\n"
 
@@ -71,14 +77,18 @@ def _style() -> Markup:
 
 
 def _sections(view: View) -> list[tuple[str, str]]:
-    found = [("verdict", "Verdict"), ("latency", "Latency")]
+    found = [("verdict", "Verdict"), *([("latency", "Latency")] if view.arms else [])]
     broken_down = [c.anchor for c in view.comparisons if c.breakdown]
     if broken_down:
         found.append((broken_down[0], "Where the time goes"))
     found += [(f"layers-{c.anchor}", "Layers") for c in view.comparisons if c.breakdown and c.breakdown.layers][:1]
+    if view.kernels:
+        found.append(("kernels", "Kernels"))
     if view.outside:
         found.append(("outside", "Outside XNNPACK"))
-    return [*found, ("trust", "Before you trust the numbers"), ("setup", "Machine and versions"),
+    if view.notes:
+        found.append(("trust", "Before you trust the numbers"))
+    return [*found, ("setup", "Machine and versions"),
             ("reproduce", "Reproduce it")]
 
 

@@ -13,14 +13,15 @@ from model_profiling.report.escaping import escape
 
 #: What each kind of evidence shows, and what it does not.
 MEANING = {
-    CALLED: "**called**: the kernel ran, and each of its calls was counted. Only KleidiAI's kernels (`kai_...`) can be "
-            "seen this way: an operator without one ran something else, which is not listed.",
-    REGISTERED: "**registered**: XNNPACK wrote the kernel into a table that it initialized while loading the model. "
-                "It is a **candidate, not a call**: tables also hold variants for other shapes and element types and "
-                "variants that a better one replaced, and a few tables are not logged. Whether, where and how often "
+    CALLED: "the kernel ran, and each of its calls was counted. Only KleidiAI's kernels (kai_...) can be seen this way: "
+            "an operator without one ran something else, which is not listed.",
+    REGISTERED: "XNNPACK wrote the kernel into a table that it initialized while loading the model, once for the whole "
+                "process. It is a candidate, not a call: tables also hold variants for other shapes and element types "
+                "and variants that a better one replaced, and a few tables are not logged. Whether, where and how often "
                 "the kernel ran is not known.",
 }
 _NOTHING = "–"
+_SIDES = ("on", "off")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:+-]+")
 
 
@@ -30,11 +31,11 @@ def render_kernel_view(view: KernelView, title: str, sources: Sequence[tuple[str
     parts = [f"# Kernels: {escape(title)}", _list(f"{side}: {escape(text)}" for side, text in sources)]
     if wanted is not None:
         parts.append(f"Only operators whose name contains “{escape(wanted)}”.")
-    parts += ["## What the evidence says", _list(MEANING[kind] for kind in (CALLED, REGISTERED)
-                                                if kind in view.evidence)]
+    parts += ["## What the evidence says", _list(f"**{kind}**: {escape(text)}"
+                                                for kind, text in MEANING.items() if kind in view.evidence)]
     if view.notes:
         parts.append(_list(f"Note: {escape(note)}" for note in view.notes))
-    parts += ["## By family", family_sentence(view), _families(view), f"## By {noun(view)}",
+    parts += ["## By family", family_sentence(view), families_table(view), f"## By {noun(view)}",
               f"Kernels differ in {view.differing} of {count(len(view.matched), noun(view))}.", _groups(view)]
     return "\n\n".join(parts) + "\n"
 
@@ -63,34 +64,38 @@ def count(number: int, word: str) -> str:
     return f"{number} {first}{'' if number == 1 else 's'}{' ' + rest if rest else ''}"
 
 
-def family_columns(view: KernelView) -> tuple[str, ...]:
-    """Return the columns of the table by family; calls and layers only where they are known."""
+def family_columns(view: KernelView, sides: Sequence[str] = _SIDES) -> tuple[str, ...]:
+    """Return the columns of the table by family; calls and layers only where they are known.
+
+    `sides` names one side or both: the columns of a side that is not there are left out.
+    """
     known = ["compute", "pack"]
     counts = [side for sides in view.families.values() for side in sides]
     known += ["calls"] if any(side.calls is not None for side in counts) else []
     known += ["layers"] if view.by == LAYER else []
-    return ("family", *(f"{side}: {column}" for side in ("on", "off") for column in known))
+    return ("family", *(f"{side}: {column}" for side in sides for column in known))
 
 
-def family_rows(view: KernelView) -> list[tuple[str, ...]]:
+def family_rows(view: KernelView, sides: Sequence[str] = _SIDES) -> list[tuple[str, ...]]:
     """Return the rows of the table by family: distinct kernels, calls and layers that compute with them."""
-    columns = [column.split(": ") for column in family_columns(view)[1:]]
+    fields = [column.rpartition(": ")[2] for column in family_columns(view, _SIDES[:1])[1:]]
     rows = []
-    for family, (on, off) in view.families.items():
-        values = [getattr(on if side == "on" else off, field) for side, field in columns]
+    for family, counts in view.families.items():
+        values = [getattr(side, field) for side in counts[:len(sides)] for field in fields]
         rows.append((FAMILY_TITLES[family], *(_NOTHING if value is None else str(value) for value in values)))
     return rows
 
 
-def _families(view: KernelView) -> str:
-    columns = family_columns(view)
-    return _table(columns, ["---", *["--:"] * (len(columns) - 1)], family_rows(view))
+def families_table(view: KernelView, sides: Sequence[str] = _SIDES) -> str:
+    """Return the table by family as Markdown."""
+    columns = family_columns(view, sides)
+    return _table(tuple(map(escape, columns)), ["---", *["--:"] * (len(columns) - 1)], family_rows(view, sides))
 
 
 def _groups(view: KernelView) -> str:
     named = view.by == LAYER  # else the first column is the operator already
-    rows = [(_name(group), _side(group.on, named),
-             "same as on" if group.on.facts == group.off.facts else _side(group.off, named),
+    rows = [(_name(group), side_cell(group.on, named),
+             "same as on" if group.on.facts == group.off.facts else side_cell(group.off, named),
              "yes" if group.differs else "no") for group in view.groups]
     return _table((noun(view), "SME2 on", "SME2 off", "differs"), ["---"] * 4, rows)
 
@@ -99,7 +104,8 @@ def _name(group: Group) -> str:
     return escape(group.name) if group.name else "*outside of operators*"
 
 
-def _side(side: SideRows, named: bool) -> str:
+def side_cell(side: SideRows, named: bool) -> str:
+    """Return one side of a group as a table's cell: with its operators where it is `named` by its layer."""
     if side.is_empty:
         return _NOTHING
     kernels = [_kernel(row) for row in side.kernels] or ["*no kernel seen*"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from model_profiling.analysis.kernel_table import KernelRow, read_kernels
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
@@ -35,7 +36,8 @@ class Table:
 class RunData:
     """A run as read, all plain values; `export` is the model's export record where it is still there.
 
-    `layers` holds the layer table of each experiment and thread count that has one.
+    `layers` holds the layer table of each experiment and thread count that has one, `kernels`
+    the rows of each kernel table.
     """
 
     manifest: dict
@@ -44,6 +46,7 @@ class RunData:
     metrics: dict
     export: dict | None = None
     layers: Mapping[tuple[str, int], Table] = field(default_factory=dict)
+    kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
 
 
 def read_run(directory: RunDirectory) -> RunData:
@@ -60,7 +63,9 @@ def read_run(directory: RunDirectory) -> RunData:
     summary = _result(directory.analysis_summary, manifest, ("experiments", "comparisons"))
     return RunData(manifest, directory.read_launches(), summary,
                    _result(directory.metrics, manifest, ("experiments",)), _export_record(manifest),
-                   _layer_tables(directory, manifest["model"]["id"], summary))
+                   _layer_tables(directory, manifest["model"]["id"], summary),
+                   {(name, int(threads)): read_kernels(directory.table(manifest["model"]["id"], name, int(threads), "kernels"))
+                    for name, by_threads in (summary.get("kernels") or {}).items() for threads in by_threads})
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ import jinja2
 from model_profiling.report.charts import Figure
 from model_profiling.report.escaping import escape
 from model_profiling.report.html import MOST_LAYERS, TEMPLATES
+from model_profiling.report.kernel_markdown import families_table, side_cell
 from model_profiling.report.rounding import Quantity
 from model_profiling.report.view import Identifier, LayerRow, OperatorRow, ThreadRow, View
 
@@ -35,6 +36,9 @@ def render_text(template: str, figures: Mapping[str, Figure], figure_folder: str
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["sentence"] = lambda parts: Verbatim("".join(map(_printed, parts)))
     environment.filters["ratio"] = _ratio
+    environment.filters["families"] = lambda section: Verbatim(
+        families_table(section.view, [side.side for side in section.sides]))
+    environment.filters["kernels"] = lambda side, named: Verbatim(side_cell(side, named))
     environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
     text = environment.get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -60,9 +60,10 @@ def _cosine(value: float) -> str:
 
 def _void(run: RunData, naming: Naming) -> Iterator[Note]:
     void = [launch for launch in run.launches if launch.void or not launch.ok]
-    if not void:
+    if not void and run.launches:
         yield Note("good", "Nothing was void", (
             (f"All {count(len(run.launches), 'launch')} succeeded, and none was disturbed enough to be made again.",),))
+    if not void:
         return
     told: list[Sentence] = [(f"{count(len(void), 'launch')} of {len(run.launches)} did not count, and neither did the "
                              "rest of their pairs.",), *_made_again(run, void)]
@@ -158,7 +159,7 @@ def _tracer(run: RunData) -> Iterator[Note]:
             ("Latency is measured without the tracer. Operator and category times come from further executions of the "
              "same launches with the tracer on, and add up to their median; the tables under Latency give the tracer's "
              "cost.",),))
-    else:
+    elif run.summary["experiments"]:
         yield Note("info", "No traces", (("This run recorded no operator times (traced_runs is 0, or the runner wrote "
                                           "no trace), so the report has latencies only.",),))
 

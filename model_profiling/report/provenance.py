@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from model_profiling.analysis.kernel_time import is_emulated
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming, count, listed
 
@@ -29,7 +30,7 @@ def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
         if named:
             sentences.append(f"The configuration calls its experiments {listed(named)}; the report calls them by what "
                              "was switched.")
-    if "emulat" in str(manifest.get("device", "")).lower():
+    if is_emulated(manifest):
         sentences.append("The CPU was emulated: its times say nothing about a device. Which kernels ran, how often, "
                          "and whether outputs agree holds.")
     return tuple(sentences)
@@ -152,11 +153,13 @@ def configuration(run: RunData) -> str:
 def files(run: RunData) -> Facts:
     """Return the run directory's files that a reader may want next."""
     model = run.manifest["model"]["id"]
+    kernels = [("kernel_launches.jsonl", "the launches that recorded kernels, with digests of what each left")]
     return (
         ("manifest.json", f"what was run, on what, with which seed ({count(len(run.launches), 'launch')})"),
         ("launches.jsonl", "every launch with all its latencies"),
+        *(kernels if run.summary.get("kernels") else ()),
         ("analysis_summary.json", "the numbers of this report, unrounded"),
-        (f"<experiment>/{model}_<experiment>_t<threads>_*.csv", "every event, operator and layer"),
+        (f"<experiment>/{model}_<experiment>_t<threads>_*.csv", "every event, operator, layer and kernel" if run.summary.get("kernels") else "every event, operator and layer"),
         ("timeline.json", "one execution of each experiment, for ui.perfetto.dev"),
     )
 

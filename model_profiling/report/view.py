@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from model_profiling.analysis.kernel_view import KernelView, SideRows
 from model_profiling.report.rounding import Quantity
 
 #: A sentence: words, and numbers that lead back to where they stand.
@@ -206,6 +207,74 @@ class Note:
 
 
 @dataclass(frozen=True)
+class KernelSide:
+    """One experiment that recorded kernels, and what it showed, in words."""
+
+    experiment: str
+    side: str
+    series: int
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CoverageBar:
+    """One share that reaches SME2, of 1: of what, and the counts behind it ("43 of 54") where there are any."""
+
+    side: KernelSide
+    of: str
+    counts: str
+    share: Quantity
+
+
+@dataclass(frozen=True)
+class KernelRow:
+    """The kernels of one layer, or of one operator or kind where layers are not known, on both sides."""
+
+    number: Identifier
+    name: Identifier
+    detail: Identifier
+    multiply_adds: Quantity | None
+    on: SideRows
+    off: SideRows
+    differs: bool
+
+
+@dataclass(frozen=True)
+class MissingRow:
+    """One matrix layer that does not reach SME2, and the operators it ran as."""
+
+    number: Identifier
+    name: Identifier
+    detail: Identifier
+    multiply_adds: Quantity
+    operators: Identifier
+
+
+@dataclass(frozen=True)
+class KernelSection:
+    """What one or two launches showed of kernels: the first side is the one with the features left on.
+
+    `missing` is None where it is not known which layers reach SME2. `left_out` counts
+    layers without any kernel that the record can see.
+    """
+
+    anchor: str
+    title: str
+    threads: int
+    evidence: str
+    meaning: str
+    sides: tuple[KernelSide, ...]
+    by_layer: bool
+    view: KernelView
+    differing: str
+    bars: tuple[CoverageBar, ...]
+    rows: tuple[KernelRow, ...]
+    left_out: int
+    missing: tuple[MissingRow, ...] | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class View:
     """The whole report."""
 
@@ -219,6 +288,7 @@ class View:
     scaling: tuple[Scaling, ...]
     outside: tuple[OutsideRow, ...]
     outside_costs: Comparison | None
+    kernels: tuple[KernelSection, ...]
     notes: tuple[Note, ...]
     machine: tuple[tuple[str, str], ...]
     model_facts: tuple[tuple[str, str], ...]
@@ -226,6 +296,12 @@ class View:
     commands: tuple[tuple[str, str], ...]
     configuration: str
     files: tuple[tuple[str, str], ...]
+
+    @property
+    def no_verdict(self) -> str:
+        """Why a report without comparisons has no verdict."""
+        return ("No two experiments of this run are compared, so there is no verdict." if self.arms else
+                "This run recorded kernels and measured no times, so there is no verdict.")
 
     @property
     def several_threads(self) -> bool:

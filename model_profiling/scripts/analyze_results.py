@@ -40,9 +40,11 @@ def main() -> None:
 
     analysis = analyze_run(RunDirectory(args.run_dir))
     if not args.quiet:
+        from model_profiling.analysis.kernel_text import kernel_table
         from model_profiling.analysis.text import show_analysis
 
-        show_analysis(analysis.summary, analysis.feature, analysis.notes, analysis.quick)
+        kernels = kernel_table(analysis.summary)
+        show_analysis(analysis.summary, analysis.feature, analysis.notes, analysis.quick, [kernels] if kernels else [])
         for path in analysis.files:
             print(path)
 

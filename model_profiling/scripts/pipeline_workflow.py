@@ -91,6 +91,9 @@ def _effective_config(args: argparse.Namespace) -> Config:
         config = restrict(config, args.only)
     if args.seed is not None:
         config = replace(config, seed=args.seed)
+    if args.precision is not None and not config.timed:
+        raise UserError("--precision needs an experiment that measures time", f"in \"experiments\" of {args.config}",
+                        "add one with mode \"timing\", or leave --precision out")
     return calibration_config(config) if args.aa else config
 
 

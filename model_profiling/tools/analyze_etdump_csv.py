@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find the bottlenecks in timeline tables: operators, categories, portable and delegated time.
 
-With --compare, puts the same of another experiment beside them. Times are mean shares of an
+With --compare, puts the same of another experiment beside them, matched by kind of operator
+and by layer: SME2 changes the operators' names, not the layers'. Times are mean shares of an
 execution times the median execution, so that they add up.
 """
 
@@ -33,7 +34,9 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(
         prog="analyze_etdump_csv.py", description=__doc__.splitlines()[0],
-        epilog="Writes operator_bottlenecks, portable_vs_delegated and category_comparison as .csv and .md.")
+        epilog="Writes operator_bottlenecks, portable_vs_delegated and category_comparison as .csv and .md; with "
+               "--compare, where both sides' tables name layers, layer_comparison too. Packing counts with the operator "
+               "and the layer that it serves.")
     add_side_arguments(parser)
     return parser
 
@@ -43,6 +46,8 @@ def main() -> None:
     sides = read_arguments(args)
     pairs = [(times_of(first), times_of(second) if second else None) for first, second in sides.pairs]
     results = [trace_tables.categories(pairs), trace_tables.placement(pairs), trace_tables.bottlenecks(pairs)]
+    if matched := trace_tables.layers(pairs):
+        results.append(matched)
     contents = [(sides.folder / f"{result.name}.{ending}", text) for result in results
                 for ending, text in (("csv", result.csv()), ("md", result.shown.markdown()))]
     files = [write_text(path, text) for path, text in contents]
@@ -56,7 +61,7 @@ def main() -> None:
 
 
 def _top(table: Table) -> Table:
-    if len(table.rows) <= _TOP_OPERATORS or "operator" not in table.columns:
+    if len(table.rows) <= _TOP_OPERATORS or not {"operator", "layer"} & set(table.columns):
         return table
     return replace(table, title=f"{table.title} ({_TOP_OPERATORS} of {len(table.rows)}; --verbose shows all)",
                    rows=table.rows[:_TOP_OPERATORS])

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The launches of a run that record kernels: one for each experiment and thread count, made once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from model_profiling.errors import MeasurementError
+from model_profiling.files import make_folder, sha256, writing
+from model_profiling.pipeline.config import KERNELS
+from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.kernel_launches import KernelLaunch, append_kernel_launch, read_kernel_launches, standing
+from model_profiling.pipeline.kernel_recording import Recording, read_recording, recording_request, run_recording
+from model_profiling.pipeline.launching import Arm
+from model_profiling.pipeline.run_directory import RunDirectory, utc_now
+from model_profiling.pipeline.runners import LaunchRequest
+
+#: An executor_runner has one phase, which is traced.
+_ONE_EXECUTION = {"runs": 1, "traced_runs": 0, "kernel_record": None}
+
+
+class KernelLauncher:
+    """Makes such launches on one device into one run directory."""
+
+    def __init__(self, directory: RunDirectory, device: Device, model: Path, inputs: Sequence[Path], seed: int) -> None:
+        self._directory, self._device = directory, device
+        self._model, self._inputs, self._seed = model, tuple(inputs), seed
+        self._made = set(standing(read_kernel_launches(directory)))
+
+    def record(self, arm: Arm, threads: int) -> bool:
+        """Make an experiment's launch, keep what it left and record it; False where it was made before.
+
+        Raises
+        ------
+        MeasurementError : the model failed, or its kernels were not recorded; the failed
+            launch is recorded first.
+        """
+        experiment = arm.experiment
+        if (experiment.name, threads) in self._made:
+            return False
+        log = self._kept(arm, threads, ".log")
+        make_folder(log.parent)
+        with writing(log):
+            log.unlink(missing_ok=True)  # of a launch that failed: what a log names must be of one process
+        shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left
+        work = make_folder(self._directory.work)
+        try:
+            self._launch(arm, threads, log, work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return True
+
+    def _launch(self, arm: Arm, threads: int, log: Path, work: Path) -> None:
+        request, started = self._request(arm, threads, log, work), utc_now()
+        child = run_recording(self._device, arm.runner, request, work, arm.affinity)
+        launch = KernelLaunch(
+            experiment=arm.experiment.name, mode=arm.experiment.mode, threads=threads, started=started,
+            runner=arm.runner.name, argv=child.argv, exit_code=child.exit_code, signal=child.signal,
+            duration_s=round(child.duration_s, 6))
+        try:
+            recording = read_recording(arm.runner, request, child, work)
+        except MeasurementError as error:
+            append_kernel_launch(self._directory, replace(launch, failed=str(error)))
+            raise MeasurementError(f"{arm.experiment.name} ({threads} thread{'' if threads == 1 else 's'}): {error}") from error
+        append_kernel_launch(self._directory, replace(
+            launch, files=self._keep(arm, threads, recording),
+            masked_cpu_features=recording.measurement.masked_cpu_features,
+            active_cpu_features=recording.measurement.active_cpu_features))
+
+    def _request(self, arm: Arm, threads: int, log: Path, work: Path) -> LaunchRequest:
+        device = self._device
+        request = recording_request(
+            device.push(self._model), [device.push(p) for p in self._inputs], arm.disabled, threads,
+            device.workspace(work), log, self._seed, arm.experiment.extra_args)
+        return request if arm.experiment.mode == KERNELS else replace(request, **_ONE_EXECUTION)
+
+    def _keep(self, arm: Arm, threads: int, recording: Recording) -> dict[str, str]:
+        """Move what the launch left into its place; return the digests by path."""
+        written = {".log": None, ".etdump": recording.etdump}  # the log lies in its place already
+        if recording.record is not None:
+            written[".kernels"] = recording.record
+        digests = {}
+        for suffix, file in written.items():
+            kept = self._kept(arm, threads, suffix)
+            if file is not None:
+                with writing(kept):
+                    os.replace(file, kept)
+            digests[kept.relative_to(self._directory.root).as_posix()] = sha256(kept)
+        return digests
+
+    def _kept(self, arm: Arm, threads: int, suffix: str) -> Path:
+        return self._directory.raw(arm.experiment.name, threads, 0, 0, suffix)
