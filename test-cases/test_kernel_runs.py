@@ -301,7 +301,7 @@ def test_a_run_without_times_has_a_report_of_kernels_alone(exported, made: Path,
     assert not directory.launches.exists() and directory.is_finished()
     page = text_of(parse_page(directory.report_html))
     for text in (page, directory.report_md.read_text()):
-        assert "This run recorded kernels and measured no times, so there is no verdict." in text
+        assert "This run has no times to compare, so there is no verdict." in text
         assert "Kernels differ in 2 of 11 kinds." in text
         assert "Latency" not in text and "No traces" not in text and "Nothing was void" not in text
     kit("scripts/validate_results.py", "--results", directory.root).ok()

@@ -54,6 +54,11 @@ def time_coverage(layers: Sequence[Layer], reached: Container[str], recordings: 
                         float(np.mean(times[mine].sum(axis=0) / method)))
 
 
+#: Said in place of times.
+EMULATED = ("The CPU was emulated: its times say nothing about a device, so no latency and no speed-up is given. Which "
+            "kernels ran, how often, and whether outputs agree holds.")
+
+
 def is_emulated(manifest: Mapping) -> bool:
     """Return whether a run's CPU was emulated, so that its times say nothing about a device."""
     host = manifest.get("host") or {}

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from model_profiling.analysis.kernel_launch_checks import check_kernel_launches
+from model_profiling.analysis.kernel_time import is_emulated
 from model_profiling.analysis.launch_checks import Run, check_launches, read_run
 from model_profiling.analysis.run import derive
 from model_profiling.errors import UserError
@@ -172,7 +173,8 @@ def _experiments(run: Run, summary: dict) -> Iterator[Finding]:
 
 def _comparisons(run: Run, summary: dict) -> Iterator[Finding]:
     again = _AGAIN.format(run.directory.root)
-    wanted = {(b, c, t) for b, c in run.config.compare_pairs
+    compare_pairs = () if is_emulated(run.manifest) else run.config.compare_pairs
+    wanted = {(b, c, t) for b, c in compare_pairs
               for t in set(run.config.experiment(b).threads) & set(run.config.experiment(c).threads)}
     found = {(c["baseline"], c["candidate"], c["threads"]) for c in summary["comparisons"]}
     for missing in sorted(wanted - found):

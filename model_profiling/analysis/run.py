@@ -10,6 +10,7 @@ from pathlib import Path
 from model_profiling.analysis import kernel_text, summary, tables, text
 from model_profiling.analysis.arms import Arm, Blocks, collect_arms, counting_blocks
 from model_profiling.analysis.comparison import compare
+from model_profiling.analysis.kernel_time import EMULATED, is_emulated
 from model_profiling.analysis.layers import Layer, layer_stats, layers_csv, model_layers
 from model_profiling.analysis.noise_floor import known_floors, noise_floor
 from model_profiling.analysis.recorded_kernels import kernel_tables, kernels_summary, read_recorded
@@ -61,17 +62,21 @@ def analyze(directory: RunDirectory) -> Analysis:
     blocks = counting_blocks(launches, config)
     graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
-    comparisons = _comparisons(config, arms, blocks, layers, known_floors(manifest), manifest["quick"])
-    found = summary.analysis_summary(manifest, arms, comparisons)
+    # Raw tables are kept of an emulated CPU too; no latency and no ratio is made of its times.
+    timed = () if is_emulated(manifest) else arms
+    comparisons = _comparisons(config, timed, blocks, layers, known_floors(manifest), manifest["quick"])
+    found = summary.analysis_summary(manifest, timed, comparisons)
     recorded = read_recorded(directory, config, graph, manifest, arms)
     if recorded:
         found["kernels"] = kernels_summary(recorded)
-    remarks = [*summary.notes(arms, launches, comparisons, config.compare_pairs), *(note for r in recorded for note in r.notes())]
+    compared = config.compare_pairs if timed or not arms else ()
+    remarks = [*([] if timed or not arms else [EMULATED]), *summary.notes(arms, launches, comparisons, compared),
+               *(note for r in recorded for note in r.notes())]
     model = manifest["model"]["id"]
     plain = summary.pipeline_summary(manifest, found, remarks)
     files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}
     files.update(kernel_tables(directory, model, recorded))
-    files[directory.metrics] = json_bytes(summary.metrics(manifest, arms, launches))
+    files[directory.metrics] = json_bytes(summary.metrics(manifest, timed, launches))
     if manifest.get("calibration"):
         files[directory.noise_floor] = json_bytes(noise_floor(manifest, comparisons))
     files[directory.pipeline_summary_json(model)] = json_bytes(plain)

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from model_profiling.analysis.kernel_time import is_emulated
 from model_profiling.analysis.arms import counting_blocks
 from model_profiling.analysis.comparison import launch_median_ms
 from model_profiling.analysis.run_differences import Difference, cpu_name, cpu_of, differences
@@ -90,6 +91,9 @@ def launch_times(directory: RunDirectory, manifest: Mapping) -> dict[tuple[str, 
     UserError : the launches cannot be read, no pair of them is complete, or nothing was timed.
     """
     config = Config.from_json(manifest["config"])
+    if is_emulated(manifest):
+        raise UserError("the CPU of this run was emulated: its times compare nothing", f"in {directory.root}",
+                        "name runs of real CPUs; generate_kernel_view.py compares kernel tables")
     if not config.timed:
         raise UserError("the run recorded kernels and measured no times", f"in {directory.root}",
                         "name a run with timed experiments; generate_kernel_view.py compares kernel tables")

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model_profiling.analysis.kernel_time import is_emulated
+from model_profiling.analysis.kernel_time import EMULATED, is_emulated
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming, count, listed
 
@@ -31,8 +31,7 @@ def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
             sentences.append(f"The configuration calls its experiments {listed(named)}; the report calls them by what "
                              "was switched.")
     if is_emulated(manifest):
-        sentences.append("The CPU was emulated: its times say nothing about a device. Which kernels ran, how often, "
-                         "and whether outputs agree holds.")
+        sentences.append(EMULATED)
     return tuple(sentences)
 
 

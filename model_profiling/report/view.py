@@ -301,7 +301,7 @@ class View:
     def no_verdict(self) -> str:
         """Why a report without comparisons has no verdict."""
         return ("No two experiments of this run are compared, so there is no verdict." if self.arms else
-                "This run recorded kernels and measured no times, so there is no verdict.")
+                "This run has no times to compare, so there is no verdict.")
 
     @property
     def several_threads(self) -> bool:
