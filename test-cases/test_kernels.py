@@ -24,7 +24,7 @@ from support_numbers import check_numbers, numbers_of, parse_page, text_of
 
 from model_profiling.analysis import kernels
 from model_profiling.analysis.kernel_record import CLOCK, KERNEL_PREFIX, KernelRecord, parse_record, read_record
-from model_profiling.analysis.kernel_names import FAMILIES, ROLES, family_of, role_of
+from model_profiling.pipeline.kernel_names import FAMILIES, ROLES, family_of, role_of
 from model_profiling.analysis.kernel_table import EVIDENCE, kernels_csv, read_kernels
 from model_profiling.analysis.kernels import KernelUse, coverage, kernel_rows, kernel_uses
 from model_profiling.analysis.layers import attribute, model_layers

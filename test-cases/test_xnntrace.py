@@ -15,7 +15,7 @@ from conftest import FIXTURES, kit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from model_profiling.analysis.kernel_names import FAMILIES, ROLES, family_of, role_of
+from model_profiling.pipeline.kernel_names import FAMILIES, ROLES, family_of, role_of
 from model_profiling.analysis.kernel_table import CALLED, KERNEL_COLUMNS, KernelRow, kernels_csv, read_kernels
 from model_profiling.analysis.kernel_view import LAYER, compare_kernels
 from model_profiling.analysis.xnntrace import XnnTrace, kernel_rows, parse_xnntrace, read_xnntrace

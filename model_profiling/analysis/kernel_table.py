@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model_profiling.analysis.csv_rows import read_rows
 from model_profiling.analysis.csv_text import cell
-from model_profiling.analysis.kernel_names import FAMILIES, ROLES
+from model_profiling.pipeline.kernel_names import FAMILIES, ROLES
 from model_profiling.errors import UserError, nearest
 
 CALLED, REGISTERED = EVIDENCE = ("called", "registered")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from model_profiling.analysis.kernel_names import COMPUTE, SME2
+from model_profiling.pipeline.kernel_names import COMPUTE, SME2
 from model_profiling.analysis.kernels import percent
 from model_profiling.analysis.text import Table
 

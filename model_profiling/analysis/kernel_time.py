@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model_profiling.analysis.arms import Arm
-from model_profiling.analysis.kernel_names import SME2
+from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.analysis.kernels import percent
 from model_profiling.analysis.layers import Layer, times_per_run
 from model_profiling.analysis.tables import Recording

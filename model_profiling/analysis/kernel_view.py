@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from model_profiling.analysis.kernel_names import COMPUTE, FAMILIES, FAMILY_TITLES, PACK, SME, SME2
+from model_profiling.pipeline.kernel_names import COMPUTE, FAMILIES, FAMILY_TITLES, PACK, SME, SME2
 from model_profiling.analysis.kernel_table import CALLED, KernelRow
 from model_profiling.errors import UserError, nearest
 

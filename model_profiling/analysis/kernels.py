@@ -17,7 +17,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from model_profiling.analysis.etdump import Ints
-from model_profiling.analysis.kernel_names import COMPUTE, SME2, family_of, role_of
+from model_profiling.pipeline.kernel_names import COMPUTE, SME2, family_of, role_of
 from model_profiling.analysis.kernel_record import CLOCK, KERNEL_PREFIX, KernelRecord
 from model_profiling.analysis.kernel_table import CALLED, KernelRow
 from model_profiling.analysis.layers import Layer, attribute, model_layers

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from model_profiling.agreement import Agreement
-from model_profiling.analysis.kernel_names import COMPUTE, SME, SME2
+from model_profiling.pipeline.kernel_names import COMPUTE, SME, SME2
 from model_profiling.analysis.kernels import KernelUse, compute_kernels, coverage, matrix_layers, missing
 from model_profiling.analysis.layers import Layer
 from model_profiling.analysis.text import Table

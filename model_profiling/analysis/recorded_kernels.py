@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model_profiling.analysis.arms import Arm
 from model_profiling.analysis.etdump import read_etdump
-from model_profiling.analysis.kernel_names import COMPUTE, FAMILIES, FAMILY_TITLES, PACK, SME2
+from model_profiling.pipeline.kernel_names import COMPUTE, FAMILIES, FAMILY_TITLES, PACK, SME2
 from model_profiling.analysis.kernel_record import read_record
 from model_profiling.analysis.kernel_table import CALLED, REGISTERED, KernelRow, kernels_csv
 from model_profiling.analysis.kernel_time import time_coverage, timed_alike

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.analysis.kernel_names import family_of, role_of
+from model_profiling.pipeline.kernel_names import family_of, role_of
 from model_profiling.analysis.kernel_table import REGISTERED, KernelRow
 from model_profiling.errors import UserError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from model_profiling.analysis.kernel_names import FAMILY_TITLES
+from model_profiling.pipeline.kernel_names import FAMILY_TITLES
 from model_profiling.report import palette
 from model_profiling.report.charts import Figure
 from model_profiling.report.kernel_markdown import family_columns, family_rows

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from model_profiling.analysis.kernel_names import FAMILY_TITLES, PACK
+from model_profiling.pipeline.kernel_names import FAMILY_TITLES, PACK
 from model_profiling.analysis.kernel_table import CALLED, REGISTERED, KernelRow
 from model_profiling.analysis.kernel_view import LAYER, FamilyCount, Group, KernelView, SideRows
 from model_profiling.report.escaping import escape

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from model_profiling.analysis.kernel_names import SME2
+from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.analysis.kernel_table import CALLED
 from model_profiling.analysis.kernel_view import LAYER, Group, KernelView, SideRows, compare_kernels
 from model_profiling.analysis.kernels import LOADING

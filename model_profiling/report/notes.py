@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from model_profiling.analysis import highlights
+from model_profiling.analysis.kernel_time import is_emulated
 from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
 from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
@@ -129,7 +130,8 @@ def _unmapped(run: RunData, naming: Naming) -> Iterator[Note]:
 
 def _not_compared(run: RunData, naming: Naming) -> Iterator[Note]:
     compared = {(entry["baseline"], entry["candidate"]) for entry in run.summary["comparisons"]}
-    for baseline, candidate in run.manifest["config"].get("compare_pairs") or ():
+    wanted = () if is_emulated(run.manifest) else run.manifest["config"].get("compare_pairs") or ()
+    for baseline, candidate in wanted:
         if (baseline, candidate) not in compared:
             sides = f"{naming.side(baseline)} and {naming.side(candidate)}"
             yield Note("warn", "A comparison is missing", ((f"{sides} share no complete pair of launches.",),))

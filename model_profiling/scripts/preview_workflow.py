@@ -13,7 +13,7 @@ from model_profiling.agreement import compare
 from model_profiling.analysis.etdump import read_etdump
 from model_profiling.analysis.kernel_record import read_record
 from model_profiling.analysis.kernels import KernelUse, kernel_rows, kernel_uses
-from model_profiling.analysis.kernel_names import SME2
+from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.analysis.kernel_table import kernels_csv
 from model_profiling.analysis.layers import model_layers
 from model_profiling.analysis.preview import Variant, disagreements, preview_json, preview_markdown, sentence

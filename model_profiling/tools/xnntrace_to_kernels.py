@@ -21,7 +21,7 @@ if importlib.util.find_spec("model_profiling") is None:
           "then start this with .venv/bin/python", file=sys.stderr)
     sys.exit(2)
 
-from model_profiling.analysis.kernel_names import FAMILIES, FAMILY_TITLES, PACK, family_of, role_of
+from model_profiling.pipeline.kernel_names import FAMILIES, FAMILY_TITLES, PACK, family_of, role_of
 from model_profiling.analysis.kernel_table import kernels_csv, refuse_overwriting
 from model_profiling.analysis.text import Table
 from model_profiling.analysis.xnntrace import XnnTrace, kernel_rows, read_xnntrace

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.errors import UserError
+from model_profiling.pipeline.kernel_names import SME, SME2, family_of
 from model_profiling.pipeline.runners.source.variants import Variant
 
 #: Counted up when what is proven, or how kernels are counted, changes: then finished runners are proven again.
@@ -28,8 +29,6 @@ _OF_XNNPACK = re.compile(r"/XNNPACK/src/")
 _SYMBOL = re.compile(r"^[0-9a-fA-F]+\s+[tTwW]\s+_?((?:kai|xnn)_\w+)$", re.MULTILINE)
 #: Without the functions that only say how large a kernel's tile is.
 _KERNEL = re.compile(r"kai_run_\w+|xnn_\w*ukernel\w*(?<!_get_mr)(?<!_get_nr)")
-_SME2 = re.compile(r"(?:_|neon)sme2(?:_|$)")
-_SME = re.compile(r"(?:_|neon)sme(?:_|$)")
 _OLD_COMPILER = "use clang 18 or GCC 10, or newer (Android: NDK r27 or newer)"
 
 
@@ -43,12 +42,12 @@ class Proof:
     @property
     def sme2(self) -> int:
         """Number of SME2 kernels in the binary."""
-        return sum(bool(_SME2.search(kernel)) for kernel in self.kernels)
+        return sum(family_of(kernel) == SME2 for kernel in self.kernels)
 
     @property
     def sme(self) -> int:
         """Number of SME kernels in the binary that are not SME2."""
-        return sum(bool(_SME.search(kernel)) for kernel in self.kernels)
+        return sum(family_of(kernel) == SME for kernel in self.kernels)
 
 
 def kernels_of(symbols: str) -> tuple[str, ...]:
@@ -115,4 +114,4 @@ def check(variant: Variant, proof: Proof, compiler: str) -> None:
 
 def sme_names(kernels: Iterable[str]) -> tuple[str, ...]:
     """Return those of `kernels` that are for SME or SME2."""
-    return tuple(kernel for kernel in kernels if _SME2.search(kernel) or _SME.search(kernel))
+    return tuple(kernel for kernel in kernels if family_of(kernel) in (SME, SME2))
