@@ -8,11 +8,13 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import kit, write_config
 
+from model_profiling.analysis.launch_checks import check_launches, read_run
 from model_profiling.analysis.results_checks import check_results
 from model_profiling.findings import ERROR
 from model_profiling.pipeline.config_checks import check_config
@@ -234,6 +236,16 @@ def test_the_record_of_another_model_is_found(toy: Path, tmp_path: Path) -> None
 def test_a_good_config_is_valid_and_says_what_will_be_switched(toy: Path, tmp_path: Path) -> None:
     said = kit("scripts/validate_pipeline.py", "--config", write_config(tmp_path, toy)).ok().stdout
     assert "on and off" in said and said.splitlines()[-1].startswith("valid: ")
+
+
+@pytest.mark.parametrize("share, found", [(1.01, False), (0.99, True)])
+def test_executions_that_are_latencies_and_traces_in_one_count_once(share: float, found: bool, toy_run: Path) -> None:
+    """An executor_runner has one phase; its executions fit into its process, but not twice."""
+    run = read_run(RunDirectory(toy_run))
+    launches = tuple(replace(x, traced_ns=x.latency_ns, duration_s=share * sum((*x.warmup_ns, *x.latency_ns)) / 1e9)
+                     for x in run.launches)
+    told = [finding for finding in check_launches(replace(run, launches=launches)) if "ran longer than its process" in finding.what]
+    assert bool(told) == found
 
 
 if __name__ == "__main__":
