@@ -244,7 +244,7 @@ def test_executions_that_are_latencies_and_traces_in_one_count_once(share: float
     run = read_run(RunDirectory(toy_run))
     launches = tuple(replace(x, traced_ns=x.latency_ns, duration_s=share * sum((*x.warmup_ns, *x.latency_ns)) / 1e9)
                      for x in run.launches)
-    told = [finding for finding in check_launches(replace(run, launches=launches)) if "ran longer than its process" in finding.what]
+    told = [finding for finding in check_launches(replace(run, launches=launches)) if "ran longer than its process" in finding.message]
     assert bool(told) == found
 
 
