@@ -204,7 +204,8 @@ def _read_cache(job: Job) -> dict[str, str]:
 def _compare_with_partner(job: Job, cache: dict[str, str]) -> None:
     """Refuse a configuration that differs from its partner's in more than SME2, where that is of the same sources."""
     partner = find_built(runner_path(job.variant.partner))
-    if partner is None or partner.record.commits != job.sources.commits or partner.record.compiler != job.compiler:
+    if partner is None or (partner.record.commits, partner.record.compiler, partner.record.recipe.rpartition("-")[2]) != (
+            job.sources.commits, job.compiler, str(PROOF_VERSION)):
         return  # it is built anew when it is asked for; a pipeline compares the two before it runs them
     refuse(cmake_cache.differences(partner.cache, cache), f"between {job.variant.name} and {partner.record.variant}",
            f"unset what differs (CFLAGS, CXXFLAGS, LDFLAGS), or delete {partner.path.parent} and build both")
