@@ -15,7 +15,6 @@ from model_profiling.pipeline import preparation, program
 from model_profiling.pipeline.config import Config, load_config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.pipeline.runners import choose_runner
 
 #: A run of a small model leaves a few MiB; ETDumps of large ones reach hundreds.
 _MIN_FREE_BYTES = 200 << 20
@@ -56,7 +55,7 @@ def _export_record(config: Config, device: Device) -> Finding:
 
 
 def _runners(config: Config, device: Device) -> Finding:
-    runners = {e.name: choose_runner(e.runner, e.runner_path) for e in config.experiments}
+    runners = {e.name: device.runner(e.runner, e.runner_path) for e in config.experiments}
     for runner in runners.values():
         runner.describe()
     return ok("runners", ", ".join(f"{name}: {runner.name}" for name, runner in runners.items()))

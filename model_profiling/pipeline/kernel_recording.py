@@ -57,7 +57,7 @@ def record_kernels(device: Device, runner: Runner, model: Path, inputs: Sequence
     argv, env = runner.command(request)
     child = device.run(argv, env=env, timeout_s=request.timeout_s, log=log, affinity=None)
     device.collect(work)
-    measurement = runner.read(request, child)
+    measurement = runner.read(request.at_home(model, inputs, work), child)
     record = work / RECORD_NAME
     if not record.is_file():
         raise MeasurementError(f"the kernel auditor left no record of {model}: this C library ignores it "

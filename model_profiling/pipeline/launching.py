@@ -98,6 +98,8 @@ class Launcher:
         try:
             return self._finish(launch, arm, request, child, partners)
         except MeasurementError as error:
+            cause = self._device.diagnose(child)
+            error = MeasurementError(f"{error}; {cause}") if cause else error
             self._directory.append_launch(replace(launch, void=f"failed: {error}"))
             threads = f"{place.threads} thread{'' if place.threads == 1 else 's'}"
             raise MeasurementError(f"{name} (pair {place.pair + 1}, {threads}): {error}") from error
@@ -147,13 +149,13 @@ class Launcher:
     def _finish(self, launch: Launch, arm: Arm, request: LaunchRequest, child: ChildResult,
                 partners: Sequence[Outcome]) -> Outcome:
         self._device.collect(self._directory.work)
-        measured = arm.runner.read(request, child)
+        measured = arm.runner.read(request.at_home(self._model, self._inputs, self._directory.work.resolve()), child)
         tensors = read_tensors(measured)
         launch = replace(
             _with_measurement(launch, measured),
             outputs=tuple(_describe(t) for t in tensors),
             agreement=tuple(_agreement(partner, tensors) for partner in partners),
-            void=self._void_reason(launch.probe_ns),
+            void=self._void_reason(launch.probe_ns) or self._device.void_reason(launch.before, launch.after),
             **self._keep_trace(launch, request),
         )
         self._directory.append_launch(launch)

@@ -40,7 +40,8 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
         say(_sentence(feature["sentence"]))
         if options.verbose:
             _say_arms(arms, manifest)
-        _Run(directory, device, config, arms, manifest).to_the_end()
+        with device.session():
+            _Run(directory, device, config, arms, manifest).to_the_end()
     return directory
 
 
@@ -65,7 +66,7 @@ class _Run:
 
     def __init__(self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm],
                  manifest: dict) -> None:
-        self._directory, self._config, self._manifest = directory, config, manifest
+        self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
         self._arms = {arm.experiment.name: arm for arm in arms}
         self._seed, self._pairs = manifest["seed"], manifest["pairs"]
         self._launches = directory.read_launches()
@@ -106,6 +107,8 @@ class _Run:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
         attempt, held = self._standing(pair)
         while True:
+            if len(held) < len(pair.experiments):
+                self._device.settle()
             outcomes: list[Outcome] = []
             for order, name in enumerate(pair.order(self._seed, attempt)):
                 if name in held:

@@ -21,7 +21,7 @@ from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inp
 from model_profiling.pipeline.launching import Arm
 from model_profiling.pipeline.model_graph import build_graph, write_graph
 from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
-from model_profiling.pipeline.runners import Runner, choose_runner
+from model_profiling.pipeline.runners import Runner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.wheel import installed_wheel
 
@@ -75,11 +75,8 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
 def _runner(experiment: Experiment, device: Device) -> Runner:
     """Return an experiment's runner; recording kernels takes the native one with its auditor."""
     recording = experiment.mode == KERNELS
-    if device.native_build and experiment.runner_path is None:
-        runner = NativeRunner(device.native_build)
-    else:
-        runner = choose_runner("native" if recording and experiment.runner == "auto" else experiment.runner,
-                               experiment.runner_path)
+    runner = device.runner("native" if recording and experiment.runner == "auto" else experiment.runner,
+                           experiment.runner_path)
     if recording and not (isinstance(runner, NativeRunner) and runner.build.auditor):
         raise UserError(f"the {runner.name} runner cannot record kernel calls here", f"in \"mode\" of {experiment.name}",
                         "use the native runner on Arm Linux, or preview_sme2.py for an emulated CPU")
@@ -143,6 +140,7 @@ def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequ
         "runner": {arm.experiment.name: arm.runner.describe() for arm in arms},
         "disabled": {arm.experiment.name: list(arm.disabled) for arm in arms},
         "affinity": {arm.experiment.name: arm.affinity and list(arm.affinity) for arm in arms},
+        "affinity_mask": {arm.experiment.name: arm.affinity and affinity.mask(arm.affinity) for arm in arms},
         "device": device.name,
         "host": device.describe(),
         "cpu": {"architecture": features.architecture, "model_name": features.model_name,

@@ -43,6 +43,7 @@ class EmulatedDevice(OnThisHost):
     native_build: NativeBuild
     sysroot: Path
     name: str = field(init=False, default="emulated")
+    virtual: str = field(init=False, default="QEMU")
 
     @classmethod
     def of(cls, cpu: str = EVERYTHING) -> EmulatedDevice:
