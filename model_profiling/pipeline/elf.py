@@ -72,7 +72,8 @@ def _read(data: bytes, path: Path) -> Elf:
     machine, first, size, count = header[2], header[5], header[9], header[10]
     segments = []
     for index in range(count):
-        kind, _, offset, address, _, file_size, _, _ = _PROGRAM_HEADER.unpack_from(data, first + index * size)
+        entry = _bytes(data, first + index * size, _PROGRAM_HEADER.size)
+        kind, _, offset, address, _, file_size, _, _ = _PROGRAM_HEADER.unpack(entry)
         segments.append(_Segment(kind, offset, address, file_size))
     interpreter = next((_text(_bytes(data, s.offset, s.size), 0) for s in segments if s.kind == _PT_INTERP), None)
     dynamic = [entry for s in segments if s.kind == _PT_DYNAMIC for entry in _entries(_bytes(data, s.offset, s.size))]

@@ -40,8 +40,12 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
         say(_sentence(feature["sentence"]))
         if options.verbose:
             _say_arms(arms, manifest)
-        with device.session():
-            _Run(directory, device, config, arms, manifest).to_the_end()
+        try:
+            with device.session():
+                _Run(directory, device, config, arms, manifest).to_the_end()
+        except MeasurementError as error:
+            again = "mend that and run again with --resume, or without it where the configuration must change"
+            raise MeasurementError(f"{error}; {again}") from error
     return directory
 
 
@@ -133,12 +137,8 @@ class _Run:
     def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
         rivals = {n for couple in self._config.compare_pairs if name in couple for n in couple}
         place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
-        try:
-            outcome = self._launcher.launch(
-                self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
-        except MeasurementError as error:
-            again = "mend that and run again with --resume, or without it where the configuration must change"
-            raise MeasurementError(f"{error}; {again}") from error
+        outcome = self._launcher.launch(
+            self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
         self._launches.append(outcome.launch)
         return outcome
 

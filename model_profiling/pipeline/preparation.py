@@ -13,9 +13,9 @@ from model_profiling import __version__
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
-from model_profiling.pipeline import affinity, cpu_features, program
+from model_profiling.pipeline import affinity, claims, cpu_features, program
 from model_profiling.pipeline.calibration import find_noise_floor
-from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, Config, Experiment
+from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, TIMING, Config, Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.launching import Arm
@@ -62,6 +62,12 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
         for e in config.experiments
     ]
     switched = [(e, pairs[e.name]) for e in config.experiments if pairs[e.name]]
+    builds = claims.build_pair([arm.runner for arm in arms if arm.experiment.mode == TIMING])
+    for label in {pair.label for e, pair in switched if e.mode == TIMING} | ({"SME2"} if builds else set()):
+        claims.check_claim(label, features, device.virtual)
+    if builds:
+        return arms, {"label": "SME2", "disabled": [], "requested": None,
+                      "sentence": f"the pair compares builds with SME2 and without it ({builds.on}, {builds.off})"}
     if not switched:
         return arms, {"label": None, "disabled": [], "requested": None,
                       "sentence": "No CPU feature is switched between these experiments."}
