@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,14 +110,18 @@ class TestDevice:
         for name, text in hardware.scripts.items():
             (self.standin / "bin" / name).write_text(text)
             (self.standin / "bin" / name).chmod(0o755)
-        (self.standin / "settings").mkdir()
-        self.set_properties(hardware.properties)
-        self.write("thermal_status", "0")
         self.write("boot_id", "1f3b7a52-0000-4000-8000-000000000001")
-        self.write("settings/global.low_power", "1")
         if hardware.cpuinfo:
             self.write("cpuinfo", hardware.cpuinfo)
-        for core, frequency in enumerate(hardware.max_frequency_khz):
+        self._hardware = hardware
+        self._write_state()
+
+    def _write_state(self) -> None:
+        shutil.rmtree(self.standin / "settings", ignore_errors=True)
+        self.set_properties(self._hardware.properties)
+        self.write("thermal_status", "0")
+        self.write("settings/global.low_power", "1")
+        for core, frequency in enumerate(self._hardware.max_frequency_khz):
             for file in ("cpuinfo_max_freq", "scaling_max_freq", "scaling_cur_freq"):
                 self.write(f"cpu/cpu{core}/cpufreq/{file}", str(frequency))
             self.write(f"cpu/cpu{core}/cpufreq/scaling_governor", "schedutil")
@@ -141,9 +146,22 @@ class TestDevice:
         (programs / "adb").chmod(0o755)
         return programs
 
+    @property
+    def program(self) -> Path:
+        return self.folder / "host-bin" / "adb"
+
+    def reset(self) -> None:
+        """Make everything as at the first start; what a test has connected is disconnected."""
+        self.tell("on")
+        self.adb("disconnect")
+        for name in ("refuses_fixed_performance", "fixed_performance", "calls"):
+            (self.standin / name).unlink(missing_ok=True)
+        self._write_state()
+        self.shell("rm -rf /data/local/tmp/*")
+
     def adb(self, *words: str, check: bool = True) -> str:
         """Run adb as a person would."""
-        done = subprocess.run([str(self.folder / "host-bin" / "adb"), *words], capture_output=True, text=True, timeout=60,
+        done = subprocess.run([str(self.program), *words], capture_output=True, text=True, timeout=60,
                               stdin=subprocess.DEVNULL)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -178,9 +196,43 @@ class TestDevice:
         return {name: self.read(name) for name in ("settings/global.low_power", "settings/global.stay_on_while_plugged_in",
                                                    "fixed_performance", "cpu/cpufreq/policy0/scaling_governor")}
 
+    def shell(self, script: str) -> str:
+        """Run a script on the device without adb, so that nothing depends on its connection."""
+        done = subprocess.run(["nsenter", "--target", str(self._pid), "--mount", "--pid", "--net", "chroot",
+                               str(self.folder / "root"), "/usr/bin/dash", "-c", script], capture_output=True, text=True, timeout=60)
+        return done.stdout
+
     def kept(self) -> list[str]:
         """Return what lies in the folder that runs use."""
-        return self.adb("-s", SECOND_ADDRESS, "shell", "ls /data/local/tmp").split()
+        return self.shell("ls /data/local/tmp").split()
+
+    def running(self, program: str) -> list[str]:
+        """Return the process numbers of a program on the device."""
+        return self.shell(f"for p in /proc/[0-9]*; do grep -q [{program[0]}]{program[1:]} $p/cmdline && echo $p; done").split()
+
+    def listed(self) -> list[str]:
+        """Return the devices that adb lists, each as serial and state."""
+        return [" ".join(line.split()) for line in self.adb("devices").splitlines()[1:] if line.strip() and line[0] != "*"]
+
+    def wait_until_listed(self, line: str) -> None:
+        for _ in range(500):
+            if line in self.listed():
+                return
+            time.sleep(0.02)
+        raise AssertionError(self.listed())
+
+    @contextlib.contextmanager
+    def impostor(self, kind: str) -> Iterator[str]:
+        """Yield the address of something that only begins to speak adb's protocol: see impostor.py."""
+        child = subprocess.Popen(["nsenter", "--target", str(self._pid), "--net", sys.executable, str(SOURCES / "impostor.py"),
+                                  kind], stdout=subprocess.PIPE, text=True)
+        try:
+            yield f"127.0.0.1:{int(child.stdout.readline())}"
+        finally:
+            child.kill()
+            child.wait()
+            child.stdout.close()
+            self.adb("disconnect")
 
     def close(self) -> None:
         for pid in self._inhabitants():  # the adb server, which is not below the device's first process

@@ -25,7 +25,7 @@ from model_profiling.pipeline.devices.adb.identity import Identity, read_identit
 from model_profiling.pipeline.devices.adb.modes import DEFAULT_MODE
 from model_profiling.pipeline.devices.adb.restoring import Journal, apply_mode, restore
 from model_profiling.pipeline.devices.adb.selection import choose, connected
-from model_profiling.pipeline.devices.adb.whereabouts import find_again
+from model_profiling.pipeline.devices.adb.whereabouts import Whereabouts, find_again
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.runners import Runner, build, cross
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
@@ -83,6 +83,7 @@ class AdbDevice:
         self._there: dict[str, PurePosixPath] = {}
         self._became: dict[str, str] = {}
         self._limits: object = None
+        self._gone = False
 
     @cached_property
     def native_build(self) -> build.NativeBuild | None:
@@ -167,7 +168,7 @@ class AdbDevice:
                     self._files.remove()
                 return
             except Lost:
-                if last or not find_again(self._adb, self._address, self.identity.boot, self._waits.patience_s).back:
+                if last or self._gone or not self._find_again().back:
                     break
         left = ", ".join(c.name for c in self._journal.read()) or "nothing"
         say(f"note: the device {self._adb.serial} is out of reach: {self._files.folder} stays on it, and to be put back "
@@ -234,5 +235,9 @@ class AdbDevice:
         try:
             yield
         except Lost as lost:
-            there = find_again(self._adb, self._address, self.identity.boot, self._waits.patience_s)
+            there = self._find_again()
+            self._gone = not there.back  # then nobody waits for it a second time
             raise MeasurementError(f"{doing}: {lost}; {there.words}") from lost
+
+    def _find_again(self) -> Whereabouts:
+        return find_again(self._adb, self._address, self.identity.boot, self._waits.patience_s)
