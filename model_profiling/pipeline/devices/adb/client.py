@@ -134,7 +134,7 @@ def words_of(child: ChildResult) -> str:
         return f"no answer within {child.duration_s:.0f} s"
     lines = [line for line in _SERVER_NOISE.sub("", child.output).splitlines() if line.strip()]
     complaints = [line for line in lines if _COMPLAINT.match(line)]
-    return clean((complaints or lines[-1:] or [""])[0]) or child.outcome()
+    return clean((complaints or lines[-1:] or [""])[0]) or ("it ended without an answer" if child.ok else child.outcome())
 
 
 def clean(line: str) -> str:

@@ -61,7 +61,7 @@ def open_device(config: Config, *, serial: str | None = None, address: str | Non
         raise UserError("--serial and --remote-device name two devices", "on the command line", "give one of them")
     adb = Adb(find_adb())
     with connected(adb, address) if address else nullcontext(serial) as chosen:
-        adb = choose(adb, chosen)
+        adb = choose(adb, chosen, "--remote-device" if address else "--serial")
         device = AdbDevice(adb, read_identity(adb), config, address=chosen if address else "", keep=keep, waits=waits)
         device.restore_left()
         yield device

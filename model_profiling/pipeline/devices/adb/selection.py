@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.devices.adb.client import Adb, clean, last_line, words_of
+from model_profiling.processes import ChildResult
 
 READY = "device"
 _CONNECT_S = 30.0
@@ -65,15 +66,17 @@ def list_devices(adb: Adb) -> list[Listed]:
     return parse_devices(child.output)
 
 
-def choose(adb: Adb, serial: str | None) -> Adb:
+def choose(adb: Adb, serial: str | None, flag: str = "--serial") -> Adb:
     """Return `adb` for the one device that is meant: `serial`, else $ANDROID_SERIAL, else the only one there.
+
+    `flag` is what named `serial`.
 
     Raises
     ------
     UserError : none, several, none of that serial, or one that is not ready, with its fix.
     """
     devices = list_devices(adb)
-    wanted, where = (serial, "in --serial") if serial else (os.environ.get("ANDROID_SERIAL"), "in ANDROID_SERIAL")
+    wanted, where = (serial, f"in {flag}") if serial else (os.environ.get("ANDROID_SERIAL"), "in ANDROID_SERIAL")
     if wanted:
         found = _of_serial(devices, wanted, where)
     elif len(devices) == 1:
@@ -107,6 +110,20 @@ def network_serial(address: str) -> str:
     return f"{match[1]}:{port}"
 
 
+def connect(adb: Adb, serial: str) -> ChildResult:
+    """Connect to a device on the network, anew where adb holds a connection that is dead; return adb's answer."""
+    plain = replace(adb, serial="")
+    if state_of(plain, serial) not in ("", READY):
+        # Else adb says that it is connected, and tries again by itself, some time.
+        plain.call("disconnect", serial)
+    return plain.call("connect", serial, timeout_s=_CONNECT_S)
+
+
+def state_of(adb: Adb, serial: str) -> str:
+    """Return a device's state, "" where adb does not know it."""
+    return next((d.state for d in list_devices(adb) if d.serial == serial), "")
+
+
 @contextmanager
 def connected(adb: Adb, address: str) -> Iterator[str]:
     """Connect to a device on the network and yield its serial; disconnect it again if this connected it.
@@ -117,7 +134,7 @@ def connected(adb: Adb, address: str) -> Iterator[str]:
     """
     serial, plain = network_serial(address), replace(adb, serial="")
     known = serial in [d.serial for d in list_devices(plain) if d.state == READY]
-    child = plain.call("connect", serial, timeout_s=_CONNECT_S)
+    child = connect(plain, serial)
     # Its exit status is 0 for a refused connection too, in the versions before 30.
     said = clean(last_line(child.output))
     if "connected to" not in said and "failed to authenticate" not in said:

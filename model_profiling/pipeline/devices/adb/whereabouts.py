@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from model_profiling.errors import UserError
 from model_profiling.pipeline.devices.adb.client import Adb, Lost
 from model_profiling.pipeline.devices.adb.identity import BOOT_COMMAND
-from model_profiling.pipeline.devices.adb.selection import READY, list_devices
+from model_profiling.pipeline.devices.adb.selection import READY, connect, state_of
 
 _LOOK_S = 15.0
 _PAUSE_S = 0.25
@@ -32,9 +32,7 @@ def find_again(adb: Adb, address: str, boot: str, patience_s: float) -> Whereabo
     """
     deadline = time.monotonic() + patience_s
     while True:
-        if address:
-            adb.call("connect", address, timeout_s=_LOOK_S)
-        state = _state(adb)
+        state = _state(adb, address)
         if state == READY:
             try:
                 now = adb.shell(BOOT_COMMAND, timeout_s=_LOOK_S).text.strip()
@@ -48,8 +46,10 @@ def find_again(adb: Adb, address: str, boot: str, patience_s: float) -> Whereabo
         time.sleep(_PAUSE_S)
 
 
-def _state(adb: Adb) -> str:
+def _state(adb: Adb, address: str) -> str:
     try:
-        return next((d.state for d in list_devices(adb) if d.serial == adb.serial), "")
+        if address:
+            connect(adb, address)
+        return state_of(adb, adb.serial)
     except UserError:  # the adb server is starting, or has just been ended
         return ""
