@@ -27,6 +27,7 @@ from pathlib import Path
 import pytest
 
 from model_profiling.pipeline import newer_packages
+from model_profiling.pipeline.devices.emulated import EmulatedDevice
 from model_profiling.pipeline.emulation_parts import cache_folder
 
 SOURCES = Path(__file__).with_name("adb_device")
@@ -88,6 +89,32 @@ class Hardware:
     scripts: Mapping[str, str] = field(default_factory=dict)
 
 
+#: A shell that hands Arm programs to QEMU: what cannot be executed is given to /bin/sh (POSIX, execvp), by taskset and
+#: env too, and this kernel cannot execute them.
+_ARM_SHELL = """#!/usr/bin/dash
+case $1 in -*) exec /usr/bin/dash "$@" ;; esac
+exec /usr/local/lib/qemu-aarch64 -cpu CPU -L /usr/aarch64-linux-gnu "$@"
+"""
+
+
+def arm_board(device: EmulatedDevice) -> Hardware:
+    """Return an Arm Linux board with an emulated CPU, which says so: this machine's kernel, QEMU below its shell."""
+    said = subprocess.run([str(device.qemu.path), "-cpu", device.cpu, "-L", str(device.sysroot), str(device.native_build.path),
+                           "--cpu-features"], capture_output=True, text=True, check=True, timeout=60)
+    loader = "ld-linux-aarch64.so.1"
+    return Hardware(
+        properties={"ro.product.model": "Emulated board", "ro.kernel.qemu": "1"},
+        cpuinfo=f"processor\t: 0\n{said.stdout}\nprocessor\t: 1\n{said.stdout}",
+        links={"/bin/sh": "/standin/bin/arm-sh", "/lib64": "usr/lib64", "/sbin": "usr/sbin",
+               f"/lib/{loader}": f"/usr/aarch64-linux-gnu/lib/{loader}", "/lib/aarch64-linux-gnu": "/usr/aarch64-linux-gnu/lib",
+               "/lib/x86_64-linux-gnu": "/usr/lib/x86_64-linux-gnu"},
+        binds={str(device.qemu.path): "/usr/local/lib/qemu-aarch64"},
+        usr_folders=("aarch64-linux-gnu",),
+        scripts={"arm-sh": _ARM_SHELL.replace("CPU", device.cpu),
+                 "uname": "#!/usr/bin/dash\n[ \"$1\" = -m ] && echo aarch64 || exec /usr/bin/uname \"$@\"\n"},
+    )
+
+
 class TestDevice:
     """A running device, seen from the test."""
 
@@ -121,6 +148,8 @@ class TestDevice:
         self.set_properties(self._hardware.properties)
         self.write("thermal_status", "0")
         self.write("settings/global.low_power", "1")
+        for file in ("possible", "present", "online"):
+            self.write(f"cpu/{file}", f"0-{len(self._hardware.max_frequency_khz) - 1}")
         for core, frequency in enumerate(self._hardware.max_frequency_khz):
             for file in ("cpuinfo_max_freq", "scaling_max_freq", "scaling_cur_freq"):
                 self.write(f"cpu/cpu{core}/cpufreq/{file}", str(frequency))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import random
@@ -20,7 +21,8 @@ from pathlib import Path
 
 import pytest
 from conftest import KIT, Finished, kit, write_config
-from support_adb import ADDRESS, SECOND_ADDRESS, SOURCES, Hardware, TestDevice, running_device
+from support_adb import ADDRESS, SECOND_ADDRESS, SOURCES, Hardware, TestDevice, arm_board, running_device
+from support_emulation import emulated
 
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline import cpu_features, orchestrator
@@ -328,6 +330,35 @@ def test_a_silent_connection_ends_with_the_time_limit(device: TestDevice) -> Non
     assert time.monotonic() - started_at < 20
 
 
+# Another CPU than this machine's.
+
+@pytest.fixture(scope="module")
+def arm_device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDevice]:
+    with running_device(tmp_path_factory.mktemp("arm"), arm_board(emulated())) as device:
+        yield device
+
+
+def test_sme2_kernels_on_an_emulated_board_and_no_time_called_sme2(arm_device: TestDevice, toy: Path, tmp_path: Path) -> None:
+    """Which kernels are called holds on an emulated CPU too; a pair that times SME2 there is refused."""
+    recorded = [{"name": "kernels", "mode": "kernels"},
+                {"name": "kernels_off", "mode": "kernels", "disable_cpu_features": ["SME2"]}]
+    timed = plain("timed", runs=1, traced_runs=1, extra_args=["--max-warmup", "1"])
+    config = write_config(tmp_path, toy, pairs=1, experiments=[timed, *recorded], analysis={})
+    pipeline(arm_device, "--config", config, "--remote-device", ADDRESS).ok()
+    directory = RunDirectory(tmp_path / "run")
+    manifest = directory.read_manifest()
+    assert manifest["device"] == "adb, emulator" and manifest["host"]["emulator"] == "ro.kernel.qemu=1"
+    assert manifest["cpu"]["architecture"] == "aarch64" and "sme2" in manifest["cpu"]["features"]
+    assert "its times say nothing about a device" in directory.report_md.read_text()
+    families = {name: {row["family"] for row in csv.DictReader(directory.table(toy.stem, name, 1, "kernels").open())}
+                for name in ("kernels", "kernels_off")}
+    assert "sme2" in families["kernels"] and not families["kernels_off"] & {"sme", "sme2"}
+    claiming = write_config(tmp_path, toy, output_root=str(tmp_path / "other"))
+    line = pipeline(arm_device, "--config", claiming, "--remote-device", ADDRESS).error_line()
+    assert "the device is an emulator (ro.kernel.qemu=1), whose times say nothing about SME2" in line
+    assert not (tmp_path / "other").exists() and arm_device.kept() == []
+
+
 # Connections that break.
 
 def test_fifty_cuts_at_random_moments_lose_nothing(device: TestDevice, inside, toy: Path, tmp_path: Path) -> None:
@@ -379,7 +410,7 @@ class Breaker:
         self._thread.join()
 
     def _break(self) -> None:
-        while not self._over.wait(self._generator.uniform(0.05, 2.0)):
+        while not self._over.wait(self._generator.uniform(0.05, 1.6)):
             how = self._generator.choice(("cut", "kill", "server"))
             self._device.end_server() if how == "server" else self._device.tell(how)
             self.broken[how] += 1

@@ -78,7 +78,7 @@ class Device(Protocol):
 class OnThisHost:
     """What devices share whose launches run on this host: files stay where they are, nothing is set or put back."""
 
-    native_build: NativeBuild | None = None
+    native_build: NativeBuild | None
     virtual = ""
 
     def runner(self, kind: str, runner_path: str | None) -> Runner:

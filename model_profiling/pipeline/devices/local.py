@@ -21,6 +21,7 @@ class LocalDevice(OnThisHost):
     """macOS or Linux, the machine the kit runs on."""
 
     name = "local"
+    native_build = None
 
     def describe(self) -> dict[str, object]:
         return {"system": platform.system(), "release": platform.release(), "machine": platform.machine(),
