@@ -21,7 +21,7 @@ from model_profiling.pipeline.devices.adb import cooling, identity, modes, secti
 from model_profiling.pipeline.devices.adb.client import Adb, find_adb, marked, quote, split_mark
 from model_profiling.pipeline.devices.adb.files import run_folder
 from model_profiling.pipeline.devices.adb.restoring import Change, Journal
-from model_profiling.pipeline.devices.adb.selection import Listed, network_serial, parse_devices
+from model_profiling.pipeline.devices.adb.selection import Listed, choose, network_serial, parse_devices
 from model_profiling.pipeline.elf import read_elf
 
 SHELL_TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=30)
@@ -29,6 +29,7 @@ SHELL_TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categori
 
 # The connection.
 
+@settings(deadline=None)  # each example starts a program or writes files
 @given(SHELL_TEXT, st.integers(0, 255))
 def test_every_word_and_status_survives_the_shell(word: str, status: int) -> None:
     script = f"printf %s {quote(word)}; exit {status}"
@@ -57,6 +58,22 @@ emulator-5554          authorizing transport_id:6
 """) == [Listed("9B071FFAZ003YL", "device", "Pixel 9"), Listed("192.168.1.20:5555", "offline"),
          Listed("R5CT10", "unauthorized"), Listed("0123456789ABCDEF", "no permissions"),
          Listed("emulator-5554", "authorizing")]
+
+
+@pytest.mark.parametrize(("line", "fix"), [
+    ("R5CT10  unauthorized usb:1-2 transport_id:5", "Allow USB debugging"),
+    ("R5CT10  offline transport_id:4", "adb kill-server"),
+    ("R5CT10  no permissions (missing udev rules? user is in the plugdev group); see [http://developer.android.com/tools/"
+     "device.html] usb:2-1", "plugdev"),
+    ("R5CT10  bootloader usb:1-1", "fastboot reboot")])
+def test_a_state_that_is_not_ready_comes_with_its_fix(tmp_path: Path, line: str, fix: str) -> None:
+    """The program stands in for adb, and prints what adb prints for USB devices, which no test machine has."""
+    program = tmp_path / "adb"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\nList of devices attached\n{line}\n\nEND\n")
+    program.chmod(0o755)
+    with pytest.raises(UserError) as refused:
+        choose(Adb(program), None)
+    assert "the device R5CT10 is in the state" in refused.value.what and fix in refused.value.fix
 
 
 @given(st.text())
@@ -175,6 +192,7 @@ def test_every_mode_of_the_schema_is_there() -> None:
     assert ".device_settings.json" not in RESERVED_NAMES  # no experiment can have this name anyway
 
 
+@settings(deadline=None)  # each example starts a program or writes files
 @given(st.lists(st.builds(Change, SHELL_TEXT, st.sampled_from(sorted(modes.KNOWN_SETTINGS)), SHELL_TEXT), max_size=4))
 def test_the_journal_reads_what_it_wrote(tmp_path_factory: pytest.TempPathFactory, changes: list[Change]) -> None:
     journal = Journal(tmp_path_factory.mktemp("journal") / "j.json")
@@ -182,6 +200,7 @@ def test_the_journal_reads_what_it_wrote(tmp_path_factory: pytest.TempPathFactor
     assert journal.read() == changes and journal.path.exists() == bool(changes)
 
 
+@settings(deadline=None)  # each example starts a program or writes files
 @given(st.one_of(st.binary(max_size=60), st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(
     st.sampled_from(["schema_version", "changes", "device", "name", "before"]), x)).map(lambda x: json.dumps(x).encode())))
 def test_a_damaged_journal_is_one_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
@@ -231,13 +250,15 @@ def test_builds_claim_what_their_version_files_say(tmp_path: Path) -> None:
 def test_claims_are_held_against_the_cpu() -> None:
     plain = cpu_features.CpuFeatures("aarch64", "Old phone", frozenset({"dot"}), 8)
     new = cpu_features.CpuFeatures("aarch64", "New phone", frozenset({"dot", "sme", "sme2"}), 8)
-    claims.check_claim("SME2", new, "")
-    claims.check_claim("dot product", plain, "ro.kernel.qemu=1")
-    claims.check_claim(None, plain, "")
+    claims.check_claim(["sme", "sme2"], new, "")
+    claims.check_claim(["dot"], plain, "ro.kernel.qemu=1")
+    claims.check_claim([], plain, "ro.kernel.qemu=1")
     with pytest.raises(UserError, match="SME2 on and off, and this CPU .Old phone. has none"):
-        claims.check_claim("SME2", plain, "")
+        claims.check_claim(["sme2"], plain, "")
     with pytest.raises(UserError, match="emulator .ro.kernel.qemu=1., whose times say nothing about SME2"):
-        claims.check_claim("SME2", new, "ro.kernel.qemu=1")
+        claims.check_claim(["dot", "sme2"], new, "ro.kernel.qemu=1")
+    with pytest.raises(UserError, match="whose times say nothing about SME,"):
+        claims.check_claim(["sme"], new, "ro.kernel.qemu=1")
 
 
 def test_a_device_mode_is_for_devices(toy: Path, tmp_path: Path) -> None:
@@ -270,7 +291,7 @@ def test_origin_is_the_programs_own_folder(tmp_path: Path) -> None:
     assert read_elf(tmp_path / "x").runpath == (tmp_path.resolve() / "lib", Path("/opt/y"))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_damaged_program_is_one_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     whole = bytearray(Path("/bin/ls").read_bytes())

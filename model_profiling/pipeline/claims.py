@@ -7,7 +7,7 @@ claims SME2 when its builds differ in it, as the version file beside each runner
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from model_profiling.pipeline.runners import Runner
 #: The version file beside a source-built runner: its key "variant" holds a name such as android-arm64-sme2-on-timing.
 VERSION_FILE = "build.json"
 _ON, _OFF = "sme2-on", "sme2-off"
-_SME_LABELS = ("SME2", "SME")
 
 
 @dataclass(frozen=True)
@@ -58,15 +57,22 @@ def build_pair(runners: Sequence[Runner]) -> BuildPair | None:
     return BuildPair(on, off)
 
 
-def check_claim(label: str | None, features: CpuFeatures, virtual: str) -> None:
+def check_claim(switched: Iterable[str], features: CpuFeatures, virtual: str) -> None:
     """Refuse to time SME2 where there is none, or only an emulated one.
+
+    Parameters
+    ----------
+    switched : the features that the pair switches, by masking or by its builds.
+    virtual : what shows that the CPU is not real hardware, as in `Device`.
 
     Raises
     ------
-    UserError : `label`, what the pair switches, is SME, and the CPU lacks it or is not real hardware.
+    UserError : SME is among them, and the CPU lacks it or is not real hardware.
     """
-    if label not in _SME_LABELS:
+    names = [name for name in switched if name.startswith("sme")]
+    if not names:
         return
+    label = "SME" if names == ["sme"] else "SME2"
     if virtual:
         raise UserError(f"the device is an emulator ({virtual}), whose times say nothing about {label}",
                         "in the experiments of the config", "use a device, or mode \"kernels\", which times nothing")

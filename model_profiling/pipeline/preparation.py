@@ -63,8 +63,8 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
     ]
     switched = [(e, pairs[e.name]) for e in config.experiments if pairs[e.name]]
     builds = claims.build_pair([arm.runner for arm in arms if arm.experiment.mode == TIMING])
-    for label in {pair.label for e, pair in switched if e.mode == TIMING} | ({"SME2"} if builds else set()):
-        claims.check_claim(label, features, device.virtual)
+    masked = [name for e, pair in switched if e.mode == TIMING for name in pair.disabled]
+    claims.check_claim([*masked, "sme2"] if builds else masked, features, device.virtual)
     if builds:
         return arms, {"label": "SME2", "disabled": [], "requested": None,
                       "sentence": f"the pair compares builds with SME2 and without it ({builds.on}, {builds.off})"}

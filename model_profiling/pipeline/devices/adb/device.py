@@ -143,7 +143,11 @@ class AdbDevice:
             with self._explained("setting its mode"):
                 launching.end_launch(self._adb, self._files.folder)
                 self._became = apply_mode(self._adb, self.identity.serial, self._mode, self._journal)
-                self._limits = state.read_state(self._adb).get("frequency_limit_khz")
+                now = state.read_state(self._adb)
+            self._limits = now.get("frequency_limit_khz")
+            if "thermal_status" not in now:
+                say("note: the device reports no thermal status" + (
+                    ": it counts as throttling where a core's clock is limited more than now" if self._limits else ""))
             yield
         finally:
             self._tidy_up()
