@@ -38,6 +38,13 @@ def test_every_word_and_status_survives_the_shell(word: str, status: int) -> Non
     assert answer.status == status and answer.text == word.replace("\r\n", "\n")
 
 
+def test_the_status_comes_after_errors_and_crashes_too() -> None:
+    script = "echo out; echo err >&2; sh -c 'kill -ILL $$'"
+    done = subprocess.run(["sh", "-c", marked(script, "kit-1")], capture_output=True, text=True, check=True)
+    answer = split_mark(done.stdout, "kit-1")
+    assert answer.status == 128 + 4 and answer.text.startswith("out\nerr\n") and done.stderr == ""
+
+
 @pytest.mark.parametrize("text", ["", "kit-1:0", "x\nkit-1:", "\nkit-2:0\n", "\nkit-1:0\nand more"])
 def test_an_answer_without_its_last_line_is_none(text: str) -> None:
     assert split_mark(text, "kit-1") is None

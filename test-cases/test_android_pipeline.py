@@ -239,23 +239,28 @@ def test_what_a_killed_run_left_is_put_back_by_the_next(device: TestDevice, toy:
     assert not RunDirectory(tmp_path / "run").device_settings.exists() and device.kept() == []
 
 
-def test_a_device_that_goes_away_is_put_right_when_it_is_back(device: TestDevice, toy: Path, tmp_path: Path) -> None:
-    before = device.settings()
-    config = write_config(tmp_path, toy, pairs=50)
-    with started(device, config) as child:
+def test_a_device_that_goes_away_is_put_right_when_it_is_back(device: TestDevice, inside, toy: Path, tmp_path: Path,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
+    before, short = device.settings(), Waits(patience_s=0.5)
+    config, journal = write_config(tmp_path, toy, pairs=50), Journal(RunDirectory(tmp_path / "run").device_settings)
+
+    def go_away() -> None:
         wait_for_launches(tmp_path / "run", 1)
         device.tell("off")
-        assert child.wait(timeout=90) == 1
-        said = child.stdout.read()
-    assert "was lost" in said and "again with --resume" in said and "to be put back there is" in said
-    journal = RunDirectory(tmp_path / "run").device_settings
-    assert {c.name for c in Journal(journal).read()} == {"global.low_power", "global.stay_on_while_plugged_in",
-                                                        "fixed_performance_mode"}
+
+    leaving = threading.Thread(target=go_away)
+    leaving.start()
+    with pytest.raises(MeasurementError, match="was lost .*again with --resume"):
+        inside(config, short)
+    leaving.join()
+    assert "to be put back there is" in capsys.readouterr().out
+    assert {c.name for c in journal.read()} == {"global.low_power", "global.stay_on_while_plugged_in", "fixed_performance_mode"}
     assert device.settings() != before
     device.tell("on")
-    done = pipeline(device, "--config", write_config(tmp_path, toy, pairs=1), "--remote-device", ADDRESS).ok()
-    assert "put back what an earlier run left changed" in done.stdout and "set aside" in done.stdout
-    assert device.settings() == before | {"fixed_performance": "false"} and not journal.exists()
+    inside(write_config(tmp_path, toy, pairs=1), short)
+    said = capsys.readouterr().out
+    assert "put back what an earlier run left changed" in said and "set aside" in said
+    assert device.settings() == before | {"fixed_performance": "false"} and not journal.path.exists()
 
 
 # Heat.
@@ -410,7 +415,7 @@ class Breaker:
         self._thread.join()
 
     def _break(self) -> None:
-        while not self._over.wait(self._generator.uniform(0.05, 1.6)):
+        while not self._over.wait(self._generator.uniform(0.05, 1.2)):
             how = self._generator.choice(("cut", "kill", "server"))
             self._device.end_server() if how == "server" else self._device.tell(how)
             self.broken[how] += 1

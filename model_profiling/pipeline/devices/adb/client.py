@@ -116,8 +116,12 @@ def new_mark() -> str:
 
 
 def marked(script: str, mark: str) -> str:
-    """Return `script` with its status printed after its output, even where it calls `exit`."""
-    return f"(\n{script}\n)\nkit_status=$?; echo; echo {mark}:$kit_status"
+    """Return `script` with its status printed after its output, even where it calls `exit`.
+
+    All of it goes to standard output: adb carries the two outputs apart, and what was written
+    first to the other one, such as the shell's word on a crash, could arrive after the status.
+    """
+    return f"{{\n(\n{script}\n)\nkit_status=$?; echo; echo {mark}:$kit_status\n}} 2>&1"
 
 
 def split_mark(text: str, mark: str) -> Answer | None:
