@@ -126,7 +126,7 @@ def marked(script: str, mark: str) -> str:
 
 def split_mark(text: str, mark: str) -> Answer | None:
     """Return a marked script's answer; None where its last line is not there."""
-    match = re.search(rf"\r?\n{mark}:(\d+)\s*\Z", text)
+    match = re.search(rf"\n{mark}:(\d+)\s*\Z", text)
     if match is None:
         return None
     return Answer(int(match[1]), _SERVER_NOISE.sub("", text[: match.start()]))

@@ -68,7 +68,7 @@ def _take_status(log: Path, mark: str) -> int | None:
         answer = split_mark(tail, mark)
         if answer is None:
             return None
-        file.truncate(start + re.search(rf"\r?\n{mark}:", tail).start())
+        file.truncate(start + re.search(rf"\n{mark}:", tail).start())
         return answer.status
 
 
