@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from conftest import KIT
 from model_profiling.errors import UserError
+from model_profiling.pipeline import claims
 from model_profiling.pipeline.build_pairs import switched_by_builds
 from model_profiling.pipeline.cpu_features import CpuFeatures
 from model_profiling.pipeline.runners.source import building, checkout, cmake_cache, proof, recipe
@@ -163,6 +164,8 @@ def test_a_host_without_sme2_has_no_kernels_for_it_on_either_side(own: Path) -> 
     on, off = building.build([HOST_ON, HOST_OFF], own, None)
     assert on.record.sme2_kernels == off.record.sme2_kernels == 0 and not HOST_ON.expects_sme2
     subprocess.run([on.path], check=True)
+    feature = switched_by_builds([("b", "a")], {"a": on.path, "b": off.path}, replace(SME2_CPU, architecture=HOST_ON.architecture))
+    assert feature["label"] is None and "both builds run the same kernels" in feature["sentence"]
 
 
 def test_sme2_that_the_compiler_dropped_is_found_out(places: Path, own: Path) -> None:
@@ -237,8 +240,8 @@ def test_a_pair_of_builds_is_the_feature_of_a_run(own: Path) -> None:
     runners = {"a": on.path, "b": off.path}
     feature = switched_by_builds([("b", "a")], runners, SME2_CPU)
     assert (feature["label"], feature["off"]) == ("SME2", ["b"])
-    plain = switched_by_builds([("b", "a")], runners, replace(SME2_CPU, names=frozenset()))
-    assert plain["label"] is None and "This CPU has no SME2" in plain["sentence"]
+    with pytest.raises(UserError, match=r"the pair compares SME2 on and off, and this CPU \(a CPU\) has none"):
+        claims.check_claim(["sme2"], replace(SME2_CPU, names=frozenset()), "")
     assert switched_by_builds([], runners, SME2_CPU) is None
     with pytest.raises(UserError, match="the runner is for aarch64, the CPU is x86_64"):
         switched_by_builds([("b", "a")], runners, replace(SME2_CPU, architecture="x86_64"))

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from model_profiling.errors import UserError
 
 _WHERE = "in \"cpu_affinity\" of the config"
+
+
+def mask(cores: Sequence[int]) -> str:
+    """Return the mask of cores in hexadecimal, as `taskset` reads it."""
+    return f"{sum(1 << core for core in set(cores)):x}"
 
 
 def resolve(wanted: str | tuple[int, ...] | None, max_frequency_khz: Mapping[int, int]) -> tuple[int, ...] | None:

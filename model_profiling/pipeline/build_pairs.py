@@ -10,8 +10,8 @@ from model_profiling.errors import UserError
 from model_profiling.pipeline.cpu_features import CpuFeatures
 from model_profiling.pipeline.runners.source.records import BuiltRunner, check_pair, find_built
 
-#: CPU feature that the variants switch, and what a report calls it.
-_FEATURE, _LABEL = "sme2", "SME2"
+#: What a report calls the feature that the variants switch.
+_LABEL = "SME2"
 
 
 def switched_by_builds(compare_pairs: Sequence[tuple[str, str]], runners: Mapping[str, Path],
@@ -36,9 +36,9 @@ def switched_by_builds(compare_pairs: Sequence[tuple[str, str]], runners: Mappin
             off.update(dict.fromkeys(name for name, side in zip(pair, sides) if not side.record.sme2))
     if not off:
         return None
-    if _FEATURE not in cpu.names:
+    if cpu.architecture != "aarch64":
         return {"label": None, "disabled": [], "requested": None,
-                "sentence": "This CPU has no SME2: builds with SME2 and without run the same kernels on it."}
+                "sentence": f"XNNPACK has no SME2 kernels for {cpu.architecture}: both builds run the same kernels."}
     return {"label": _LABEL, "disabled": [], "requested": None, "off": list(off),
             "sentence": f"SME2 and SME are left out of the runner of {', '.join(off)}: the builds differ in nothing else."}
 

@@ -51,6 +51,7 @@ class Config:
     pairs: int = DEFAULT_PAIRS
     seed: int | None = None
     compare_pairs: tuple[tuple[str, str], ...] = ()
+    device_mode: str | None = None
 
     @property
     def timed(self) -> tuple[Experiment, ...]:
@@ -76,7 +77,7 @@ class Config:
         """Rebuild a configuration from a manifest's `to_json` form."""
         experiments = tuple(Experiment(**{k: _tuple(v) for k, v in e.items()}) for e in plain["experiments"])
         return cls(Path(plain["model"]), Path(plain["output_root"]), experiments, plain["pairs"], plain["seed"],
-                   tuple((a, b) for a, b in plain["compare_pairs"]))
+                   tuple((a, b) for a, b in plain["compare_pairs"]), plain.get("device_mode"))
 
 
 def load_config(path: Path) -> Config:
@@ -179,7 +180,7 @@ def _build(raw: dict) -> Config:
     return Config(
         model=Path(raw["model"]), output_root=Path(raw["output_root"]), experiments=tuple(experiments),
         pairs=raw.get("pairs", DEFAULT_PAIRS), seed=raw.get("seed"),
-        compare_pairs=tuple((a, b) for a, b in pairs),
+        compare_pairs=tuple((a, b) for a, b in pairs), device_mode=raw.get("device_mode"),
     )
 
 

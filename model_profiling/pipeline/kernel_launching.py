@@ -62,7 +62,8 @@ class KernelLauncher:
             runner=arm.runner.name, argv=child.argv, exit_code=child.exit_code, signal=child.signal,
             duration_s=round(child.duration_s, 6))
         try:
-            recording = read_recording(arm.runner, request, child, work)
+            home = request.at_home(self._model, self._inputs, work.resolve())
+            recording = read_recording(arm.runner, home, child, work)
         except MeasurementError as error:
             append_kernel_launch(self._directory, replace(launch, failed=str(error)))
             raise MeasurementError(f"{arm.experiment.name} ({threads} thread{'' if threads == 1 else 's'}): {error}") from error

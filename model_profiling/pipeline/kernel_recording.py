@@ -63,7 +63,7 @@ def run_recording(device: Device, runner: Runner, request: LaunchRequest, work: 
 
 
 def read_recording(runner: Runner, request: LaunchRequest, child: ChildResult, work: Path) -> Recording:
-    """Return what the launch left in `work`.
+    """Return what the launch left in `work`; `request` is the one made, at home on this host (`at_home`).
 
     Raises
     ------
@@ -96,7 +96,8 @@ def record_kernels(device: Device, runner: Runner, model: Path, inputs: Sequence
     make_folder(work)
     request = recording_request(device.push(model), [device.push(p) for p in inputs], disabled, threads,
                                 device.workspace(work), log or work / "launch.log")
-    return read_recording(runner, request, run_recording(device, runner, request, work), work)
+    child = run_recording(device, runner, request, work)
+    return read_recording(runner, request.at_home(model, inputs, work), child, work)
 
 
 def _names_a_kernel(log: Path) -> bool:

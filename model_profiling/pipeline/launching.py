@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,30 +81,44 @@ class Launcher:
         """
         name = arm.experiment.name
         work = self._fresh_work_folder()
-        log = self._directory.raw(name, place.threads, place.pair, place.attempt, ".log")
-        make_folder(log.parent)
-        with writing(log):
-            log.unlink(missing_ok=True)  # of a launch that failed: a runner's output may be read from it
+        log = self._new_log(name, place)
         request = self._request(arm, place, work, log)
         argv, env = arm.runner.command(request)
-        started, before, probes = utc_now(), self._device.state(), [self._device.probe_ns()]
-        child = self._device.run(argv, env=env, timeout_s=LAUNCH_LIMIT_S, log=log, affinity=arm.affinity)
-        probes.append(self._device.probe_ns())
         launch = Launch(
             experiment=name, threads=place.threads, pair=place.pair, attempt=place.attempt, order=place.order,
-            index=place.index, started=started, runner=arm.runner.name, argv=child.argv,
-            exit_code=child.exit_code, signal=child.signal, duration_s=round(child.duration_s, 6),
-            log=self._relative(log), before=before, after=self._device.state(),
-            probe_ns=max((p for p in probes if p is not None), default=None),
-        )
+            index=place.index, started=utc_now(), runner=arm.runner.name, argv=tuple(argv), exit_code=None, signal=None,
+            duration_s=0.0, log=self._relative(log), before=self._device.state())
+        child = None
         try:
+            child, probe_ns = self._run(argv, env, log, arm)
+            launch = replace(launch, argv=child.argv, exit_code=child.exit_code, signal=child.signal,
+                             duration_s=round(child.duration_s, 6), probe_ns=probe_ns, after=self._device.state())
             return self._finish(launch, arm, request, child, partners)
         except MeasurementError as error:
-            self._directory.append_launch(replace(launch, void=f"failed: {error}"))
+            cause = self._device.diagnose(child) if child else ""
+            told = f"{error}; {cause}" if cause else str(error)
+            self._directory.append_launch(replace(launch, void=f"failed: {told}"))
             threads = f"{place.threads} thread{'' if place.threads == 1 else 's'}"
-            raise MeasurementError(f"{name} (pair {place.pair + 1}, {threads}): {error}") from error
+            raise MeasurementError(f"{name} (pair {place.pair + 1}, {threads}): {told}") from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+    def _new_log(self, name: str, place: Place) -> Path:
+        """Return where the launch's output goes; what a failed one left there is kept under another name."""
+        raw = (name, place.threads, place.pair, place.attempt)
+        log = self._directory.raw(*raw, ".log")
+        make_folder(log.parent)
+        if log.is_file():
+            with writing(log):
+                log.rename(self._directory.raw(*raw, f"_failed{place.index}.log"))
+        return log
+
+    def _run(self, argv: Sequence[str], env: Mapping[str, str], log: Path, arm: Arm) -> tuple[ChildResult, int | None]:
+        """Run the program between two probes; return how it ended and the slower probe's time in ns."""
+        probes = [self._device.probe_ns()]
+        child = self._device.run(argv, env=env, timeout_s=LAUNCH_LIMIT_S, log=log, affinity=arm.affinity)
+        probes.append(self._device.probe_ns())
+        return child, max((p for p in probes if p is not None), default=None)
 
     def _fresh_work_folder(self) -> Path:
         shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left
@@ -124,21 +138,24 @@ class Launcher:
     def _finish(self, launch: Launch, arm: Arm, request: LaunchRequest, child: ChildResult,
                 partners: Sequence[Outcome]) -> Outcome:
         self._device.collect(self._directory.work)
-        measured = arm.runner.read(request, child)
+        measured = arm.runner.read(request.at_home(self._model, self._inputs, self._directory.work.resolve()), child)
         tensors = read_tensors(measured)
         launch = replace(
             _with_measurement(launch, measured),
             outputs=tuple(_describe(t) for t in tensors),
             agreement=tuple(_agreement(partner, tensors) for partner in partners),
-            void=self._void_reason(launch.probe_ns),
-            **self._keep_trace(launch, request),
+            void=self._void_reason(launch.probe_ns) or self._device.void_reason(launch.before, launch.after),
+            **self._keep_trace(launch, request, measured),
         )
         self._directory.append_launch(launch)
         return Outcome(launch, tensors)
 
-    def _keep_trace(self, launch: Launch, request: LaunchRequest) -> dict[str, str]:
+    def _keep_trace(self, launch: Launch, request: LaunchRequest, measured: LaunchMeasurement) -> dict[str, str]:
         written = self._directory.work / request.etdump.name
         if not written.is_file():
+            if measured.traced_ns:
+                raise MeasurementError(f"the runner traced {len(measured.traced_ns)} executions and left no ETDump (built from "
+                                       f"source it takes -DEXECUTORCH_ENABLE_EVENT_TRACER=ON); see {request.log}")
             return {}
         kept = self._directory.raw(launch.experiment, launch.threads, launch.pair, launch.attempt, ".etdump")
         with writing(kept):

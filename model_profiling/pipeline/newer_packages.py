@@ -36,8 +36,11 @@ class Source:
     signed_by: str = ""
 
 
-def unpack(package: str, work: Path) -> Path:
+def unpack(package: str, work: Path, with_dependencies: bool = False) -> Path:
     """Download `package` from the newer release and return the folder below `work` that holds its files.
+
+    `with_dependencies` unpacks all that it needs beside it, down to the C library, so that it
+    runs through its own loader on an older system.
 
     Raises
     ------
@@ -48,11 +51,18 @@ def unpack(package: str, work: Path) -> Path:
             raise Unavailable(f"{tool} is not installed")
     options = _private_apt(_archive(), work)
     _run(["apt-get", *options, "update", "-qq"], work, "reading the newer release's list of packages")
-    _run(["apt-get", *options, "download", "-qq", package], work, f"downloading {package}")
-    archives = sorted(work.glob(f"{package}_*.deb"))
+    if with_dependencies:
+        (work / "status").touch()  # as on a machine where nothing is installed
+        _run(["apt-get", *options, "-o", f"Dir::State::status={work / 'status'}", "install", "-qq", "--yes",
+              "--download-only", "--no-install-recommends", package], work, f"downloading {package}")
+        archives = sorted((work / "cache" / "archives").glob("*.deb"))
+    else:
+        _run(["apt-get", *options, "download", "-qq", package], work, f"downloading {package}")
+        archives = sorted(work.glob(f"{package}_*.deb"))
     if not archives:
         raise Unavailable(f"apt-get downloaded no {package}")
-    _run(["dpkg", "-x", str(archives[0]), str(work / "unpacked")], work, f"unpacking {package}")
+    for archive in archives:
+        _run(["dpkg", "-x", str(archive), str(work / "unpacked")], work, f"unpacking {archive.name.partition('_')[0]}")
     return work / "unpacked"
 
 

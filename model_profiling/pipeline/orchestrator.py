@@ -21,8 +21,6 @@ from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
 from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
 
-_AGAIN = "mend that and run again with --resume, or without it where the configuration must change"
-
 
 def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
     """Run every launch of the configuration; return the finished run directory.
@@ -43,7 +41,12 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
         say(_sentence(feature["sentence"]))
         if options.verbose:
             _say_arms(arms, manifest)
-        _Run(directory, device, config, arms, manifest).to_the_end()
+        try:
+            with device.session():
+                _Run(directory, device, config, arms, manifest).to_the_end()
+        except MeasurementError as error:
+            again = "mend that and run again with --resume, or without it where the configuration must change"
+            raise MeasurementError(f"{error}; {again}") from error
     return directory
 
 
@@ -68,7 +71,7 @@ class _Run:
 
     def __init__(self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm],
                  manifest: dict) -> None:
-        self._directory, self._config, self._manifest = directory, config, manifest
+        self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
         self._arms = {arm.experiment.name: arm for arm in arms}
         self._seed, self._pairs = manifest["seed"], manifest["pairs"]
         self._launches = directory.read_launches()
@@ -110,11 +113,7 @@ class _Run:
         """Make the launches that record kernels; one that was made before stands."""
         for experiment in self._config.recorded:
             for threads in experiment.threads:
-                try:
-                    made = self._kernel_launcher.record(self._arms[experiment.name], threads)
-                except MeasurementError as error:
-                    raise MeasurementError(f"{error}; {_AGAIN}") from error
-                if made:
+                if self._kernel_launcher.record(self._arms[experiment.name], threads):
                     what = "kernel calls" if experiment.mode == KERNELS else "registered kernels"
                     say(f"{experiment.name}: {what} recorded, {threads} thread{'s' if threads > 1 else ''}")
 
@@ -122,6 +121,8 @@ class _Run:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
         attempt, held = self._standing(pair)
         while True:
+            if len(held) < len(pair.experiments):
+                self._device.settle()
             outcomes: list[Outcome] = []
             for order, name in enumerate(pair.order(self._seed, attempt)):
                 if name in held:
@@ -146,11 +147,8 @@ class _Run:
     def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
         rivals = {n for couple in self._config.compare_pairs if name in couple for n in couple}
         place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
-        try:
-            outcome = self._launcher.launch(
-                self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
-        except MeasurementError as error:
-            raise MeasurementError(f"{error}; {_AGAIN}") from error
+        outcome = self._launcher.launch(
+            self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
         self._launches.append(outcome.launch)
         return outcome
 

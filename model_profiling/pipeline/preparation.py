@@ -13,7 +13,7 @@ from model_profiling import __version__
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
-from model_profiling.pipeline import affinity, cpu_features, program
+from model_profiling.pipeline import affinity, claims, cpu_features, program
 from model_profiling.pipeline.build_pairs import switched_by_builds
 from model_profiling.pipeline.calibration import find_noise_floor
 from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, XNNTRACE, Config, Experiment
@@ -22,7 +22,7 @@ from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inp
 from model_profiling.pipeline.launching import Arm
 from model_profiling.pipeline.model_graph import build_graph, write_graph
 from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
-from model_profiling.pipeline.runners import Runner, choose_runner
+from model_profiling.pipeline.runners import Runner
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.wheel import installed_wheel
@@ -61,8 +61,11 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
         )
         for e in config.experiments
     ]
+    features = device.cpu_features()
     builds = switched_by_builds(config.compare_pairs, {arm.experiment.name: arm.runner.path for arm in arms
-                                                       if isinstance(arm.runner, ExecutorRunner)}, device.cpu_features())
+                                                       if isinstance(arm.runner, ExecutorRunner)}, features)
+    masked = [name for e in config.timed if e.name in pairs for name in pairs[e.name].disabled]
+    claims.check_claim([*masked, "sme2"] if builds and builds["label"] else masked, features, device.virtual)
     return arms, feature if pairs else builds or feature
 
 
@@ -94,11 +97,8 @@ def runner_of(experiment: Experiment, device: Device) -> Runner:
     UserError : it is not there, cannot record kernels here or cannot switch features off.
     """
     recording = experiment.mode == KERNELS
-    if device.native_build and experiment.runner_path is None:
-        runner = NativeRunner(device.native_build)
-    else:
-        runner = choose_runner("native" if recording and experiment.runner == "auto" else experiment.runner,
-                               experiment.runner_path)
+    runner = device.runner("native" if recording and experiment.runner == "auto" else experiment.runner,
+                           experiment.runner_path)
     if recording and not (isinstance(runner, NativeRunner) and runner.build.auditor):
         raise UserError(f"the {runner.name} runner cannot record kernel calls here", f"in \"mode\" of {experiment.name}",
                         f"use the native runner on Arm Linux, preview_sme2.py for an emulated CPU, or mode \"{XNNTRACE}\" "
@@ -166,6 +166,7 @@ def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequ
         "runner": {arm.experiment.name: arm.runner.describe() for arm in arms},
         "disabled": {arm.experiment.name: list(arm.disabled) for arm in arms},
         "affinity": {arm.experiment.name: arm.affinity and list(arm.affinity) for arm in arms},
+        "affinity_mask": {arm.experiment.name: arm.affinity and affinity.mask(arm.affinity) for arm in arms},
         "device": device.name,
         "host": device.describe(),
         "cpu": {"architecture": features.architecture, "model_name": features.model_name,

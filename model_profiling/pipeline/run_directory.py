@@ -108,6 +108,7 @@ class RunDirectory:
         self.model_graph = self.root / "model_graph.json"
         self.inputs = self.root / "inputs"
         self.work = self.root / ".work"
+        self.device_settings = self.root / ".device_settings.json"
         self._lock = self.root / ".lock"
 
     def pipeline_summary_json(self, model_id: str) -> Path:

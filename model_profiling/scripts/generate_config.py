@@ -50,9 +50,6 @@ def main() -> int:
                         "move it away, or name another folder with --output")
     write_json(target, config)
     say(f"wrote {target}")
-    if not (PACKAGE_DIR / "scripts" / f"{args.platform}_pipeline.py").is_file():
-        say(f"note: this version of the kit has no {args.platform}_pipeline.py yet")
-        return 0
     say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {shlex.quote(str(target))}")
     return 0
 

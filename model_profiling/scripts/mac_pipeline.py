@@ -32,9 +32,9 @@ def build_parser() -> CommandParser:
 
 
 def main() -> int:
-    from model_profiling.pipeline.devices.local import LocalDevice
+    from model_profiling.pipeline.devices.local import open_local
 
-    return run_pipeline(build_parser().parse_args(), LocalDevice())
+    return run_pipeline(build_parser().parse_args(), open_local)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from model_profiling.pipeline.config import Config, load_config, restrict
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import RunDirectory
+
+#: Makes the device of a configuration ready for a run, and lets go of it afterwards.
+OpenDevice = Callable[[Config], AbstractContextManager[Device]]
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -35,8 +40,11 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="also say what each experiment runs with")
 
 
-def run_pipeline(args: argparse.Namespace, device: Device) -> int:
-    """Load the configuration, launch, analyze, report; return the exit status."""
+def run_pipeline(args: argparse.Namespace, open_device: OpenDevice) -> int:
+    """Load the configuration, launch, analyze, report; return the exit status.
+
+    `open_device` is called for runs alone: analysis needs no device.
+    """
     if args.quick and args.precision is not None:
         raise UserError("--quick and --precision contradict each other", "on the command line", "give one of them")
     config = _effective_config(args)
@@ -53,7 +61,8 @@ def run_pipeline(args: argparse.Namespace, device: Device) -> int:
             calibration=args.aa, precision_percent=args.precision, seed=args.seed, verbose=args.verbose,
         )
         try:
-            directory = orchestrator.run(config, device, options)
+            with open_device(config) as device:
+                directory = orchestrator.run(config, device, options)
         except KeyboardInterrupt:
             say(f"what was measured is kept: add --resume to go on with {config.output_root}")
             raise

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
 from model_profiling.pipeline.cpu_features import CpuFeatures
+from model_profiling.pipeline.runners import Runner, choose_runner
 from model_profiling.pipeline.runners.build import NativeBuild
+from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.processes import ChildResult
 
 
@@ -17,11 +20,14 @@ class Device(Protocol):
 
     Paths given to `run` are the device's own: `push` and `workspace` return them, and
     `collect` brings what a launch wrote back to this host. `native_build` is the native runner
-    built for this device, None where that is this host's own.
+    built for this device, None where that is this host's own. `virtual` says what shows that the
+    CPU is not real hardware, whose times would mean something; it is empty where it is, and for
+    the kit's own emulated device, of whose times the analysis makes nothing.
     """
 
     name: str
     native_build: NativeBuild | None
+    virtual: str
 
     def describe(self) -> dict[str, object]:
         """Return what the manifest records: system, release, machine."""
@@ -41,6 +47,21 @@ class Device(Protocol):
     def check_cores(self, cores: tuple[int, ...] | None) -> tuple[int, ...] | None:
         """Return `cores`, or raise `UserError` where launches cannot be pinned to them."""
 
+    def runner(self, kind: str, runner_path: str | None) -> Runner:
+        """Return the runner that a config asks for, as `choose_runner`; UserError where it cannot run here."""
+
+    def session(self) -> AbstractContextManager[None]:
+        """Make the device ready for launches, and put it back as it was however they end."""
+
+    def settle(self) -> None:
+        """Wait until the device is fit to be measured; MeasurementError where it does not become so."""
+
+    def void_reason(self, before: Mapping[str, object], after: Mapping[str, object]) -> str | None:
+        """Say why a launch between these two states does not count; None where it does."""
+
+    def diagnose(self, child: ChildResult) -> str:
+        """Return the likely cause of a launch's failure, "" where nothing points to one."""
+
     def push(self, path: Path) -> Path:
         """Make a local file available to launches and return its path there."""
 
@@ -56,7 +77,27 @@ class Device(Protocol):
 
 
 class OnThisHost:
-    """File handling of devices whose launches run on this host: files stay where they are."""
+    """What devices share whose launches run on this host: files stay where they are, nothing is set or put back."""
+
+    native_build: NativeBuild | None
+    virtual = ""
+
+    def runner(self, kind: str, runner_path: str | None) -> Runner:
+        if self.native_build and runner_path is None:
+            return NativeRunner(self.native_build)
+        return choose_runner(kind, runner_path)
+
+    def session(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def settle(self) -> None:
+        pass
+
+    def void_reason(self, before: Mapping[str, object], after: Mapping[str, object]) -> str | None:
+        return None
+
+    def diagnose(self, child: ChildResult) -> str:
+        return ""
 
     def push(self, path: Path) -> Path:
         return path.resolve()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline import cpu_features, host_state
+from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu_features import CpuFeatures
 from model_profiling.pipeline.devices import OnThisHost
 from model_profiling.processes import ChildResult, run_child
@@ -46,6 +47,15 @@ class LocalDevice(OnThisHost):
             affinity: tuple[int, ...] | None = None) -> ChildResult:
         with _pinned(affinity):
             return run_child(argv, env=env, timeout_s=timeout_s, log=log)
+
+
+@contextmanager
+def open_local(config: Config) -> Iterator[LocalDevice]:
+    """Yield this host for a run; UserError where the configuration is for a device."""
+    if config.device_mode is not None:
+        raise UserError("this host has no device modes", "in \"device_mode\" of the config",
+                        "remove the key, or use android_pipeline.py")
+    yield LocalDevice()
 
 
 @contextmanager

@@ -9,7 +9,8 @@ emulator or a device.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +46,13 @@ class LaunchRequest:
     extra_args: tuple[str, ...] = ()
     seed: int = 0
     kernel_record: Path | None = None
+
+    def at_home(self, model: Path, inputs: Sequence[Path], work: Path) -> LaunchRequest:
+        """Return the same request with this host's paths, for reading what was collected into `work`."""
+        record = self.kernel_record
+        return replace(self, model=model, inputs=tuple(inputs), etdump=work / self.etdump.name,
+                       result=work / self.result.name, outputs_dir=work / self.outputs_dir.name,
+                       kernel_record=None if record is None else work / record.name)
 
 
 @dataclass(frozen=True)

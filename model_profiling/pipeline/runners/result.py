@@ -55,7 +55,7 @@ def read_own_result(request: LaunchRequest, child: ChildResult) -> LaunchMeasure
         raise MeasurementError(failure(request, child))
     try:
         result = json.loads(request.result.read_text(encoding="utf-8"))
-        measurement = _measurement(result)
+        measurement = _measurement(result, request.outputs_dir)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MeasurementError(f"the runner left no usable result ({error}), at {request.result}") from error
     counts = (len(measurement.latency_ns), len(measurement.traced_ns))
@@ -85,7 +85,7 @@ def last_line_of(text: str) -> str:
     return lines[-1].strip().removeprefix("error: ") if lines else ""
 
 
-def _measurement(result: dict[str, object]) -> LaunchMeasurement:
+def _measurement(result: dict[str, object], outputs_dir: Path) -> LaunchMeasurement:
     if result["schema_version"] != RESULT_SCHEMA_VERSION:
         raise ValueError(f"schema version {result['schema_version']}, not {RESULT_SCHEMA_VERSION}")
     return LaunchMeasurement(
@@ -97,7 +97,8 @@ def _measurement(result: dict[str, object]) -> LaunchMeasurement:
         peak_rss_bytes=None if result["peak_rss_bytes"] is None else _count(result["peak_rss_bytes"]),
         masked_cpu_features=tuple(map(str, result["masked_cpu_features"])),
         active_cpu_features=tuple(map(str, result["active_cpu_features"])),
-        outputs=tuple(OutputFile(Path(o["file"]), str(o["dtype"]), _counts(o["shape"])) for o in result["outputs"]),
+        # Named with the folder that the runner saw, which may be a device's.
+        outputs=tuple(OutputFile(outputs_dir / Path(o["file"]).name, str(o["dtype"]), _counts(o["shape"])) for o in result["outputs"]),
         traced_warmup=_count(result["traced_warmup"]),
     )
 
