@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support_browser import browser, open_page  # noqa: F401  (fixtures of every test of pages)
 from support_export import SharedExports
+from support_shared import alone, shared_folder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KIT = REPOSITORY / "model_profiling"
@@ -61,7 +62,7 @@ def write_config(folder: Path, pte: Path, /, **changes: object) -> Path:
 @pytest.fixture(scope="session")
 def shared_exports(tmp_path_factory: pytest.TempPathFactory) -> SharedExports:
     """Kit models by (model, dtype), exported by the real command once a session. Not to be changed."""
-    return SharedExports(tmp_path_factory.mktemp("exported"))
+    return SharedExports(shared_folder(tmp_path_factory, "exported"))
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +80,9 @@ def toy(exported: Callable[[str, str], Path]) -> Path:
 @pytest.fixture(scope="session")
 def toy_run(tmp_path_factory: pytest.TempPathFactory, toy: Path) -> Path:
     """A finished run directory of `toy_cnn`. Tests that change it work on a copy."""
-    folder = tmp_path_factory.mktemp("toy_run")
-    config = write_config(folder, toy, pairs=6)
-    kit("scripts/mac_pipeline.py", "--config", config).ok()
+    folder = shared_folder(tmp_path_factory, "toy_run")
+    with alone(folder, "run"):
+        if not (folder / "made").is_file():
+            kit("scripts/mac_pipeline.py", "--config", write_config(folder, toy, pairs=6)).ok()
+            (folder / "made").touch()
     return folder / "run"

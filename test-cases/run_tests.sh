@@ -11,4 +11,5 @@ tests=("$root/test-cases")
 for argument in "$@"; do
   if [ -e "${argument%%::*}" ]; then tests=(); fi # a file or folder of tests was named
 done
-exec "$root/.venv/bin/python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" "$@" ${tests[@]+"${tests[@]}"}
+# A file's tests share what they made, so they stay in one process; give --numprocesses 0 for a single one.
+exec "$root/.venv/bin/python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" --numprocesses auto --dist loadfile "$@" ${tests[@]+"${tests[@]}"}

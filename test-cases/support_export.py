@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from support_shared import alone
+
 from model_profiling.export.artifacts import ArtifactPaths
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,16 +64,17 @@ class SharedExports:
 
     def __init__(self, outdir: Path) -> None:
         self._outdir = outdir
-        self._made: dict[tuple[str, str], ExportRun] = {}
 
     def __getitem__(self, wanted: tuple[str, str]) -> ExportRun:
-        if wanted not in self._made:
-            self._made[wanted] = export(*wanted, self._outdir)
-        return self._made[wanted]
+        said = self._outdir / f"{'_'.join(wanted)}.said"
+        with alone(self._outdir, said.stem):
+            if not said.is_file():
+                run = export(*wanted, self._outdir)
+                said.write_text(json.dumps([run.stdout, run.stderr]), encoding="utf-8")
+        return ExportRun(*json.loads(said.read_text(encoding="utf-8")), ArtifactPaths(self._outdir, wanted[0], "xnnpack", wanted[1]))
 
     def fetch(self, wanted: Iterable[tuple[str, str]]) -> "SharedExports":
         """Export all of `wanted`, as many at once as there are processors (two at most)."""
-        missing = [pair for pair in wanted if pair not in self._made]
         with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-            self._made.update(zip(missing, pool.map(lambda pair: export(*pair, self._outdir), missing)))
+            list(pool.map(self.__getitem__, wanted))
         return self
