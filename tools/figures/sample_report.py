@@ -58,7 +58,7 @@ def _verdict(card: Card, y: float, view: View, comparison: Comparison) -> None:
     card.panel(MARGIN, y, WIDTH - 2 * MARGIN, 5, tone, radius=2)
     card.text(MARGIN + 18, y + 32, verdict.headline[:1].upper() + verdict.headline[1:], size=15.5, bold=True)
     card.text(MARGIN + 18, y + 78, f"{verdict.speedup.text}×", size=44, role=tone, bold=True)
-    beside = MARGIN + 190
+    beside = MARGIN + 36 + len(verdict.speedup.text + "×") * 0.66 * 44
     interval = f"95 % interval {verdict.low.text} to {verdict.high.text}"
     card.text(beside, y + 68, interval, size=BODY)
     card.text(beside, y + 92, f"{verdict.pairs.text} pairs of launches in random order", size=SMALL, role="muted")
