@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def check(files: dict[Path, str]) -> None:
     wrong = [path for path, text in files.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     wrong += sorted(path for path in IMAGES.iterdir() if path not in files)
     if wrong:
-        names = ", ".join(str(path.relative_to(REPOSITORY)) for path in wrong)
+        names = ", ".join(os.path.relpath(path, REPOSITORY) for path in wrong)
         raise UserError(f"{names} {'differs' if len(wrong) == 1 else 'differ'} from what the data gives",
                         f"in {REPOSITORY}", "run tools/make_figures.py with the pinned packages and commit the result")
 
@@ -53,7 +54,8 @@ def main() -> None:
     files = made()
     if args.check:
         check(files)
-        say(f"{len(files)} files are what the data gives")
+        drawn = sum(path.parent == IMAGES for path in files)
+        say(f"{drawn} figures and {len(files) - drawn} files of the sample report are what the data gives")
         return
     for path, text in files.items():
         write_text(path, text)

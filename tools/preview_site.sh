@@ -79,8 +79,9 @@ trap 'rm -rf "$work"' EXIT
 options=(--source "$site" --config "$site/hugo.toml,$work/mounts.toml" --noBuildLock --panicOnWarning
   --cacheDir "$work/cache")
 if [ "$build_only" = yes ]; then
-  "$hugo" build "${options[@]}" --destination "$out" --cleanDestinationDir --quiet >"$work/log" 2>&1 || {
-    cat "$work/log" >&2
+  "$hugo" build "${options[@]}" --destination "$out" --cleanDestinationDir >"$work/log" 2>&1 || {
+    # What Hugo says of itself, and the stack after a warning, would hide the line that matters.
+    awk '/^goroutine /{ exit } !/Running Hugo|^(Start building|hugo v|Total in)/ && NF' "$work/log" >&2
     fail "the site does not build" "in $pages" "correct what the lines above name"
   }
   printf '%s\n' "$out"
