@@ -52,12 +52,15 @@ def require_hugo() -> None:
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
+def hugo_environment() -> dict[str, str]:
+    """Return the environment in which the Hugo of this Python's environment is found."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
 def build_site(out: Path, pages: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the build as a reader does, of the repository's pages or of those in `pages`."""
     require_hugo()
-    env = {**os.environ, "SITE_OUT": str(out), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    if pages:
-        env["SITE_PAGES"] = str(pages)
+    env = hugo_environment() | {"SITE_OUT": str(out)} | ({"SITE_PAGES": str(pages)} if pages else {})
     return subprocess.run(["bash", str(PREVIEW), "--build-only"], env=env, capture_output=True, text=True, timeout=120,
                           stdin=subprocess.DEVNULL)
 

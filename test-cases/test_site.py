@@ -5,13 +5,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import FIXTURES
 from support_browser import accessibility_problems
-from support_site import BELOW, XHTML, Site, build_site, dead_links, served, visited
+from support_site import (
+    BELOW, PREVIEW, REPOSITORY, XHTML, Site, build_site, dead_links, hugo_environment, require_hugo, served, visited)
 
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 SAMPLE = FIXTURES / "site"
@@ -68,6 +74,40 @@ def test_links_to_other_learning_paths_lead_to_the_published_site(sites: dict[st
     page = sites["sample"].pages[sites["sample"].page("01-parts")]
     targets = [element.get("href") for element in page.iter(f"{XHTML}a")]
     assert "https://learn.arm.com/learning-paths/cross-platform/multiplying-matrices-with-sme2/" in targets
+
+
+def test_the_preview_serves_on_loopback_and_ends_cleanly() -> None:
+    require_hugo()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(["bash", str(PREVIEW), "--port", str(port)], env=hugo_environment(), start_new_session=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert "SME2" in _fetched(f"http://127.0.0.1:{port}/{BELOW.as_posix()}/01-overview/")
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        server.wait(timeout=30)
+    assert sorted(path.name for path in (REPOSITORY / "tools" / "site").iterdir()) == ["assets", "hugo.toml", "layouts"]
+
+
+def _fetched(address: str) -> str:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                return answer.read().decode()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("flags", "told"), [
+    (["--prot", "1"], "--prot is not a flag"), (["--port"], "--port takes a number"), (["--port", "x"], "--port takes a number")])
+def test_a_wrong_flag_is_one_line(flags: list[str], told: str) -> None:
+    done = subprocess.run(["bash", str(PREVIEW), *flags], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and told in done.stderr
 
 
 # ---------------------------------------------------------------- what must not build

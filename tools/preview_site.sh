@@ -87,4 +87,4 @@ if [ "$build_only" = yes ]; then
   printf '%s\n' "$out"
   exit 0
 fi
-"$hugo" server "${options[@]}" --bind 127.0.0.1 --port "$port" --baseURL "http://127.0.0.1:$port/"
+"$hugo" server "${options[@]}" --renderToMemory --bind 127.0.0.1 --port "$port" --baseURL "http://127.0.0.1:$port/"

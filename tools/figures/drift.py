@@ -10,7 +10,7 @@ from random import Random
 from model_profiling.paired_statistics import Estimate, estimate
 from model_profiling.report.svg import Drawing
 from model_profiling.rounding import fixed, ratio_places
-from tools.figures.card import MARGIN, SMALL, WIDTH, Card
+from tools.figures.card import MARGIN, WIDTH, Card
 from tools.figures.data import load
 
 

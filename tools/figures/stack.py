@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from model_profiling.report.svg import Drawing
-from tools.figures.card import BODY, MARGIN, SMALL, WIDTH, Card
+from tools.figures.card import MARGIN, SMALL, WIDTH, Card
 from tools.figures.data import load
 
 _BOX, _HEIGHT, _GAP = 264, 58, 24
