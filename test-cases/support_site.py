@@ -125,5 +125,3 @@ def visited(browser: object, address: str, width: int, scheme: str) -> Iterator[
         assert not trouble, trouble
     finally:
         context.close()
-
-
