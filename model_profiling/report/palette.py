@@ -12,6 +12,7 @@ from __future__ import annotations
 #: role -> (on white, on dark). Figures are drawn in the light values, each used once,
 #: and the roles are found again by them.
 COLORS: dict[str, tuple[str, str]] = {
+    "paper": ("#ffffff", "#161b21"),
     "ink": ("#1a1f26", "#e4e8ed"),
     "muted": ("#59636f", "#9ba6b3"),
     "rule": ("#d9dee4", "#343c46"),

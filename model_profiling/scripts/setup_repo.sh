@@ -433,7 +433,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 extras=$([ "$export" = yes ] && printf export || printf runtime)
-if [ "$tests" = yes ]; then extras=$extras,test; fi
+if [ "$tests" = yes ]; then extras=$extras,test,pages; fi
 
 locate
 if [ "$check_only" = yes ]; then
