@@ -14,7 +14,7 @@ import pytest
 from conftest import REPOSITORY, Finished
 from test_preview_sme2 import MOBILENET
 
-from model_profiling.analysis.kernel_names import family_of, role_of
+from model_profiling.pipeline.kernel_names import family_of, role_of
 from model_profiling.errors import UserError
 from model_profiling.report.palette import COLORS
 from tools import make_figures

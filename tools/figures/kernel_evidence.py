@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from model_profiling.analysis.kernel_names import family_of, role_of
+from model_profiling.pipeline.kernel_names import family_of, role_of
 from model_profiling.report.svg import Drawing
 from tools.figures.card import MARGIN, SMALL, WIDTH, Card
 from tools.figures.data import load
