@@ -5,7 +5,7 @@
 # Elsewhere install the same by hand; tests that need one say its name when it is missing.
 set -euo pipefail
 
-packages=(chromium g++-aarch64-linux-gnu)
+packages=(chromium g++-aarch64-linux-gnu shellcheck)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -235,7 +235,7 @@ def _download(output_flag: str) -> Callable[..., None]:
                 near = [f for f in reader.files.repository.files if posixpath.dirname(f) == posixpath.dirname(name)]
                 reader.problem(argument.place, "address", f"{name or argument.text} is not a file of the repository{nearest(name, near)}")
             target = output.text if output and output.text else posixpath.basename(argument.text)
-            reader.make(absolute(target, reader.folder), copy_of=name or None)
+            reader.make(absolute(target, reader.folder), copy_of=name if name in reader.files.repository.files else None)
     return effect
 
 

@@ -122,6 +122,12 @@ def parse(text: str, place: Place, values: Mapping[str, str]) -> Script:
     return Script(statements, tuple(faults))
 
 
+def _end(node: Node) -> int:
+    """Return where a statement ends, the mark that sends it to the background included."""
+    after = node.next_sibling
+    return after.end_byte if after is not None and after.type == "&" else node.end_byte
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Return a block's text with its placeholders filled in."""
     return _Source(text, Place(1), values).encoded.decode()
@@ -173,8 +179,8 @@ class _Reader:
         self.source = source
 
     def statement(self, node: Node) -> Statement:
-        return Statement(self.source.of(node).rstrip("\n"), self.source.at(node.start_byte), tuple(self.shapes(node)),
-                         node.type == "pipeline")
+        text = self.source.encoded[node.start_byte:_end(node)].decode("utf-8", "replace").rstrip("\n")
+        return Statement(text, self.source.at(node.start_byte), tuple(self.shapes(node)), node.type == "pipeline")
 
     def shapes(self, node: Node, redirects: tuple[Redirect, ...] = (), piped: bool = False) -> Iterator[Shape]:
         """Yield what a grammar node does, in the order in which a shell does it."""

@@ -21,6 +21,7 @@ LEAD_IN = "The output is similar to:"
 CHECK = "Check:"
 LANGUAGES = ("bash", "console", "python", "json", "yaml", "text", "output")
 _MAX_PAGE_WORDS, _MAX_SECTION_WORDS, _MAX_WORDS_WITHOUT_CODE = 3500, 700, 300
+_RUN_INTO = re.compile(r"^```\w", re.MULTILINE)
 _PROMPT = re.compile(r"^(\$|>|%|#) \S")
 
 
@@ -30,6 +31,8 @@ def check(page: Page) -> Iterator[Problem]:
     for block in document.every(Block):
         if not block.closed:
             yield page.problem(block.fence, "fence", "the code fence is never closed")
+        elif _RUN_INTO.search(block.text) and _opening(document, block).startswith("```") and not _opening(document, block).startswith("````"):
+            yield page.problem(block.fence, "fence", "the code fence runs into the next one: close it")
     if document.kind == NEXT_STEPS and document.elements:
         yield page.problem(document.elements[0].place, "structure", "this page has front matter and nothing else")
     if document.kind != CONTENT:
@@ -39,6 +42,10 @@ def check(page: Page) -> Iterator[Problem]:
     yield from _lengths(page)
     for section in sections(document):
         yield from _proofs(page, section)
+
+
+def _opening(document: Document, block: Block) -> str:
+    return document.text.splitlines()[block.fence.line - 1].strip()
 
 
 # ---------------------------------------------------------------- headings

@@ -21,7 +21,7 @@ _UNIT = r"(?:x|s|ms|us|µs|ns|%|B|MB|GB|KB|MiB|GiB|KiB|kB)?"
 #: A version has two dots and is no measurement: it has to be the same.
 _NUMBER = rf"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?=(?:{_UNIT})(?![\w]))(?!\.\d)"
 _DIGEST = r"(?<!\w)(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,64}(?!\w)"
-_RULE = r"([-=_─━═*#.█▇ ])\1{3,}"
+_RULE = r"(?P<mark>[-=_─━═*#.█▇])(?P=mark){3,}"
 _PATH = r"(?<!\S)[\w.~@+-]*/[\w./@+~-]*"
 _LABELS = sorted({group.label for groups in cpu_features.FEATURE_GROUPS.values() for group in groups}, key=len, reverse=True)
 _LABEL = rf"(?<!\w)(?:{'|'.join(map(re.escape, _LABELS))})(?!\w)"
@@ -51,6 +51,8 @@ def compare(shown: str, came: str) -> Mismatch | None:
     """Compare the output that a page shows with what came; return the first difference, or None."""
     expected, actual = clean(shown), clean(came)
     segments = _segments(expected)
+    if actual and not expected:
+        return Mismatch(0, "", actual[0])
     at = 0
     for number, (start, lines) in enumerate(segments):
         first, last = number == 0, number == len(segments) - 1
