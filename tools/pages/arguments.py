@@ -35,7 +35,7 @@ def parse_arguments(parser: argparse.ArgumentParser, words: Sequence[Argument], 
     except UserError as error:
         where, rule = _blame(error.what, words, place)
         if not any(p.place == where for p in reader.problems):
-            reader.problem(where, rule, f"{error.what}: {parser.prog} does not take this")
+            reader.problem(where, rule, _in_short(error.what, parser.prog))
     except SystemExit:  # --help and --version print and leave
         pass
     return None
@@ -53,6 +53,18 @@ def _check_choices(flags: dict[str, argparse.Action], words: Sequence[Argument],
                 and value.text not in map(str, action.choices):
             reader.problem(value.place, "value", f"{value.text} is not a value of {flag.text} of {prog}"
                            f"{nearest(value.text, action.choices) or ': use ' + ', '.join(map(str, action.choices))}")
+
+
+def _in_short(message: str, prog: str) -> str:
+    """Return what a parser says of an argument, with its command's name and without argparse's jargon."""
+    required = re.match(r"the following arguments are required: (.*)", message)
+    if required:
+        return f"{prog} needs {required[1]}"
+    about = re.match(r"argument ([^:]+): (.*)", message)
+    if about:
+        wanted = "needs a value" if about[2].startswith("expected") else f"takes no such value: {about[2]}"
+        return f"{about[1]} of {prog} {wanted}"
+    return f"{prog}: {message}"
 
 
 def _blame(message: str, words: Sequence[Argument], place: Place) -> tuple[Place, str]:

@@ -69,6 +69,7 @@ def _follow_block(block: Block, reader: Reader, scripts: Scripts) -> list[Step]:
     script = parse(block.text, block.place, block.values)
     for place, rule, message in script.faults:
         reader.problem(place, rule, message)
+    known = list(reader.problems)
     steps = []
     for number, statement in enumerate(script.statements):
         last = number == len(script.statements) - 1
@@ -80,6 +81,8 @@ def _follow_block(block: Block, reader: Reader, scripts: Scripts) -> list[Step]:
                 _take(shape, reader, scripts)
         steps.append(Step(block, statement, block.options, reader.needs, reader.stand_in, reader.trivial, last))
     reader.needs = None
+    if any(rule == "placeholder" for _, rule, _ in script.faults):
+        reader.problems = known  # what follows from a name without a value helps nobody
     return steps
 
 

@@ -70,14 +70,16 @@ def run_program(name: str, words: Sequence[Argument], reader: Reader, place: Pla
         if called is None:
             return
         name = f"{name} {called}"
+    known_problems = len(reader.problems)
     positional = _split(name, program, words, reader)
     if len(positional) < program.least:
         reader.problem(place, "argument", f"{name} needs {'more ' if positional else ''}arguments")
         return
+    understood = len(reader.problems) == known_problems
     for argument in _read(program.reads, positional):
         reader.read_file(argument)
     effect = _EFFECTS.get(name)
-    if effect:
+    if effect and understood:
         effect(reader, positional, words)
 
 

@@ -176,15 +176,20 @@ def _python(page: Page, block: Block, defined: set[str]) -> Iterator[Problem]:
         if isinstance(message, _UNDEFINED) and message.message_args[0] not in defined:
             place = Place(block.place.line + message.lineno - 1, block.place.column + message.col)
             name = message.message_args[0]
-            known = defined | {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {name} | set(dir(builtins))
-            yield page.problem(place, "python", f"{name} is not defined{nearest(name, known)}")
+            near = nearest(name, (defined | _names(tree)) - {name}) or nearest(name, dir(builtins))
+            yield page.problem(place, "python", f"{name} is not defined{near}")
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from _imports(page, block, node)
-    defined |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    defined |= {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    defined |= {(a.asname or a.name).partition(".")[0] for n in ast.walk(tree)
-                if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names}
+    defined |= _names(tree)
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """Return the names that a block's code gives a meaning."""
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} \
+        | {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))} \
+        | {(a.asname or a.name).partition(".")[0] for n in ast.walk(tree)
+           if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names}
 
 
 def _imports(page: Page, block: Block, node: ast.Import | ast.ImportFrom) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ def check_address(page: Page, address: str, place: Place) -> Iterator[Problem]:
     path = page.repository.path_of_address(address)
     if path:
         if not page.repository.exists(unquote(path)):
-            near = [f for f in page.repository.files if posixpath.dirname(f) == posixpath.dirname(path)]
+            near = [f for f in page.repository.files | page.repository.folders if posixpath.dirname(f) == posixpath.dirname(path)]
             yield page.problem(place, "link", f"{path} is not in the repository{nearest(path, near)}")
         elif "#" in address and path.endswith(".md"):
             yield from _anchor(page, page.repository.root / path, address.partition("#")[2], place)
