@@ -209,6 +209,35 @@ def _dropped_lines(page: _Page) -> Iterator[Fault]:
                 yield page.without_lines("dropped line", first, first, text)
 
 
+def _dropped_steps(page: _Page) -> Iterator[Fault]:
+    """One of the workflow's steps is gone, and no other line does its work for those that follow."""
+    steps = [step for step in page.checker.follow(page.document).steps if not step.options.exits]
+    texts = [step.statement.text for step in steps]
+    for number, text in enumerate(texts):
+        later, line = "\n".join(texts[number + 1:]), steps[number].statement.place.line
+        for made, used in (("mac_pipeline.py", r"--(run-dir|results|timeline-csv)"), ("export_model.py", r"mac_pipeline\.py"),
+                           ("setup_repo.sh", r"\.venv/bin/activate"), ("git clone", r"setup_repo\.sh"),
+                           ("git clone", r"sparse-checkout")):
+            alone = sum(made in other for other in texts) == 1
+            start = page.document.settings.start_in
+            if made in text and alone and re.search(used, later) and "\n" not in text and not page.document.settings.after \
+                    and page.line(line).lstrip().startswith(text.split()[0]) and (made == "mac_pipeline.py" or start == "HOME"):
+                yield page.without_lines("dropped step", line, line, text)
+
+
+def _misplaced(page: _Page) -> Iterator[Fault]:
+    """A command leaves its files in another place than where later lines look for them."""
+    steps = [step for step in page.checker.follow(page.document).steps if not step.options.exits]
+    for number, step in enumerate(steps):
+        later = "\n".join(other.statement.text for other in steps[number + 1:])
+        for command in commands(step.statement.shapes):
+            for flag, word in zip(command.words, command.words[1:]):
+                last_of_copy = command.words[0].raw == "cp" and word is command.words[-1]
+                raw = word.raw.strip('"').rstrip("/")
+                if (flag.raw in ("--output-dir", "-o") or last_of_copy) and raw in later and "$" not in raw:
+                    yield from page.replace("files in another place", word.place, word.raw, _path_slip(word.raw, page.chance))
+
+
 def _around(page: _Page) -> Iterator[Fault]:
     """The page stays, and the repository changes: a file or a flag is renamed."""
     seen: set[object] = set()
@@ -401,6 +430,6 @@ def _comments(page: _Page) -> Iterator[Fault]:
 
 
 _MAKERS: tuple[Callable[[_Page], Iterator[Fault]], ...] = (
-    _words, _dropped, _dropped_lines, _around, _links, _spans, _fences, _shape, _front_matter, _json, _python, _comments)
+    _words, _dropped, _dropped_lines, _dropped_steps, _misplaced, _around, _links, _spans, _fences, _shape, _front_matter, _json, _python, _comments)
 
 

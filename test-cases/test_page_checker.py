@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -310,6 +311,17 @@ def test_any_text_is_taken_for_bash_and_every_word_has_its_place(text: str) -> N
             for word in command.words:
                 line = lines[word.place.line - 10]
                 assert line[word.place.column - 3:].startswith(word.raw.split("\n")[0])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6), st.integers(0, 12))
+def test_any_damage_to_a_page_is_told_and_nothing_breaks(seed: int, edits: int, checker: Checker) -> None:
+    chance, lines = random.Random(seed), PAGE.splitlines()
+    for _ in range(edits):
+        at, other = chance.randrange(len(lines)), chance.randrange(len(lines))
+        lines[at] = chance.choice((lines[other], lines[at][:chance.randrange(len(lines[at]) + 1)], lines[at] + lines[other], ""))
+    for problem in checker.check([read_document(SAMPLE_PAGES / "02-compare-operators.md", "x.md", "\n".join(lines))]):
+        assert problem.message and "\n" not in problem.message and 1 <= problem.place.line <= len(lines) + 1 and problem.place.column >= 1
 
 
 # ---------------------------------------------------------------- the command

@@ -93,7 +93,7 @@ def _tell_of_changes(pages: Sequence[Document]) -> None:
     done = run_child(["git", "-C", str(REPOSITORY), "status", "--porcelain"], timeout_s=60)
     changed = len(done.output.splitlines()) if done.ok else 0
     if changed:
-        say(f"note: {changed} file{'' if changed == 1 else 's'} differ from the last commit, which is what a reader clones; "
+        say(f"note: {changed} file{' differs' if changed == 1 else 's differ'} from the last commit, which is what a reader clones; "
             "the pages themselves are read as they are")
 
 
