@@ -313,8 +313,8 @@ def test_any_text_is_taken_for_bash_and_every_word_has_its_place(text: str) -> N
                 assert line[word.place.column - 3:].startswith(word.raw.split("\n")[0])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-@given(st.integers(0, 10**6), st.integers(0, 12))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**6), edits=st.integers(0, 12))
 def test_any_damage_to_a_page_is_told_and_nothing_breaks(seed: int, edits: int, checker: Checker) -> None:
     chance, lines = random.Random(seed), PAGE.splitlines()
     for _ in range(edits):
