@@ -8,258 +8,26 @@ the checker is not asked to judge itself.
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+import support_command_faults
 from pages.checking import Checker
 from pages.document import CONTENT, LANDING, NEXT_STEPS, Block, Document, Heading, Passage
-from pages.problems import Place
-from pages.shell import Command, Word, commands
-
-#: Flags whose value is a file or folder that has to be there.
-READING_FLAGS = frozenset({"--config", "--run-dir", "--run-dirs", "--timeline-csv", "--compare", "--model-file", "--results",
-                           "--baseline", "--candidate", "--etdump", "--etrecord", "--on", "--off", "--xnntrace", "--weights"})
-READING_PROGRAMS = frozenset({"source", "cd", "cat", "head", "ls", "tail", "xdg-open", "open"})
-WRONG_VALUES = {"--dtype": "fp61", "--backend": "xnpack", "--platform": "mca", "--seed": "lots", "--precision": "150",
-                "--jobs": "many", "--fail-if-slower": "much", "--only": "mac_sme2_onn"}
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault: the page's whole text with it, or what is missing around an unchanged page."""
-
-    kind: str
-    page: str
-    place: Place
-    what: str
-    text: str | None = None
-    gone: str | None = None
-    lost_flag: tuple[str, str] | None = None
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.place}: {self.kind}: {self.what}"
-
-
-def misspelt(word: str, chance: random.Random) -> str | None:
-    """Return `word` with one slip of the fingers, or None where there is no room for one."""
-    letters = [i for i in range(1, len(word) - 1) if word[i].isalpha() and word[i + 1].isalpha() and word[i] != word[i + 1]]
-    if not letters:
-        return None
-    at = chance.choice(letters)
-    slips = (word[:at] + word[at + 1] + word[at] + word[at + 2:],  # swapped
-             word[:at] + word[at + 1:],  # left out
-             word[:at + 1] + word[at] + word[at + 1:])  # typed twice
-    return chance.choice(slips)
-
-
-class _Page:
-    """A document with its source, and edits at places."""
-
-    def __init__(self, document: Document, checker: Checker, seed: int) -> None:
-        self.document, self.checker = document, checker
-        self.lines = document.text.splitlines(keepends=True)
-        self.starts = [0]
-        for line in self.lines:
-            self.starts.append(self.starts[-1] + len(line))
-        self.chance = random.Random(f"{seed} {document.name}")
-
-    def offset(self, place: Place) -> int:
-        return self.starts[place.line - 1] + place.column - 1
-
-    def fault(self, kind: str, place: Place, what: str, start: int, end: int, new: str) -> Fault:
-        text = self.document.text[:start] + new + self.document.text[end:]
-        return Fault(kind, self.document.name, place, what, text)
-
-    def replace(self, kind: str, place: Place, old: str, new: str | None) -> Iterator[Fault]:
-        """Replace `old`, where it stands in the source at `place`, by `new`."""
-        at = self.offset(place)
-        if new is not None and new != old and self.document.text.startswith(old, at):
-            yield self.fault(kind, place, f"{old} -> {new or 'nothing'}", at, at + len(old), new)
-
-    def line(self, number: int) -> str:
-        return self.lines[number - 1].rstrip("\n")
-
-    def without_lines(self, kind: str, first: int, last: int, what: str) -> Fault:
-        return self.fault(kind, Place(first), what, self.starts[first - 1], self.starts[last], "")
-
-    def with_line(self, kind: str, number: int, new: str) -> Fault:
-        return self.fault(kind, Place(number), f"{self.line(number)!r} -> {new!r}", self.starts[number - 1],
-                          self.starts[number - 1] + len(self.line(number)), new)
+from support_page_edits import EditedPage, Fault, flag_slip, misspelt, path_slip
 
 
 def faults(document: Document, checker: Checker, seed: int = 7) -> list[Fault]:
     """Return every fault that the generator can put into a page."""
-    page = _Page(document, checker, seed)
+    page = EditedPage(document, checker, seed)
     found = [fault for make in _MAKERS for fault in make(page)]
     return [fault for fault in found if fault.text != document.text]
-
-
-# ---------------------------------------------------------------- commands
-
-
-def _commands(page: _Page) -> Iterator[Command]:
-    for step in page.checker.follow(page.document).steps:
-        if not step.options.exits:
-            yield from commands(step.statement.shapes)
-
-
-def _words(page: _Page) -> Iterator[Fault]:
-    for command in _commands(page):
-        for number, word in enumerate(command.words):
-            before = command.words[number - 1].raw if number else ""
-            yield from _word(page, command, word, before, number)
-
-
-def _word(page: _Page, command: Command, word: Word, before: str, number: int) -> Iterator[Fault]:
-    name, raw, chance = command.words[0].raw, word.raw, page.chance
-    if raw.startswith("--"):
-        yield from page.replace("misspelt flag", word.place, raw, _flag_slip(raw, chance))
-        yield from page.replace("flag with one hyphen", word.place, raw, raw[1:])
-        yield from page.replace("flag of nothing", word.place, raw, raw + "-only" if "=" not in raw else None)
-    elif raw.endswith((".py", ".sh")) and (number == 0 or before in ("python", "python3", "bash")):
-        yield from page.replace("renamed script", word.place, raw, _path_slip(raw, chance))
-        yield from page.replace("script in another folder", word.place, raw, raw.replace("scripts/", "tools/") if "scripts/" in raw else None)
-    elif raw.startswith("https://") or "$KIT" in raw:
-        yield from page.replace("wrong address", word.place, raw, _path_slip(raw, chance))
-    elif number == 0:
-        yield from page.replace("misspelt program", word.place, raw, misspelt(raw, chance) if raw.isalpha() and len(raw) > 2 else None)
-    elif _is_read(command, raw, before, number):
-        yield from page.replace("path that is not there", word.place, raw, _path_slip(raw, chance))
-    if before in WRONG_VALUES:
-        yield from page.replace("wrong value", word.place, raw, WRONG_VALUES[before])
-    elif before == "--model" and not raw.endswith(".pte") and "$" not in raw and name != "adb":
-        yield from page.replace("wrong value", word.place, raw, misspelt(raw, chance))
-    if raw[:1] == raw[-1:] == '"' and len(raw) > 2:
-        yield from page.replace("unclosed quote", word.place, raw, raw[:-1])
-    for variable in re.findall(r"\$(\w{3,})", raw):
-        slip = misspelt(variable, chance)
-        yield from page.replace("misspelt variable", word.place, raw, raw.replace(variable, slip) if slip else None)
-
-
-def _flag_slip(flag: str, chance: random.Random) -> str | None:
-    name, equals, value = flag.partition("=")
-    slip = misspelt(name[1:], chance)
-    return f"-{slip}{equals}{value}" if slip else None
-
-
-def _path_slip(path: str, chance: random.Random) -> str | None:
-    """Misspell the last part of a path that is not a pattern or a variable."""
-    parts = path.strip('"').split("/")
-    for number in reversed(range(len(parts))):
-        if parts[number] and not re.search(r"[*$<{]", parts[number]) and (slip := misspelt(parts[number], chance)):
-            return path.replace(parts[number], slip) if path.count(parts[number]) == 1 else None
-    return None
-
-
-def _is_read(command: Command, raw: str, before: str, number: int) -> bool:
-    name = command.words[0].raw
-    if raw.startswith("-") or not re.search(r"[\w/]", raw) or raw == "..":
-        return False
-    flags = [word.raw for word in command.words[:number] if word.raw.startswith("--")]
-    if flags and flags[-1] in READING_FLAGS and "/" in raw:
-        return True
-    if before == "--model":
-        return raw.endswith(".pte")
-    return number == 1 and (name in READING_PROGRAMS or name in ("cp", "mv")) and not before.startswith("-")
-
-
-def _dropped(page: _Page) -> Iterator[Fault]:
-    """A flag that has to be there is not, or has lost its value."""
-    text = page.document.text
-    for command in _commands(page):
-        script = next((w.raw for w in command.words[:2] if w.raw.endswith((".py", ".sh"))), None)
-        path = page.checker.scripts.named(script.rpartition("/")[2]) if script else None
-        parser = page.checker.scripts.parser(path) if path else None
-        for word, after in zip(command.words, (*command.words[1:], None)):
-            action = next((a for a in getattr(parser, "_actions", ()) if word.raw in a.option_strings), None)
-            if action is None or action.nargs == 0 or after is None:
-                continue
-            start, value = page.offset(word.place), page.offset(after.place)
-            if not text.startswith(after.raw, value) and "<" not in text[value:value + 40]:
-                continue
-            end = value + len(re.match(r"\"[^\"]*\"\S*|\S+", text[value:])[0])
-            single = action.nargs is None or len(command.words) - 1 == command.words.index(after)
-            if single and (command.words.index(after) == len(command.words) - 1
-                           or command.words[command.words.index(after) + 1].raw.startswith("-")):
-                yield page.fault("flag without its value", word.place, f"{word.raw} loses {after.raw}", value, end, "")
-                if action.required:
-                    yield page.fault("dropped flag", word.place, f"{word.raw} {after.raw} is gone", start, end, "")
-
-
-def _dropped_lines(page: _Page) -> Iterator[Fault]:
-    """A line is gone whose result a later line uses."""
-    steps = page.checker.follow(page.document).steps
-    for number, step in enumerate(steps):
-        later = "\n".join(other.statement.text for other in steps[number + 1:] if not other.options.exits)
-        text, first = step.statement.text, step.statement.place.line
-        source = page.line(first)
-        if "\n" in text or source.strip() != source or not source.startswith(text.split()[0]):
-            continue
-        words = text.split()
-        assigned = re.match(r"(?:export )?([A-Z_]+)=", text)
-        again = later.count(words[-1])
-        if text.startswith("source ") and re.search(r"^python model_profiling/(?!scripts/run_quick)", later, re.MULTILINE) \
-                and "source " not in later and not any("source " in s.statement.text for s in steps[:number]):
-            yield page.without_lines("dropped line", first, first, text)
-        elif assigned and f"${assigned[1]}" in later or words[0] == "cp" and again \
-                or text.startswith("mkdir") and again and " && " not in text:
-            if not (text.startswith("mkdir") and not re.search(r"(cd|cp .*|>) " + re.escape(words[-1]), later)):
-                yield page.without_lines("dropped line", first, first, text)
-
-
-def _dropped_steps(page: _Page) -> Iterator[Fault]:
-    """One of the workflow's steps is gone, and no other line does its work for those that follow."""
-    steps = [step for step in page.checker.follow(page.document).steps if not step.options.exits]
-    texts = [step.statement.text for step in steps]
-    for number, text in enumerate(texts):
-        later, line = "\n".join(texts[number + 1:]), steps[number].statement.place.line
-        for made, used in (("mac_pipeline.py", r"--(run-dir|results|timeline-csv)"), ("export_model.py", r"mac_pipeline\.py"),
-                           ("setup_repo.sh", r"\.venv/bin/activate"), ("git clone", r"setup_repo\.sh"),
-                           ("git clone", r"sparse-checkout")):
-            alone = sum(made in other for other in texts) == 1
-            start = page.document.settings.start_in
-            if made in text and alone and re.search(used, later) and "\n" not in text and not page.document.settings.after \
-                    and page.line(line).lstrip().startswith(text.split()[0]) and (made == "mac_pipeline.py" or start == "HOME"):
-                yield page.without_lines("dropped step", line, line, text)
-
-
-def _misplaced(page: _Page) -> Iterator[Fault]:
-    """A command leaves its files in another place than where later lines look for them."""
-    steps = [step for step in page.checker.follow(page.document).steps if not step.options.exits]
-    for number, step in enumerate(steps):
-        later = "\n".join(other.statement.text for other in steps[number + 1:])
-        for command in commands(step.statement.shapes):
-            for flag, word in zip(command.words, command.words[1:]):
-                last_of_copy = command.words[0].raw == "cp" and word is command.words[-1]
-                raw = word.raw.strip('"').rstrip("/")
-                if (flag.raw in ("--output-dir", "-o") or last_of_copy) and raw in later and "$" not in raw:
-                    yield from page.replace("files in another place", word.place, word.raw, _path_slip(word.raw, page.chance))
-
-
-def _around(page: _Page) -> Iterator[Fault]:
-    """The page stays, and the repository changes: a file or a flag is renamed."""
-    seen: set[object] = set()
-    for command in _commands(page):
-        for word in command.words:
-            literal = (word.literal or "").removeprefix("./")
-            if page.checker.repository.is_file(literal) and literal not in seen:
-                seen.add(literal)
-                yield Fault("file renamed in the repository", page.document.name, word.place, literal, gone=literal)
-        script = next((w.literal for w in command.words[:2] if w.literal and w.literal.endswith((".py", ".sh"))), None)
-        name = page.checker.scripts.named(script.rpartition("/")[2]) if script else None
-        for word in command.words if name else ():
-            if word.raw.startswith("--") and (name, word.raw) not in seen:
-                seen.add((name, word.raw))
-                yield Fault("flag renamed in its command", page.document.name, word.place, f"{word.raw} of {name}",
-                            lost_flag=(name, word.raw))
 
 
 # ---------------------------------------------------------------- text
 
 
-def _links(page: _Page) -> Iterator[Fault]:
+def _links(page: EditedPage) -> Iterator[Fault]:
     text = page.document.text
     for passage in page.document.every(Passage):
         for link in passage.links:
@@ -269,7 +37,7 @@ def _links(page: _Page) -> Iterator[Fault]:
             start, end = at + 2, at + 2 + len(link.target)
             kind = "missing image" if link.image else "broken link"
             for _ in range(2):
-                slip = _path_slip(link.target.partition("#")[0].rstrip("/"), page.chance)
+                slip = path_slip(link.target.partition("#")[0].rstrip("/"), page.chance)
                 if slip:
                     rest = link.target[len(link.target.partition("#")[0].rstrip("/")):]
                     yield page.fault(kind, link.place, f"{link.target} -> {slip}{rest}", start, end, slip + rest)
@@ -286,22 +54,22 @@ def _links(page: _Page) -> Iterator[Fault]:
                     yield page.fault("image without a caption", link.place, link.title, title, title + len(link.title) + 3, "")
 
 
-def _spans(page: _Page) -> Iterator[Fault]:
+def _spans(page: EditedPage) -> Iterator[Fault]:
     repository = page.checker.repository
     for passage in page.document.every(Passage):
         for span in passage.spans:
             flag = re.match(r"--[a-z][\w-]*|(?<= )--[a-z][\w-]*", span.text)
             path = span.text.rstrip("/")
             if flag:
-                yield from page.replace("misspelt flag in a sentence", span.place, flag[0], _flag_slip(flag[0], page.chance))
+                yield from page.replace("misspelt flag in a sentence", span.place, flag[0], flag_slip(flag[0], page.chance))
             elif "/" in path and repository.exists(path):
-                yield from page.replace("wrong path in a sentence", span.place, path, _path_slip(path, page.chance))
+                yield from page.replace("wrong path in a sentence", span.place, path, path_slip(path, page.chance))
             elif (named := re.match(r"(\w+\.(?:py|sh)) (--[\w-]+)", span.text)) and page.checker.scripts.named(named[1]):
                 yield from page.replace("misspelt flag in a sentence", span.place, named[0],
-                                        f"{named[1]} {_flag_slip(named[2], page.chance)}")
+                                        f"{named[1]} {flag_slip(named[2], page.chance)}")
 
 
-def _fences(page: _Page) -> Iterator[Fault]:
+def _fences(page: EditedPage) -> Iterator[Fault]:
     on_a_page = page.document.kind == CONTENT
     for block in page.document.every(Block):
         if block.tab or not page.line(block.fence.line).strip().startswith("```"):
@@ -321,7 +89,7 @@ def _fences(page: _Page) -> Iterator[Fault]:
             yield page.without_lines("unclosed fence", last, last, "a fence runs into the text")
 
 
-def _shape(page: _Page) -> Iterator[Fault]:
+def _shape(page: EditedPage) -> Iterator[Fault]:
     if page.document.kind != CONTENT:
         return
     headings = list(page.document.every(Heading))
@@ -345,7 +113,7 @@ def _shape(page: _Page) -> Iterator[Fault]:
             yield page.with_line("word twice", number, re.sub(r"\b([a-z]{3,}) ", r"\1 \1 ", line, count=1))
 
 
-def _front_matter(page: _Page) -> Iterator[Fault]:
+def _front_matter(page: EditedPage) -> Iterator[Fault]:
     head = page.document.front_matter
     if head is None or page.document.kind not in (CONTENT, LANDING, NEXT_STEPS):
         return
@@ -368,7 +136,7 @@ def _front_matter(page: _Page) -> Iterator[Fault]:
 # ---------------------------------------------------------------- data and code
 
 
-def _json(page: _Page) -> Iterator[Fault]:
+def _json(page: EditedPage) -> Iterator[Fault]:
     for block in page.document.every(Block):
         if block.language != "json":
             continue
@@ -395,7 +163,7 @@ def _json(page: _Page) -> Iterator[Fault]:
                 page.fault("JSON without a bracket", block.place, "", start, start + 1, "")
 
 
-def _python(page: _Page) -> Iterator[Fault]:
+def _python(page: EditedPage) -> Iterator[Fault]:
     for block in page.document.every(Block):
         if block.language != "python":
             continue
@@ -415,9 +183,11 @@ def _python(page: _Page) -> Iterator[Fault]:
             yield page.fault("Python without a colon", block.place, found[1], start + found.start(), start + found.end(), found[1])
 
 
-def _comments(page: _Page) -> Iterator[Fault]:
+def _comments(page: EditedPage) -> Iterator[Fault]:
     """The checker's own comments, misspelt: they must not fall silent."""
-    for number in range(1, len(page.lines) + 1):
+    shown = {number for block in page.document.every(Block)
+             for number in range(block.fence.line, block.place.line + block.text.count("\n"))}
+    for number in set(range(1, len(page.lines) + 1)) - shown:
         found = re.match(r"<!-- check: (\S+) (.*) -->", page.line(number))
         if found:
             yield page.with_line("misspelt comment", number, page.line(number).replace(found[1], misspelt(found[1], page.chance) or "x", 1))
@@ -429,7 +199,7 @@ def _comments(page: _Page) -> Iterator[Fault]:
             yield page.without_lines("unbalanced shortcode", number, number, shortcode[0])
 
 
-_MAKERS: tuple[Callable[[_Page], Iterator[Fault]], ...] = (
-    _words, _dropped, _dropped_lines, _dropped_steps, _misplaced, _around, _links, _spans, _fences, _shape, _front_matter, _json, _python, _comments)
+_MAKERS: tuple[Callable[[EditedPage], Iterator[Fault]], ...] = (
+    *support_command_faults.MAKERS, _links, _spans, _fences, _shape, _front_matter, _json, _python, _comments)
 
 

@@ -16,7 +16,7 @@ from pages.checking import Checker
 from pages.document import Document
 from pages.lexer import read_document
 from pages.scripts import Scripts
-from support_page_faults import Fault
+from support_page_edits import Fault
 
 SAMPLE_PAGES = (REPOSITORY / "test-cases/fixtures/pages/content/learning-paths/embedded-and-microcontrollers"
                 / "sme-executorch-profiling")

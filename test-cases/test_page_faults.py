@@ -14,7 +14,8 @@ import pytest
 from support_pages import REPOSITORY, SAMPLE_PAGES, caught
 from pages.checking import Checker
 from pages.document import Document
-from support_page_faults import Fault, faults, misspelt
+from support_page_edits import Fault, misspelt
+from support_page_faults import faults
 
 LEAST_FAULTS = 500
 LEAST_CAUGHT = 0.99
