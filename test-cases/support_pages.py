@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of the page tools share: their package on the path, and faults put to the checker."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+if str(REPOSITORY / "tools") not in sys.path:  # where the commands of tools/ have it too
+    sys.path.insert(0, str(REPOSITORY / "tools"))
+
+from pages.checking import Checker
+from pages.document import Document
+from pages.lexer import read_document
+from pages.scripts import Scripts
+from support_page_edits import Fault
+
+SAMPLE_PAGES = (REPOSITORY / "test-cases/fixtures/pages/content/learning-paths/embedded-and-microcontrollers"
+                / "sme-executorch-profiling")
+
+
+def caught(fault: Fault, document: Document, checker: Checker) -> bool:
+    """Return whether the checker finds anything in the one page that has the fault."""
+    if fault.text is not None:
+        changed = read_document(document.path, document.name, fault.text)
+        return bool(checker.check([changed]))
+    changed = read_document(document.path, document.name, document.text)
+    if fault.gone is not None:
+        repository = checker.repository.without(fault.gone)
+        return bool(Checker(repository, Scripts(repository, _parsers=dict(checker.scripts._parsers))).check([changed]))
+    scripts = Scripts(checker.repository, _parsers=dict(checker.scripts._parsers), _commands=list(checker.scripts.commands()))
+    name, flag = fault.lost_flag
+    scripts._parsers[name] = _renamed(checker.scripts.parser(name), flag)
+    return bool(Checker(checker.repository, scripts).check([changed]))
+
+
+def _renamed(parser: argparse.ArgumentParser, flag: str) -> argparse.ArgumentParser:
+    """Return a copy of a parser with one flag under another name."""
+    changed = copy.deepcopy(parser)
+    action = changed._option_string_actions.pop(flag)
+    action.option_strings = [f"{flag}-renamed" if known == flag else known for known in action.option_strings]
+    changed._option_string_actions[f"{flag}-renamed"] = action
+    return changed

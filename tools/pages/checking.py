@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check pages: read, follow, and ask every kind of check, whatever number of pages there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from model_profiling.errors import UserError
+from pages.checks import Page, code, front_matter, links, options, prose, shellcheck, spans, structure
+from pages.document import OTHER, Document
+from pages.following import Walk, follow
+from pages.lexer import read_document
+from pages.problems import Place, Problem
+from pages.repository import Repository, Site
+from pages.scripts import Scripts
+
+_CHECKS = (options.check, front_matter.check, structure.check, prose.check, links.check, code.check, spans.check)
+#: Recorded data and what is kept out of the navigation are no pages.
+_NOT_PAGES = ("test-cases/fixtures/", "archive/")
+
+
+@dataclass(frozen=True)
+class OptOut:
+    """A comment that keeps something from being checked or run, with its reason."""
+
+    path: str
+    place: Place
+    what: str
+    reason: str
+
+
+@dataclass
+class Checker:
+    """Checks documents of one repository. Parsers, files and followed pages are kept between calls."""
+
+    repository: Repository
+    scripts: Scripts
+    _walks: dict[Path, Walk] = field(default_factory=dict)
+    _documents: dict[Path, Document] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, root: Path) -> "Checker":
+        repository = Repository(root)
+        return cls(repository, Scripts(repository))
+
+    def default_pages(self) -> list[Path]:
+        """Return every Markdown document of the repository: pages, skills, READMEs."""
+        return [self.repository.root / name for name in sorted(self.repository.files)
+                if name.endswith(".md") and not any(mark in name for mark in _NOT_PAGES)]
+
+    def read(self, path: Path) -> Document:
+        """Read a page, once.
+
+        Raises
+        ------
+        UserError : the file cannot be read as text.
+        """
+        path = path.resolve()
+        if path not in self._documents:
+            try:
+                self._documents[path] = read_document(path, self._name(path))
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+                raise UserError(f"the page cannot be read ({reason})", f"at {path}", "name a Markdown file") from error
+        return self._documents[path]
+
+    def follow(self, document: Document) -> Walk:
+        """Follow a page, after the pages that it says it comes after."""
+        if self._documents.get(document.path) is document and document.path in self._walks:
+            return self._walks[document.path]
+        files = None
+        for name in document.settings.after:
+            before = (document.path.parent / name).resolve()
+            if before.is_file() and before != document.path:
+                files = self.follow(self.read(before)).reader.files
+        walk = follow(document, self.repository, self.scripts, files)
+        if self._documents.get(document.path) is document:
+            self._walks[document.path] = walk
+        return walk
+
+    def page(self, document: Document) -> Page:
+        """Return a page with what its checks need."""
+        site = Site.around(document.path) if document.kind != OTHER else None
+        neighbors = {path.name: self.read(path) for path in sorted(document.path.parent.glob("*.md"))} if site else {}
+        neighbors[document.path.name] = document
+        return Page(document, self.follow(document), self.repository, self.scripts, site, neighbors)
+
+    def check(self, documents: Sequence[Document]) -> list[Problem]:
+        """Return the problems of all documents, in order of their place."""
+        found: list[Problem] = []
+        for document in documents:
+            page = self.page(document)
+            found += page.walk.problems
+            for kind in _CHECKS:
+                found += kind(page)
+        found += shellcheck.check_blocks(documents)
+        return sorted(dict.fromkeys(found))
+
+    def _name(self, path: Path) -> str:
+        for base in (Path.cwd(), self.repository.root.resolve()):
+            if path.is_relative_to(base):
+                return path.relative_to(base).as_posix()
+        return str(path)
+
+
+def opt_outs(documents: Iterable[Document]) -> list[OptOut]:
+    """Return every comment that keeps something from being checked or run."""
+    return [OptOut(document.name, element.options.place, what, reason)
+            for document in documents for element in document.elements
+            for what, reason in (("not checked", element.options.skip), ("not run", element.options.no_run)) if reason]
+
+

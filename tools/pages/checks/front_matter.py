@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Front matter: what each kind of page has to say of itself, by schema, and what pages say together."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from model_profiling.errors import nearest
+from pages.checks import Page
+from pages.checks.links import check_address, check_internal
+from pages.checks.prose import check_text
+from pages.document import CONTENT, LANDING, OTHER
+from pages.problems import Place, Problem
+
+_DATA = Path(__file__).parents[1] / "data" / "front_matter.yaml"
+
+
+@functools.cache
+def _rules() -> dict:
+    return yaml.safe_load(_DATA.read_text(encoding="utf-8"))
+
+
+def check(page: Page) -> Iterator[Problem]:
+    """Check a page's front matter; a document of another kind has none to check."""
+    document, head = page.document, page.document.front_matter
+    if document.kind == OTHER:
+        return
+    if head is None:
+        yield page.problem(Place(1), "front matter", "the page has no front matter")
+        return
+    if head.error:
+        yield page.problem(head.error[0], "front matter", head.error[1])
+        return
+    yield from _schema(page)
+    if document.kind in (LANDING, CONTENT):
+        yield from _texts(page)
+    if document.kind == CONTENT:
+        yield from _together(page)
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*\.md", document.path.name):
+            yield page.problem(Place(1), "front matter", f"{document.path.name}: file names are lower case, with hyphens")
+    if document.kind == LANDING:
+        yield from _landing(page)
+
+
+def _schema(page: Page) -> Iterator[Problem]:
+    head, schema = page.document.front_matter, _rules()[page.document.kind]
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(dict(head.values)):
+        if error.validator == "additionalProperties" and not error.absolute_path:
+            known = schema["properties"]
+            for key in (k for k in head.values if k not in known):
+                yield page.problem(head.places[key], "front matter", f"{key} is not a key of a {page.document.kind}'s front matter{nearest(key, known)}")
+        elif error.validator == "required" and not error.absolute_path:
+            missing = re.match(r"'([^']+)'", error.message)[1]
+            yield page.problem(Place(1), "front matter", f"the key {missing} is missing")
+        else:
+            key = str(error.absolute_path[0]) if error.absolute_path else ""
+            told = nearest(str(error.instance), error.validator_value) if error.validator == "enum" else ""
+            yield page.problem(head.places.get(key, Place(1)), "front matter", f"{key}: {error.message}{told}")
+
+
+def _texts(page: Page) -> Iterator[Problem]:
+    head = page.document.front_matter
+    title = head.values.get("title")
+    if isinstance(title, str) and title.split() and title.split()[0] not in _rules()["verbs"]:
+        yield page.problem(head.places["title"], "front matter", f"the title does not tell the reader to do something: "
+                                                                 f"\"{title.split()[0]}\" is not among the verbs in {_DATA.name}")
+    for key in ("title", "description", "who_is_this_for"):
+        if isinstance(head.values.get(key), str):
+            yield from check_text(page, head.values[key], head.places[key])
+
+
+def _together(page: Page) -> Iterator[Problem]:
+    head = page.document.front_matter
+    for key in ("weight", "title"):
+        for name, other in page.neighbors.items():
+            same = name != page.document.path.name and other.front_matter and other.front_matter.values \
+                and head.values.get(key) is not None and other.front_matter.values.get(key) == head.values[key]
+            if same:
+                yield page.problem(head.places[key], "front matter", f"the {key} {head.values[key]} is {name}'s too")
+
+
+def _landing(page: Page) -> Iterator[Problem]:
+    head = page.document.front_matter
+    objectives = head.values.get("learning_objectives")
+    for objective in objectives if isinstance(objectives, list) else ():
+        first = str(objective).split()[:1]
+        if not first or first[0] not in _rules()["verbs"]:
+            yield page.problem(head.places["learning_objectives"], "front matter", f"the objective \"{objective}\" begins with no verb")
+    reading = head.values.get("further_reading")
+    for entry in reading if isinstance(reading, list) else ():
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        link = resource.get("link") if isinstance(resource, dict) else None
+        if isinstance(link, str):
+            place = _line_of(page, link) or head.places["further_reading"]
+            yield from check_internal(page, link, place) if link.startswith("/") else check_address(page, link, place)
+
+
+def _line_of(page: Page, text: str) -> Place | None:
+    for number, line in enumerate(page.document.text.splitlines(), 1):
+        if text in line:
+            return Place(number, line.index(text) + 1)
+    return None
+
+

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run documents in a reader's place and say of every command line what became of it."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pages.checking import Checker
+from pages.document import Block, Document
+from pages.following import Step
+from pages.problems import Place, Problem
+from pages.running.outputs import compare
+from pages.running.session import Ran, Save, expected_status, run_session
+from pages.running.workspace import Workspace, new_workspace
+from pages.virtual_files import CLONE, HOME
+
+EXECUTED, CHECKED, NOT_HERE, NOT_REACHED, FAILED = "executed", "checked", "not here", "not reached", "failed"
+#: Longer than any page takes on a slow machine; a page that hangs is ended.
+PAGE_SECONDS = 3600.0
+_SHOWN_LINES = 6
+
+
+@dataclass(frozen=True)
+class Line:
+    """What became of one command line, and why. Trivial ones do not count."""
+
+    step: Step
+    outcome: str
+    why: str = ""
+    seconds: int = 0
+
+    @property
+    def counts(self) -> bool:
+        return not self.step.trivial
+
+
+@dataclass
+class PageRun:
+    """One page: its lines, its problems, how many outputs were compared, and which not and why."""
+
+    document: Document
+    lines: list[Line] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    compared: int = 0
+    not_compared: list[tuple[Place, str]] = field(default_factory=list)
+
+
+def chains(documents: Sequence[Document], checker: Checker) -> list[list[Document]]:
+    """Return the documents in groups that share a home, each page after those it says it comes after.
+
+    A page that a named one comes after is run too, because its files are needed.
+    """
+    ordered: list[list[Document]] = []
+    for document in documents:
+        if any(document in chain for chain in ordered):
+            continue
+        needed = _with_earlier(document, checker, ())
+        shared = next((chain for chain in ordered if any(page in chain for page in needed)), None)
+        if shared is None:
+            ordered.append(needed)
+        else:
+            shared += [page for page in needed if page not in shared]
+    return ordered
+
+
+def _with_earlier(document: Document, checker: Checker, above: tuple[Document, ...]) -> list[Document]:
+    found: list[Document] = []
+    for name in document.settings.after:
+        path = document.path.parent / name
+        if path.is_file() and (earlier := checker.read(path)) not in (document, *above):
+            found += [page for page in _with_earlier(earlier, checker, (*above, document)) if page not in found]
+    return [*found, document]
+
+
+def run_chain(chain: Sequence[Document], checker: Checker, told: Callable[[PageRun], None],
+              limit_s: float = PAGE_SECONDS) -> list[PageRun]:
+    """Run documents that share a home, one shell each; `told` hears of every one when it is done."""
+    runs = []
+    with new_workspace(checker.repository.root) as workspace:
+        for document in chain:
+            runs.append(run_document(document, checker, workspace, limit_s))
+            told(runs[-1])
+            if any(line.outcome == FAILED for line in runs[-1].lines):
+                break
+        for document in chain[len(runs):]:
+            skipped = PageRun(document)
+            skipped.lines = [Line(step, NOT_REACHED, "an earlier page failed") for step in checker.follow(document).steps]
+            runs.append(skipped)
+            told(skipped)
+    return runs
+
+
+def run_document(document: Document, checker: Checker, workspace: Workspace, limit_s: float = PAGE_SECONDS) -> PageRun:
+    """Run one document's command lines in one shell."""
+    walk = checker.follow(document)
+    steps = {id(step): step for step in walk.steps if _missing_program(step) is None and not step.needs}
+    run = PageRun(document)
+    if document.settings.start_in != "HOME" and not document.settings.after:
+        workspace.make_clone()
+    actions = _actions(document, walk.steps, set(steps))
+    ran, timed_out = run_session(actions, workspace, _start(document, workspace), limit_s) if actions else ([], False)
+    by_step = {id(result.step): result for result in ran}
+    for step in walk.steps:
+        run.lines.append(_line(step, by_step.get(id(step)), timed_out, run))
+    _compare_outputs(run, by_step)
+    return run
+
+
+def _actions(document: Document, steps: Sequence[Step], wanted: set[int]) -> list[Step | Save]:
+    """Return what the reader does, in order: save blocks, run lines."""
+    actions: list[Step | Save] = []
+    for block in document.every(Block):
+        if block.options.skip:
+            continue
+        if block.options.save_as:
+            actions.append(Save(block.options.save_as, block.text))
+        actions += [step for step in steps if step.block is block and id(step) in wanted]
+    return actions
+
+
+def _start(document: Document, workspace: Workspace) -> Path:
+    start = document.settings.start_in or posixpath.relpath(CLONE, HOME)
+    return workspace.home if start == "HOME" else workspace.home / start
+
+
+def _missing_program(step: Step) -> str | None:
+    """Return the program that a line needs and this machine lacks; continuous integration has to have it."""
+    first = step.statement.text.split()[:1]
+    if first == ["uv"] and not os.environ.get("CI") and shutil.which("uv") is None:
+        return "uv"
+    return None
+
+
+def _line(step: Step, result: Ran | None, timed_out: bool, run: PageRun) -> Line:
+    if step.needs:
+        return Line(step, NOT_HERE, f"needs {step.needs}" if not step.options.no_run else step.needs)
+    if missing := _missing_program(step):
+        return Line(step, NOT_HERE, f"{missing} is not installed")
+    if result is None:
+        return Line(step, NOT_REACHED, "an earlier line failed")
+    if not result.ok:
+        why = _failure(result, timed_out)
+        told = "".join(f"\n    {line}" for line in result.output.strip().splitlines()[-_SHOWN_LINES:])
+        run.problems.append(Problem(run.document.name, step.statement.place, "run", f"{why}: {_first(step)}{told}"))
+        return Line(step, FAILED, why, result.seconds)
+    if step.stand_in:
+        return Line(step, CHECKED, f"stand-in: {step.stand_in}", result.seconds)
+    return Line(step, EXECUTED, "", result.seconds)
+
+
+def _failure(result: Ran, timed_out: bool) -> str:
+    if result.status is None:
+        return "ran into the page's time limit" if timed_out else "ended the shell"
+    wanted = expected_status(result.step)
+    return f"exited with status {result.status}" + (f", the page says {wanted}" if wanted else "")
+
+
+def _first(step: Step) -> str:
+    first, _, more = step.statement.text.partition("\n")
+    return first + (" ..." if more else "")
+
+
+def _compare_outputs(run: PageRun, results: dict[int, Ran]) -> None:
+    """Compare each output block with what the shell block before it printed."""
+    before: Block | None = None
+    for block in run.document.every(Block):
+        if block.is_shell:
+            before = block
+        if block.language != "output" or before is None or run.document.kind == "landing page":
+            continue
+        lines = [line for line in run.lines if line.step.block is before]
+        unusual = next((line for line in lines if line.outcome != EXECUTED), None)
+        if block.options.skip:
+            run.not_compared.append((block.fence, block.options.skip))
+        elif unusual is not None or not lines:
+            run.not_compared.append((block.fence, f"its commands were not executed ({unusual.why or unusual.outcome})"
+                                     if unusual else "no command line stands before it"))
+        else:
+            run.compared += 1
+            mismatch = compare(block.text, "".join(results[id(line.step)].output for line in lines))
+            if mismatch:
+                near = f"; what came nearest: {mismatch.nearest}" if mismatch.nearest else "; nothing like it came"
+                place = Place(block.place.line + mismatch.line, block.place.column)
+                run.problems.append(Problem(run.document.name, place, "output", f"this did not come out: {mismatch.expected}{near}"))
