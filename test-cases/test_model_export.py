@@ -61,7 +61,8 @@ def test_sidecar_says_what_was_exported(exports, model, dtype):
     run = exports[model, dtype]
     about = run.sidecar
     assert list(about) == ["schema_version", "model", "source", "dtype", "backend", "pte", "inputs", "outputs", "parameters",
-                           "multiply_adds", "export_seconds", "versions", "delegation", "agreement", "seed", "places"]
+                           "multiply_adds", "export_seconds", "versions", "delegation", "agreement", "constants", "seed",
+                           "places"]
     assert (about["schema_version"], about["model"], about["source"]) == (1, model, "kit")
     assert (about["dtype"], about["backend"], about["parameters"]) == (dtype, "xnnpack", PARAMETERS[model])
     data = run.pte.read_bytes()
@@ -85,7 +86,7 @@ def test_delegation_adds_up(exports, model, dtype):
     assert division["delegated_operators"] == sum(division["delegated"].values())
     assert division["portable_operators"] == sum(entry["count"] for entry in division["not_delegated"])
     for entry in division["not_delegated"]:
-        assert list(entry) == ["operator", "count", "reason", "module", "source", "hint"]
+        assert list(entry) == ["operator", "count", "reason", "module", "source", "hint", "origin"]
         assert entry["reason"] and entry["hint"]
         assert entry["source"].startswith(f"model_profiling/models/{model}/model.py:")
 
@@ -305,7 +306,7 @@ class Mine:
     assert [made["dtype"] for made in result.sidecar["outputs"]] == ["float32", "int64"]
     upsample = next(entry for entry in result.delegation.not_delegated if "upsample" in entry.operator)
     assert upsample.module == "up" and upsample.source.endswith("mine.py:9")
-    assert "does not know" in upsample.reason and "ConvTranspose2d" in upsample.hint
+    assert "does not know" in upsample.reason and "UpsampleNearest2d" in upsample.hint
 
 
 def test_portable_backend(tmp_path):

@@ -29,6 +29,25 @@ def operator_of(node: torch.fx.Node) -> str:
     return str(target) if hasattr(target, "_schema") else getattr(target, "__name__", str(target))
 
 
+def ancestors_of(node: torch.fx.Node) -> list[torch.fx.traceback.NodeSource]:
+    """Return the nodes that `node` was made from by earlier passes, newest first."""
+    found, pending = [], list(node.meta.get("from_node") or ())
+    while pending:
+        source = pending.pop(0)
+        found.append(source)
+        pending.extend(getattr(source, "from_node", None) or ())
+    return found
+
+
+def origin_of(node: torch.fx.Node) -> str:
+    """Return the call that `node` is a part of, as captured from the model ("roll"), "" where unknown.
+
+    Lowering takes composite calls apart; the model's author knows only the call.
+    """
+    targets = [str(source.target) for source in ancestors_of(node)]
+    return targets[-1].split(".")[1] if targets and targets[-1].count(".") >= 1 else ""
+
+
 def module_of(node: torch.fx.Node) -> str:
     """Return the path of the submodule that `node` was captured in, "" for the model itself."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
