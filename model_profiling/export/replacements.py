@@ -166,6 +166,8 @@ def measure(entry: Replacement, dtype: str) -> tuple[Side, Side]:
     """
     from executorch.extension.pybindings import portable_lib
 
+    if portable_lib._threadpool_get_thread_count() != 1:
+        portable_lib._unsafe_reset_threadpool(1)  # not while programs are loaded that use the old one
     original = entry.original()
     inputs = precision.cast_inputs((torch.rand(entry.shape) * 4 - 2,), dtype)
     divided, programs = [], []
@@ -173,7 +175,6 @@ def measure(entry: Replacement, dtype: str) -> tuple[Side, Side]:
         division, pte = lowered(between_layers(inner, entry.shape), inputs, dtype)
         divided.append((division, pte))
         programs.append(portable_lib._load_for_executorch_from_buffer(pte))
-    portable_lib._unsafe_reset_threadpool(1)
     medians = _medians(programs, inputs)
     return tuple(Side(division.delegates, division.portable_operators, len(pte), median)
                  for (division, pte), median in zip(divided, medians))
