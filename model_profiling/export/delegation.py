@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from model_profiling.export.delegation_hints import hint_for
-from model_profiling.models.graph_places import ancestors_of, module_of, operator_of, origin_of, source_of
+from model_profiling.models.graph_places import ancestors_of, has_own_source, module_of, operator_of, origin_of, source_of
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,7 @@ _PARTITIONER_LOGGER = "executorch.backends.xnnpack.partition.config"
 _BOOKKEEPING = {"getitem", "alloc", "view", "executorch_call_delegate", "free"}
 # In a quantized graph these only mark scales; XNNPACK folds them into the operators between them.
 _QUANTIZATION_MARKS = ("quantize_per", "dequantize_per", "quantize_affine", "dequantize_affine", "choose_qparams")
+_SHAPES = "arithmetic on a dynamic shape"
 _ADDED_LATE = "added while the program was serialized: it writes the model's state back, or keeps memory in order"
 
 
@@ -130,7 +131,7 @@ def read_program(graph_module: torch.fx.GraphModule, described: dict[tuple[str, 
         delegates += 1
         delegated.update(operator_of(node) for node in lowered.original_module.graph.nodes
                          if is_work(node) and not is_mark(node))
-    left = [described.get(_identity(node)) or _described(node, _ADDED_LATE)
+    left = [described.get(_identity(node)) or _described(node, _SHAPES if _is_shape_arithmetic(node) else _ADDED_LATE)
             for graph in graphs(graph_module) for node in graph.nodes if is_work(node)]
     return Delegation(delegates, dict(sorted(delegated.items(), key=lambda item: (-item[1], item[0]))), _grouped(left))
 
@@ -149,17 +150,22 @@ def _described(node: torch.fx.Node, reason: str) -> _Operator:
 
 
 def _with_source(node: torch.fx.Node) -> torch.fx.Node:
-    """Return `node`, or the nearest one that its value comes from which has a line of the model."""
-    seen, pending = set(), [node]
-    while pending:
-        candidate = pending.pop(0)
-        if source_of(candidate):
-            return candidate
-        if candidate not in seen:
-            seen.add(candidate)
-            # A copy's second argument is what is written; a delegate's value is made inside of it.
-            pending.extend(_made_inside(candidate) or reversed(candidate.all_input_nodes))
+    """Return `node`, or the nearest one before or after it that has a line of the model's own code."""
+    for step in (_givers, lambda one: list(one.users)):
+        seen, pending = set(), [node]
+        while pending:
+            candidate = pending.pop(0)
+            if has_own_source(candidate):
+                return candidate
+            if candidate not in seen:
+                seen.add(candidate)
+                pending.extend(step(candidate))
     return node
+
+
+def _givers(node: torch.fx.Node) -> list[torch.fx.Node]:
+    # A copy's last argument is what it writes; a delegate's value is made inside of it.
+    return _made_inside(node) or list(reversed(node.all_input_nodes))
 
 
 def _made_inside(node: torch.fx.Node) -> list[torch.fx.Node]:
@@ -251,12 +257,16 @@ def _reason(node: torch.fx.Node, recorder: ReasonRecorder, supported: set[str] |
         recorded = f"{recorded} ({types})"
     if recorded:
         return recorded + (" (of a single number)" if _is_number(node) else "")
-    name = operator_of(node).split(".", 1)[-1]
-    if name.startswith("sym_") or "." not in operator_of(node):
-        return "arithmetic on a dynamic shape"
-    if name not in supported:
+    if _is_shape_arithmetic(node):
+        return _SHAPES
+    if operator_of(node).split(".", 1)[-1] not in supported:
         return "XNNPACK's partitioner does not know this operator"
     return f"the partitioner gives no reason; its inputs are {types or 'no tensors'}"
+
+
+def _is_shape_arithmetic(node: torch.fx.Node) -> bool:
+    name = operator_of(node)
+    return "." not in name or name.startswith("executorch_prim.") or ".sym_" in name
 
 
 def _is_number(node: torch.fx.Node) -> bool:

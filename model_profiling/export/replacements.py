@@ -44,7 +44,7 @@ class Replacement:
     `original` and `replacement` make modules of one tensor of `shape`; the second gets the first,
     for its weights. `bound` is the largest absolute difference on inputs within -8 to 8, in fp32
     and in fp16, relative to the largest output where that exceeds 1. `dtypes` are those in which
-    it leaves fewer operators outside.
+    it leaves fewer operators outside and was not slower where it was first measured (x86-64).
     """
 
     name: str
@@ -112,7 +112,7 @@ REPLACEMENTS = (
     Replacement("Softplus", "nn.Softplus", nn.Softplus, lambda _: friendly.Softplus(), _IMAGE, _ROUNDED),
     Replacement("Mish", "nn.Mish", nn.Mish, lambda _: friendly.Mish(), _IMAGE, (2e-6, 1e-2)),
     Replacement("LayerNorm", "nn.LayerNorm", lambda: nn.LayerNorm(64), friendly.LayerNorm, _TOKENS, _SUMMED),
-    Replacement("GroupNorm", "nn.GroupNorm", lambda: nn.GroupNorm(4, 32), friendly.GroupNorm, _IMAGE, _SUMMED),
+    Replacement("GroupNorm", "nn.GroupNorm", lambda: nn.GroupNorm(4, 32), friendly.GroupNorm, _IMAGE, _SUMMED, ("fp16",)),
     Replacement("GroupNorm", "nn.InstanceNorm2d", lambda: nn.InstanceNorm2d(32),
                 lambda _: friendly.GroupNorm(nn.GroupNorm(32, 32, affine=False)), _IMAGE, _SUMMED),
     Replacement("RMSNorm", "nn.RMSNorm", lambda: nn.RMSNorm(64, eps=1e-6), friendly.RMSNorm, _TOKENS, _SUMMED),
