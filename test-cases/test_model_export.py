@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from support_export import DTYPES, EXPORT_MODEL, KIT_MODELS, SharedExports, export, run_command
+from support_export import (
+    DTYPES,
+    EXPORT_MODEL,
+    KIT_MODELS,
+    SharedExports,
+    export,
+    export_here,
+    run_command,
+    write_model,
+)
 
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.export import export_job
@@ -32,19 +41,6 @@ UNSEEN = {"toy_cnn": lambda shape: contract.uniform_images(shape, 1, 7)[0][0],
 @pytest.fixture(scope="session")
 def exports(shared_exports: SharedExports) -> SharedExports:
     return shared_exports.fetch(PAIRS)
-
-
-def write_model(folder: Path, body: str, name: str = "mine.py") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    path.write_text("import torch\nfrom torch import nn\n" + body, encoding="utf-8")
-    return path
-
-
-def export_here(outdir: Path, **request) -> export_job.ExportResult:
-    """Export in this process: the same job as the command's, without its 5 s of imports each time."""
-    defaults = {"model": None, "model_file": None, "weights": None, "dtype": "fp32", "backend": "xnnpack"}
-    return export_job.export(export_job.ExportRequest(**{**defaults, "outdir": outdir, **request}), lambda text: None)
 
 
 LINEAR = """

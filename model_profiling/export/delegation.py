@@ -214,21 +214,6 @@ def lowered_modules(graph_module: torch.fx.GraphModule) -> Iterator[torch.nn.Mod
             yield from lowered_modules(child)
 
 
-def known_defect(graph_module: torch.fx.GraphModule) -> str:
-    """Return what is known to be computed wrongly in a program like this one, "" where nothing is.
-
-    Seen in ExecuTorch 1.5.1: after a convolution, whose results XNNPACK keeps channels-last, its
-    softmax of a 4-D tensor runs over another dimension than asked for.
-    """
-    for lowered in lowered_modules(graph_module):
-        nodes = [node for node in lowered.original_module.graph.nodes if is_work(node)]
-        softmax = next((node for node in nodes if "_softmax" in operator_of(node) and node.meta["val"].dim() == 4), None)
-        if softmax and any("convolution" in operator_of(node) for node in nodes):
-            return (f"XNNPACK's softmax of a 4-D tensor after a convolution is wrong in this release: reshape to three "
-                    f"dimensions before it, at {source_of(softmax)}")
-    return ""
-
-
 def is_work(node: torch.fx.Node) -> bool:
     """Tell whether a node computes something, at run time or as a mark of quantization."""
     return node.op == "call_function" and getattr(node.target, "__name__", "") not in _BOOKKEEPING

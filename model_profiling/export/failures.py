@@ -29,7 +29,7 @@ class FailureRow:
 FAILURES = (
     FailureRow(r"GuardOnDataDependent.*specialized integer", "a Python number or a size depends on a tensor's values",
                "keep it a tensor: no int(), .item() or slice bounds made from values; use a mask, or a constant size"),
-    FailureRow(r"GuardOnDataDependent.*\bu\d+ ?([<>]=?|[!=]=)|GuardOnDataDependent.*(Eq|Ne)\(.*[2-9]",
+    FailureRow(r"GuardOnDataDependent\w+: [\w -]*expression (u\d+ ?[<>=!]|(Eq|Ne)\(u\d+, (?!1\)))",
                "the code branches on a size that depends on a tensor's values",
                "keep sizes fixed: torch.where or topk(k) with a constant k in place of nonzero() and boolean indexing"),
     FailureRow(r"GuardOnDataDependent", "Python code (if, while, assert, float()) depends on a tensor's values",
@@ -46,9 +46,6 @@ FAILURES = (
     FailureRow(r"Constraints violated|mismatch between the structure of .inputs. and .dynamic_shapes|dynamic_shapes",
                "get_dynamic_shapes() does not fit the model or its inputs",
                "name only dimensions that may vary, for each input as in get_example_inputs(); or leave the method out"),
-    FailureRow(r"fake_tensor|FakeTensor.*(leak|mix)|convert all Tensors to FakeTensor|mutating a .*attribute|"
-               r"was assigned during export", "the model keeps a tensor in a plain attribute",
-               "register it with register_buffer(), or pass it in and return it"),
     FailureRow(r"amax\.default only supports", "XNNPACK's partitioner fails on max over this dimension",
                "use torch.amax(x, dim, keepdim=True), or F.max_pool2d over height and width"),
     FailureRow(r"Failed to map a given dim_order", "the shape of a tensor depends on another's values",

@@ -54,7 +54,9 @@ def _without_kernel(node: torch.fx.Node, packet: str, model: str) -> UserError:
 
 def _packet(node: torch.fx.Node) -> str:
     """Return "namespace::name" of an operator, "" of arithmetic on shapes, which the runtime has built in."""
-    target = getattr(node.target, "_op", node.target)
+    target = node.target
+    while type(target).__name__ == "EdgeOpOverload":
+        target = target._op
     if not hasattr(target, "_schema"):
         return ""
     packet = target._schema.name

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import torch
 
 
+_OUT_OF_RANGE = ("some value is beyond float16's range (65504), or a divisor below 6e-8 became 0: scale it inside the model, or "
+                 "export in fp32")
+
+
 def reference_outputs(model: LoadedModel, samples: Sequence[tuple[object, ...]],
                       kwargs: dict[str, object]) -> list[list[torch.Tensor]]:
     """Run the eager float32 model on each of `samples`; return its output tensors for each.
@@ -111,6 +115,8 @@ def judge(result: agreement.Agreement, dtype: str, model: str, suspicion: str = 
     if (result.max_rel_error is not None and result.cosine is not None
             and result.max_rel_error <= limit.max_rel_error and result.cosine >= limit.min_cosine):
         return limit
+    if dtype == "fp16" and result.max_rel_error is None:
+        suspicion = suspicion or _OUT_OF_RANGE
     raise MeasurementError(
         f"{model} in {dtype} does not agree with the eager model: largest relative error {_show(result.max_rel_error)} "
         f"(limit {limit.max_rel_error:g}), largest absolute error {_show(result.max_abs_error)}, cosine "
