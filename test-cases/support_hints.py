@@ -181,14 +181,3 @@ CASES = (
     case("integer arithmetic", lambda x, at: x + (at * 3 + 1).float(), lambda x, ready: x + ready, at=torch.arange(12),
          ready=torch.arange(12.0) * 3 + 1),
 )
-
-
-class Together(nn.Module):
-    """Every case as a submodule, each with its own input and output."""
-
-    def __init__(self, modules: dict[str, nn.Module]) -> None:
-        super().__init__()
-        self.cases = nn.ModuleDict(modules)
-
-    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(module(given) for module, given in zip(self.cases.values(), inputs))

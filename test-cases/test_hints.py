@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from support_hints import CASES, Case, Together
+from support_hints import CASES, Case
 
 from model_profiling.export import delegation_hints, precision, replacements, verification
 from model_profiling.export.delegation import Rejected
@@ -51,7 +51,7 @@ def tried() -> dict[int, tuple[list[Rejected], list[Rejected], float]]:
 def _export(modules: dict[int, nn.Module], inputs: tuple[torch.Tensor, ...], dtype: str,
             ) -> tuple[dict[str, list[Rejected]], bytes]:
     named = {group_name(index): module for index, module in modules.items()}
-    division, pte = replacements.lowered(Together(named), inputs, dtype)
+    division, pte = replacements.lowered(replacements.Together(named), inputs, dtype)
     outside = {name: [entry for entry in division.not_delegated if entry.module.split(".")[1:2] == [name]] for name in named}
     return outside, pte
 

@@ -108,7 +108,7 @@ def print_explanation(divided: Delegation) -> None:
     say(f"Outside XNNPACK: {_plural(divided.portable_operators, 'operator')}")
     for entry in divided.not_delegated:
         say(f"  {entry.count} x {entry.operator}")
-        for label, text in (("module", entry.module), ("source", entry.source), ("part of", entry.origin),
+        for label, text in (("module", entry.module or "the model itself"), ("source", entry.source), ("part of", entry.origin),
                             ("reason", entry.reason), ("try", entry.hint)):
             if text:
                 say(f"      {label:<7} {one_line(text)}")
