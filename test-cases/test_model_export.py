@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from support_export import DTYPES, EXPORT_MODEL, KIT_MODELS, SharedExports, export, run_command
+from support_export import (
+    DTYPES,
+    EXPORT_MODEL,
+    KIT_MODELS,
+    SharedExports,
+    export,
+    export_here,
+    run_command,
+    write_model,
+)
 
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.export import export_job
@@ -34,19 +43,6 @@ def exports(shared_exports: SharedExports) -> SharedExports:
     return shared_exports.fetch(PAIRS)
 
 
-def write_model(folder: Path, body: str, name: str = "mine.py") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    path.write_text("import torch\nfrom torch import nn\n" + body, encoding="utf-8")
-    return path
-
-
-def export_here(outdir: Path, **request) -> export_job.ExportResult:
-    """Export in this process: the same job as the command's, without its 5 s of imports each time."""
-    defaults = {"model": None, "model_file": None, "weights": None, "dtype": "fp32", "backend": "xnnpack"}
-    return export_job.export(export_job.ExportRequest(**{**defaults, "outdir": outdir, **request}), lambda text: None)
-
-
 LINEAR = """
 class Mine:
     def get_eager_model(self): return nn.Linear(8, 4)
@@ -61,7 +57,8 @@ def test_sidecar_says_what_was_exported(exports, model, dtype):
     run = exports[model, dtype]
     about = run.sidecar
     assert list(about) == ["schema_version", "model", "source", "dtype", "backend", "pte", "inputs", "outputs", "parameters",
-                           "multiply_adds", "export_seconds", "versions", "delegation", "agreement", "seed", "places"]
+                           "multiply_adds", "export_seconds", "versions", "delegation", "agreement", "constants", "seed",
+                           "places"]
     assert (about["schema_version"], about["model"], about["source"]) == (1, model, "kit")
     assert (about["dtype"], about["backend"], about["parameters"]) == (dtype, "xnnpack", PARAMETERS[model])
     data = run.pte.read_bytes()
@@ -85,7 +82,7 @@ def test_delegation_adds_up(exports, model, dtype):
     assert division["delegated_operators"] == sum(division["delegated"].values())
     assert division["portable_operators"] == sum(entry["count"] for entry in division["not_delegated"])
     for entry in division["not_delegated"]:
-        assert list(entry) == ["operator", "count", "reason", "module", "source", "hint"]
+        assert list(entry) == ["operator", "count", "reason", "module", "source", "hint", "origin"]
         assert entry["reason"] and entry["hint"]
         assert entry["source"].startswith(f"model_profiling/models/{model}/model.py:")
 
@@ -305,7 +302,7 @@ class Mine:
     assert [made["dtype"] for made in result.sidecar["outputs"]] == ["float32", "int64"]
     upsample = next(entry for entry in result.delegation.not_delegated if "upsample" in entry.operator)
     assert upsample.module == "up" and upsample.source.endswith("mine.py:9")
-    assert "does not know" in upsample.reason and "ConvTranspose2d" in upsample.hint
+    assert "does not know" in upsample.reason and "UpsampleNearest2d" in upsample.hint
 
 
 def test_portable_backend(tmp_path):

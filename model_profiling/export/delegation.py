@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from model_profiling.export.delegation_hints import hint_for
-from model_profiling.models.graph_places import module_of, operator_of, source_of
+from model_profiling.models.graph_places import ancestors_of, has_own_source, module_of, operator_of, origin_of, source_of
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,7 @@ _PARTITIONER_LOGGER = "executorch.backends.xnnpack.partition.config"
 _BOOKKEEPING = {"getitem", "alloc", "view", "executorch_call_delegate", "free"}
 # In a quantized graph these only mark scales; XNNPACK folds them into the operators between them.
 _QUANTIZATION_MARKS = ("quantize_per", "dequantize_per", "quantize_affine", "dequantize_affine", "choose_qparams")
+_SHAPES = "arithmetic on a dynamic shape"
 _ADDED_LATE = "added while the program was serialized: it writes the model's state back, or keeps memory in order"
 
 
@@ -35,7 +36,8 @@ class Rejected:
 
     `operator` is its edge name; `count` how many there are; `module` the submodule's path, with
     ``*`` where several differ in their numbers; `source` "file:line" in the model; `reason` the
-    partitioner's, or what is known without it; `hint` what to try, or "".
+    partitioner's, or what is known without it; `hint` what to try, or ""; `origin` the call in the
+    model that it is a part of ("roll"), "" where it is a call of its own.
     """
 
     operator: str
@@ -44,6 +46,7 @@ class Rejected:
     module: str
     source: str
     hint: str
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class _Operator:
     module: str
     source: str
     reason: str
+    origin: str
 
 
 class ReasonRecorder(logging.Handler):
@@ -108,39 +112,80 @@ def recording_reasons() -> Iterator[ReasonRecorder]:
 
 
 def describe_edge(graph_module: torch.fx.GraphModule, recorder: ReasonRecorder,
-                  backend: str) -> dict[str, _Operator]:
+                  backend: str) -> dict[tuple[str, ...], _Operator]:
     """Describe each node outside the delegates; to be called before the program is serialized.
 
-    Serializing replaces operators by their out-variants in the same graph, under the same node names.
+    Serializing replaces operators by their out-variants and numbers nodes anew, so they are found
+    again by what they were made from.
     """
     supported = _supported_operators() if backend == "xnnpack" else None
-    return {node.name: _Operator(operator_of(node), module_of(node), source_of(node),
-                                 _reason(node, recorder, supported))
-            for graph in _graphs(graph_module) for node in graph.nodes if is_work(node)}
+    return {_identity(node): _described(node, _reason(node, recorder, supported))
+            for graph in graphs(graph_module) for node in graph.nodes if is_work(node)}
 
 
-def read_program(graph_module: torch.fx.GraphModule, described: dict[str, _Operator]) -> Delegation:
+def read_program(graph_module: torch.fx.GraphModule, described: dict[tuple[str, ...], _Operator]) -> Delegation:
     """Return how the serialized program is divided, with `described` from `describe_edge`."""
     delegated: Counter[str] = Counter()
     delegates = 0
-    for lowered in _lowered_modules(graph_module):
+    for lowered in lowered_modules(graph_module):
         delegates += 1
         delegated.update(operator_of(node) for node in lowered.original_module.graph.nodes
                          if is_work(node) and not is_mark(node))
-    left = [described.get(node.name) or _Operator(operator_of(node), module_of(node), source_of(node),
-                                                  _ADDED_LATE)
-            for graph in _graphs(graph_module) for node in graph.nodes if is_work(node)]
+    left = [described.get(_identity(node)) or _described(node, _SHAPES if _is_shape_arithmetic(node) else _ADDED_LATE)
+            for graph in graphs(graph_module) for node in graph.nodes if is_work(node)]
     return Delegation(delegates, dict(sorted(delegated.items(), key=lambda item: (-item[1], item[0]))), _grouped(left))
+
+
+def _identity(node: torch.fx.Node) -> tuple[str, ...]:
+    """Return what stays the same of a node from the edge dialect to the serialized program."""
+    packet = operator_of(node).rpartition(".")[0]
+    return (packet, *(source.name for source in ancestors_of(node) or [node]))
+
+
+def _described(node: torch.fx.Node, reason: str) -> _Operator:
+    placed = _with_source(node)
+    origin = origin_of(node)
+    own = operator_of(node).split(".")
+    return _Operator(operator_of(node), module_of(placed), source_of(placed), reason, "" if origin in own else origin)
+
+
+def _with_source(node: torch.fx.Node) -> torch.fx.Node:
+    """Return `node`, or the nearest one before or after it that has a line of the model's own code."""
+    for step in (_givers, lambda one: list(one.users)):
+        seen, pending = set(), [node]
+        while pending:
+            candidate = pending.pop(0)
+            if has_own_source(candidate):
+                return candidate
+            if candidate not in seen:
+                seen.add(candidate)
+                pending.extend(step(candidate))
+    return node
+
+
+def _givers(node: torch.fx.Node) -> list[torch.fx.Node]:
+    # A copy's last argument is what it writes; a delegate's value is made inside of it.
+    return _made_inside(node) or list(reversed(node.all_input_nodes))
+
+
+def _made_inside(node: torch.fx.Node) -> list[torch.fx.Node]:
+    """Return the node inside a delegate that makes the result which `node` unpacks."""
+    call = node.args[0] if getattr(node.target, "__name__", "") == "getitem" else None
+    if getattr(getattr(call, "target", None), "__name__", "") != "executorch_call_delegate":
+        return []
+    lowered = getattr(call.graph.owning_module, call.args[0].target)
+    results = next(inner for inner in lowered.original_module.graph.nodes if inner.op == "output").args[0]
+    return [results[node.args[1]]]
 
 
 def _grouped(operators: list[_Operator]) -> tuple[Rejected, ...]:
     groups: dict[tuple[str, ...], list[_Operator]] = {}
     for operator in operators:
-        key = (operator.name, operator.reason, operator.source, re.sub(r"\d+", "#", operator.module))
+        key = (operator.name, operator.reason, operator.source, operator.origin, re.sub(r"\d+", "#", operator.module))
         groups.setdefault(key, []).append(operator)
     rejected = [Rejected(name, len(members), reason, _common_path([member.module for member in members]), source,
-                         hint_for(name, reason))
-                for (name, reason, source, _), members in groups.items()]
+                         hint_for(name, reason, origin or name.split(".")[1 if "." in name else 0]), origin)
+                for (name, reason, source, origin, _), members in groups.items()]
     return tuple(sorted(rejected, key=lambda entry: -entry.count))
 
 
@@ -150,22 +195,23 @@ def _common_path(modules: list[str]) -> str:
     return ".".join(part[0] if len(set(part)) == 1 else "*" for part in parts)
 
 
-def _graphs(graph_module: torch.fx.GraphModule) -> Iterator[torch.fx.Graph]:
+def graphs(graph_module: torch.fx.GraphModule) -> Iterator[torch.fx.Graph]:
     """Yield the graph and those of its branches and loops, but not the delegates' own."""
     import torch
 
     yield graph_module.graph
     for _, child in graph_module.named_children():
         if isinstance(child, torch.fx.GraphModule):
-            yield from _graphs(child)
+            yield from graphs(child)
 
 
-def _lowered_modules(graph_module: torch.fx.GraphModule) -> Iterator[torch.nn.Module]:
+def lowered_modules(graph_module: torch.fx.GraphModule) -> Iterator[torch.nn.Module]:
+    """Yield the modules that were handed to a backend, those of branches and loops included."""
     for _, child in graph_module.named_children():
         if hasattr(child, "original_module") and hasattr(child, "backend_id"):
             yield child
         elif hasattr(child, "graph"):
-            yield from _lowered_modules(child)
+            yield from lowered_modules(child)
 
 
 def is_work(node: torch.fx.Node) -> bool:
@@ -189,23 +235,29 @@ def _reason(node: torch.fx.Node, recorder: ReasonRecorder, supported: set[str] |
     if supported is None:
         return "exported with --backend portable"
     types = " and ".join(_input_types(node))
-    recorded = next((recorder.reasons[name] for name in _ancestry(node) if name in recorder.reasons), "")
+    # An operator refused whole may have been decomposed: its newest ancestor with a reason stands for it.
+    names = [node.name, *(source.name for source in ancestors_of(node))]
+    recorded = next((recorder.reasons[name] for name in names if name in recorder.reasons), "")
+    if recorded == "invalid dtype" and types:
+        recorded = f"{recorded} ({types})"
     if recorded:
-        return f"{recorded} ({types})" if recorded == "invalid dtype" and types else recorded
-    name = operator_of(node).split(".", 1)[-1]
-    if name not in supported:
+        return recorded + (" (of a single number)" if _is_number(node) else "")
+    if _is_shape_arithmetic(node):
+        return _SHAPES
+    if operator_of(node).split(".", 1)[-1] not in supported:
         return "XNNPACK's partitioner does not know this operator"
     return f"the partitioner gives no reason; its inputs are {types or 'no tensors'}"
 
 
-def _ancestry(node: torch.fx.Node) -> list[str]:
-    """Return the names this node had, newest first: an operator refused whole may have been decomposed."""
-    names, sources = [node.name], list(node.meta.get("from_node") or ())
-    while sources:
-        source = sources.pop(0)
-        names.append(source.name)
-        sources.extend(getattr(source, "from_node", None) or ())
-    return names
+def _is_shape_arithmetic(node: torch.fx.Node) -> bool:
+    name = operator_of(node)
+    return "." not in name or name.startswith("executorch_prim.") or ".sym_" in name
+
+
+def _is_number(node: torch.fx.Node) -> bool:
+    """Tell whether a conversion of type has a tensor without dimensions, as a number in the model becomes."""
+    values = [source.meta.get("val") for source in node.all_input_nodes]
+    return "to_" in operator_of(node) and len(values) == 1 and getattr(values[0], "shape", None) == ()
 
 
 def _input_types(node: torch.fx.Node) -> list[str]:

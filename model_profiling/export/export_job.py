@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.export import (
+    constants,
     delegation,
     lowering,
     multiply_adds,
@@ -16,16 +17,17 @@ from model_profiling.export import (
     precision,
     quantization,
     sidecar,
+    suspicions,
     verification,
 )
 from model_profiling.export.artifacts import ArtifactPaths, put_in_place, writable_folder
-from model_profiling.export.delegation_hints import hint_for_failure
+from model_profiling.export.failures import explain_capture, explain_lowering
+from model_profiling.export.kernels import check_custom_operators, check_kernels
 from model_profiling.files import json_bytes
 from model_profiling.models import loading
 from model_profiling.models.foreign_code import ForeignCode
 
 STEPS = 5
-_EXPORT_FIX = "make the model exportable there (no data-dependent control flow, fixed shapes, tensors only)"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ class _Program:
     etrecord: bytes
     multiply_adds: int
     delegation: delegation.Delegation
+    constants: tuple[constants.Constant, ...]
+    suspicion: str
+    written_inputs: int
     places: list[dict[str, object]]
     graph_text: str
 
@@ -99,8 +104,9 @@ def _export_loaded(request: ExportRequest, model: loading.LoadedModel, paths: Ar
     program = _make_program(request, model, paths, (samples, kwargs), step)
 
     produced = verification.run_program(program.pte, samples, kwargs, f"running {paths.pte.name}")
-    agreement = verification.compare(reference, produced)
-    limit = verification.judge(agreement, request.dtype, model.name)
+    # What a model writes into its inputs, the program returns before its results.
+    agreement = verification.compare(reference, [outputs[program.written_inputs:] for outputs in produced])
+    limit = verification.judge(agreement, request.dtype, model.name, program.suspicion)
     step(f"ran {paths.pte.name} and compared it with the eager model")
 
     about = {
@@ -112,6 +118,7 @@ def _export_loaded(request: ExportRequest, model: loading.LoadedModel, paths: Ar
         "parameters": parameters, "multiply_adds": program.multiply_adds,
         "export_seconds": round(time.monotonic() - started, 3), "versions": sidecar.versions(),
         "delegation": program.delegation.to_json(), "agreement": sidecar.describe_agreement(agreement, limit),
+        "constants": constants.describe_constants(program.constants, len(program.pte)),
         "seed": loading.SEED, "places": program.places,
     }
     contents = {paths.etrecord: program.etrecord, paths.sidecar: json_bytes(about), paths.pte: program.pte}
@@ -127,8 +134,7 @@ def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: Art
                   inputs: tuple[list[tuple[object, ...]], dict[str, object]], step: Callable[[str], None]) -> _Program:
     """Capture, quantize where asked, lower and serialize."""
     samples, kwargs = inputs
-    fix = _EXPORT_FIX + (", or try --dtype fp32" if request.dtype == "fp16" else "")
-    with ForeignCode(f"torch.export of {model.name}", fix, module=model.module, log=paths.log):
+    with ForeignCode(f"torch.export of {model.name}", explain_capture, module=model.module, log=paths.log):
         precision.cast_module(model.module, request.dtype)
         program = lowering.capture(model.module, samples[0], kwargs, model.dynamic_shapes)
         work = multiply_adds.count(program)
@@ -137,18 +143,22 @@ def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: Art
             quantized = quantization.quantize(program, samples[1:], kwargs)
             program = lowering.capture(quantized, samples[0], kwargs, model.dynamic_shapes)
     step("captured the graph" + (f" and quantized it on {len(samples) - 1} inputs" if request.dtype == "int8" else ""))
-    with (ForeignCode(f"lowering {model.name} to {request.backend}", hint_for_failure, log=paths.log),
+    with (ForeignCode(f"lowering {model.name} to {request.backend}", explain_lowering, log=paths.log),
           delegation.recording_reasons() as recorder):
         captured_text = str(program)
         edge = lowering.lower(program, request.backend)
         edge_graph = edge.exported_program().graph_module
         described = delegation.describe_edge(edge_graph, recorder, request.backend)
+        stored = constants.read_constants(edge)
+        written = len(edge.exported_program().graph_signature.user_inputs_to_mutate)
+        check_custom_operators(edge_graph, model.name)
         graph_text = f"# torch.export\n{captured_text}\n\n# after lowering to {request.backend}\n{edge_graph.graph}\n"
         final = lowering.serialize(edge)
         final_graph = final.exported_program().graph_module
         divided = delegation.read_program(final_graph, described)
-        made = _Program(final.buffer, lowering.etrecord_bytes(final), work, divided,
-                        places.read_places(final_graph), graph_text)
+        check_kernels(final_graph, model.name)
+        made = _Program(final.buffer, lowering.etrecord_bytes(final), work, divided, stored,
+                        suspicions.suspicion(edge_graph), written, places.read_places(final_graph), graph_text)
     step(f"lowered it: {divided.delegated_operators} operators to XNNPACK, {divided.portable_operators} outside")
     return made
 

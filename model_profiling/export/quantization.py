@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,8 @@ def quantize(program: torch.export.ExportedProgram, samples: Sequence[tuple[obje
     initial = {name: value.detach().clone() for name, value in module.named_buffers()}
     prepared = prepare_pt2e(module, quantizer)
     with torch.no_grad():
-        for sample in samples:
-            prepared(*sample, **kwargs)
+        for sample in samples:  # copies: a model may write into its inputs
+            prepared(*copy.deepcopy(sample), **copy.deepcopy(kwargs))
         # A cache that the model updates must not be exported as calibration left it.
         for name, value in prepared.named_buffers():
             if name in initial:

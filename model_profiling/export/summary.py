@@ -37,6 +37,7 @@ def print_result(result: ExportResult) -> None:
         "parameters": f"{about['parameters']:,}",
         "work": _work_line(about["multiply_adds"]),
         "delegation": _delegation_line(result.delegation, about["backend"]),
+        **_excess_rows(about["constants"], about["pte"]["bytes"]),
         "agreement": f"relative error {agreement['max_rel_error']:.2g} (limit {limit['max_rel_error']:g}), absolute "
                      f"{agreement['max_abs_error']:.2g}, cosine {agreement['cosine']:.6f} (limit {limit['min_cosine']:g})",
         "took": f"{about['export_seconds']:.1f} s",
@@ -44,7 +45,7 @@ def print_result(result: ExportResult) -> None:
     say()
     say(f"{one_line(str(about['model']))}, {about['dtype']}, {about['backend']}")
     for label, text in rows.items():
-        say(f"  {label:<11} {one_line(text)}")
+        say(f"  {label.strip():<11} {one_line(text)}")
 
 
 def print_next(pte: Path) -> None:
@@ -55,6 +56,22 @@ def print_next(pte: Path) -> None:
 
 def _size(count: int) -> str:
     return f"{count / MEGA:.2f} MB" if count >= MEGA / 10 else f"{count / KILO:.1f} kB"
+
+
+def _excess_rows(stored: dict[str, object], pte_bytes: int) -> dict[str, str]:
+    """Return a row for each constant that makes the file much larger than its weights; none for a normal file."""
+    rows = {}
+    for index, one in enumerate(stored["excess"]):
+        what = f"stored {one['copies']} times" if one["copies"] > 1 else f"a {one['kind']}"
+        shape = "x".join(map(str, one["shape"]))
+        place = " at ".join(filter(None, (one["module"] and f"module {one['module']}", one["source"])))
+        label = "constants" if index == 0 else " " * (index + 1)  # a dict's keys must differ
+        rows[label] = f"{one['name']}, {what} of {_size(one['bytes'] * one['copies'])} ({shape} {one['dtype']}), used in {place}"
+    if rows:
+        times = f"{pte_bytes / stored['weights_bytes']:.1f} times its weights" if stored["weights_bytes"] else "without weights"
+        rows["advice"] = (f"the file is {times}: what does not depend on the input belongs outside of the model "
+                          "(as an input), or in a smaller form that broadcasts")
+    return rows
 
 
 def _work_line(multiply_adds: int) -> str:
@@ -91,8 +108,8 @@ def print_explanation(divided: Delegation) -> None:
     say(f"Outside XNNPACK: {_plural(divided.portable_operators, 'operator')}")
     for entry in divided.not_delegated:
         say(f"  {entry.count} x {entry.operator}")
-        for label, text in (("module", entry.module), ("source", entry.source), ("reason", entry.reason),
-                            ("try", entry.hint)):
+        for label, text in (("module", entry.module or "the model itself"), ("source", entry.source), ("part of", entry.origin),
+                            ("reason", entry.reason), ("try", entry.hint)):
             if text:
                 say(f"      {label:<7} {one_line(text)}")
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import torch
 
 
+_OUT_OF_RANGE = ("some value is beyond float16's range (65504), or a divisor below 6e-8 became 0: scale it inside the model, or "
+                 "export in fp32")
+
+
 def reference_outputs(model: LoadedModel, samples: Sequence[tuple[object, ...]],
                       kwargs: dict[str, object]) -> list[list[torch.Tensor]]:
     """Run the eager float32 model on each of `samples`; return its output tensors for each.
@@ -43,6 +47,10 @@ def _checked_outputs(model: LoadedModel, raw: object) -> list[torch.Tensor]:
 
     leaves = pytree.tree_leaves(raw)
     odd = [leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)]
+    named = _named_result(raw)
+    if named:
+        raise UserError(f"the model returns a {named}, which a program cannot hold", f"in {model.name} at {model.location}",
+                        "return its tensors: values, indices = x.topk(k); return values, indices")
     if odd or not leaves:
         raise UserError(f"the model returns a {type(odd[0]).__name__ if odd else type(raw).__name__}, not tensors",
                         f"in {model.name} at {model.location}", "return a tensor, or a tuple or dict of tensors")
@@ -50,6 +58,14 @@ def _checked_outputs(model: LoadedModel, raw: object) -> list[torch.Tensor]:
         raise UserError("the eager model's output has NaNs for its own inputs",
                         f"in {model.name} at {model.location}", "give sound weights and inputs")
     return [leaf.detach().clone() for leaf in leaves]
+
+
+def _named_result(raw: object) -> str:
+    """Return the type's name of a result such as ``torch.return_types.topk`` anywhere in `raw`, else ""."""
+    if type(raw).__module__ == "torch.return_types":
+        return f"torch.return_types.{type(raw).__name__}"
+    inner = raw.values() if isinstance(raw, dict) else raw if isinstance(raw, (tuple, list)) else ()
+    return next(filter(None, map(_named_result, inner)), "")
 
 
 def run_program(pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object],
@@ -67,7 +83,8 @@ def run_program(pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[
         program = _load_for_executorch_from_buffer(pte)
         outputs = []
         for sample in samples:
-            flat = [leaf.contiguous() for leaf in pytree.tree_leaves((sample, kwargs))]
+            # A copy: a model that writes into its input would change what the next check is given.
+            flat = [leaf.clone(memory_format=torch.contiguous_format) for leaf in pytree.tree_leaves((sample, kwargs))]
             outputs.append([torch.as_tensor(value).clone() for value in program.forward(flat)])
     return outputs
 
@@ -89,16 +106,21 @@ def compare(reference: Sequence[Sequence[torch.Tensor]], produced: Sequence[Sequ
         raise MeasurementError(f"the program's outputs have another form than the eager model's: {error}") from error
 
 
-def judge(result: agreement.Agreement, dtype: str, model: str) -> Limit:
-    """Return the limit for `dtype`, or raise a `MeasurementError` with the numbers of both sides."""
+def judge(result: agreement.Agreement, dtype: str, model: str, suspicion: str = "") -> Limit:
+    """Return the limit for `dtype`, or raise a `MeasurementError` with the numbers of both sides.
+
+    `suspicion` is what is known to go wrong with such a program, told with them.
+    """
     limit = LIMITS[dtype]
     if (result.max_rel_error is not None and result.cosine is not None
             and result.max_rel_error <= limit.max_rel_error and result.cosine >= limit.min_cosine):
         return limit
+    if dtype == "fp16" and result.max_rel_error is None:
+        suspicion = suspicion or _OUT_OF_RANGE
     raise MeasurementError(
         f"{model} in {dtype} does not agree with the eager model: largest relative error {_show(result.max_rel_error)} "
         f"(limit {limit.max_rel_error:g}), largest absolute error {_show(result.max_abs_error)}, cosine "
-        f"{_show(result.cosine)} (limit {limit.min_cosine:g}); nothing was written")
+        f"{_show(result.cosine)} (limit {limit.min_cosine:g}); nothing was written{suspicion and f'; {suspicion}'}")
 
 
 def _show(value: float | None) -> str:

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 # A full disk, a full quota, a file over the process's limit: compilers write temporary files too.
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 MESSAGE_LIMIT = 300  # characters of a foreign message that one line can carry
+EXPLAINED_LIMIT = 90  # where the kit says itself what the message means
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a failure means, "" where only the exception itself says it, and what to do about it."""
+
+    meaning: str
+    fix: str
 
 
 class ForeignCode:
@@ -34,15 +43,15 @@ class ForeignCode:
     Parameters
     ----------
     doing : what failed, for the message ("capturing the graph of toy_cnn").
-    fix : what the user can do about it; or a function from the name of the operator that
-        failed ("" where unknown) to that.
+    fix : what the user can do about it; or a function that makes an `Advice` of the exception
+        and its `Place`.
     module : the module being run, so that the submodule that failed can be named.
     location : the model's file, named where no line of it is on the stack.
     log : file for the whole trace; None writes none.
     error : `UserError` or `MeasurementError`.
     """
 
-    def __init__(self, doing: str, fix: str | Callable[[str], str], *, module: torch.nn.Module | None = None,
+    def __init__(self, doing: str, fix: str | Callable[[BaseException, Place], Advice], *, module: torch.nn.Module | None = None,
                  location: Path | None = None, log: Path | None = None,
                  error: type[KitError] = UserError) -> None:
         self.doing, self.fix, self.module = doing, fix, module
@@ -62,9 +71,11 @@ class ForeignCode:
                             f"at {raised.filename or tempfile.gettempdir()}",
                             "free space there, or set TMPDIR to another folder") from raised
         place = blame(raised, self.module, self.location)
-        what = f"{self.doing} failed ({describe(raised)})"
+        advice = Advice("", self.fix) if isinstance(self.fix, str) else self.fix(raised, place)
+        told = f": {advice.meaning} ({describe(raised, EXPLAINED_LIMIT)})" if advice.meaning else f" ({describe(raised)})"
+        what = f"{self.doing} failed{told}"
         where = f"in {place}" if place else "in code outside the kit"
-        fix = (self.fix if isinstance(self.fix, str) else self.fix(place.operator)) + self._write_log(raised)
+        fix = advice.fix + self._write_log(raised)
         if issubclass(self.error, UserError):
             raise self.error(what, where, fix) from raised
         raise self.error(f"{what}, {where}: {fix}") from raised
@@ -95,10 +106,11 @@ class Place:
         return bool(self.module or self.source)
 
 
-def describe(raised: BaseException) -> str:
-    """Return an exception's type and the first sentence of its message, on one line."""
+def describe(raised: BaseException, limit: int = MESSAGE_LIMIT) -> str:
+    """Return an exception's type and the first sentence of its message, on one line of about `limit` characters."""
     lines = [line.strip() for line in str(raised).splitlines() if line.strip()]
-    message = one_line(lines[0] if lines else "")[:MESSAGE_LIMIT]
+    message = one_line(lines[0] if lines else "")
+    message = message if len(message) <= limit else f"{message[:limit].rstrip()}..."
     return f"{type(raised).__name__}: {message}" if message else type(raised).__name__
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 _FRAME = re.compile(r'File "(.+?)", line (\d+)')
+_WRAPPED = re.compile(r"<EdgeOpOverload: ([\w.]+)>")
 _KIT = Path(__file__).resolve().parents[1]
 _LIBRARIES = tuple({Path(os.path.realpath(path)) for path in (
     *site.getsitepackages(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"),
@@ -24,15 +25,38 @@ _LIBRARIES = tuple({Path(os.path.realpath(path)) for path in (
 def operator_of(node: torch.fx.Node) -> str:
     """Return an operator's name with its namespace, as in ``aten.mean.dim``."""
     target = node.target
-    if type(target).__name__ == "EdgeOpOverload":  # the edge dialect's wrapper prints its whole schema
+    while type(target).__name__ == "EdgeOpOverload":  # the edge dialect's wrapper prints its whole schema
         target = target._op
+    wrapped = _WRAPPED.match(str(target))  # arithmetic on sizes is wrapped once more
+    if wrapped:
+        return wrapped[1]
     return str(target) if hasattr(target, "_schema") else getattr(target, "__name__", str(target))
+
+
+def ancestors_of(node: torch.fx.Node) -> list[torch.fx.traceback.NodeSource]:
+    """Return the nodes that `node` was made from by earlier passes, newest first."""
+    found, pending = [], list(node.meta.get("from_node") or ())
+    while pending:
+        source = pending.pop(0)
+        found.append(source)
+        pending.extend(getattr(source, "from_node", None) or ())
+    return found
+
+
+def origin_of(node: torch.fx.Node) -> str:
+    """Return the call that `node` is a part of, as captured from the model ("roll"), "" where unknown.
+
+    Lowering takes composite calls apart; the model's author knows only the call.
+    """
+    targets = [str(source.target) for source in ancestors_of(node)]
+    return targets[-1].split(".")[1] if targets and targets[-1].count(".") >= 1 else ""
 
 
 def module_of(node: torch.fx.Node) -> str:
     """Return the path of the submodule that `node` was captured in, "" for the model itself."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
-    return str(stack[-1][0]) if stack else ""
+    path = str(stack[-1][0]) if stack else ""
+    return "" if path.startswith("_empty_nn_module_stack") else path  # what torch gives nodes that it adds itself
 
 
 def source_of(node: torch.fx.Node) -> str:
@@ -40,6 +64,11 @@ def source_of(node: torch.fx.Node) -> str:
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
     own = [frame for frame in frames if is_model_code(frame[0])] or frames
     return f"{short_path(own[-1][0])}:{own[-1][1]}" if own else ""
+
+
+def has_own_source(node: torch.fx.Node) -> bool:
+    """Tell whether a line of the model's own code is known for `node`, and not only one of a library."""
+    return any(is_model_code(file) for file, _ in _FRAME.findall(node.meta.get("stack_trace") or ""))
 
 
 def is_model_code(file: str) -> bool:

@@ -110,7 +110,7 @@ def entry_for_file(file: Path, name: str | None) -> tuple[ModelEntry, type]:
         models = _models_in(file)
     if not models:
         raise UserError("it registers no model and defines no class with get_eager_model() and "
-                        "get_example_inputs()", f"in {file}", "add one, or call register(name, class)")
+                        "get_example_inputs()", f"in {file}", f"add one, or call register(name, class){_beside_it(file)}")
     if name is None and len(models) > 1:
         raise UserError(f"it has several models: {', '.join(models)}", f"in {file}", "choose one with --model")
     chosen = name if name is not None else next(iter(models))
@@ -118,6 +118,12 @@ def entry_for_file(file: Path, name: str | None) -> tuple[ModelEntry, type]:
         raise UserError(f"there is no model {chosen!r}{nearest(chosen, models)}", f"in {file}",
                         f"use --model with one of {', '.join(models)}")
     return ModelEntry(chosen, "file", file), models[chosen]
+
+
+def _beside_it(file: Path) -> str:
+    """Return where the model may be instead, as the end of an advice."""
+    candidate = file / "model.py"
+    return f"; or name {candidate}" if candidate.is_file() else ""
 
 
 def import_path(location: Path) -> ModuleType:
