@@ -4,5 +4,5 @@
 from model_profiling.models.registry import register
 
 register("edgetam_image_encoder", f"{__name__}.model:EdgeTamImageEncoder")
-register("edgetam_image_encoder_128", f"{__name__}.model:ReducedEdgeTamImageEncoder")
+register("edgetam_image_encoder_64", f"{__name__}.model:ReducedEdgeTamImageEncoder")
 register("edgetam_original", f"{__name__}.original:OriginalEdgeTamImageEncoder")

@@ -31,7 +31,7 @@ from model_profiling.models.edgetam_image_encoder.untrained import SEED, untrain
 #: What the official checkpoint has before each of this encoder's entries; the rest is EdgeTAM's other parts.
 PREFIX = "image_encoder."
 #: Height and width that EdgeTAM was trained at, and a size that an emulated CPU runs in seconds.
-FULL_SIZE, REDUCED_SIZE = 1024, 128
+FULL_SIZE, REDUCED_SIZE = 1024, 64
 CALIBRATION_SAMPLES = 4
 
 
@@ -116,6 +116,7 @@ class EdgeTamImageEncoder(EagerModel):
     """`edgetam_image_encoder` as the registry sees it: weights drawn by name unless `--weights` gives others."""
 
     size = FULL_SIZE
+    samples = CALIBRATION_SAMPLES
 
     def get_eager_model(self) -> nn.Module:
         return load_from_state_dict(untrained_state_dict(ImageEncoder()))
@@ -127,10 +128,10 @@ class EdgeTamImageEncoder(EagerModel):
         return self.get_calibration_inputs()[0]
 
     def get_calibration_inputs(self) -> list[tuple[torch.Tensor, ...]]:
-        return structured_images((1, 3, self.size, self.size), CALIBRATION_SAMPLES, SEED)
+        return structured_images((1, 3, self.size, self.size), self.samples, SEED)
 
 
 class ReducedEdgeTamImageEncoder(EdgeTamImageEncoder):
-    """The same encoder for small images: every layer, a 64th of the work."""
+    """The same encoder for small images: every layer, a 256th of the work."""
 
     size = REDUCED_SIZE
