@@ -88,7 +88,9 @@ def load_encoder(state_dict: Mapping[str, torch.Tensor], position_encodings: boo
     UserError : entries are missing, unknown or of another shape.
     """
     entries = {name.removeprefix(PREFIX): value for name, value in state_dict.items() if name.startswith(PREFIX)}
-    encoder = ImageEncoder(position_encodings).eval()
+    with torch.device("meta"):  # every value comes from the checkpoint: nothing has to be drawn before
+        encoder = ImageEncoder(position_encodings)
+    encoder = encoder.to_empty(device="cpu").eval()
     weights.load_strictly(encoder, entries or dict(state_dict), "the checkpoint of the image encoder")
     return encoder
 
@@ -119,7 +121,7 @@ class EdgeTamImageEncoder(EagerModel):
     samples = CALIBRATION_SAMPLES
 
     def get_eager_model(self) -> nn.Module:
-        return load_from_state_dict(untrained_state_dict(ImageEncoder()))
+        return load_from_state_dict(untrained_state_dict())
 
     def load_weights(self, module: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> nn.Module:
         return load_from_state_dict(state_dict)

@@ -100,7 +100,7 @@ def find_checkout() -> Path:
     fixes = [f"bash {FETCH}" + (f", and set {CHECKOUT_VARIABLE} to its folder or unset it" if named else "")
              ] * bool(lacking) + [INSTALL] * bool(packages)
     if fixes:
-        raise UserError(f"edgetam_original needs {', '.join([*lacking, *packages])}", "which is not here",
+        raise UserError(f"edgetam_original needs {', '.join([*lacking, *packages])}", "not here",
                         f"run {' and '.join(fixes)}")
     return folder
 
@@ -162,7 +162,7 @@ class OriginalEdgeTamImageEncoder(EagerModel):
 
     def get_eager_model(self) -> nn.Module:
         encoder = original_encoder()
-        encoder.load_state_dict(untrained_state_dict(encoder), strict=True)
+        encoder.load_state_dict(untrained_state_dict(), strict=True)
         return WrappedEncoder(encoder)
 
     def load_weights(self, module: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> nn.Module:

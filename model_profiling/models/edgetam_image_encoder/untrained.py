@@ -10,21 +10,24 @@ from __future__ import annotations
 import zlib
 
 import torch
-from torch import nn
+
+from model_profiling.models.edgetam_image_encoder.architecture import ImageEncoder
 
 SEED = 20250113
 #: What training leaves in `num_batches_tracked`: any number; it is not used at inference.
 BATCHES_SEEN = 1000
 
 
-def untrained_state_dict(module: nn.Module, seed: int = SEED) -> dict[str, torch.Tensor]:
-    """Return a value for every entry of `module`'s state dict, float32.
+def untrained_state_dict(seed: int = SEED) -> dict[str, torch.Tensor]:
+    """Return a value for every entry of the encoder's state dict, float32.
 
     Batch norm gets means, variances and scales that are far from 0, 1 and 1, so that folding it is
     tested by every model made of them; branches that are added to others get smaller scales, as
     training gives them, so that 18 residual blocks neither explode nor vanish.
     """
-    return {name: _drawn(name, value.shape, seed) for name, value in module.state_dict().items()}
+    with torch.device("meta"):
+        entries = ImageEncoder().state_dict()
+    return {name: _drawn(name, value.shape, seed) for name, value in entries.items()}
 
 
 def _drawn(name: str, shape: torch.Size, seed: int) -> torch.Tensor:

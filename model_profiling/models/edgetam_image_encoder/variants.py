@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from model_profiling.models.edgetam_image_encoder.architecture import FPN_CHANNELS, ImageEncoder
+from model_profiling.models.edgetam_image_encoder.architecture import FPN_CHANNELS
 from model_profiling.models.edgetam_image_encoder.enlarging import enlarging_forms
 from model_profiling.models.edgetam_image_encoder.gelu import gelu_forms
 from model_profiling.models.edgetam_image_encoder.model import (
@@ -53,7 +53,7 @@ def program_of(name: str, dtype: str) -> str:
 
 def build(name: str, size: int) -> nn.Module:
     """Return the variant called `name`, ready to export for images of `size` a side."""
-    state = untrained_state_dict(ImageEncoder())
+    state = untrained_state_dict()
     if name == PLAIN:
         encoder = load_encoder(state, position_encodings=True)
         with torch.no_grad():
