@@ -28,7 +28,8 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="measure_edgetam_encoder.py", description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=1024, help="height and width of the image (default 1024)")
-    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES), metavar="DTYPE")
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES), metavar="DTYPE",
+                        help="which to measure; what measured.json has of the others stays (default: all)")
     parser.add_argument("--blocks", type=int, default=10, help="launches of each program (default 10)")
     parser.add_argument("--runs", type=int, default=3, help="untraced executions a launch (default 3)")
     parser.add_argument("--threads", type=int, default=1, help="default 1")
@@ -53,15 +54,27 @@ def main() -> None:
     if min(arguments.blocks, arguments.runs, arguments.threads) < 1:
         raise UserError("--blocks, --runs and --threads count things", "on the command line", "give 1 or more")
     settings = launches.Settings(arguments.size, arguments.blocks, arguments.runs, arguments.threads, arguments.seed)
-    found = []
+    found: list[dict] = []
     for dtype in arguments.dtypes:
         made = programs.export_all(EXAMPLE, arguments.work, settings.size, dtype)
         samples = launches.measure(made, arguments.work / f"launches_{settings.size}_{dtype}", settings)
         found.append(tables.results_of(dtype, made, samples))
-    measured = tables.measured(settings, found)
-    for path in (write_json(arguments.dest / "measured.json", measured),
-                 write_text(arguments.dest / "MEASURED.md", tables.markdown(measured))):
-        say(str(path))
+        measured = tables.measured(settings, [*found, *_kept(arguments.dest / "measured.json", settings, arguments.dtypes)])
+        write_json(arguments.dest / "measured.json", measured)
+        say(str(write_text(arguments.dest / "MEASURED.md", tables.markdown(measured))))
+
+
+def _kept(path: Path, settings, now: list[str]) -> list[dict]:
+    """Return what `path` has of dtypes that are not measured now, where it was measured the same way."""
+    from edgetam_measurement import tables
+    from model_profiling.files import read_json
+
+    if not path.is_file():
+        return []
+    before = read_json(path, "the measured results")
+    fresh = tables.measured(settings, [])
+    same = all(before.get(key) == fresh[key] for key in ("schema_version", "versions", "machine", "settings"))
+    return [entry for entry in before["dtypes"] if entry["dtype"] not in now] if same else []
 
 
 if __name__ == "__main__":

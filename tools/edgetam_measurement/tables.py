@@ -11,6 +11,7 @@ from edgetam_measurement.programs import Program
 
 from model_profiling.analysis.breakdown import PARTS
 from model_profiling.analysis.text import Table
+from model_profiling.export.precision import DTYPES
 from model_profiling.export.sidecar import versions
 from model_profiling.models.edgetam_image_encoder.variants import CHOSEN, FOLDED, PLAIN, WITHOUT_ENCODINGS, program_of, variant_names
 from model_profiling.paired_statistics import estimate, verdict
@@ -35,7 +36,7 @@ STEPS = {
 
 def results_of(dtype: str, programs: Mapping[str, Program], samples: Mapping[str, Sequence[Sample]]) -> dict[str, object]:
     """Return what is known of each program in `dtype`, and every comparison of it."""
-    return {"dtype": dtype,
+    return {"dtype": dtype, "measured": utc_now(),
             "programs": {name: _program(programs[name], samples[name]) for name in programs},
             "comparisons": [_comparison(PLAIN, name, samples) for name in programs if name != PLAIN]
             + [_comparison(CHOSEN, name, samples) for name in programs if name not in (PLAIN, CHOSEN)]}
@@ -66,12 +67,13 @@ def _comparison(baseline: str, candidate: str, samples: Mapping[str, Sequence[Sa
 def measured(settings: Settings, found: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Return all results with where they come from."""
     cpu = cpu_features.detect()
-    return {"schema_version": SCHEMA_VERSION, "measured": utc_now(), "versions": versions(),
+    order = {dtype: index for index, dtype in enumerate(DTYPES)}
+    return {"schema_version": SCHEMA_VERSION, "versions": versions(),
             "machine": {"cpu": cpu.model_name, "architecture": cpu.architecture, "cores": cpu.cores,
                         "features": sorted(cpu.names), **LocalDevice().describe()},
             "settings": {"image": [1, 3, settings.size, settings.size], "blocks": settings.blocks, "runs": settings.runs,
                          "threads": settings.threads, "seed": settings.seed},
-            "dtypes": list(found)}
+            "dtypes": sorted(found, key=lambda entry: order[entry["dtype"]])}
 
 
 def markdown(results: Mapping[str, object]) -> str:
@@ -80,7 +82,7 @@ def markdown(results: Mapping[str, object]) -> str:
     parts = [
         "<!-- SPDX-License-Identifier: Apache-2.0 -->\n# EdgeTAM's image encoder: what each change gained\n",
         f"Made by `python tools/measure_edgetam_encoder.py`; the same numbers, launch by launch, are in `measured.json`.\n\n"
-        f"- Measured {results['measured']} on {machine['cpu']} ({machine['architecture']}, {machine['cores']} cores, "
+        f"- Measured {_dates(results)} on {machine['cpu']} ({machine['architecture']}, {machine['cores']} cores, "
         f"{machine['system']}), ExecuTorch {made['executorch']}, torch {made['torch']}. This CPU "
         f"{'has' if 'sme2' in machine['features'] else 'has no'} SME2: other CPUs give other times.\n"
         f"- Image {'x'.join(map(str, settings['image']))}, {settings['threads']} thread"
@@ -95,6 +97,11 @@ def markdown(results: Mapping[str, object]) -> str:
         if entry["dtype"] == "fp16":
             parts.append(_forms(entry, "gelu", "Forms of GELU").markdown())
     return "\n".join(parts)
+
+
+def _dates(results: Mapping) -> str:
+    days = sorted({entry["measured"][:10] for entry in results["dtypes"]})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _steps(entry: Mapping) -> Table:

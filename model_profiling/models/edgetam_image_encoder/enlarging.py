@@ -26,7 +26,11 @@ class UpsampleNearest(nn.Module):
 
 
 class ReshapeAndConcatenate(nn.Module):
-    """Concatenate columns, then rows, with themselves; every tensor has four dimensions at most."""
+    """Concatenate columns, then rows, with themselves; every tensor has four dimensions at most.
+
+    XNNPACK could, but ExecuTorch 1.5.1 counts a concatenation's distinct inputs and refuses one of a
+    tensor with itself.
+    """
 
     def forward(self, coarse: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
         batch, channels, height, width = coarse.shape

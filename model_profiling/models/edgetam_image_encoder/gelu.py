@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GELU for float16, where XNNPACK has none.
 
-ExecuTorch hands GELU to XNNPACK in float32 only. In float16 each of the encoder's 28 stays a portable
+ExecuTorch hands GELU to XNNPACK in float32 only. In float16 each of the encoder's 27 stays a portable
 operator and cuts the program there. The forms here are made of operators that XNNPACK takes in
 float16. GELU is x Phi(x), and Phi, the normal distribution function, is a sigmoid of an odd
 function of x; the forms take the first terms of that function.
