@@ -30,6 +30,8 @@ def build_parser() -> CommandParser:
     parser.add_argument("--size", type=int, default=1024, help="height and width of the image (default 1024)")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES), metavar="DTYPE",
                         help="which to measure; what measured.json has of the others stays (default: all)")
+    parser.add_argument("--forms", nargs="*", choices=DTYPES, default=list(DTYPES), metavar="DTYPE",
+                        help="in which of them to measure forms of enlarging too (default: all)")
     parser.add_argument("--blocks", type=int, default=10, help="launches of each program (default 10)")
     parser.add_argument("--runs", type=int, default=3, help="untraced executions a launch (default 3)")
     parser.add_argument("--threads", type=int, default=1, help="default 1")
@@ -38,11 +40,26 @@ def build_parser() -> CommandParser:
                         help="programs and traces (default out_edgetam_measurement)")
     parser.add_argument("--dest", type=Path, default=EXAMPLE, metavar="DIR",
                         help="where MEASURED.md and measured.json go (default: the example's folder)")
+    parser.add_argument("--tables-only", action="store_true",
+                        help="measure nothing: write MEASURED.md from the measured.json that is there")
     return parser
 
 
 def main() -> None:
     arguments = build_parser().parse_args()
+    from edgetam_measurement import tables
+    from model_profiling.console import say
+    from model_profiling.files import read_json, write_text
+
+    if arguments.tables_only:
+        results = read_json(arguments.dest / "measured.json", "the measured results")
+        say(str(write_text(arguments.dest / "MEASURED.md", tables.markdown(results))))
+    else:
+        _measure(arguments)
+
+
+def _measure(arguments) -> None:
+    """Export, launch and write the results of one dtype after the other, so that none is lost to a later failure."""
     from edgetam_measurement import launches, programs, tables
     from model_profiling.console import say
     from model_profiling.files import write_json, write_text
@@ -56,7 +73,7 @@ def main() -> None:
     settings = launches.Settings(arguments.size, arguments.blocks, arguments.runs, arguments.threads, arguments.seed)
     found: list[dict] = []
     for dtype in arguments.dtypes:
-        made = programs.export_all(EXAMPLE, arguments.work, settings.size, dtype)
+        made = programs.export_all(EXAMPLE, arguments.work, settings.size, dtype, dtype in arguments.forms)
         samples = launches.measure(made, arguments.work / f"launches_{settings.size}_{dtype}", settings)
         found.append(tables.results_of(dtype, made, samples))
         measured = tables.measured(settings, [*found, *_kept(arguments.dest / "measured.json", settings, arguments.dtypes)])

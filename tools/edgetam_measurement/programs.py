@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs to compare, each exported by the kit's own command."""
+"""The programs to compare, each exported and verified as the kit's own command does it."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.console import progress
-from model_profiling.errors import MeasurementError
+from model_profiling.export import export_job
 from model_profiling.export.artifacts import ArtifactPaths
+from model_profiling.export.quiet import quiet
 from model_profiling.files import read_json
 from model_profiling.models.edgetam_image_encoder.variants import program_of, variant_names
-from model_profiling.processes import run_child
-
-_EXPORT_MODEL = Path(__file__).resolve().parents[2] / "model_profiling" / "export" / "export_model.py"
-_EXPORT_LIMIT_S = 1800
 
 
 @dataclass(frozen=True)
@@ -27,31 +23,27 @@ class Program:
     sidecar: dict
 
 
-def wanted(dtype: str) -> tuple[str, ...]:
+def wanted(dtype: str, forms: bool = True) -> tuple[str, ...]:
     """Return the names to measure in `dtype`, each program once; forms of GELU differ in float16 alone."""
     names = variant_names()
-    groups = [names["steps"], names["enlarging"], *([names["gelu"]] if dtype == "fp16" else [])]
+    groups = [names["steps"], *([names["enlarging"]] if forms else []), *([names["gelu"]] if dtype == "fp16" else [])]
     return tuple(dict.fromkeys(program_of(name, dtype) for group in groups for name in group))
 
 
-def export_all(example: Path, work: Path, size: int, dtype: str) -> dict[str, Program]:
+def export_all(example: Path, work: Path, size: int, dtype: str, forms: bool) -> dict[str, Program]:
     """Export every wanted variant in `dtype` that is not there yet, and return all by name."""
     newest = max(path.stat().st_mtime for path in example.glob("*.py"))
     made = {}
-    names = wanted(dtype)
+    names = wanted(dtype, forms)
     with progress(f"exporting {dtype}", len(names)) as step:
         for name in names:
-            paths = ArtifactPaths(work / "programs", f"{name}_{size}", "xnnpack", dtype)
+            model = f"{name}_{size}"
+            paths = ArtifactPaths(work / "programs", model, "xnnpack", dtype)
             fresh = paths.pte.is_file() and paths.sidecar.is_file() and paths.sidecar.stat().st_mtime > newest
             if not fresh:
-                _export(example, f"{name}_{size}", dtype, paths)
+                request = export_job.ExportRequest(model, example / "variants.py", None, dtype, "xnnpack", paths.pte.parent)
+                with quiet(False):
+                    export_job.export(request, lambda text: None)
             made[name] = Program(name, paths.pte, read_json(paths.sidecar, "the export's record"))
             step(f"{paths.pte.name}{' (there already)' if fresh else ''}")
     return made
-
-
-def _export(example: Path, model: str, dtype: str, paths: ArtifactPaths) -> None:
-    done = run_child([sys.executable, _EXPORT_MODEL, "--model", model, "--model-file", example / "variants.py",
-                      "--dtype", dtype, "--outdir", paths.pte.parent], timeout_s=_EXPORT_LIMIT_S)
-    if not done.ok:
-        raise MeasurementError(f"exporting {model} in {dtype} {done.outcome()}: {done.output.strip().splitlines()[-1:]}")

@@ -27,8 +27,8 @@ STEPS = {
     WITHOUT_ENCODINGS: "Position encodings leave the program. They depend on the image's size alone, and as constants "
                        "they are most of the file.",
     FOLDED: "Batch norm is folded and each token mixer's three branches become one depthwise convolution: at inference "
-            "they are one linear map, and the other two read and write every activation again. The coarsest map, which "
-            "is never returned, and the conversion to float32 before enlarging are gone with it.",
+            "they are one linear map, and the other two read and write every activation again. The conversion to float32 "
+            "before enlarging, which changes nothing there, is left out too.",
     CHOSEN: "Enlarging is part of the addition, so that no operator of it is outside XNNPACK; in fp16, GELU is a "
             "sigmoid of a cubic, made of operators that XNNPACK has.",
 }
@@ -92,10 +92,8 @@ def markdown(results: Mapping[str, object]) -> str:
         f"- Weights are drawn, not trained: speed does not depend on them, agreement in int8 does.\n",
         "## The changes\n\n" + "\n".join(f"- `{name}`: {text}" for name, text in STEPS.items()) + "\n"]
     for entry in results["dtypes"]:
-        parts += [_steps(entry).markdown(), _categories(entry).markdown(),
-                  _forms(entry, "enlarging", "Forms of enlarging").markdown()]
-        if entry["dtype"] == "fp16":
-            parts.append(_forms(entry, "gelu", "Forms of GELU").markdown())
+        parts += [_steps(entry).markdown(), _categories(entry).markdown()]
+        parts += [_forms(entry, group).markdown() for group in ("enlarging", "gelu") if _has_forms(entry, group)]
     return "\n".join(parts)
 
 
@@ -122,7 +120,14 @@ def _categories(entry: Mapping) -> Table:
     return Table(f"{entry['dtype']}: ms by category", ("category", PLAIN, CHOSEN), rows, frozenset({PLAIN, CHOSEN}))
 
 
-def _forms(entry: Mapping, group: str, title: str) -> Table:
+def _has_forms(entry: Mapping, group: str) -> bool:
+    """Tell whether forms of `group` were measured in this dtype, beside those that the steps have."""
+    programs = {program_of(form, entry["dtype"]) for form in variant_names()[group]}
+    return programs <= set(entry["programs"]) and not programs <= set(variant_names()["steps"]) and (
+        group != "gelu" or entry["dtype"] == "fp16")
+
+
+def _forms(entry: Mapping, group: str) -> Table:
     rows = []
     for form in variant_names()[group]:
         name = program_of(form, entry["dtype"])
@@ -131,7 +136,7 @@ def _forms(entry: Mapping, group: str, title: str) -> Table:
                      f"{program['bytes'] / _MEGA:.2f}", f"{statistics.median(program['latency_ms']):.1f}",
                      f"{statistics.median(program['neck_ms']):.2f}", _ratio(entry, CHOSEN, name),
                      _ratio(entry, CHOSEN, name, "neck"), f"{program['agreement']['max_rel_error']:.2g}"))
-    return Table(f"{entry['dtype']}: {title[:1].lower()}{title[1:]}",
+    return Table(f"{entry['dtype']}: forms of {'GELU' if group == 'gelu' else group}",
                  ("form", "delegates", "outside XNNPACK", "MB", "ms", "neck ms", "times as fast as chosen",
                   "neck: times as fast as chosen", "relative error"),
                  tuple(rows), frozenset({"delegates", "outside XNNPACK", "MB", "ms", "neck ms", "relative error"}))
