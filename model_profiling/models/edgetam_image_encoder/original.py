@@ -97,11 +97,10 @@ def find_checkout() -> Path:
     lacking = [] if (folder / "sam2" / "modeling" / "backbones" / "image_encoder.py").is_file() else [
         f"the original's checkout at {folder}"]
     packages = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    fixes = [f"bash {FETCH}" + (f", and set {CHECKOUT_VARIABLE} to its folder or unset it" if named else "")
-             ] * bool(lacking) + [INSTALL] * bool(packages)
-    if fixes:
-        raise UserError(f"edgetam_original needs {', '.join([*lacking, *packages])}", "not here",
-                        f"run {' and '.join(fixes)}")
+    if lacking or packages:
+        steps = [f"bash {FETCH}" if not named else f"bash {FETCH} {folder}"] * bool(lacking) + [INSTALL] * bool(packages)
+        raise UserError(f"edgetam_original needs {', '.join([*lacking, *packages])}", "not found here",
+                        f"run {' and '.join(steps)}")
     return folder
 
 
