@@ -43,8 +43,11 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     return loaded
 
 
-def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
-    """Load `state` into `module` where every name and shape fits; else raise, and change nothing."""
+def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: Path | str) -> torch.nn.Module:
+    """Load `state` into `module` where every name and shape fits; else raise, and change nothing.
+
+    `path` says where the entries come from, for the message.
+    """
     expected = module.state_dict()
     wrong = [f"{name} {_shape(state[name])} instead of {_shape(value)}"
              for name, value in expected.items() if name in state and state[name].shape != value.shape]
