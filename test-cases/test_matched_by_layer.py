@@ -31,10 +31,10 @@ from model_profiling.analysis.packing import charge_packing, charged
 from model_profiling.analysis.recorded_kernels import PACKED_FOR_SME
 from model_profiling.analysis.run import analyze
 from model_profiling.analysis.tables import Recording, operator_stats
-from model_profiling.analysis.timeline import Timeline, build_timeline
+from model_profiling.analysis.timeline import build_timeline
 from model_profiling.analysis.trace_layers import layer_changes
 from model_profiling.pipeline.model_graph import GraphInstruction, Node, build_graph, write_graph
-from model_profiling.pipeline.run_directory import Launch, RunDirectory
+from model_profiling.pipeline.run_directory import Launch
 
 RECORDED = FIXTURES / "etdump"
 ON, OFF = "a64-sme2on__qemu-sme-on", "a64-smeoff__qemu-sme-on"
