@@ -364,6 +364,18 @@ def test_sme2_kernels_on_an_emulated_board_and_no_time_called_sme2(arm_device: T
     assert not (tmp_path / "other").exists() and arm_device.kept() == []
 
 
+def test_mobilenet_reaches_sme2_on_the_board(arm_device: TestDevice, exported, tmp_path: Path) -> None:
+    """The layers are those that a preview of the same model counts, without a device (test_preview_sme2.py)."""
+    model = exported("mobilenet_v3_small", "fp32")
+    config = write_config(tmp_path, model, experiments=[
+        {"name": "kernels", "mode": "kernels"}, {"name": "kernels_off", "mode": "kernels", "disable_cpu_features": ["SME2"]}],
+        analysis={})
+    pipeline(arm_device, "--config", config, "--remote-device", ADDRESS).ok()
+    found = json.loads((tmp_path / "run" / "analysis_summary.json").read_text())["kernels"]
+    assert found["kernels"]["1"]["sentence"].startswith("43 of 54 matrix layers, 87 % of multiply-adds, reach SME2 kernels")
+    assert found["kernels_off"]["1"]["sme2_coverage"]["layers"] == 0
+
+
 # Connections that break.
 
 def test_fifty_cuts_at_random_moments_lose_nothing(device: TestDevice, inside, toy: Path, tmp_path: Path) -> None:
