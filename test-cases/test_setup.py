@@ -262,7 +262,7 @@ def _make_folder(path: Path) -> None:
     ("configs/*.schema.json", _wrong_schema), ("configs/examples/*.json", _garble), ("scripts/*.sh", _unclosed),
     ("report/**/*.j2", _unclosed), ("report/**/*.j2", _delete), ("runner/*.cpp", _delete), ("analysis/*.py", _unclosed),
     ("pipeline/*.py", _make_folder), ("models/**/*.py", _garble), ("../pyproject.toml", _delete),
-], ids=str)
+], ids=lambda value: getattr(value, "__name__", value))
 def test_each_damaged_file_is_named(
     pattern: str, damage: Callable[[Path], None], sound: ShadowVenv, tmp_path: Path,
 ) -> None:
