@@ -150,29 +150,24 @@ def test_cache_update_is_exact(heads: int, tokens: int, size: int, seed: int, da
 
 
 @pytest.fixture(scope="module")
-def divided() -> dict[tuple[str, str], tuple[int, int]]:
-    """Operators outside XNNPACK, by replacement and type, before and after; all of a type in two exports."""
-    letters = {index: f"entry_{chr(97 + index)}" for index in range(len(REPLACEMENTS))}
-    result = {}
-    for dtype in TYPES:
-        originals = [entry.original() for entry in REPLACEMENTS]
-        replaced = [entry.replacement(original) for entry, original in zip(REPLACEMENTS, originals)]
-        inputs = tuple(torch.rand(entry.shape) for entry in REPLACEMENTS)
-        counts = []
-        for modules in (originals, replaced):
-            wrapped = {letters[index]: between_layers(module, REPLACEMENTS[index].shape) for index, module in enumerate(modules)}
-            division, _ = lowered(Together(wrapped), inputs, dtype)
-            counts.append({name: sum(entry.count for entry in division.not_delegated if f".{name}." in f".{entry.module}.")
-                           for name in wrapped})
-        result.update({(index, dtype): tuple(count[letters[index]] for count in counts) for index in letters})
-    return result
+def divided() -> list[tuple[int, int]]:
+    """Operators outside XNNPACK of each replacement in fp16, before and after: all of them in two exports."""
+    names = [f"entry_{chr(97 + index)}" for index in range(len(REPLACEMENTS))]  # told apart by letters, not digits
+    originals = [entry.original() for entry in REPLACEMENTS]
+    replaced = [entry.replacement(original) for entry, original in zip(REPLACEMENTS, originals)]
+    counts = []
+    for modules in (originals, replaced):
+        wrapped = [between_layers(module, entry.shape) for module, entry in zip(modules, REPLACEMENTS)]
+        division, _ = lowered(Together(dict(zip(names, wrapped))), tuple(torch.rand(entry.shape) for entry in REPLACEMENTS), "fp16")
+        counts.append([sum(entry.count for entry in division.not_delegated if f".{name}." in f".{entry.module}.") for name in names])
+    return list(zip(*counts))
 
 
 @pytest.mark.parametrize("index", range(len(REPLACEMENTS)), ids=IDS)
 def test_each_saves_what_it_is_for(divided, index: int) -> None:
-    for dtype in REPLACEMENTS[index].dtypes:
-        before, after = divided[index, dtype]
-        assert before > after == 0
+    """In fp16, for which all of them are; `test_hints.py` has most of them in fp32 too."""
+    before, after = divided[index]
+    assert "fp16" in REPLACEMENTS[index].dtypes and before > after == 0
 
 
 def test_one_command_measures_them() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from support_hints import CASES, Case
 
 from model_profiling.export import delegation_hints, precision, replacements, verification
 from model_profiling.export.delegation import Rejected
+from model_profiling.models import export_friendly
 
 # Rows about a whole program: tested one by one below.
 ALONE = {"bilinear at dynamic size", "slice at dynamic size", "dynamic shape", "state"}
@@ -81,12 +83,8 @@ def test_every_row_is_tried() -> None:
     assert {case.row for case in CASES} | ALONE | WITHOUT_FORM == set(names)
 
 
-def test_every_name_in_backquotes_exists() -> None:
-    import re
-
-    from model_profiling.models import export_friendly
-
-    named = {name for row in delegation_hints.HINTS for name in re.findall(r"`(\w+)`", row.hint)}
+def test_every_replacement_named_exists() -> None:
+    named = {name for row in delegation_hints.HINTS for name in re.findall(r"export_friendly\.(\w+)", row.hint)}
     assert named and all(hasattr(export_friendly, name) for name in named)
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from model_profiling.export.delegation_hints import hint_for
-from model_profiling.models.graph_places import ancestors_of, has_own_source, module_of, operator_of, origin_of, source_of
+from model_profiling.models.graph_places import ancestors_of, has_source, module_of, operator_of, origin_of, source_of
 
 if TYPE_CHECKING:
     import torch
@@ -146,16 +146,17 @@ def _described(node: torch.fx.Node, reason: str) -> _Operator:
     placed = _with_source(node)
     origin = origin_of(node)
     own = operator_of(node).split(".")
-    return _Operator(operator_of(node), module_of(placed), source_of(placed), reason, "" if origin in own else origin)
+    return _Operator(operator_of(node), module_of(node) or module_of(placed), source_of(placed), reason,
+                     "" if origin in own else origin)
 
 
 def _with_source(node: torch.fx.Node) -> torch.fx.Node:
-    """Return `node`, or the nearest one before or after it that has a line of the model's own code."""
+    """Return `node`, or the nearest one before or after it that has a line of the model."""
     for step in (_givers, lambda one: list(one.users)):
         seen, pending = set(), [node]
         while pending:
             candidate = pending.pop(0)
-            if has_own_source(candidate):
+            if has_source(candidate):
                 return candidate
             if candidate not in seen:
                 seen.add(candidate)

@@ -2,9 +2,8 @@
 """Known fixes for operators that stay outside XNNPACK. Data only; the first row that fits is given.
 
 Every row is verified by real exports (`test-cases/test_hints.py`): before the fix the operator is
-outside for the row's reason, after it fewer operators are. Names such as `LayerNorm` in backquotes
-are classes and functions of `model_profiling.models.export_friendly`. Rows were found on
-ExecuTorch 1.5.1.
+outside for the row's reason, after it fewer operators are. `export_friendly` is
+`model_profiling.models.export_friendly`. Rows were found on ExecuTorch 1.5.1.
 """
 
 from __future__ import annotations
@@ -43,38 +42,38 @@ _FILL = r"\.(arange|full|full_like|zeros|ones|scalar_tensor|zeros_like|ones_like
 # Calls that are taken apart before XNNPACK sees them: the parts mean nothing to the model's author.
 _CALLS = (
     HintRow("attention", "write it out, softmax(q @ k.transpose(-2, -1) * scale + mask, -1) @ v with a float mask that is a "
-            "buffer: `Attention`", origin=r"^scaled_dot_product_attention$"),
+            "buffer: export_friendly.Attention", origin=r"^scaled_dot_product_attention$"),
     HintRow("recurrent", "a recurrent layer is unrolled, every time step with its own operators: write the cell with one "
             "Linear a gate, or give the model one step and pass the state in and out", origin=r"^(gru|lstm|rnn_tanh|rnn_relu)$",
             cost="a Linear a gate is several small products in place of one"),
-    HintRow("border", "build the border from slices and cat: `reflect_pad2d`; or pad with zeros, which is another result",
+    HintRow("border", "build the border from slices and cat: export_friendly.reflect_pad2d; or pad with zeros, which is another result",
             origin=r"^(pad|reflection_pad\dd|replication_pad\dd)$", operator=r"index|arange|abs|sub|clamp"),
     HintRow("roll", "cat the two slices, as in torch.cat([x[:, -n:], x[:, :-n]], 1)", origin=r"^roll$"),
     HintRow("bicubic", "use bilinear interpolation, or resize before the model", origin=r"^upsample_bicubic",
             cost="another result: check the accuracy"),
-    HintRow("pool 1-d", "reshape (n, c, l) to (n, c, 1, l) and use the 2-d pooling with kernel (1, k): `MaxPool1d`",
+    HintRow("pool 1-d", "reshape (n, c, l) to (n, c, 1, l) and use the 2-d pooling with kernel (1, k): export_friendly.MaxPool1d",
             origin=r"^(max|avg)_pool1d"),
     HintRow("hard-sigmoid", "nn.Hardsigmoid brings integer constants and, in fp16, a conversion to float32 and back that splits "
-            "the graph: `HardSigmoid`", origin=r"^hardsigmoid"),
-    HintRow("silu", "nn.SiLU computes in float32 in an fp16 graph: write x * torch.sigmoid(x), or `SiLU`", origin=r"^silu"),
-    HintRow("softplus", "write relu(x) + log(1 + exp(-|x|)), as in `Softplus` and `Mish`", origin=r"^(softplus|mish)$",
+            "the graph: export_friendly.HardSigmoid", origin=r"^hardsigmoid"),
+    HintRow("silu", "nn.SiLU computes in float32 in an fp16 graph: write x * torch.sigmoid(x), or export_friendly.SiLU", origin=r"^silu"),
+    HintRow("softplus", "write relu(x) + log(1 + exp(-|x|)), as in export_friendly.Softplus and export_friendly.Mish", origin=r"^(softplus|mish)$",
             cost="an absolute error up to 6e-8 (fp32) or 5e-4 (fp16) where the result is near zero"),
-    HintRow("elu", "write relu(x) + exp(min(x, 0)) - 1: `ELU`", origin=r"^(elu|celu)",
+    HintRow("elu", "write relu(x) + exp(min(x, 0)) - 1: export_friendly.ELU", origin=r"^(elu|celu)",
             cost="an absolute error up to 6e-8 (fp32) or 5e-4 (fp16) near zero"),
-    HintRow("RMS norm", "take the mean square over a 4-D view, as in `RMSNorm`", origin=r"^rms_norm$"),
-    HintRow("instance norm", "normalize with mean((2, 3), keepdim=True): `GroupNorm` with one channel a group",
+    HintRow("RMS norm", "take the mean square over a 4-D view, as in export_friendly.RMSNorm", origin=r"^rms_norm$"),
+    HintRow("instance norm", "normalize with mean((2, 3), keepdim=True): export_friendly.GroupNorm with one channel a group",
             origin=r"^instance_norm$|_native_batch_norm_legit"),
-    HintRow("vector norm", "write x * rsqrt((x * x) @ ones): `L2Normalize`", origin=r"vector_norm|^norm$"),
+    HintRow("vector norm", "write x * rsqrt((x * x) @ ones): export_friendly.L2Normalize", origin=r"vector_norm|^norm$"),
 )
 
 _NORMALIZATION = (
-    HintRow("layer norm", "take mean and variance over a 4-D view: `LayerNorm` takes over the weights of nn.LayerNorm",
+    HintRow("layer norm", "take mean and variance over a 4-D view: export_friendly.LayerNorm takes over the weights of nn.LayerNorm",
             operator=r"native_layer_norm", cost="more passes over the data, which shows where one normalization is large: measure"),
-    HintRow("group norm", "take mean and variance over a 4-D view: `GroupNorm` takes over the weights of nn.GroupNorm",
+    HintRow("group norm", "take mean and variance over a 4-D view: export_friendly.GroupNorm takes over the weights of nn.GroupNorm",
             operator=r"native_group_norm", cost="more passes over the data; slower in fp32 where it was measured (x86-64), faster in fp16"),
-    HintRow("gelu in fp16", "XNNPACK's GELU is float32 only: `TanhGELU` (from sigmoid), or export in fp32", operator=r"gelu",
+    HintRow("gelu in fp16", "XNNPACK's GELU is float32 only: export_friendly.TanhGELU (from sigmoid), or export in fp32", operator=r"gelu",
             reason=r"fp16", cost="at most 5e-4 from the exact GELU, as approximate='tanh' is"),
-    HintRow("softmax dim", "flatten to three dimensions with the softmax dimension last: `softmax_channels`. After a "
+    HintRow("softmax dim", "flatten to three dimensions with the softmax dimension last: export_friendly.softmax_channels. After a "
             "convolution do not permute four: XNNPACK's softmax of a 4-D tensor is wrong there in this release",
             operator=r"_softmax", reason=r"last dim"),
     HintRow("log-softmax", "write torch.log(torch.softmax(x, -1))", operator=r"_log_softmax",
@@ -92,7 +91,7 @@ _POOLING = (
     HintRow("pooling stride", "make the stride no larger than the kernel, for example by slicing before", operator=r"max_pool",
             reason=r"stride"),
     HintRow("pooling indices", "leave return_indices off", operator=r"max_pool2d_with_indices"),
-    HintRow("nearest upsampling", "multiply a reshaped view by ones: `UpsampleNearest2d`; bilinear is taken as it is",
+    HintRow("nearest upsampling", "multiply a reshaped view by ones: export_friendly.UpsampleNearest2d; bilinear is taken as it is",
             operator=r"upsample_nearest", cost="measure both, since a delegated form can be slower than this operator"),
     HintRow("bilinear at dynamic size", "give a fixed input size", operator=r"upsample_bilinear", reason=r"dynamic"),
 )
@@ -115,7 +114,7 @@ _REDUCTION = (
 _INDEXING = (
     HintRow("embedding", "XNNPACK has no table look-up: pass the looked-up vectors in as the input, where the table may "
             "live outside", operator=r"\.embedding\.", cost="the table moves to the caller; one look-up is cheap as it is"),
-    HintRow("cache", "write the cache by mask arithmetic or by shifting: `cache_update`; with the cache as input and "
+    HintRow("cache", "write the cache by mask arithmetic or by shifting: export_friendly.cache_update; with the cache as input and "
             "output nothing stays outside", operator=r"index_put|index_copy|\.scatter\.",
             cost="the whole cache is rewritten in every execution, so measure for long ones"),
     HintRow("in-place slice", "build the result with torch.cat of the slices in place of writing into a view",
@@ -185,6 +184,6 @@ def row_for(operator: str, reason: str = "", origin: str = "") -> HintRow | None
 
 
 def hint_for(operator: str, reason: str = "", origin: str = "") -> str:
-    """Return what to try for `operator` and what that costs, or an empty string where nothing is known."""
+    """Return what to try for export_friendly.operator and what that costs, or an empty string where nothing is known."""
     row = row_for(operator, reason, origin)
     return row.text if row else ""

@@ -66,9 +66,10 @@ def source_of(node: torch.fx.Node) -> str:
     return f"{short_path(own[-1][0])}:{own[-1][1]}" if own else ""
 
 
-def has_own_source(node: torch.fx.Node) -> bool:
-    """Tell whether a line of the model's own code is known for `node`, and not only one of a library."""
-    return any(is_model_code(file) for file, _ in _FRAME.findall(node.meta.get("stack_trace") or ""))
+def has_source(node: torch.fx.Node) -> bool:
+    """Tell whether a line is known for `node`, and not only one of the compiler that added it."""
+    source = source_of(node)
+    return bool(source) and not source.startswith("torch/fx/")
 
 
 def is_model_code(file: str) -> bool:
