@@ -40,9 +40,13 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
     """Run a command's `main` and end the process with the kit's exit statuses.
 
     0 done; 1 the measured program failed; 2 the user can fix it; 130 interrupted.
+    SIGTERM and SIGHUP are taken as Ctrl-C, so that children are ended and settings put back.
     Only `KitError`, a missing package of others, `KeyboardInterrupt` and a closed standard
     output are caught: any other exception is a defect of the kit and keeps its traceback.
     """
+    for ended_from_outside in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ended_from_outside) is not signal.SIG_IGN:  # nohup
+            signal.signal(ended_from_outside, signal.default_int_handler)
     try:
         status = main() or 0
         sys.stdout.flush()

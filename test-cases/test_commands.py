@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
 import pytest
-from conftest import KIT, kit
+from conftest import KIT, REPOSITORY, kit
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import MeasurementError, UserError
@@ -87,6 +90,22 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     command = f"{sys.executable} {KIT / 'export/export_model.py'} --list | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_command_that_is_ended_ends_its_children(number: signal.Signals, tmp_path: Path) -> None:
+    """A build of minutes must not go on by itself after `timeout` or a closed terminal."""
+    child = tmp_path / "child.pid"
+    script = ("from model_profiling.command import run_command\nfrom model_profiling.processes import run_child\n"
+              f"run_command(lambda: run_child(['sh', '-c', 'echo $$ > {child}.new && mv {child}.new {child} && sleep 60'], timeout_s=90))\n")
+    command = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    while not child.is_file():
+        assert command.poll() is None
+        time.sleep(0.01)
+    command.send_signal(number)
+    assert command.communicate(timeout=60)[1] == "interrupted\n" and command.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(child.read_text()), 0)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +43,6 @@ def build_parser() -> CommandParser:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside: clean up as after Ctrl-C
     args = build_parser().parse_args()
     checker = Checker.of(REPOSITORY)
     content = [path for path in checker.default_pages() if "learning-paths" in path.parts]
