@@ -220,7 +220,7 @@ def test_sources_that_cannot_be_had(places: Path, monkeypatch: pytest.MonkeyPatc
     config = places / "gitconfig"
     config.write_text(f'[url "{places}/nothing"]\n\tinsteadOf = https://\n')
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    with pytest.raises(UserError, match="git exited with status 128 while fetching sources, in .*sources.log"):
+    with pytest.raises(UserError, match=r"git exited with status 128 while fetching sources \(.*\), in .*sources.log: mend that .* --executorch-dir"):
         building.build([ARM_ON], None, None)
     incomplete = write_sources(places / "incomplete")
     shutil.rmtree(incomplete / checkout.XNNPACK)

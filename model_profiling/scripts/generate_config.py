@@ -50,6 +50,10 @@ def main() -> int:
                         "move it away, or name another folder with --output")
     write_json(target, config)
     say(f"wrote {target}")
+    missing = [e["runner_path"] for e in config["experiments"] if "runner_path" in e and not Path(e["runner_path"]).is_file()]
+    if missing:
+        names = " ".join(Path(path).parent.name for path in missing)
+        say(f"first: bash model_profiling/scripts/build_runners.sh --source {names}  # takes Android's NDK, named by ANDROID_NDK_HOME")
     say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {shlex.quote(str(target))}")
     return 0
 

@@ -39,7 +39,7 @@ def main() -> int:
     for command in next_commands(arguments.name, package):
         say(f"  {command}")
     say()
-    say(f"Its tests: {_command('-m', 'pytest', str(package))}")
+    say(f"Its tests: {_command('-m', 'pytest', str(package))}  # pytest comes with setup_repo.sh --with-tests")
     return 0
 
 

@@ -18,6 +18,7 @@ from model_profiling.files import sha256
 from model_profiling.pipeline.program import read_signature
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, OutputFile
 from model_profiling.pipeline.runners.source.records import find_built
+from model_profiling.pipeline.runners.source.variants import ALL
 from model_profiling.processes import ChildResult
 
 _ITERATION = re.compile(r"executorch:executor_runner\.cpp:\d+\] Iteration (\d+) of (\d+): (\d+\.\d+) ms")
@@ -52,7 +53,7 @@ class ExecutorRunner:
     def at(cls, path: Path) -> "ExecutorRunner":
         """Return the runner at `path`; UserError when there is no program."""
         if not path.is_file():
-            raise UserError("the runner does not exist", f"at {path} (runner_path)", "build it or correct the path")
+            raise UserError("the runner does not exist", f"at {path} (runner_path)", _how_to_build(path))
         if not os.access(path, os.X_OK):
             raise UserError("the runner is not executable", f"at {path} (runner_path)", f"chmod +x {path}")
         return cls(path.resolve())
@@ -108,6 +109,11 @@ class ExecutorRunner:
             outputs=_outputs(request),
             traced_warmup=request.warmup,
         )
+
+
+def _how_to_build(path: Path) -> str:
+    known = path.parent.name in {variant.name for variant in ALL}
+    return f"bash model_profiling/scripts/build_runners.sh --source {path.parent.name}" if known else "build it or correct the path"
 
 
 def parse_log(text: str) -> RunnerLog:

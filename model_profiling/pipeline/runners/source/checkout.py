@@ -31,6 +31,7 @@ KLEIDIAI = "kleidiai"
 #: Where XNNPACK names the commit of KleidiAI that it is made for, and its archive's address.
 _KLEIDIAI_PIN = "cmake/DownloadKleidiAI.cmake"
 _ARCHIVE = re.compile(r"\bURL\s+(?P<address>https://\S+?)(?:/-)?/archive/(?P<commit>[0-9a-f]{40})\b")
+_COMPLAINT = re.compile(r"^(?:fatal|error): (.+)$", re.MULTILINE)
 _GIT_TIMEOUT_S = 3600.0
 _ASK_TIMEOUT_S = 60.0
 
@@ -189,8 +190,9 @@ def _git(command: list[str], log: Path) -> None:
         raise UserError("git is not installed", "for the sources of ExecuTorch", "install git, or give --executorch-dir")
     child = run_child(command, timeout_s=_GIT_TIMEOUT_S, env={"GIT_TERMINAL_PROMPT": "0"}, log=log)
     if not child.ok:
-        raise UserError(f"git {child.outcome()} while fetching sources", f"in {log}",
-                        "read what git says there, then run this again: it goes on where it stopped")
+        said = _COMPLAINT.findall(log.read_text(encoding="utf-8", errors="replace"))
+        raise UserError(f"git {child.outcome()} while fetching sources{f' ({said[-1]})' if said else ''}", f"in {log}",
+                        "mend that and run this again, or name sources that you have with --executorch-dir")
 
 
 def _commit(folder: Path) -> str:
