@@ -46,7 +46,7 @@ def write_bytes(path: Path, data: bytes) -> Path:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
+            os.chmod(temporary, 0o666 & ~current_umask())
             os.replace(temporary, path)
         finally:
             Path(temporary).unlink(missing_ok=True)  # gone already when the rename went well
@@ -121,7 +121,8 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _umask() -> int:
+def current_umask() -> int:
+    """Return the process's file mode mask; it can be read only by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -92,7 +92,7 @@ def test_one_of_them_is_profiled_and_reported(exports, tmp_path: Path) -> None:
     kit("scripts/generate_config.py", "--model", pte, "--output", tmp_path).ok()
     kit("scripts/mac_pipeline.py", "--config", tmp_path / "config.json", "--quick").ok()
     report = (tmp_path / "runs/mac/report.md").read_text(encoding="utf-8")
-    assert "## Outside XNNPACK" in report and "foreign_models/decoder_step.py:61`" in report
+    assert "## Outside XNNPACK" in report and "decoder_step.py:50`" in report
     kit("scripts/validate_results.py", "--results", tmp_path / "runs/mac").ok()
 
 

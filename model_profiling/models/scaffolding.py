@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from model_profiling.errors import UserError
-from model_profiling.files import make_folder, write_text, writing
+from model_profiling.files import current_umask, make_folder, write_text, writing
 from model_profiling.models import registry
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -42,7 +42,7 @@ def write_package(name: str, folder: Path) -> Path:
             text = (TEMPLATE / source).read_text(encoding="utf-8")
             write_text(staging / made.format(name=name), Template(text).substitute(values))
         with writing(target):
-            os.chmod(staging, 0o777 & ~_umask())
+            os.chmod(staging, 0o777 & ~current_umask())
             os.rename(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)  # gone already when the rename went well
@@ -65,9 +65,3 @@ def class_name(name: str) -> str:
     """Return "MyModel" for "my_model"."""
     camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
     return f"{camel}Model" if camel in ("Network", "") else camel
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
