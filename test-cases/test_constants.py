@@ -83,9 +83,10 @@ class Mine:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("model", KIT_MODELS)
 def test_the_kits_models_are_their_weights(shared_exports: SharedExports, model: str, dtype: str) -> None:
-    """What is counted is what is stored: weights account for the file, in all three types."""
+    """Weights account for the file. Of an fp16 model XNNPACK stores the filters as float32 (`fp32_static_weights` of
+    ExecuTorch's node_visitor.py), so its file is up to twice as large as its weights."""
     stored = shared_exports[model, dtype].sidecar["constants"]
-    assert 1.0 < stored["pte_to_weights"] + 0.01 < 1.2 and stored["excess"] == []
+    assert 1.0 < stored["pte_to_weights"] + 0.01 < (2.0 if dtype == "fp16" else 1.2) and stored["excess"] == []
 
 
 CONSTANTS = st.lists(st.builds(Constant, st.text("abc", min_size=1, max_size=3), st.sampled_from(["weight", "buffer", "constant"]),

@@ -29,8 +29,9 @@ TARGET=${1:-$HERE/EdgeTAM}
 command -v git >/dev/null || fail "git is missing" "on PATH" "install git"
 
 if [ -e "$TARGET" ]; then
-  [ "$(git -C "$TARGET" rev-parse HEAD 2>/dev/null || true)" = "$COMMIT" ] && [ -f "$TARGET/LICENSE" ] ||
+  if [ "$(git -C "$TARGET" rev-parse HEAD 2>/dev/null || true)" != "$COMMIT" ] || [ ! -f "$TARGET/LICENSE" ]; then
     fail "something else is there" "at $TARGET" "remove it, or name another folder"
+  fi
   echo "The original is there already: $TARGET"
   exit 0
 fi
@@ -49,8 +50,9 @@ git -C "$WORK" fetch -q --depth 1 --filter=blob:none origin "$COMMIT" ||
   fail "commit $COMMIT cannot be fetched" "from $ADDRESS" "go online, or check EDGETAM_COMMIT"
 git -C "$WORK" -c advice.detachedHead=false checkout -q FETCH_HEAD ||
   fail "commit $COMMIT cannot be checked out" "from $ADDRESS" "go online and run this again"
-[ -f "$WORK/LICENSE" ] && [ -f "$WORK/sam2/modeling/backbones/image_encoder.py" ] ||
+if [ ! -f "$WORK/LICENSE" ] || [ ! -f "$WORK/sam2/modeling/backbones/image_encoder.py" ]; then
   fail "commit $COMMIT is not EdgeTAM (no LICENSE or no image encoder)" "from $ADDRESS" "check EDGETAM_COMMIT"
+fi
 mv "$WORK" "$TARGET"
 trap - EXIT
 echo "The original is in $TARGET, under its own license: $TARGET/LICENSE"
