@@ -83,8 +83,8 @@ class Mine:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("model", KIT_MODELS)
 def test_the_kits_models_are_their_weights(shared_exports: SharedExports, model: str, dtype: str) -> None:
-    """Weights account for the file. Of an fp16 model XNNPACK stores the filters as float32 (`fp32_static_weights` of
-    ExecuTorch's node_visitor.py), so its file is up to twice as large as its weights."""
+    """Weights account for the file. Of an fp16 model XNNPACK stores the filters as float32 (`force_fp32` of
+    ExecuTorch's op_conv2d.py), so its file is up to twice as large as its weights."""
     stored = shared_exports[model, dtype].sidecar["constants"]
     assert 1.0 < stored["pte_to_weights"] + 0.01 < (2.0 if dtype == "fp16" else 1.2) and stored["excess"] == []
 
