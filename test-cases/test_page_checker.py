@@ -141,7 +141,7 @@ def test_right_commands_raise_no_alarm(lines: str, checker: Checker) -> None:
 
 
 def test_a_value_stands_for_its_placeholder_from_its_comment_on(checker: Checker) -> None:
-    text = "```bash\nls <what>\n```\n<!-- check: set what=images -->\n```bash\nls <what>/report.png\n```\n"
+    text = "```bash\nls <what>\n```\n<!-- check: set what=images -->\n```bash\nls <what>/report.svg\n```\n"
     (problem, ) = check(text, checker)[:1]
     assert problem.startswith("page.md:2:4: error: <what> has no value")
     assert not [p for p in check(text, checker) if p.startswith("page.md:6")]
