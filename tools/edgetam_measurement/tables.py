@@ -95,6 +95,9 @@ def markdown(results: Mapping[str, object]) -> str:
         "## The changes\n\n" + "\n".join(f"- `{name}`: {text}" for name, text in STEPS.items()) + "\n"]
     for entry in results["dtypes"]:
         parts += [_steps(entry).markdown(), _categories(entry).markdown()]
+        if _keeps_float32(entry):
+            parts.append("The weights of this program's convolutions are in float32: ExecuTorch stores them so, and the "
+                         "runtime converts them while it loads the program.\n")
         parts += [_forms(entry, group).markdown() for group in ("enlarging", "gelu") if _has_forms(entry, group)]
     return "\n".join(parts)
 
@@ -120,6 +123,12 @@ def _categories(entry: Mapping) -> Table:
     first, last = entry["programs"][PLAIN]["categories_ms"], entry["programs"][CHOSEN]["categories_ms"]
     rows = tuple((part, f"{first[part]:.1f}", f"{last[part]:.1f}") for part in PARTS)
     return Table(f"{entry['dtype']}: ms by category", ("category", PLAIN, CHOSEN), rows, frozenset({PLAIN, CHOSEN}))
+
+
+def _keeps_float32(entry: Mapping) -> bool:
+    """Tell whether an fp16 program is too large for weights of two bytes each."""
+    chosen = entry["programs"][CHOSEN]
+    return entry["dtype"] == "fp16" and chosen["bytes"] > 3 * chosen["parameters"]
 
 
 def _has_forms(entry: Mapping, group: str) -> bool:
