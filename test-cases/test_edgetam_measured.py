@@ -47,7 +47,7 @@ def test_every_dtype_and_form_was_measured_at_full_size(committed):
         assert forms or entry["dtype"] != "fp32"
         assert tuple(entry["programs"]) == programs.wanted(entry["dtype"], forms)
         for program in entry["programs"].values():
-            assert len(program["latency_ms"]) == len(program["neck_ms"]) == committed["settings"]["blocks"]
+            assert len(program["latency_ms"]) == len(program["enlarging_ms"]) == committed["settings"]["blocks"]
 
 
 def test_chosen_encoder_is_smaller_and_not_slower_than_the_plain_one(committed):
@@ -87,7 +87,7 @@ def test_ratios_are_of_plain_and_of_chosen():
     assert against_plain["chosen"]["model"]["verdict"] == FASTER
     assert against_chosen["transposed_convolution"]["model"]["speedup"] == pytest.approx(0.8)
     assert against_chosen["transposed_convolution"]["model"]["verdict"] == SLOWER
-    assert against_chosen["transposed_convolution"]["neck"]["speedup"] == pytest.approx(1)
+    assert against_chosen["transposed_convolution"]["enlarging"]["speedup"] == pytest.approx(1)
     text = tables.markdown(tables.measured(Settings(1024, 8, 2, 1, 1), [entry]))
     assert "| chosen | 1.00 | 1 | 0 | 100.3 | 2.000 (2.000 to 2.000), faster | 1e-06 |" in text
     assert re.search(r"\| transposed_convolution \|.*\| 0\.800 \(0\.800 to 0\.800\), slower \|", text)
@@ -100,7 +100,7 @@ def test_forms_of_gelu_are_measured_in_fp16_alone():
     assert len(programs.wanted("fp16")) == 3 + len(enlarging_forms(4)) + len(gelu.gelu_forms()) - 1
 
 
-@pytest.mark.parametrize(("name", "dtype"), [("broadcast_addition", "int8"), ("sigmoid_of_a_cubic", "fp16"),
+@pytest.mark.parametrize(("name", "dtype"), [("broadcast_addition_channels_last", "int8"), ("sigmoid_of_a_cubic", "fp16"),
                                              ("upsample_nearest2d", "fp32")])
 def test_names_that_share_a_program_are_the_same_module(name, dtype):
     """A form is measured once where two names mean it: their modules are of the same parts."""

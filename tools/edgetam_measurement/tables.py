@@ -48,7 +48,7 @@ def _program(program: Program, samples: Sequence[Sample]) -> dict[str, object]:
             "delegates": about["delegation"]["delegates"], "portable_operators": about["delegation"]["portable_operators"],
             "agreement": {key: about["agreement"][key] for key in ("max_rel_error", "cosine")},
             "latency_ms": [round(sample.latency_ms, 3) for sample in samples],
-            "neck_ms": [round(sample.neck_ms, 3) for sample in samples],
+            "enlarging_ms": [round(sample.enlarging_ms, 3) for sample in samples],
             "categories_ms": {part: round(statistics.median(s.categories_ms[part] for s in samples), 3) for part in PARTS}}
 
 
@@ -61,7 +61,7 @@ def _comparison(baseline: str, candidate: str, samples: Mapping[str, Sequence[Sa
     chosen = (baseline, candidate)
     return {"baseline": baseline, "candidate": candidate, "blocks": len(samples[baseline]),
             "model": entry({name: [s.latency_ms for s in samples[name]] for name in chosen}),
-            "neck": entry({name: [s.neck_ms for s in samples[name]] for name in chosen})}
+            "enlarging": entry({name: [s.enlarging_ms for s in samples[name]] for name in chosen})}
 
 
 def measured(settings: Settings, found: Sequence[Mapping[str, object]]) -> dict[str, object]:
@@ -88,11 +88,16 @@ def markdown(results: Mapping[str, object]) -> str:
         f"- Image {'x'.join(map(str, settings['image']))}, {settings['threads']} thread"
         f"{'' if settings['threads'] == 1 else 's'}, {settings['blocks']} launches of each program in randomized blocks, "
         f"each the median of {settings['runs']} executions. Ratios are of launches in the same block, with a 95 % interval; "
-        f"\"no difference shown\" is no proof of equality. Times by category come from traced executions.\n"
+        f"\"no difference shown\" is no proof of equality. Times by category come from "
+        f"traced executions, and so does \"enlarging\": the operators that enlarge and add, with all transpositions between "
+        f"layouts, since a form outside XNNPACK has every map that is there at that point transposed twice.\n"
         f"- Weights are drawn, not trained: speed does not depend on them, agreement in int8 does.\n",
         "## The changes\n\n" + "\n".join(f"- `{name}`: {text}" for name, text in STEPS.items()) + "\n"]
     for entry in results["dtypes"]:
         parts += [_steps(entry).markdown(), _categories(entry).markdown()]
+        if _keeps_float32(entry):
+            parts.append("The weights of this program's convolutions are in float32: ExecuTorch stores them so, and the "
+                         "runtime converts them while it loads the program.\n")
         parts += [_forms(entry, group).markdown() for group in ("enlarging", "gelu") if _has_forms(entry, group)]
     return "\n".join(parts)
 
@@ -120,6 +125,12 @@ def _categories(entry: Mapping) -> Table:
     return Table(f"{entry['dtype']}: ms by category", ("category", PLAIN, CHOSEN), rows, frozenset({PLAIN, CHOSEN}))
 
 
+def _keeps_float32(entry: Mapping) -> bool:
+    """Tell whether an fp16 program is too large for weights of two bytes each."""
+    chosen = entry["programs"][CHOSEN]
+    return entry["dtype"] == "fp16" and chosen["bytes"] > 3 * chosen["parameters"]
+
+
 def _has_forms(entry: Mapping, group: str) -> bool:
     """Tell whether forms of `group` were measured in this dtype, beside those that the steps have."""
     programs = {program_of(form, entry["dtype"]) for form in variant_names()[group]}
@@ -134,12 +145,12 @@ def _forms(entry: Mapping, group: str) -> Table:
         program = entry["programs"][name]
         rows.append((form, str(program["delegates"]), str(program["portable_operators"]),
                      f"{program['bytes'] / _MEGA:.2f}", f"{statistics.median(program['latency_ms']):.1f}",
-                     f"{statistics.median(program['neck_ms']):.2f}", _ratio(entry, CHOSEN, name),
-                     _ratio(entry, CHOSEN, name, "neck"), f"{program['agreement']['max_rel_error']:.2g}"))
+                     f"{statistics.median(program['enlarging_ms']):.2f}", _ratio(entry, CHOSEN, name),
+                     _ratio(entry, CHOSEN, name, "enlarging"), f"{program['agreement']['max_rel_error']:.2g}"))
     return Table(f"{entry['dtype']}: forms of {'GELU' if group == 'gelu' else group}",
-                 ("form", "delegates", "outside XNNPACK", "MB", "ms", "neck ms", "times as fast as chosen",
-                  "neck: times as fast as chosen", "relative error"),
-                 tuple(rows), frozenset({"delegates", "outside XNNPACK", "MB", "ms", "neck ms", "relative error"}))
+                 ("form", "delegates", "outside XNNPACK", "MB", "ms", "enlarging ms", "times as fast as chosen",
+                  "enlarging: times as fast as chosen", "relative error"),
+                 tuple(rows), frozenset({"delegates", "outside XNNPACK", "MB", "ms", "enlarging ms", "relative error"}))
 
 
 def _ratio(entry: Mapping, baseline: str, candidate: str, of: str = "model") -> str:

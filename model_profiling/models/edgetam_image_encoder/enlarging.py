@@ -87,7 +87,7 @@ class BroadcastAdd(nn.Module):
     """No enlarged map at all: the addition itself repeats each coarse point over its four fine ones.
 
     With the fine map seen as (rows of points, 2, points, 2) and the coarse one as (rows, 1,
-    points, 1), broadcasting is the enlargement.
+    points, 1), broadcasting is the enlargement. XNNPACK then adds two numbers at a time.
     """
 
     def forward(self, coarse: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
@@ -95,6 +95,20 @@ class BroadcastAdd(nn.Module):
         rows = batch * channels * height
         total = fine.reshape(rows, FACTOR, width, FACTOR) + coarse.reshape(rows, 1, width, 1)
         return total.reshape(fine.shape)
+
+
+class BroadcastAddChannelsLast(nn.Module):
+    """`BroadcastAdd` with the channels innermost: XNNPACK adds all channels of a point at a time.
+
+    The convolution before it leaves its map in that layout, and a program's output is in the other,
+    so that two of the transpositions would be there anyway.
+    """
+
+    def forward(self, coarse: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
+        batch, channels, height, width = coarse.shape
+        points = fine.permute(0, 2, 3, 1).reshape(batch * height, FACTOR, width, FACTOR, channels)
+        total = points + coarse.permute(0, 2, 3, 1).reshape(batch * height, 1, width, 1, channels)
+        return total.reshape(batch, FACTOR * height, FACTOR * width, channels).permute(0, 3, 1, 2)
 
 
 def enlarging_forms(channels: int) -> dict[str, nn.Module]:
@@ -107,4 +121,5 @@ def enlarging_forms(channels: int) -> dict[str, nn.Module]:
         "expand and reshape": ExpandAndReshape(),
         "repeat_interleave": RepeatInterleave(),
         "broadcast addition": BroadcastAdd(),
+        "broadcast addition, channels last": BroadcastAddChannelsLast(),
     }

@@ -23,7 +23,7 @@ from torch import nn
 from model_profiling.models import weights
 from model_profiling.models.contract import EagerModel, structured_images
 from model_profiling.models.edgetam_image_encoder.architecture import SCALP, ImageEncoder
-from model_profiling.models.edgetam_image_encoder.enlarging import BroadcastAdd
+from model_profiling.models.edgetam_image_encoder.enlarging import BroadcastAddChannelsLast
 from model_profiling.models.edgetam_image_encoder.fusion import fuse
 from model_profiling.models.edgetam_image_encoder.gelu import CUBIC, GeluFor16, SigmoidGelu
 from model_profiling.models.edgetam_image_encoder.untrained import SEED, untrained_state_dict
@@ -102,7 +102,7 @@ def load_from_state_dict(state_dict: Mapping[str, torch.Tensor]) -> nn.Module:
 
 def export_friendly(encoder: ImageEncoder, top_down: nn.Module | None = None, gelu: nn.Module | None = None) -> nn.Module:
     """Return `encoder` folded, with the forms that were measured to be the fastest unless others are given."""
-    return ExportImageEncoder(encoder, top_down or BroadcastAdd(), gelu or GeluFor16(SigmoidGelu(CUBIC))).eval()
+    return ExportImageEncoder(encoder, top_down or BroadcastAddChannelsLast(), gelu or GeluFor16(SigmoidGelu(CUBIC))).eval()
 
 
 def _with_gelu(module: nn.Module, gelu: nn.Module) -> nn.Module:

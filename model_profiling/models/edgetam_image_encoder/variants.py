@@ -34,7 +34,7 @@ SIZES = (FULL_SIZE, 512, 256, REDUCED_SIZE)
 #: Steps from `PLAIN` to `CHOSEN`, each with all before it.
 FOLDED, WITHOUT_ENCODINGS = "folded", "without_encodings"
 #: The forms that `CHOSEN` has.
-CHOSEN_ENLARGING, CHOSEN_GELU = "broadcast_addition", "sigmoid_of_a_cubic"
+CHOSEN_ENLARGING, CHOSEN_GELU = "broadcast_addition_channels_last", "sigmoid_of_a_cubic"
 
 
 def variant_names() -> dict[str, list[str]]:
@@ -70,7 +70,7 @@ def build(name: str, size: int) -> nn.Module:
 
 
 def _name(form: str) -> str:
-    return form.replace(" ", "_")
+    return form.replace(",", "").replace(" ", "_")
 
 
 def _model_class(name: str, size: int) -> type:
