@@ -172,10 +172,12 @@ def _python(page: EditedPage) -> Iterator[Fault]:
             yield page.fault("Python without a bracket", block.place, f"at {found.start()}", start + found.start(), start + found.start() + 1, "")
         for found in re.finditer(r"^(?:from|import) ([\w.]+)", block.text, re.MULTILINE):
             slip = misspelt(found[1], page.chance)
-            yield page.fault("import of nothing", block.place, f"{slip}", start + found.start(1), start + found.end(1), slip)
+            if slip:  # "nn" is too short for one
+                yield page.fault("import of nothing", block.place, slip, start + found.start(1), start + found.end(1), slip)
         for found in re.finditer(r"^from \S+ import (\w+)", block.text, re.MULTILINE):
             slip = misspelt(found[1], page.chance)
-            yield page.fault("import of nothing", block.place, f"{slip}", start + found.start(1), start + found.end(1), slip)
+            if slip:  # "nn" is too short for one
+                yield page.fault("import of nothing", block.place, slip, start + found.start(1), start + found.end(1), slip)
         for found in re.finditer(r"(?<![\w.\"])(torch|summary|directory|comparison)(?=[.\[])", block.text):
             slip = misspelt(found[1], page.chance)
             yield page.fault("misspelt name", block.place, slip, start + found.start(1), start + found.end(1), slip)
