@@ -25,6 +25,8 @@ from pages.reader import Argument, Reader, absolute
 
 _RUN_FILES = ("manifest", "launches", "metrics", "analysis_summary", "report_md", "report_html", "timeline_json",
               "model_graph")
+#: Stands for the UTC time under which a pipeline sets an earlier run aside.
+_EARLIER = "20260101T000000Z"
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ def _pipeline(call: Call) -> None:
     root = f"{config.get('output_root')}{'_aa' if args.aa else ''}"
     if args.analysis_only or args.resume:
         call.reader.read_path(root, call.where(args.config), f"\"output_root\" of {args.config}")
+    elif call.reader.files.exists(RunDirectory(Path(call.path(root))).manifest.as_posix()):
+        make_run(call.reader, f"{root}.{_EARLIER}", str(config.get("model")), experiments)
     make_run(call.reader, root, str(config.get("model")), experiments, args.only)
 
 
