@@ -20,6 +20,18 @@ KIT = REPOSITORY / "model_profiling"
 FIXTURES = Path(__file__).with_name("fixtures")
 
 
+#: Files whose few tests take minutes, the longest first (see `pytest_collection_modifyitems`).
+LONG_FILES = ("test_all_pages_run.py", "test_all_skills_run.py", "test_use_cases.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, then those with most tests: whole files are dealt out to the processes in this order."""
+    names = [item.path.name for item in items]
+    counts = {name: names.count(name) for name in set(names)}
+    items.sort(key=lambda item: (LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else len(LONG_FILES),
+                                 -counts[item.path.name], item.path.name))
+
+
 class Finished:
     """A command that has ended: its status, its output, and its one error line."""
 

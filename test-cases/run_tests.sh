@@ -12,4 +12,5 @@ for argument in "$@"; do
   if [ -e "${argument%%::*}" ]; then tests=(); fi # a file or folder of tests was named
 done
 # A file's tests share what they made, so they stay in one process; give --numprocesses 0 for a single one.
-exec "$root/.venv/bin/python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" --numprocesses auto --dist loadfile "$@" ${tests[@]+"${tests[@]}"}
+# conftest.py puts the files that take minutes first: none of them is then what one process does alone at the end.
+exec "$root/.venv/bin/python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" --numprocesses auto --dist loadfile --no-loadscope-reorder "$@" ${tests[@]+"${tests[@]}"}
