@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from model_profiling.errors import nearest
 from pages.checks import Page
 from pages.document import CONTENT, NEXT_STEPS, Block, Document, Heading, Passage
 from pages.problems import Place, Problem
+from pages.skill_form import Section, sections
 
 CLOSING = "What you've accomplished and what's next"
 LEAD_IN = "The output is similar to:"
@@ -146,24 +146,6 @@ def _lengths(page: Page) -> Iterator[Problem]:
 
 
 # ---------------------------------------------------------------- proofs
-
-
-@dataclass
-class Section:
-    """An H2 with everything up to the next one."""
-
-    heading: Heading
-    elements: list = field(default_factory=list)
-
-
-def sections(document: Document) -> list[Section]:
-    found: list[Section] = []
-    for element in document.elements:
-        if isinstance(element, Heading) and element.level == 2:
-            found.append(Section(element))
-        elif found:
-            found[-1].elements.append(element)
-    return found
 
 
 def _proofs(page: Page, section: Section) -> Iterator[Problem]:
