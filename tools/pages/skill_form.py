@@ -197,6 +197,10 @@ def knows_program(first: str) -> bool:
     return first in _STARTERS or first in programs.known() or "/" in first
 
 
+def known_starts() -> list[str]:
+    return [*_STARTERS, *programs.known()]
+
+
 def _words(text: str) -> list[str]:
     try:
         return shlex.split(text)
