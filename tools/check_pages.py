@@ -16,7 +16,7 @@ from pathlib import Path
 
 if any(importlib.util.find_spec(name) is None for name in ("model_profiling", "tree_sitter_bash", "markdown_it")):
     print(f"error: this Python lacks what checks pages, at {sys.executable}: run "
-          "model_profiling/scripts/setup_repo.sh --with-tests, then start this with .venv/bin/python", file=sys.stderr)
+          "bash model_profiling/scripts/setup_repo.sh, then start this with .venv/bin/python", file=sys.stderr)
     sys.exit(2)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

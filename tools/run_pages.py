@@ -17,7 +17,7 @@ from pathlib import Path
 
 if any(importlib.util.find_spec(name) is None for name in ("model_profiling", "tree_sitter_bash", "markdown_it")):
     print(f"error: this Python lacks what runs pages, at {sys.executable}: run "
-          "model_profiling/scripts/setup_repo.sh --with-tests, then start this with .venv/bin/python", file=sys.stderr)
+          "bash model_profiling/scripts/setup_repo.sh, then start this with .venv/bin/python", file=sys.stderr)
     sys.exit(2)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -25,10 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError
-from model_profiling.processes import run_child
 from pages.checking import Checker, opt_outs
 from pages.document import Document
-from pages.paths import REPOSITORY, documents
+from pages.paths import REPOSITORY, documents, tell_of_changes
 from pages.running import summary
 from pages.running.engine import NOT_REACHED, PageRun, chains, run_chain
 
@@ -53,7 +52,7 @@ def main() -> None:
     if args.list:
         _list(checker, pages)
         return
-    _tell_of_changes(pages)
+    tell_of_changes()
     runs = [run for chain in chains(pages, checker) for run in run_chain(chain, checker, summary.show_run)]
     _conclude(runs, whole=not args.paths)
 
@@ -84,15 +83,6 @@ def _conclude(runs: Sequence[PageRun], whole: bool) -> None:
                                f"{100 * summary.LEAST_SHARE:.0f} % are asked for")
     if os.environ.get("CI") and any("is not installed" in line.why for line in lines):
         raise MeasurementError("a program that the pages call is not installed here")
-
-
-def _tell_of_changes(pages: Sequence[Document]) -> None:
-    """A clone has the last commit: say so where the working copy differs from it."""
-    done = run_child(["git", "-C", str(REPOSITORY), "status", "--porcelain"], timeout_s=60)
-    changed = len(done.output.splitlines()) if done.ok else 0
-    if changed:
-        say(f"note: {changed} file{' differs' if changed == 1 else 's differ'} from the last commit, which is what a reader clones; "
-            "the pages themselves are read as they are")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ usage() {
 usage: setup_repo.sh [--without-export] [--with-tests] [--python PY] [--from-source] [--check]
 
 Make .venv (in the checkout this script stands in, else in the current directory)
-with the kit, ExecuTorch and a CPU build of PyTorch, all pinned.
+with the kit, ExecuTorch and a CPU build of PyTorch, all pinned, and what runs
+the skills in agent_skill_ml_profiling.
 
   --without-export  leave PyTorch out: profile ready-made .pte files with the native runner
   --with-tests      add what test-cases/run_tests.sh needs
@@ -432,7 +433,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-extras=$([ "$export" = yes ] && printf export || printf runtime)
+extras=$([ "$export" = yes ] && printf export || printf runtime),skills
 if [ "$tests" = yes ]; then extras=$extras,test,pages; fi
 
 locate

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from pages.checks import Page, code, front_matter, links, options, prose, shellcheck, spans, structure
-from pages.document import OTHER, Document
+from pages.checks import Page, code, front_matter, links, options, prose, shellcheck, skill, spans, structure
+from pages.document import OTHER, SKILL, Document
 from pages.following import Walk, follow
 from pages.lexer import read_document
 from pages.problems import Place, Problem
 from pages.repository import Repository, Site
 from pages.scripts import Scripts
 
-_CHECKS = (options.check, front_matter.check, structure.check, prose.check, links.check, code.check, spans.check)
+_CHECKS = (options.check, front_matter.check, structure.check, prose.check, links.check, code.check, spans.check,
+           skill.check)
 #: Recorded data and what is kept out of the navigation are no pages.
 _NOT_PAGES = ("test-cases/fixtures/", "archive/")
 
@@ -83,7 +84,7 @@ class Checker:
     def page(self, document: Document) -> Page:
         """Return a page with what its checks need."""
         site = Site.around(document.path) if document.kind != OTHER else None
-        neighbors = {path.name: self.read(path) for path in sorted(document.path.parent.glob("*.md"))} if site else {}
+        neighbors = {path.name: self.read(path) for path in sorted(document.path.parent.glob("*.md"))} if site or document.kind == SKILL else {}
         neighbors[document.path.name] = document
         return Page(document, self.follow(document), self.repository, self.scripts, site, neighbors)
 

@@ -112,7 +112,11 @@ class FrontMatter:
 
 @dataclass(frozen=True)
 class Document:
-    """One file, read. `name` is how messages call it; `faults` are what the lexer could not take."""
+    """One file, read. `name` is how messages call it; `faults` are what the lexer could not take.
+
+    `metrics` and `fixes` are the commands in a skill's tables, as blocks: one a metric, any number
+    a row of the failure table (see `skill_form`).
+    """
 
     path: Path
     name: str
@@ -122,6 +126,13 @@ class Document:
     elements: tuple[Element, ...]
     settings: Settings = Settings()
     faults: tuple[tuple[Place, str, str], ...] = ()
+    metrics: tuple[Block, ...] = ()
+    fixes: tuple[tuple[Block, ...], ...] = ()
+
+    @property
+    def typed(self) -> tuple[Block, ...]:
+        """Return the blocks, and after them what a skill types to read its metrics."""
+        return (*self.every(Block), *self.metrics)
 
     def every(self, kind: type) -> Iterator:
         """Yield the elements of one type, in order."""

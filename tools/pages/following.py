@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pages.calls import call
@@ -53,7 +54,7 @@ def follow(document: Document, repository: Repository, scripts: Scripts, files: 
         start = document.settings.start_in
         reader.problem(document.elements[0].place, "path", f"the shell cannot start in {start}: it is not there")
     steps: list[Step] = []
-    for block in document.every(Block):
+    for block in document.typed:
         if block.options.skip:
             continue
         if block.options.save_as:
@@ -62,7 +63,17 @@ def follow(document: Document, repository: Repository, scripts: Scripts, files: 
             reader.make(path, content=block.text)
         elif block.is_shell:
             steps += _follow_block(block, reader, scripts)
+    for fix in document.fixes:
+        _try_fix(fix, reader, scripts)
     return Walk(document, tuple(steps), tuple(reader.problems), reader)
+
+
+def _try_fix(fix: Sequence[Block], reader: Reader, scripts: Scripts) -> None:
+    """Follow what a row of a failure table says to type: from the page's end, and leaving nothing for the next."""
+    before = reader.files.copy(), reader.folder, dict(reader.variables)
+    for block in fix:
+        _follow_block(block, reader, scripts)
+    reader.files, reader.folder, reader.variables = before
 
 
 def _follow_block(block: Block, reader: Reader, scripts: Scripts) -> list[Step]:

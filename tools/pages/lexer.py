@@ -10,9 +10,9 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pages import front_matter
+from pages import front_matter, skill_form
 from pages.directives import DirectiveReader
-from pages.document import Block, Document, Element, Heading, Link, Passage, Span, kind_of, slug
+from pages.document import SKILL, Block, Document, Element, Heading, Link, Passage, Span, kind_of, slug
 from pages.problems import Place
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -36,8 +36,9 @@ def read_document(path: Path, name: str, text: str | None = None) -> Document:
     reader = _Reader(lines)
     reader.unfold(body)
     reader.read()
-    return Document(path, name, kind_of(path), text, head, tuple(reader.elements), reader.directives.settings,
-                    tuple(reader.faults + reader.directives.faults))
+    document = Document(path, name, kind_of(path), text, head, tuple(reader.elements), reader.directives.settings,
+                        tuple(reader.faults + reader.directives.faults))
+    return skill_form.with_table_commands(document) if document.kind == SKILL else document
 
 
 @dataclass
@@ -49,6 +50,7 @@ class _Reader:
     directives: DirectiveReader = field(default_factory=DirectiveReader)
     containers: list[str] = field(default_factory=list)
     anchors: dict[str, int] = field(default_factory=dict)
+    row: tuple[int, int] = (0, 0)  # a table's line, and how far its cells have been read
 
     # ------------------------------------------------------------ shortcodes
 
@@ -121,7 +123,8 @@ class _Reader:
                                      self.directives.take()))
 
     def _passage(self, token: Token) -> None:
-        finder = _Finder(self.plain, token.map[0], token.map[1])
+        in_cell = self.containers[-1:] == ["cell"]
+        finder = _Finder(self.plain, token.map[0], token.map[1], self.row[1] if in_cell and self.row[0] == token.map[0] else 0)
         links, spans, shown, prose = [], [], [], []
         waiting: list[tuple[Token, Place, int]] = []
         for child in token.children:
@@ -140,6 +143,8 @@ class _Reader:
                 piece = " " if child.type.endswith("break") else child.content
                 shown.append(piece if child.type != "html_inline" else "")
                 prose.append(shown[-1])
+        if in_cell:
+            self.row = token.map[0], finder.at
         container = self.containers[-1] if self.containers else "paragraph"
         self.elements.append(Passage("".join(shown), Place(token.map[0] + 1), container, tuple(links), tuple(spans),
                                      "".join(prose), self.directives.take()))
@@ -161,8 +166,8 @@ class _Reader:
 class _Finder:
     """Finds where pieces of a passage stand in the source, one after the other."""
 
-    def __init__(self, lines: list[str], first: int, end: int) -> None:
-        self.text, self.first, self.at = "\n".join(lines[first:end]), first, 0
+    def __init__(self, lines: list[str], first: int, end: int, at: int = 0) -> None:
+        self.text, self.first, self.at = "\n".join(lines[first:end]), first, at
 
     def find(self, mark: str, content: str = "") -> Place:
         found = self.text.find(mark, self.at) if not content else self._code(mark, content)
@@ -172,7 +177,7 @@ class _Finder:
         return Place(self.first + 1 + before.count("\n"), len(before) - before.rfind("\n"))
 
     def _code(self, mark: str, content: str) -> int:
-        # A code span may be broken over two lines: the break reads as a blank.
-        pattern = re.escape(mark) + r"+\s?" + re.escape(content).replace(r"\ ", r"[ \n]")
+        # A code span may be broken over two lines: the break reads as a blank. In a table "|" has a backslash.
+        pattern = re.escape(mark) + r"+\s?" + re.escape(content).replace(r"\ ", r"[ \n]").replace(r"\|", r"\\?\|")
         found = re.compile(pattern).search(self.text, self.at)
         return found.start() if found else -1

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from model_profiling.console import say
 from model_profiling.errors import UserError
+from model_profiling.processes import run_child
 from pages.checking import Checker
 from pages.document import Document
 
@@ -32,3 +34,12 @@ def documents(checker: Checker, paths: Sequence[Path], default: Sequence[Path]) 
             raise UserError(f"{path} holds no Markdown file", "on the command line", "name a folder of pages")
         found += inside
     return [checker.read(path) for path in dict.fromkeys(p.resolve() for p in found)]
+
+
+def tell_of_changes() -> None:
+    """A clone has the last commit: say so where the working copy differs from it."""
+    done = run_child(["git", "-C", str(REPOSITORY), "status", "--porcelain"], timeout_s=60)
+    changed = len(done.output.splitlines()) if done.ok else 0
+    if changed:
+        say(f"note: {changed} file{' differs' if changed == 1 else 's differ'} from the last commit, which is what a reader clones; "
+            "the pages themselves are read as they are")

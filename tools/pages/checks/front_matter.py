@@ -64,10 +64,15 @@ def _schema(page: Page) -> Iterator[Problem]:
             yield page.problem(head.places.get(key, Place(1)), "front matter", f"{key}: {error.message}{told}")
 
 
+def begins_with_verb(text: str) -> bool:
+    """Return whether a title tells to do something."""
+    return text.split()[:1] != [] and text.split()[0] in _rules()["verbs"]
+
+
 def _texts(page: Page) -> Iterator[Problem]:
     head = page.document.front_matter
     title = head.values.get("title")
-    if isinstance(title, str) and title.split() and title.split()[0] not in _rules()["verbs"]:
+    if isinstance(title, str) and title.split() and not begins_with_verb(title):
         yield page.problem(head.places["title"], "front matter", f"the title does not tell the reader to do something: "
                                                                  f"\"{title.split()[0]}\" is not among the verbs in {_DATA.name}")
     for key in ("title", "description", "who_is_this_for"):
@@ -89,8 +94,7 @@ def _landing(page: Page) -> Iterator[Problem]:
     head = page.document.front_matter
     objectives = head.values.get("learning_objectives")
     for objective in objectives if isinstance(objectives, list) else ():
-        first = str(objective).split()[:1]
-        if not first or first[0] not in _rules()["verbs"]:
+        if not begins_with_verb(str(objective)):
             yield page.problem(head.places["learning_objectives"], "front matter", f"the objective \"{objective}\" begins with no verb")
     reading = head.values.get("further_reading")
     for entry in reading if isinstance(reading, list) else ():

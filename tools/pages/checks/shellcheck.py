@@ -33,8 +33,8 @@ def check_blocks(documents: Iterable[Document]) -> list[Problem]:
     ------
     UserError : shellcheck is not installed, and this is continuous integration.
     """
-    blocks = [(document, block, fill(block.text, block.values)) for document in documents for block in document.every(Block)
-              if block.is_shell and not block.options.skip]
+    blocks = [(document, block, fill(block.text, block.values)) for document in documents
+              for block in (*document.typed, *(b for fix in document.fixes for b in fix)) if block.is_shell and not block.options.skip]
     _ask(sorted({text for _, _, text in blocks} - _answers.keys()))
     return [problem for document, block, text in blocks for problem in _problems(document, block, _answers.get(text, ()))]
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from model_profiling.errors import nearest
 from pages import programs
 from pages.checks import Page
-from pages.document import Block, Passage, Span
+from pages.document import SKILL, Block, Passage, Span
 from pages.problems import Problem
 from pages.reader import absolute
 from pages.scripts import Scripts
+from pages.skill_form import symptoms
 
 _FLAG = re.compile(r"--[a-zA-Z][\w-]*")
 _SCRIPT = re.compile(r"[\w./-]+\.(py|sh)")
@@ -27,8 +28,9 @@ _STARTERS = ("python", "python3", ".venv/bin/python", "bash", "sh", "uv", "run",
 
 def check(page: Page) -> Iterator[Problem]:
     """Check every code span of the page's text."""
+    printed = [id(cell) for cell in symptoms(page.document)] if page.document.kind == SKILL else []
     for passage in page.document.every(Passage):
-        if passage.options.skip:
+        if passage.options.skip or id(passage) in printed:
             continue
         script = None
         for span in passage.spans:

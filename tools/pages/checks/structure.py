@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from model_profiling.errors import nearest
 from pages.checks import Page
-from pages.document import CONTENT, NEXT_STEPS, Block, Document, Heading, Passage
+from pages.document import CONTENT, NEXT_STEPS, SKILL, Block, Document, Heading, Passage
 from pages.problems import Place, Problem
+from pages.skill_form import Section, sections
 
 CLOSING = "What you've accomplished and what's next"
 LEAD_IN = "The output is similar to:"
@@ -35,10 +35,11 @@ def check(page: Page) -> Iterator[Problem]:
             yield page.problem(block.fence, "fence", "the code fence runs into the next one: close it")
     if document.kind == NEXT_STEPS and document.elements:
         yield page.problem(document.elements[0].place, "structure", "this page has front matter and nothing else")
+    if document.kind in (CONTENT, SKILL):
+        yield from _fences(page)
     if document.kind != CONTENT:
         return
     yield from _headings(page)
-    yield from _fences(page)
     yield from _lengths(page)
     for section in sections(document):
         yield from _proofs(page, section)
@@ -108,7 +109,7 @@ def _fences(page: Page) -> Iterator[Problem]:
         if block.language == "output":
             if not isinstance(before, Passage) or not before.text.rstrip().endswith(LEAD_IN):
                 yield page.problem(block.fence, "output", f"an output block is led in by \"{LEAD_IN}\"")
-        elif not isinstance(before, Passage) and not block.tab:
+        elif not isinstance(before, Passage) and not block.tab and page.document.kind == CONTENT:
             yield page.problem(block.fence, "fence", "say in a sentence what the block does before it")
         if block.is_shell:
             prompts = (n for n, line in enumerate(block.text.splitlines()) if _PROMPT.match(line) and line[0] == "$")
@@ -146,24 +147,6 @@ def _lengths(page: Page) -> Iterator[Problem]:
 
 
 # ---------------------------------------------------------------- proofs
-
-
-@dataclass
-class Section:
-    """An H2 with everything up to the next one."""
-
-    heading: Heading
-    elements: list = field(default_factory=list)
-
-
-def sections(document: Document) -> list[Section]:
-    found: list[Section] = []
-    for element in document.elements:
-        if isinstance(element, Heading) and element.level == 2:
-            found.append(Section(element))
-        elif found:
-            found[-1].elements.append(element)
-    return found
 
 
 def _proofs(page: Page, section: Section) -> Iterator[Problem]:

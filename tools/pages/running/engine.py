@@ -4,22 +4,22 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pages.checking import Checker
 from pages.document import Block, Document
-from pages.following import Step
-from pages.problems import Place, Problem
+from pages.following import Step, Walk
+from pages.problems import Place as Position
+from pages.problems import Problem
 from pages.running.outputs import compare
-from pages.running.session import Ran, Save, expected_status, run_session
-from pages.running.workspace import Workspace, new_workspace
-from pages.virtual_files import CLONE, HOME
+from pages.running.place import Place
+from pages.running.session import Ran, Save, Typed, expected_status, forget, run_session
+from pages.running.workspace import new_workspace
 
-EXECUTED, CHECKED, NOT_HERE, NOT_REACHED, FAILED = "executed", "checked", "not here", "not reached", "failed"
+EXECUTED, CHECKED, NOT_HERE, NOT_REACHED, FAILED, DONE_BEFORE = (
+    "executed", "checked", "not here", "not reached", "failed", "done before")
 #: Longer than any page takes on a slow machine; a page that hangs is ended.
 PAGE_SECONDS = 3600.0
 _SHOWN_LINES = 6
@@ -33,6 +33,7 @@ class Line:
     outcome: str
     why: str = ""
     seconds: int = 0
+    result: Ran | None = None
 
     @property
     def counts(self) -> bool:
@@ -47,7 +48,7 @@ class PageRun:
     lines: list[Line] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     compared: int = 0
-    not_compared: list[tuple[Place, str]] = field(default_factory=list)
+    not_compared: list[tuple[Position, str]] = field(default_factory=list)
 
 
 def chains(documents: Sequence[Document], checker: Checker) -> list[list[Document]]:
@@ -83,7 +84,7 @@ def run_chain(chain: Sequence[Document], checker: Checker, told: Callable[[PageR
     runs = []
     with new_workspace(checker.repository.root) as workspace:
         for document in chain:
-            runs.append(run_document(document, checker, workspace, limit_s))
+            runs.append(run_document(document, checker, workspace, Manner(limit_s)))
             told(runs[-1])
             if any(line.outcome == FAILED for line in runs[-1].lines):
                 break
@@ -95,37 +96,64 @@ def run_chain(chain: Sequence[Document], checker: Checker, told: Callable[[PageR
     return runs
 
 
-def run_document(document: Document, checker: Checker, workspace: Workspace, limit_s: float = PAGE_SECONDS) -> PageRun:
+@dataclass(frozen=True)
+class Manner:
+    """How a document is run: `done` are the numbers of lines that an earlier run did and that are not repeated.
+
+    `goes_on` says of a line whether the next one is typed even where it fails; `told` hears of each line as it ends.
+    """
+
+    limit_s: float = PAGE_SECONDS
+    done: frozenset[int] = frozenset()
+    goes_on: Callable[[Step], bool] = lambda _: False
+    told: Callable[[Line], None] | None = None
+
+
+def run_document(document: Document, checker: Checker, place: Place, manner: Manner = Manner()) -> PageRun:
     """Run one document's command lines in one shell."""
     walk = checker.follow(document)
-    steps = {id(step): step for step in walk.steps if _missing_program(step) is None and not step.needs}
-    run = PageRun(document)
-    if document.settings.start_in != "HOME" and not document.settings.after:
-        workspace.make_clone()
-    actions = _actions(document, walk.steps, set(steps))
-    ran, timed_out = run_session(actions, workspace, _start(document, workspace), limit_s) if actions else ([], False)
-    by_step = {id(result.step): result for result in ran}
-    for step in walk.steps:
-        run.lines.append(_line(step, by_step.get(id(step)), timed_out, run))
-    _compare_outputs(run, by_step)
+    if not manner.done:
+        forget(place.session)
+    actions = _actions(walk, manner)
+    tell = manner.told and (lambda number, ran: manner.told(line_of(walk.steps[number], ran, False)))
+    ran, timed_out = run_session(actions, place, place.start(document), manner.limit_s, tell) if actions else ({}, False)
+    return outcome(walk, ran, manner, timed_out)
+
+
+def outcome(walk: Walk, ran: Mapping[int, Ran], manner: Manner = Manner(), timed_out: bool = False) -> PageRun:
+    """Return what became of a document whose lines went as `ran` says."""
+    run = PageRun(walk.document)
+    for number, step in enumerate(walk.steps):
+        line = Line(step, DONE_BEFORE) if number in manner.done else line_of(step, ran.get(number), timed_out)
+        run.lines.append(line)
+        if line.outcome == FAILED:
+            run.problems.append(_problem(run.document, line, ran[number]))
+    _compare_outputs(run, {id(result.step): result for result in ran.values()})
     return run
 
 
-def _actions(document: Document, steps: Sequence[Step], wanted: set[int]) -> list[Step | Save]:
-    """Return what the reader does, in order: save blocks, run lines."""
-    actions: list[Step | Save] = []
-    for block in document.every(Block):
+def _problem(document: Document, line: Line, result: Ran) -> Problem:
+    told = "".join(f"\n    {text}" for text in result.output.strip().splitlines()[-_SHOWN_LINES:])
+    return Problem(document.name, line.step.statement.place, "run", f"{line.why}: {_first(line.step)}{told}")
+
+
+def _actions(walk: Walk, manner: Manner) -> list[Typed | Save]:
+    """Return what the reader does, in order: save blocks, run lines. What was done before is left out."""
+    numbers = {id(step): number for number, step in enumerate(walk.steps)}
+    actions: list[Typed | Save] = []
+    for block in walk.document.typed:
         if block.options.skip:
             continue
-        if block.options.save_as:
+        steps = [(numbers[id(step)], step) for step in walk.steps if step.block is block]
+        if block.options.save_as and not (manner.done and _stands_before(block, walk.steps[max(manner.done)])):
             actions.append(Save(block.options.save_as, block.text))
-        actions += [step for step in steps if step.block is block and id(step) in wanted]
+        actions += [Typed(number, step, manner.goes_on(step)) for number, step in steps
+                    if number not in manner.done and not step.needs and _missing_program(step) is None]
     return actions
 
 
-def _start(document: Document, workspace: Workspace) -> Path:
-    start = document.settings.start_in or posixpath.relpath(CLONE, HOME)
-    return workspace.home if start == "HOME" else workspace.home / start
+def _stands_before(block: Block, step: Step) -> bool:
+    return block.place < step.statement.place
 
 
 def _missing_program(step: Step) -> str | None:
@@ -136,7 +164,8 @@ def _missing_program(step: Step) -> str | None:
     return None
 
 
-def _line(step: Step, result: Ran | None, timed_out: bool, run: PageRun) -> Line:
+def line_of(step: Step, result: Ran | None, timed_out: bool) -> Line:
+    """Return what became of a command line; `result` is None where no shell came to it."""
     if step.needs:
         return Line(step, NOT_HERE, f"needs {step.needs}" if not step.options.no_run else step.needs)
     if missing := _missing_program(step):
@@ -144,13 +173,10 @@ def _line(step: Step, result: Ran | None, timed_out: bool, run: PageRun) -> Line
     if result is None:
         return Line(step, NOT_REACHED, "an earlier line failed")
     if not result.ok:
-        why = _failure(result, timed_out)
-        told = "".join(f"\n    {line}" for line in result.output.strip().splitlines()[-_SHOWN_LINES:])
-        run.problems.append(Problem(run.document.name, step.statement.place, "run", f"{why}: {_first(step)}{told}"))
-        return Line(step, FAILED, why, result.seconds)
+        return Line(step, FAILED, _failure(result, timed_out), result.seconds, result)
     if step.stand_in:
-        return Line(step, CHECKED, f"stand-in: {step.stand_in}", result.seconds)
-    return Line(step, EXECUTED, "", result.seconds)
+        return Line(step, CHECKED, f"stand-in: {step.stand_in}", result.seconds, result)
+    return Line(step, EXECUTED, "", result.seconds, result)
 
 
 def _failure(result: Ran, timed_out: bool) -> str:
@@ -185,5 +211,5 @@ def _compare_outputs(run: PageRun, results: dict[int, Ran]) -> None:
             mismatch = compare(block.text, "".join(results[id(line.step)].output for line in lines))
             if mismatch:
                 near = f"; what came nearest: {mismatch.nearest}" if mismatch.nearest else "; nothing like it came"
-                place = Place(block.place.line + mismatch.line, block.place.column)
+                place = Position(block.place.line + mismatch.line, block.place.column)
                 run.problems.append(Problem(run.document.name, place, "output", f"this did not come out: {mismatch.expected}{near}"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One shell for one page: a bash script that runs each command line and notes how it went.
+"""One shell for one document: a bash script that runs each command line and notes how it went.
 
 The shell is one process from the first line to the last, so folders, variables and an activated
 environment stay as they do for a reader; and a command line stands in it as the page has it.
@@ -8,21 +8,25 @@ environment stay as they do for a reader; and a command line stands in it as the
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_profiling.files import drop_torn_line, whole_lines
 from model_profiling.processes import run_child
 from pages.following import Step
-from pages.running.workspace import Workspace
+from pages.running.place import Place
 
 #: A reader's pipeline goes on when its right side (`head`) has read enough.
 _SIGPIPE_STATUS = 141
+_LOOK_SECONDS = 0.2
 _HEAD = """\
 exec 3>>"$PAGE_EVENTS"
 __page_end() {
   printf 'end %s %s %s\\n' "$1" "$2" "$SECONDS" >&3
-  [ "$2" = "$3" ] || exit 0
+  [ "$2" = "$3" ] || [ "$4" = goes-on ] || exit 0
 }
 trap 'trap "" TERM; kill -TERM 0 2>/dev/null' EXIT
 cd "$PAGE_START" || exit 0
@@ -35,6 +39,15 @@ class Save:
 
     path: str
     text: str
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command line to be typed, with its number among the document's; the shell goes on after a failing one if `goes_on`."""
+
+    number: int
+    step: Step
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,45 +64,111 @@ class Ran:
         return self.status == expected_status(self.step)
 
 
+Told = Callable[[int, Ran], None]
+
+
 def expected_status(step: Step) -> int:
     return step.options.exits if step.last else 0
 
 
-def run_session(actions: Sequence[Step | Save], workspace: Workspace, start: Path, limit_s: float) -> tuple[list[Ran], bool]:
-    """Run a page's command lines in one shell, up to the first that fails.
+def run_session(actions: Sequence[Save | Typed], place: Place, start: Path, limit_s: float, told: Told | None = None,
+                ) -> tuple[dict[int, Ran], bool]:
+    """Run command lines in one shell, up to the first that fails.
 
-    Returns what was run, and whether the time limit ended it.
+    Returns what was run by the lines' numbers, and whether the time limit ended it. `told` hears
+    of each line when it has ended, in a thread of its own. What earlier sessions noted is kept.
     """
-    folder = workspace.root / "session"
-    folder.mkdir(exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
-    steps = [action for action in actions if isinstance(action, Step)]
+    folder = place.session
+    folder.mkdir(parents=True, exist_ok=True)
+    events = folder / "events"
+    drop_torn_line(events)
+    before = len(whole_lines(events))
+    steps = {action.number: action.step for action in actions if isinstance(action, Typed)}
     script = folder / "page.bash"
     script.write_text(_script(actions, folder), encoding="utf-8")
-    environment = {**workspace.environment(), "PAGE_EVENTS": str(folder / "events"), "PAGE_START": str(start)}
-    done = run_child(["env", "-i", *(f"{k}={v}" for k, v in environment.items()), "bash", "--noprofile", "--norc", str(script)],
-                     timeout_s=limit_s, cwd=workspace.home, log=folder / "shell.log")
-    workspace.end_processes()
-    return _results(steps, folder), done.timed_out
+    environment = {**place.environment(), "PAGE_EVENTS": str(events), "PAGE_START": str(start)}
+    try:
+        with _listening(steps, folder, before, told):
+            done = run_child(["env", "-i", *(f"{k}={v}" for k, v in environment.items()), "bash", "--noprofile", "--norc", str(script)],
+                             timeout_s=limit_s, cwd=place.home, log=folder / "shell.log")
+    finally:
+        place.end_processes()
+    return results(steps, folder, before), done.timed_out
 
 
-def _script(actions: Sequence[Step | Save], folder: Path) -> str:
+def forget(folder: Path) -> None:
+    """Remove what an earlier session left in a folder."""
+    for old in folder.iterdir() if folder.is_dir() else ():
+        old.unlink()
+
+
+def results(steps: Mapping[int, Step], folder: Path, since: int = 0) -> dict[int, Ran]:
+    """Return how lines went, by their numbers, as far as a shell began them; the last time counts.
+
+    `since` leaves out that many events of earlier sessions.
+    """
+    begun: dict[int, int] = {}
+    ended: dict[int, tuple[int, int]] = {}
+    for kind, number, *values in (line.decode().split() for line in whole_lines(folder / "events")[since:]):
+        if kind == "begin":
+            begun[int(number)] = int(values[0])
+            ended.pop(int(number), None)
+        else:
+            ended[int(number)] = int(values[0]), int(values[1])
+    return {number: _ran(steps[number], begun[number], ended.get(number), folder / str(number)) for number in begun if number in steps}
+
+
+def _ran(step: Step, begun: int, ended: tuple[int, int] | None, output: Path) -> Ran:
+    status, at = ended or (None, begun)
+    text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
+    return Ran(step, status, at - begun, text)
+
+
+@contextmanager
+def _listening(steps: Mapping[int, Step], folder: Path, before: int, told: Told | None) -> Iterator[None]:
+    """Tell of each line of this session as it ends, while the caller waits for the shell."""
+    if told is None:
+        yield
+        return
+    over = threading.Event()
+
+    def listen() -> None:
+        heard = before
+        while True:
+            last = over.wait(_LOOK_SECONDS)
+            lines = whole_lines(folder / "events")
+            numbers = [int(line.split()[1]) for line in lines[heard:] if line.startswith(b"end ")]
+            known = results(steps, folder, before) if numbers else {}
+            for number in numbers:
+                told(number, known[number])
+            heard = len(lines)
+            if last:
+                return
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _script(actions: Sequence[Save | Typed], folder: Path) -> str:
     lines = [_HEAD]
-    number = 0
     for action in actions:
         if isinstance(action, Save):
             content = folder / f"saved-{len(lines)}"
             content.write_text(action.text, encoding="utf-8")
             lines.append(f"cp {shlex.quote(str(content))} {shlex.quote(action.path)}\n")
         else:
-            lines.append(_command_line(number, action, folder / str(number)))
-            number += 1
+            lines.append(_command_line(action, folder / str(action.number)))
     return "".join(lines)
 
 
-def _command_line(number: int, step: Step, output: Path) -> str:
+def _command_line(typed: Typed, output: Path) -> str:
     # In a pipeline every side has to succeed, so a script that fails before `| head` is seen.
+    step, number = typed.step, typed.number
     if step.statement.is_pipeline:
         worst = f'for __s in "${{__p[@]}}"; do [ "$__s" -eq 0 ] || [ "$__s" -eq {_SIGPIPE_STATUS} ] || __page_status=$__s; done\n'
     else:
@@ -97,25 +176,4 @@ def _command_line(number: int, step: Step, output: Path) -> str:
     return (f"printf 'begin {number} %s\\n' \"$SECONDS\" >&3\n"
             f"{{\n{step.statement.text}\n__p=(\"$?\" \"${{PIPESTATUS[@]}}\"); __page_status=${{__p[0]}}\n}} "
             f">{shlex.quote(str(output))} 2>&1 3>&-\n{worst}"
-            f"__page_end {number} \"$__page_status\" {expected_status(step)}\n")
-
-
-def _results(steps: Sequence[Step], folder: Path) -> list[Ran]:
-    events = folder / "events"
-    begun: dict[int, int] = {}
-    ended: dict[int, tuple[int, int]] = {}
-    for line in events.read_text(encoding="utf-8").splitlines() if events.exists() else ():
-        kind, number, *values = line.split()
-        if kind == "begin":
-            begun[int(number)] = int(values[0])
-        else:
-            ended[int(number)] = int(values[0]), int(values[1])
-    results = []
-    for number, step in enumerate(steps):
-        if number not in begun:
-            break
-        status, at = ended.get(number, (None, begun[number]))
-        output = folder / str(number)
-        text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
-        results.append(Ran(step, status, at - begun[number], text))
-    return results
+            f"__page_end {number} \"$__page_status\" {expected_status(step)} {'goes-on' if typed.goes_on else 'ends'}\n")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from model_profiling.console import say
 from pages.following import Step
-from pages.running.engine import CHECKED, EXECUTED, FAILED, NOT_HERE, NOT_REACHED, Line, PageRun
+from pages.running.engine import CHECKED, DONE_BEFORE, EXECUTED, FAILED, NOT_HERE, NOT_REACHED, Line, PageRun
 
 #: What is asked of all pages together on plain Linux.
 LEAST_SHARE = 0.8
@@ -22,16 +22,21 @@ def planned(step: Step) -> Line:
     return Line(step, CHECKED, f"stand-in: {step.stand_in}") if step.stand_in else Line(step, EXECUTED)
 
 
+def line_text(line: Line, timed: bool = True) -> str:
+    """Return one row of the account of a page's command lines."""
+    first, _, more = line.step.statement.text.partition("\n")
+    text = first + (" ..." if more else "")
+    text = text if len(text) <= _WIDTH else text[:_WIDTH - 3] + "..."
+    seconds = f"{line.seconds:>4} s" if timed and line.outcome in (EXECUTED, CHECKED, FAILED) else " " * 6
+    counted = " " if line.counts else "."
+    return f"  {line.outcome:<11} {seconds} {counted} {line.step.statement.place.line:>4}  {text}" + (f"  [{line.why}]" if line.why else "")
+
+
 def show_lines(name: str, lines: Sequence[Line], timed: bool = True) -> None:
     """Print a page's command lines."""
     say(name)
     for line in lines:
-        first, _, more = line.step.statement.text.partition("\n")
-        text = first + (" ..." if more else "")
-        text = text if len(text) <= _WIDTH else text[:_WIDTH - 3] + "..."
-        seconds = f"{line.seconds:>4} s" if timed and line.outcome in (EXECUTED, CHECKED, FAILED) else " " * 6
-        counted = " " if line.counts else "."
-        say(f"  {line.outcome:<11} {seconds} {counted} {line.step.statement.place.line:>4}  {text}" + (f"  [{line.why}]" if line.why else ""))
+        say(line_text(line, timed))
 
 
 def show_run(run: PageRun) -> None:
@@ -47,13 +52,14 @@ def show_run(run: PageRun) -> None:
 def share(lines: Sequence[Line]) -> float | None:
     """Return the share of the command lines that were executed; trivial ones do not count."""
     counted = [line for line in lines if line.counts]
-    return sum(line.outcome == EXECUTED for line in counted) / len(counted) if counted else None
+    return sum(line.outcome in (EXECUTED, DONE_BEFORE) for line in counted) / len(counted) if counted else None
 
 
 def show_sums(lines: Sequence[Line], compared: int | None = None, not_compared: int = 0) -> None:
     """Print the sums over all pages."""
     counts = Counter(line.outcome for line in lines if line.counts)
     executed = share(lines)
+    counts[EXECUTED] += counts.pop(DONE_BEFORE, 0)
     if executed is None:
         say("no command lines")
         return
