@@ -62,8 +62,8 @@ def _section(command: Command) -> Iterator[str]:
         yield ""
     yield f"- **Reads**: {entry.reads}."
     yield f"- **Writes**: {entry.writes}."
-    yield "- **Exit status**: " + "; ".join(f"{status} {meaning}" for status, meaning in entry.exits.items()) + "."
-    if command.note and not command.note.startswith("Exit status"):  # the data file says that in its own line
+    yield "- **Exit status**: " + "; ".join(f"`{status}` {meaning}" for status, meaning in entry.exits.items()) + "."
+    if command.note and not command.note.startswith(("Exit status", "Writes")):  # the data file says that in its own lines
         yield f"- **Note**: {_prose(command.note)}"
     yield ""
     if entry.no_run:

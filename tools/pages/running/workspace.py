@@ -117,7 +117,8 @@ def _prepare(workspace: Workspace) -> None:
         encoding="utf-8")
     (workspace.root / "stand_ins.json").write_text(json.dumps({
         "calls": str(workspace.calls), "checkout": str(workspace.checkout.resolve()),
-        "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/")}), encoding="utf-8")
+        "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/"),
+        "archive": f"{KIT_ADDRESS}/archive/refs/heads/", "name": KIT_ADDRESS.rpartition("/")[2]}), encoding="utf-8")
     script = Path(__file__).with_name("stand_in.py")
     for name, program in programs.known().items():
         if program.needs:
