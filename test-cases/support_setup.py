@@ -109,27 +109,29 @@ def clone(folder: Path) -> Path:
 
 
 class ShadowVenv:
-    """A virtual environment of links into this one, with the kit from another checkout.
+    """A virtual environment of links into this one, with the kit from another checkout, or without it.
 
     Made in a moment and cheap to damage: `own` turns the links above a file into folders
-    of its own first, so that the real environment is never touched.
+    of its own first, so that the real environment is never touched. Packages whose names
+    begin with one of `without` are not there.
     """
 
-    def __init__(self, folder: Path, kit: Path) -> None:
+    def __init__(self, folder: Path, kit: Path | None, without: tuple[str, ...] = ()) -> None:
         self.folder, self.kit = folder, kit
         assert run([BARE_PYTHON, "-m", "venv", "--without-pip", folder]).returncode == 0
         self.python = folder / "bin" / "python"
         self.site_packages = next((folder / "lib").glob("python*/site-packages"))
         real = Path(sysconfig.get_paths()["purelib"])
         for entry in real.iterdir():
-            if not entry.name.startswith(("__editable__", "sme_executorch_profiling")):
+            if not entry.name.startswith(("__editable__", "sme_executorch_profiling", *without)):
                 (self.site_packages / entry.name).symlink_to(entry)
         for shared in ("bin", "share"):  # programs, manuals; the native runner's builds are not shared
             (folder / shared).mkdir(exist_ok=True)
             for entry in (Path(sys.prefix) / shared).iterdir():
                 if not (folder / shared / entry.name).exists() and entry.name != "sme-executorch-profiling":
                     (folder / shared / entry.name).symlink_to(entry)
-        self._install_kit(next(real.glob("sme_executorch_profiling-*.dist-info")))
+        if kit is not None:
+            self._install_kit(next(real.glob("sme_executorch_profiling-*.dist-info")))
 
     def _install_kit(self, metadata: Path) -> None:
         target = self.site_packages / metadata.name

@@ -27,6 +27,7 @@ COMMAND = [sys.executable, str(REPOSITORY / "tools" / "check_pages.py")]
 README = REPOSITORY / "README.md"
 PIPELINE = "python model_profiling/scripts/mac_pipeline.py"
 TEMPLATE = "model_profiling/configs/templates/mac_template.json"
+ARCHIVE = "https://github.com/ArmDeveloperEcosystem/sme-executorch-profiling/archive/refs/heads/main.tar.gz"
 ACTIVE = "bash model_profiling/scripts/setup_repo.sh\nsource .venv/bin/activate\n"
 EXPORTED = f"{ACTIVE}python model_profiling/export/export_model.py --model toy_cnn\n"
 MEASURED = f"{EXPORTED}{PIPELINE} --config {TEMPLATE}\n"
@@ -111,6 +112,11 @@ def test_a_wrong_command_is_told_at_its_place(lines: str, told: str, checker: Ch
      "git sparse-checkout set tools\nls model_profiling", "3:4 model_profiling is not there"),
     ("curl -fsSLO https://raw.githubusercontent.com/ArmDeveloperEcosystem/sme-executorch-profiling/main/model_profiling/scripts/setup_rep.sh",
      "model_profiling/scripts/setup_rep.sh is not a file of the repository (did you mean model_profiling/scripts/setup_repo.sh?)"),
+    (f"curl -L {ARCHIVE} | tar xz\ncd sme-executorch-profiling-mian", "2:4 sme-executorch-profiling-mian is not there"),
+    (f"curl -L {ARCHIVE} | tar xz\nls sme-executorch-profiling-main/tols", "2:4 sme-executorch-profiling-main/tols is not there"),
+    (f"curl -L {ARCHIVE.replace('heads', 'hades')} | tar xz", "refs/hades/main.tar.gz is nothing that this kit serves (did you mean "),
+    (f"curl -LO {ARCHIVE}\ntar xzf main.tgz", "2:9 main.tgz is not there"),
+    (f"curl -L {ARCHIVE} | tar xz -C nowhere", "nowhere is not there"),
     (f"{MEASURED}python model_profiling/scripts/analyze_results.py --run-dir out_toy_cnn/runs/mca",
      "5:61 out_toy_cnn/runs/mca is not there (a run directory) (did you mean mac?)"),
     (f"{MEASURED}python model_profiling/scripts/analyze_results.py --run-dir out_toy_cnn/runs", "5:61 out_toy_cnn/runs is no run directory"),
@@ -126,6 +132,11 @@ def test_folders_variables_and_files_are_followed(lines: str, told: str, checker
     f"{EXPORTED}python model_profiling/scripts/generate_config.py --model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte --output mine\n"
     f"{PIPELINE} --config mine/config.json --quick\nls mine/runs/mac/report.html",
     "for name in mac android; do\n  cat \"model_profiling/configs/templates/${name}_template.json\"\ndone",
+    f"curl -L {ARCHIVE} | tar xz && cd sme-executorch-profiling-main\nls README.md\nbash model_profiling/scripts/setup_repo.sh\n"
+    "source .venv/bin/activate\npython model_profiling/export/export_model.py --list",
+    f"curl -fsSLo kit.tar.gz {ARCHIVE}\nmkdir kit && tar -xzf kit.tar.gz --strip-components=1 -C kit\nls kit/tools/run_pages.py",
+    f"wget -q -O - {ARCHIVE} | tar -xz\nls sme-executorch-profiling-main/LICENSE",
+    f"curl -sL {ARCHIVE} > kit.tar.gz\ntar xf kit.tar.gz\nls sme-executorch-profiling-main/LICENSE",
     "cd model_profiling/configs && ls templates && cd ../.. && ls README.md",
     "mkdir -p a/b && cp README.md a/b && cat a/b/README.md",
     "cat > note.txt <<'EOF'\nhello\nEOF\ngrep -c hello note.txt",

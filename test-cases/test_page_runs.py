@@ -161,6 +161,16 @@ def test_raw_files_come_from_the_checkout_and_count_as_checked(checker: Checker,
     assert outcomes(gone) == [FAILED] and "404" in gone.problems[0].message
 
 
+@pytest.mark.parametrize(("download", "unpack"), [
+    ("curl -L {} | tar xz", "sme-executorch-profiling-main"), ("curl -fsSLo kit.tar.gz {} && tar xzf kit.tar.gz", "sme-executorch-profiling-main"),
+    ("wget -q -O - {} | tar -xz --strip-components=1", ".")], ids=["piped", "kept", "stripped"])
+def test_the_archive_holds_the_last_commit(download: str, unpack: str, checker: Checker, tmp_path: Path) -> None:
+    archive = "https://github.com/ArmDeveloperEcosystem/sme-executorch-profiling/archive/refs/heads/main.tar.gz"
+    page = run(AT_HOME + block(f"mkdir new && cd new && {download.format(archive)}", f"sort {unpack}/LICENSE",
+                               f"ls -d {unpack}/model_profiling"), checker, tmp_path)
+    assert page.problems == [] and outcomes(page) == [CHECKED, EXECUTED, EXECUTED]
+
+
 def test_a_phone_and_macos_are_stood_in_for_and_what_needs_their_files_does_not_run(checker: Checker, tmp_path: Path) -> None:
     page = run(AT_HOME + block("adb devices -l", "brew install cmake")
                + "<!-- check: no-run it needs a phone with SME2 -->\n" + block("mkdir from_phone")

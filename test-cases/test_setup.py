@@ -6,10 +6,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from importlib.metadata import requires
 from pathlib import Path
@@ -65,30 +63,6 @@ def test_a_damaged_environment_is_repaired(checkout: Checkout) -> None:
     assert not (packages / "~orch").exists()
     assert "nothing to do" in set_up(checkout).stdout
     assert run([checkout.python, "-c", "import jsonschema, rich.console"]).returncode == 0
-
-
-def test_setup_alone_survives_being_killed_and_installs_from_the_public_address(tmp_path: Path) -> None:
-    """The script is the only file; it is killed while pip works; the next run goes on from there."""
-    script = shutil.copy(SETUP, tmp_path / "setup_repo.sh")
-    argv = ["bash", script, "--without-export"]
-    env = clean_environment(**redirect((KIT_ADDRESS, REPOSITORY)))
-    first = subprocess.Popen(argv, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, start_new_session=True)
-    packages = tmp_path / ".venv" / "lib"
-    deadline = time.monotonic() + 120
-    while not list(packages.glob("python*/site-packages/sympy")) and time.monotonic() < deadline and first.poll() is None:
-        time.sleep(0.05)
-    os.killpg(first.pid, signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL
-    done = run(argv, cwd=tmp_path, env=env)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert run(argv, cwd=tmp_path, env=env).stdout.count("nothing to do") == 1
-    python = tmp_path / ".venv" / "bin" / "python"
-    found = run([python, "-I", "-c", "import executorch, model_profiling as m; print(m.PACKAGE_DIR)"], cwd=tmp_path)
-    assert found.stdout.strip().startswith(str(tmp_path / ".venv")), found.stderr
-    assert run([python, "-I", "-c", "import torch"]).returncode != 0
-    checked = run([python, "-I", "-m", "model_profiling.scripts.validate_setup"], cwd=tmp_path)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "structure" in checked.stdout and "without PyTorch" in checked.stdout
 
 
 def test_executorch_is_cloned_at_the_installed_version(checkout: Checkout, tmp_path: Path) -> None:
@@ -311,7 +285,7 @@ def test_a_model_that_is_none_is_named(damage: str, toy: Path, tmp_path: Path) -
     assert (finding.check, finding.level) == ("model", "error") and finding.fix
 
 
-# ---------------------------------------------------------------- packaging and single scripts
+# ---------------------------------------------------------------- single scripts
 
 
 def single_scripts() -> dict[str, str]:
@@ -353,20 +327,6 @@ def test_a_single_script_without_kit_starts_itself_under_uv(name: str, tmp_path:
     path = tool_folder(tmp_path / "bin", uv='printf "%s\\n" "$@"')
     done = run([BARE_PYTHON, script, "--some flag"], cwd=tmp_path, env={"PATH": str(path)})
     assert done.stdout.splitlines() == ["run", "--script", str(script), "--some flag"]
-
-
-def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
-    import zipfile
-
-    kit = clone(tmp_path / "kit")
-    (kit / "model_profiling" / "configs" / "my_experiment.json").write_text("{}")  # the reader's own
-    built = run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-                 "--wheel-dir", tmp_path / "wheel", kit])
-    assert built.returncode == 0, built.stderr
-    with zipfile.ZipFile(next((tmp_path / "wheel").glob("*.whl"))) as wheel:
-        packed = {name for name in wheel.namelist() if name.startswith("model_profiling/")}
-    tracked = run(["git", "ls-files", "model_profiling"], cwd=kit).stdout.split("\n")
-    assert packed == set(filter(None, tracked))
 
 
 def test_shell_scripts_pass_shellcheck() -> None:

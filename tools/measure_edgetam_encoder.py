@@ -34,7 +34,7 @@ def build_parser() -> CommandParser:
                         help="in which of them to measure forms of enlarging too (default: all)")
     parser.add_argument("--blocks", type=int, default=10, help="launches of each program (default 10)")
     parser.add_argument("--runs", type=int, default=3, help="untraced executions a launch (default 3)")
-    parser.add_argument("--threads", type=int, default=1, help="default 1")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each launch (default 1)")
     parser.add_argument("--seed", type=int, default=1, help="of the order of launches (default 1)")
     parser.add_argument("--work", type=Path, default=Path("out_edgetam_measurement"), metavar="DIR",
                         help="programs and traces (default out_edgetam_measurement)")

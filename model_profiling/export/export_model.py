@@ -35,7 +35,7 @@ def build_parser() -> CommandParser:
     parser.add_argument("--dtype", metavar="DTYPE", help="fp32, fp16 or int8 (default fp16)")
     parser.add_argument("--quantize", action="store_true", help="the same as --dtype int8")
     parser.add_argument("--backend", metavar="BACKEND", default="xnnpack", help="xnnpack (default) or portable")
-    parser.add_argument("--outdir", metavar="DIR", type=Path, help="default: out_<model>/artifacts")
+    parser.add_argument("--outdir", metavar="DIR", type=Path, help="folder for the files (default: out_<model>/artifacts)")
     parser.add_argument("--weights", metavar="FILE", type=Path, help="a state dict saved with torch.save")
     parser.add_argument("--save-graph", action="store_true", help="also write the graphs, as <stem>.graph.txt")
     parser.add_argument("--explain", action="store_true", help="say why each operator outside XNNPACK is there")

@@ -25,7 +25,7 @@ def build_parser() -> CommandParser:
     parser = CommandParser(prog="new_model.py", description=__doc__)
     parser.add_argument("--name", required=True, metavar="NAME", help="the model's and the package's name, as in my_model")
     parser.add_argument("--dest", type=Path, default=Path("."), metavar="DIR",
-                        help="folder that the package is put into (default: this one)")
+                        help="folder that the package is put into (default: the current one)")
     return parser
 
 

@@ -23,7 +23,7 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="measure_replacements.py", description=__doc__)
     parser.add_argument("--only", metavar="NAME", nargs="+", help="these replacements alone")
-    parser.add_argument("--dtype", choices=("fp32", "fp16"), help="default: both")
+    parser.add_argument("--dtype", choices=("fp32", "fp16"), help="in this one alone (default: both)")
     parser.add_argument("--all-dtypes", action="store_true", help="also where a replacement saves nothing")
     return parser
 

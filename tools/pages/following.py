@@ -84,7 +84,7 @@ def _follow_block(block: Block, reader: Reader, scripts: Scripts) -> list[Step]:
     steps = []
     for number, statement in enumerate(script.statements):
         last = number == len(script.statements) - 1
-        reader.needs, reader.stand_in, reader.trivial = _needs_of(block), None, True
+        reader.needs, reader.stand_in, reader.piped, reader.trivial = _needs_of(block), None, None, True
         if last and block.options.exits:
             _take_failing(statement, reader, scripts)
         else:
@@ -170,4 +170,4 @@ def _redirect(redirect: Redirect, command: Command, reader: Reader) -> None:
         if path.startswith(HOME) and not reader.files.is_folder(folder):
             reader.problem(argument.place, "path", f"the folder of {argument.text} is not there")
         content = heredoc if command.words and command.words[0].raw == "cat" and redirect.operator == ">" else None
-        reader.make(path, content=content)
+        reader.make(path, content=content, archive=reader.piped)

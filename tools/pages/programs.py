@@ -14,6 +14,7 @@ import yaml
 
 from model_profiling import KIT_ADDRESS
 from model_profiling.errors import nearest
+from pages import downloads
 from pages.problems import Place
 from pages.reader import Argument, Reader, absolute
 
@@ -224,36 +225,14 @@ def _sparse_checkout(reader: Reader, positional: list[Argument], _words: Sequenc
         reader.files.clones[root] = None
 
 
-def _download(output_flag: str) -> Callable[..., None]:
-    def effect(reader: Reader, positional: list[Argument], words: Sequence[Argument]) -> None:
-        output = next((b for a, b in zip(words, words[1:]) if a.text in (output_flag, "--output")), None)
-        for argument in positional:
-            if argument.text is None:
-                continue
-            name = reader.files.repository.path_of_address(argument.text)
-            if name is None:
-                reader.needs = reader.needs or f"the network, for {argument.text}"
-            elif not reader.files.repository.is_file(name):
-                near = [f for f in reader.files.repository.files if posixpath.dirname(f) == posixpath.dirname(name)]
-                reader.problem(argument.place, "address", f"{name or argument.text} is not a file of the repository{nearest(name, near)}")
-            target = output.text if output and output.text else posixpath.basename(argument.text)
-            reader.make(absolute(target, reader.folder), copy_of=name if name in reader.files.repository.files else None)
-    return effect
-
-
 def _source(reader: Reader, positional: list[Argument], _words: Sequence[Argument]) -> None:
     path = positional[0].path(reader.folder)
     if path and path.endswith("/bin/activate"):
         reader.variables["VIRTUAL_ENV"] = posixpath.dirname(posixpath.dirname(path))
 
 
-def _unpack(reader: Reader, _positional: list[Argument], words: Sequence[Argument]) -> None:
-    into = next((b.text for a, b in zip(words, words[1:]) if a.text in ("-C", "-d")), None) or "."
-    reader.make(absolute(into, reader.folder), folder=True, open=True)
-
-
 _EFFECTS: Mapping[str, Callable[..., None]] = {
     "cd": _cd, "mkdir": _mkdir, "touch": _touch, "rm": _rm, "cp": _copy(True), "mv": _copy(False), "tee": _touch,
-    "git clone": _clone, "git sparse-checkout": _sparse_checkout, "curl": _download("-o"), "wget": _download("-O"),
-    "source": _source, ".": _source, "tar": _unpack, "unzip": _unpack,
+    "git clone": _clone, "git sparse-checkout": _sparse_checkout, "curl": downloads.curl, "wget": downloads.wget,
+    "source": _source, ".": _source, "tar": downloads.tar, "unzip": downloads.unzip,
 }

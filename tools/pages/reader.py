@@ -46,6 +46,7 @@ class Reader:
 
     `needs` says why the statement at hand cannot run here, where it cannot: what it makes
     carries the reason on, so that a later command that needs it is known not to run either.
+    `piped` is the folder in the repository's archive, where the last program printed that.
     """
 
     files: Files
@@ -55,6 +56,7 @@ class Reader:
     problems: list[Problem] = field(default_factory=list)
     needs: str | None = None
     stand_in: str | None = None
+    piped: str | None = None
     trivial: bool = True
 
     @classmethod

@@ -6,6 +6,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -60,6 +61,14 @@ class Repository:
 
     def read(self, name: str) -> str:
         return (self.root / name).read_text(encoding="utf-8")
+
+    def archive_of_address(self, address: str) -> str | None:
+        """Return the folder in the archive that a public address serves, else None.
+
+        GitHub names it after the repository and the branch, with hyphens for slashes.
+        """
+        found = re.fullmatch(rf"{re.escape(KIT_ADDRESS)}/archive/refs/heads/([\w./-]+)\.tar\.gz", address)
+        return f"{KIT_ADDRESS.rpartition('/')[2]}-{found[1].replace('/', '-')}" if found else None
 
     def path_of_address(self, address: str) -> str | None:
         """Return the path that a public address of the repository names, "" for its front page, else None."""

@@ -20,7 +20,7 @@ from pages.repository import Repository
 
 _BASH = Parser(Language(tree_sitter_bash.language()))
 #: Shell scripts that hand their arguments to a Python command.
-_FORWARDS = {"model_profiling/scripts/build_runners.sh": "model_profiling/pipeline/runners/build_command.py"}
+FORWARDS = {"model_profiling/scripts/build_runners.sh": "model_profiling/pipeline/runners/build_command.py"}
 _BUILDS_PARSER = re.compile(r"^def build_parser\(", re.MULTILINE)
 _IS_COMMAND = re.compile(r"^if __name__ == ", re.MULTILINE)
 _TESTS = "test-cases/run_tests.sh"
@@ -86,7 +86,7 @@ class Scripts:
         return self._codes[name]
 
     def _make(self, name: str) -> argparse.ArgumentParser | None:
-        name = _FORWARDS.get(name, name)
+        name = FORWARDS.get(name, name)
         if name == _TESTS:
             return _pytest_parser()
         if name.endswith(".sh"):

@@ -20,14 +20,16 @@ class Entry:
     """Something that a command made.
 
     An open folder may hold anything. `content` is a file's text where it is known, `copy_of`
-    the repository's file that it is a copy of. `cannot_run` says why the command that makes
-    it cannot run here, if so.
+    the repository's file that it is a copy of, `archive` the folder that unpacking it gives where
+    it is the repository's archive. `cannot_run` says why the command that makes it cannot run
+    here, if so.
     """
 
     folder: bool = False
     open: bool = False
     content: str | None = None
     copy_of: str | None = None
+    archive: str | None = None
     cannot_run: str | None = None
 
 
@@ -98,6 +100,10 @@ class Files:
         name = self.in_clone(path)
         return name if name is not None and self.repository.is_file(name) else None
 
+    def archive(self, path: str) -> str | None:
+        """Return the folder that unpacking `path` gives, where it is the repository's archive."""
+        return self.made[path].archive if path in self.made else None
+
     def matching(self, pattern: str) -> list[str]:
         """Return the paths that a shell would find for an absolute pattern."""
         depth = pattern.count("/")
@@ -158,7 +164,7 @@ class Files:
     def move(self, source: str, target: str, *, keep: bool) -> None:
         """Copy (`keep`) or move what is at `source` to `target`, a folder's content included."""
         entry = Entry(folder=self.is_folder(source), open=self.is_folder(source), content=self.content(source),
-                      copy_of=self.repository_file(source), cannot_run=self.cannot_run(source))
+                      copy_of=self.repository_file(source), archive=self.archive(source), cannot_run=self.cannot_run(source))
         below = {known: self.made[known] for known in self.below(source)}
         self.make(target, replace(entry, open=entry.open and not below))
         for known, value in below.items():

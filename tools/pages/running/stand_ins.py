@@ -20,7 +20,8 @@ def make(folder: Path, checkout: Path) -> None:
     programs_of(folder).mkdir(parents=True, exist_ok=True)
     (folder / "stand_ins.json").write_text(json.dumps({
         "calls": str(folder / "stand_in_calls"), "checkout": str(checkout.resolve()),
-        "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/")}), encoding="utf-8")
+        "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/"),
+        "archive": f"{KIT_ADDRESS}/archive/refs/heads/", "name": KIT_ADDRESS.rpartition("/")[2]}), encoding="utf-8")
     for name, program in programs.known().items():
         if program.needs:
             path = programs_of(folder) / name

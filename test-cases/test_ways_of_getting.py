@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every way of getting the kit, from nothing: part of a clone, the archive, single files, wheel and sdist.
+
+The full clone is what test_quick_start.py begins with. Each way brings other files; what pip
+downloads is the same in all of them, so only the single set-up script downloads it, and the
+others set up over links into this environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from conftest import write_config
+from support_pages import REPOSITORY
+from support_setup import BARE_PYTHON, SETUP, ShadowVenv, clean_environment, clone, redirect, run
+from pages.running.workspace import Workspace, new_workspace
+
+from model_profiling import KIT_ADDRESS
+
+KIT = REPOSITORY / "model_profiling"
+PAGE = (REPOSITORY / "content" / "learning-paths" / "embedded-and-microcontrollers" / "sme-executorch-profiling"
+        / "01-overview.md")
+ARCHIVE_LINE = f"curl -L {KIT_ADDRESS}/archive/refs/heads/main.tar.gz | tar xz"
+TORCH = ("torch", "functorch")
+SINGLE_PYTHON = ("export/export_model.py", "scripts/mac_pipeline.py", "scripts/android_pipeline.py", "scripts/analyze_results.py")
+CPU_TORCH_PAGE = "https://download.pytorch.org/whl/cpu/torch/"
+
+
+@pytest.fixture
+def home() -> Iterator[Workspace]:
+    """A reader's empty home, where the public address leads to this checkout's last commit."""
+    with new_workspace(REPOSITORY) as workspace:
+        yield workspace
+
+
+def typed(lines: str, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Type lines into a new shell; every one has to succeed."""
+    done = run(["bash", "-e", "-o", "pipefail", "-c", lines], cwd=folder, env=env)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def assert_measured(run_directory: Path) -> None:
+    """A run with tables, a comparison and a report is there."""
+    summary = json.loads((run_directory / "analysis_summary.json").read_text(encoding="utf-8"))
+    assert len(summary["comparisons"]) == 1 and summary["comparisons"][0]["speedup"] > 0
+    assert (run_directory / "report.html").stat().st_size > 0
+
+
+# ---------------------------------------------------------------- a part of a clone, the archive
+
+
+def test_the_quick_test_runs_in_the_partial_checkout_of_the_overview(home: Workspace) -> None:
+    block = next(b for b in re.findall(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL) if "sparse-checkout" in b)
+    typed(block, home.home, dict(home.environment()))
+    (kit,) = home.home.iterdir()
+    held = {path.name for path in kit.iterdir() if path.is_dir()} - {".git"}
+    assert held == set(re.search(r"sparse-checkout set (.*)", block)[1].split())
+    assert "promisor" in (kit / ".git" / "config").read_text()  # objects come when they are needed
+    ShadowVenv(kit / ".venv", kit)
+    done = typed(f"{BARE_PYTHON} model_profiling/scripts/run_quick_test.py", kit, dict(home.environment()))
+    assert "Measured speed-up of" in done.stdout and "passed in" in done.stdout
+    assert_measured(kit / "out_quick_test" / "runs" / "mac")
+
+
+def test_the_archive_sets_up_and_runs_a_ready_made_model_without_pytorch(home: Workspace, toy: Path) -> None:
+    assert ARCHIVE_LINE in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    typed(ARCHIVE_LINE, home.home, dict(home.environment()))
+    (kit,) = home.home.iterdir()
+    assert kit.name == "sme-executorch-profiling-main" and not (kit / ".git").exists()
+    venv = ShadowVenv(kit / ".venv", kit, without=TORCH)
+    done = typed("bash model_profiling/scripts/setup_repo.sh --without-export", kit, dict(home.environment()))
+    assert "is ready" in done.stdout
+    assert run([venv.python, "-I", "-c", "import torch"]).returncode != 0
+    checked = typed(f".venv/bin/python model_profiling/scripts/validate_setup.py --model {toy}", kit, dict(home.environment()))
+    assert "without PyTorch" in checked.stdout and checked.stdout.splitlines()[-1].startswith("valid: ")
+    if shutil.which("c++"):
+        assert re.search(r"^ok +native runner +runs ", checked.stdout, re.MULTILINE), checked.stdout
+
+
+# ---------------------------------------------------------------- single files
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where setup_repo.sh, its only file, was killed while pip worked, and then run again."""
+    folder = tmp_path_factory.mktemp("alone")
+    argv = ["bash", shutil.copy(SETUP, folder)]
+    env = clean_environment(**redirect((KIT_ADDRESS, REPOSITORY)))
+    first = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.DEVNULL, start_new_session=True)
+    packages = folder / ".venv" / "lib"
+    deadline = time.monotonic() + 120
+    while not list(packages.glob("python*/site-packages/sympy")) and time.monotonic() < deadline and first.poll() is None:
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    done = run(argv, cwd=folder, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert run(argv, cwd=folder, env=env).stdout.count("nothing to do") == 1
+    return folder
+
+
+def download(folder: Path, *names: str) -> None:
+    """Put single files of the kit into a folder, as from their raw addresses."""
+    for name in names:
+        shutil.copy(KIT / name, folder)
+
+
+def test_setup_alone_installs_the_kit_from_its_public_address(alone: Path) -> None:
+    assert {path.name for path in alone.iterdir()} == {"setup_repo.sh", ".venv"}
+    found = run([alone / ".venv/bin/python", "-I", "-c", "import model_profiling as m; print(m.PACKAGE_DIR)"], cwd=alone)
+    assert found.stdout.startswith(str(alone / ".venv")), found.stderr
+
+
+def test_after_it_each_single_script_works_alone(alone: Path) -> None:
+    download(alone, "scripts/build_runners.sh", *SINGLE_PYTHON)
+    if shutil.which("c++"):
+        assert "native" in typed("bash build_runners.sh", alone, clean_environment()).stdout
+    typed(".venv/bin/python export_model.py --model toy_cnn --dtype fp32 --outdir artifacts", alone, clean_environment())
+    config = write_config(alone, alone / "artifacts" / "toy_cnn_xnnpack_fp32.pte")
+    typed(f".venv/bin/python mac_pipeline.py --config {config}", alone, clean_environment())
+    (alone / "run" / "analysis_summary.json").unlink()
+    typed(".venv/bin/python analyze_results.py --run-dir run", alone, clean_environment())
+    assert_measured(alone / "run")
+    assert_asks_for_a_runner([".venv/bin/python", "android_pipeline.py"], alone, clean_environment())
+
+
+def assert_asks_for_a_runner(command: Sequence[str], folder: Path, env: dict[str, str]) -> None:
+    """The Android pipeline reads its configuration and says what a device needs; test_android_pipeline.py has a device."""
+    done = run([*command, "--config", write_config(folder, next(folder.glob("**/*.pte")))], cwd=folder, env=env)
+    assert done.returncode == 2 and "runner_path" in done.stderr, done.stdout + done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
+
+
+@pytest.fixture(scope="module")
+def uv() -> Path:
+    """uv, which the tests' set-up brings; without it tests are skipped, except in CI, where that is an error."""
+    found = next((path for path in (Path(sys.prefix) / "bin" / "uv", Path(shutil.which("uv") or "")) if path.is_file()), None)
+    if found is None:
+        reason = "no uv: run setup_repo.sh --with-tests"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="module")
+def uv_environment(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A new terminal with uv and an empty cache. It looks for PyTorch where pip does, else on the page of CPU builds."""
+    links = run([sys.executable, "-m", "pip", "config", "get", "global.find-links"])
+    env = clean_environment(**redirect((KIT_ADDRESS, REPOSITORY)), UV_CACHE_DIR=str(tmp_path_factory.mktemp("uv")),
+                            UV_FIND_LINKS=links.stdout.strip() or CPU_TORCH_PAGE, UV_PYTHON=str(BARE_PYTHON))
+    return env | {"PATH": os.pathsep.join([str(uv.parent), env["PATH"]])} if shutil.which("uv", path=env["PATH"]) is None else env
+
+
+def test_with_uv_each_single_script_works_without_a_set_up(uv_environment: dict[str, str], toy: Path, tmp_path: Path) -> None:
+    download(tmp_path, *SINGLE_PYTHON)
+    shutil.copy(toy, tmp_path)
+    assert re.search(r"^toy_cnn +kit +ready", typed("uv run export_model.py --list", tmp_path, uv_environment).stdout, re.MULTILINE)
+    config = write_config(tmp_path, tmp_path / toy.name, runner="python", pairs=1)
+    typed(f"uv run mac_pipeline.py --config {config}", tmp_path, uv_environment)
+    (tmp_path / "run" / "analysis_summary.json").unlink()
+    typed(f"{BARE_PYTHON} analyze_results.py --run-dir run", tmp_path, uv_environment)  # starts itself again under uv
+    assert_measured(tmp_path / "run")
+    assert_asks_for_a_runner(["uv", "run", "android_pipeline.py"], tmp_path, uv_environment)
+    assert not (tmp_path / ".venv").exists()
+
+
+# ---------------------------------------------------------------- wheel and sdist
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel and the sdist of the last commit, by kind."""
+    folder = tmp_path_factory.mktemp("built")
+    kit = clone(folder / "kit")
+    (kit / "model_profiling" / "configs" / "my_experiment.json").write_text("{}")  # the reader's own
+    script = "import sys, setuptools.build_meta as b; b.build_sdist(sys.argv[1]); b.build_wheel(sys.argv[1])"
+    done = run([sys.executable, "-c", script, folder], cwd=kit)
+    assert done.returncode == 0, done.stderr
+    return {"wheel": next(folder.glob("*.whl")), "sdist": next(folder.glob("*.tar.gz"))}
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_pip_installs_every_file_of_the_package(kind: str, built: dict[str, Path], toy: Path, tmp_path: Path) -> None:
+    venv = ShadowVenv(tmp_path / "venv", None)
+    typed(f"venv/bin/python -m pip install --quiet '{built[kind]}[export]'", tmp_path, clean_environment())
+    package = venv.site_packages / "model_profiling"
+    installed = {path.relative_to(package.parent).as_posix() for path in package.rglob("*")
+                 if path.is_file() and "__pycache__" not in path.parts}
+    assert installed == set(run(["git", "ls-files", "model_profiling"], cwd=REPOSITORY).stdout.split())
+    config = write_config(tmp_path, toy)
+    checked = typed(f"venv/bin/python -m model_profiling.scripts.validate_pipeline --config {config}", tmp_path, clean_environment())
+    assert "valid: " in checked.stdout
+
+
+def test_the_wheel_fits_every_python_and_platform(built: dict[str, Path]) -> None:
+    assert built["wheel"].name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(built["wheel"]) as wheel:
+        metadata = next(wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
+    assert "Requires-Python: >=3.10" in metadata
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main([__file__, *sys.argv[1:]]))
