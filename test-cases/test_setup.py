@@ -247,6 +247,16 @@ def test_each_damaged_file_is_named(
     assert [f.check for f in check_structure(kit / "model_profiling")] == [f"file {victim.relative_to(kit)}"]
 
 
+def test_a_kit_of_the_archive_has_no_list_of_its_files_and_its_byte_code_is_none_of_them(tmp_path: Path) -> None:
+    kit = clone(tmp_path / "kit")
+    shutil.rmtree(kit / ".git")
+    (kit / "model_profiling" / "__pycache__").mkdir()
+    (kit / "model_profiling" / "__pycache__" / "files.cpython-312.pyc").write_bytes(b"\xff\xfe")
+    assert [f.level for f in check_structure(kit / "model_profiling")] == ["warning"]
+    (kit / "model_profiling" / "files.py").write_bytes(b"\xff\xfe")
+    assert [f.level for f in check_structure(kit / "model_profiling")] == ["warning", "error"]
+
+
 def test_a_library_that_does_not_load_is_named(sound: ShadowVenv, tmp_path: Path) -> None:
     venv = ShadowVenv(tmp_path / ".venv", sound.kit)
     library = next(p for p in (venv.site_packages / "executorch" / "extension" / "pybindings").iterdir() if p.suffix == ".so")

@@ -43,7 +43,8 @@ def check_structure(package: Path = PACKAGE_DIR) -> list[Finding]:
     """Return a finding for each file of the kit that is missing or unusable."""
     expected, source = expected_files(package)
     if not expected:
-        restore, expected = "get the kit again", [Expected(p) for p in sorted(package.rglob("*")) if p.is_file()]
+        found = (path for path in sorted(package.rglob("*")) if path.is_file() and path.suffix != ".pyc")
+        restore, expected = "get the kit again", [Expected(path) for path in found]
         findings = [warning("structure", "neither git nor a wheel's record says which files belong to the kit")]
     else:
         findings = []
