@@ -7,7 +7,6 @@ the action needs is understood; anything else is an error, so nothing is taken f
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Mapping

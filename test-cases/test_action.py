@@ -159,8 +159,8 @@ def test_a_baseline_of_another_cpu_is_told_and_fails_nothing(profiled: tuple[Pat
     ({"model": "a.pte", "export": "toy_cnn"}, "Check the inputs", "2 are given"),
     ({"model": "a.pte", "baseline": "nowhere"}, "Check the inputs", "::error::the baseline is no run directory, at nowhere"),
     ({"model": "a.pte", "pairs": "many"}, "Write the configuration", "error: many is no number of pairs, in the input pairs"),
-    ({"model": "a.pte"}, "Launch, analyze, report", "error: the model does not exist, at a.pte"),
-    ({"model": "$(touch pwned)`touch pwned`"}, "Launch, analyze, report", "error: the model does not exist"),
+    ({"model": "a.pte"}, "Launch, analyze, report", "error: the model a.pte does not exist"),
+    ({"model": "$(touch pwned)`touch pwned`"}, "Launch, analyze, report", "error: the model $(touch pwned)`touch pwned` does not exist"),
 ])
 def test_wrong_inputs_are_one_line(inputs: dict[str, str], step: str, told: str, action: Action, tmp_path: Path) -> None:
     done = use(action, tmp_path, **inputs)
