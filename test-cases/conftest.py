@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 KIT = REPOSITORY / "model_profiling"
 FIXTURES = Path(__file__).with_name("fixtures")
 
+
+# A shell that starts the tests in the background has its children ignore Ctrl-C, and a program cannot tell
+# that from a user's wish: the programs that tests interrupt get the usual handling.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Files whose few tests take minutes, the longest first (see `pytest_collection_modifyitems`).
 LONG_FILES = ("test_all_pages_run.py", "test_all_skills_run.py", "test_use_cases.py")

@@ -70,6 +70,15 @@ def run(argv: list[object], **options) -> subprocess.CompletedProcess[str]:
                           timeout=900, **options)
 
 
+def own_program(name: str) -> Path:
+    """Return a program that the tests' set-up installs; without it skip, except in CI, where that is an error."""
+    found = next((path for path in (Path(sys.prefix) / "bin" / name, Path(shutil.which(name) or "")) if path.is_file()), None)
+    if found is None:
+        reason = f"no {name}: run setup_repo.sh --with-tests"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return found
+
+
 def quick_start() -> list[str]:
     """Return the README's quick start, line by line, as it stands."""
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")

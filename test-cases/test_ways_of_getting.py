@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 from conftest import write_config
 from support_pages import REPOSITORY
-from support_setup import BARE_PYTHON, SETUP, ShadowVenv, clean_environment, clone, redirect, run
+from support_setup import BARE_PYTHON, SETUP, ShadowVenv, clean_environment, clone, own_program, redirect, run
 from pages.running.workspace import Workspace, new_workspace
 
 from model_profiling import KIT_ADDRESS
@@ -144,18 +144,9 @@ def assert_asks_for_a_runner(command: Sequence[str], folder: Path, env: dict[str
 
 
 @pytest.fixture(scope="module")
-def uv() -> Path:
-    """uv, which the tests' set-up brings; without it tests are skipped, except in CI, where that is an error."""
-    found = next((path for path in (Path(sys.prefix) / "bin" / "uv", Path(shutil.which("uv") or "")) if path.is_file()), None)
-    if found is None:
-        reason = "no uv: run setup_repo.sh --with-tests"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return found
-
-
-@pytest.fixture(scope="module")
-def uv_environment(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def uv_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A new terminal with uv and an empty cache. It looks for PyTorch where pip does, else on the page of CPU builds."""
+    uv = own_program("uv")
     links = run([sys.executable, "-m", "pip", "config", "get", "global.find-links"])
     env = clean_environment(**redirect((KIT_ADDRESS, REPOSITORY)), UV_CACHE_DIR=str(tmp_path_factory.mktemp("uv")),
                             UV_FIND_LINKS=links.stdout.strip() or CPU_TORCH_PAGE, UV_PYTHON=str(BARE_PYTHON))

@@ -84,7 +84,8 @@ class Checker:
     def page(self, document: Document) -> Page:
         """Return a page with what its checks need."""
         site = Site.around(document.path) if document.kind != OTHER else None
-        neighbors = {path.name: self.read(path) for path in sorted(document.path.parent.glob("*.md"))} if site or document.kind == SKILL else {}
+        related = site or document.kind == SKILL or document.settings.after
+        neighbors = {path.name: self.read(path) for path in sorted(document.path.parent.glob("*.md"))} if related else {}
         neighbors[document.path.name] = document
         return Page(document, self.follow(document), self.repository, self.scripts, site, neighbors)
 
