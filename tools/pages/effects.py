@@ -252,9 +252,14 @@ def _setup(call: Call) -> None:
         call.reader.make(absolute("executorch", call.reader.folder), folder=True, open=True)
 
 
-def _virtual_environment(reader: Reader) -> None:
+def _root(reader: Reader) -> str:
+    """Return the folder that set-up makes `.venv` in: the clone around the reader, else where the reader is."""
     roots = [root for root in reader.files.clones if reader.folder == root or reader.folder.startswith(root + "/")]
-    root = max(roots, key=len) if roots else reader.folder
+    return max(roots, key=len) if roots else reader.folder
+
+
+def _virtual_environment(reader: Reader) -> None:
+    root = _root(reader)
     for name in ("activate", "python", "python3", "pip"):
         reader.make(posixpath.join(root, ".venv/bin", name))
     reader.make(posixpath.join(root, ".venv/setup.log"))
@@ -262,6 +267,7 @@ def _virtual_environment(reader: Reader) -> None:
 
 def _build_runners(call: Call) -> None:
     args = call.args
+    call.reader.make(posixpath.join(_root(call.reader), ".venv/share/sme-executorch-profiling/runners"), folder=True, open=True)
     if (args.source or args.android) and not args.dry_run:
         call.reader.needs = call.reader.needs or "ExecuTorch's sources from github.com, and minutes of compiling"
     call.needs_file(args.executorch_dir, "--executorch-dir")
