@@ -12,7 +12,7 @@ from pages.following import Step
 from pages.problems import Problem
 from pages.running import stand_ins, summary
 from pages.running.engine import DONE_BEFORE, FAILED, NOT_REACHED, Line, Manner, PageRun, run_document
-from pages.running.outputs import clean, pattern_of
+from pages.running.outputs import shows
 from pages.running.place import Place
 from pages.skill_form import CRITERIA, METRICS, PREREQUISITES, STEPS, Metric, SkillForm
 from skills.in_place import InPlace
@@ -123,4 +123,4 @@ def _advice(form: SkillForm, lines: Sequence[Line], metrics: Sequence[Measured])
 
 def _shows(line: Line, symptom: str) -> bool:
     """Return whether a line printed a row's symptom; numbers and folders may differ as in outputs."""
-    return bool(symptom) and line.result is not None and any(pattern_of(symptom).search(text) for text in clean(line.result.output))
+    return line.result is not None and shows(symptom, line.result.output)

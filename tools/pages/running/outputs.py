@@ -71,6 +71,12 @@ def compare(shown: str, came: str) -> Mismatch | None:
     return None
 
 
+def shows(piece: str, printed: str) -> bool:
+    """Return whether a line of an output holds `piece`; what may differ in outputs may differ in it."""
+    pattern = pattern_of("".join(clean(piece)))
+    return bool(pattern.pattern) and any(pattern.search(line) for line in clean(printed))
+
+
 def pattern_of(line: str) -> re.Pattern[str]:
     """Return what a line of the page stands for."""
     parts, at = [], 0
