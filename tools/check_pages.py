@@ -7,19 +7,17 @@ One line a problem, "page.md:42:7: error: what is wrong"; exit status 0 where th
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-if any(importlib.util.find_spec(name) is None for name in ("model_profiling", "tree_sitter_bash", "markdown_it")):
-    print(f"error: this Python lacks what checks pages, at {sys.executable}: run "
-          "bash model_profiling/scripts/setup_repo.sh, then start this with .venv/bin/python", file=sys.stderr)
-    sys.exit(2)
-
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from own_python import require_packages
+
+require_packages("checks pages")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say

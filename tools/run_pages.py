@@ -9,18 +9,16 @@ line ended as the page says, 1 where one did not.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if any(importlib.util.find_spec(name) is None for name in ("model_profiling", "tree_sitter_bash", "markdown_it")):
-    print(f"error: this Python lacks what runs pages, at {sys.executable}: run "
-          "bash model_profiling/scripts/setup_repo.sh, then start this with .venv/bin/python", file=sys.stderr)
-    sys.exit(2)
-
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from own_python import require_packages
+
+require_packages("runs pages")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say

@@ -9,21 +9,14 @@ interrupted goes on where it was. Exit status 0 where every skill passed, 1 wher
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[1]
-if any(importlib.util.find_spec(name) is None for name in ("model_profiling", "tree_sitter_bash", "markdown_it", "yaml", "pyflakes")):
-    _own = _ROOT / ".venv" / "bin" / "python"
-    if _own.is_file() and Path(sys.prefix).resolve() != (_ROOT / ".venv").resolve():
-        os.execv(_own, [str(_own), *sys.argv])
-    print(f"error: this Python lacks what runs skills, at {sys.executable}: run "
-          "bash model_profiling/scripts/setup_repo.sh, then this again", file=sys.stderr)
-    sys.exit(2)
-
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from own_python import require_packages
+
+require_packages("runs skills")
 
 import json
 
