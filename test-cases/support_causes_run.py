@@ -56,12 +56,14 @@ def unknown_dtype(desk: Desk) -> Typed:
 @cause("04", "error: the model does not exist")
 def nothing_exported(desk: Desk) -> Typed:
     (desk / PTE).unlink()
+    (desk / CONFIG).unlink()
     return Typed(GENERATE)
 
 
 @cause("04", "error: the model is damaged or no ExecuTorch program")
 def broken_off_copy(desk: Desk) -> Typed:
     os.truncate(desk / PTE, (desk / PTE).stat().st_size // 2)
+    (desk / CONFIG).unlink()
     return Typed(GENERATE)
 
 
@@ -71,7 +73,7 @@ def misspelt_key(desk: Desk) -> Typed:
     return Typed(CHECK)
 
 
-@cause("04", "error: the config is not JSON")
+@cause("04", "the config is not JSON")
 def no_json(desk: Desk) -> Typed:
     edit(desk / CONFIG, '"pairs"', ',"pairs"')
     return Typed(CHECK)

@@ -19,7 +19,7 @@ from pathlib import Path
 from support_pages import REPOSITORY  # puts tools/ on the path
 
 from pages.lexer import read_document
-from pages.running.outputs import clean, pattern_of
+from pages.running.outputs import shows
 from pages.skill_form import Failure, read_form
 
 SKILLS = REPOSITORY / "agent_skill_ml_profiling"
@@ -112,11 +112,6 @@ def act(desk: Desk, typed: Typed, row: Failure, record: Path) -> None:
     assert len(said) == 1 + len(row.commands) + bool(typed.proof), "the shell ended early"
     if typed.proof == typed.command:
         assert not shows(row.symptom, said[-1][1]), f"the fix leaves the symptom\n{said[-1][1][-2000:]}"
-
-
-def shows(symptom: str, printed: str) -> bool:
-    """Return whether a printed line holds the symptom, as the engine that runs skills looks for it."""
-    return any(pattern_of(symptom).search(line) for line in clean(printed))
 
 
 def _in_one_shell(desk: Desk, typed: Typed, commands: Sequence[str], record: Path) -> list[tuple[int, str]]:

@@ -19,7 +19,7 @@ from pages.checking import Checker
 from pages.lexer import read_document
 from pages.running import summary
 from pages.running.engine import CHECKED, EXECUTED, FAILED, NOT_HERE, NOT_REACHED, PageRun, chains, run_chain
-from pages.running.outputs import clean, compare
+from pages.running.outputs import clean, compare, shows
 
 COMMAND = [sys.executable, str(REPOSITORY / "tools" / "run_pages.py")]
 LIMIT_S = 120.0
@@ -75,6 +75,14 @@ def test_what_may_differ_does(shown: str, came: str) -> None:
 def test_what_may_not_differ_is_named(shown: str, came: str, line: int) -> None:
     found = compare(shown, came)
     assert found is not None and found.line == line
+
+
+@pytest.mark.parametrize(("piece", "printed", "there"), [
+    ("error    package ... its file", "error    package rich            its file rich/console.py is missing", True),
+    ("2 of 3", "took 7 of 12 s", True), ("no run", "a\nthere is no run directory", True), ("no rum", "there is no run", False), ("", "a", False),
+])
+def test_a_piece_of_a_line_is_found(piece: str, printed: str, there: bool) -> None:
+    assert shows(piece, printed) is there
 
 
 LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=30), min_size=1, max_size=6)

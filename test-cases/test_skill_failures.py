@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import support_causes_results  # noqa: F401  (registers its causes)
 import support_causes_run  # noqa: F401
+import support_causes_setup  # noqa: F401
 from conftest import write_config
 from support_export import SharedExports
 from support_setup import ShadowVenv
