@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from model_profiling.errors import nearest
 from pages import programs
 from pages.arguments import asks_for_help, parse_arguments
-from pages.effects import EFFECTS, Call
+from pages.effects import EFFECTS
+from pages.kit_call import Call
 from pages.problems import Place
 from pages.reader import Argument, Reader, absolute
 from pages.scripts import Scripts

@@ -7,61 +7,17 @@ that write them.
 
 from __future__ import annotations
 
-import argparse
-import functools
 import json
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from model_profiling.errors import UserError
 from model_profiling.export.artifacts import ArtifactPaths
 from model_profiling.export.precision import check_dtype
 from model_profiling.models.registry import find
-from model_profiling.pipeline.run_directory import TABLE_KINDS, RunDirectory
-from pages.problems import Place
-from pages.reader import Argument, Reader, absolute
-
-_RUN_FILES = ("manifest", "launches", "metrics", "analysis_summary", "report_md", "report_html", "timeline_json",
-              "model_graph")
-#: Stands for the UTC time under which a pipeline sets an earlier run aside.
-_EARLIER = "20260101T000000Z"
-
-
-@dataclass(frozen=True)
-class Call:
-    """One command with its arguments, as typed by `reader`."""
-
-    args: argparse.Namespace
-    words: Sequence[Argument]
-    reader: Reader
-    place: Place
-
-    def where(self, value: object) -> Place:
-        """Return where a value stands on the command line."""
-        return next((word.place for word in self.words if word.text == str(value)
-                     or word.text and word.text.rstrip("/") == str(value)), self.place)
-
-    def known(self, value: object) -> bool:
-        """Return whether a value was typed as it stands, and not left for a shell to work out."""
-        return value is not None and not any(word.text is None for word in self.words)
-
-    def needs_file(self, value: object, what: str) -> str | None:
-        """Require that the file or folder which a flag names is there; return its absolute path."""
-        if not self.known(value):
-            return None
-        return self.reader.read_path(str(value), self.where(value), what)
-
-    def needs_files(self, values: Sequence[object] | None, what: str) -> None:
-        for value in values or ():
-            self.needs_file(value, what)
-
-    def path(self, value: object) -> str:
-        return absolute(str(value), self.reader.folder)
-
-    def wrong(self, value: object, rule: str, message: str) -> None:
-        self.reader.problem(self.where(value), rule, message)
+from pages import run_effects
+from pages.kit_call import Call, asked_of_the_kit
+from pages.reader import Reader, absolute
 
 
 def _export(call: Call) -> None:
@@ -76,27 +32,12 @@ def _export(call: Call) -> None:
     dtype = "int8" if args.quantize else args.dtype or "fp16"
     for value, check in ((dtype, check_dtype), (args.model if not args.model_file else None, find)):
         if value is not None and call.known(value):
-            _asked_of_the_kit(call, value, check)
+            asked_of_the_kit(call, value, check)
     if args.backend not in ("xnnpack", "portable"):
         call.wrong(args.backend, "value", f"{args.backend} is not a backend: use xnnpack or portable")
     paths = ArtifactPaths(Path(call.path(args.outdir or f"out_{name}/artifacts")), name, args.backend, dtype)
     for path in (paths.pte, paths.etrecord, paths.sidecar, *([paths.graph] if args.save_graph else [])):
         call.reader.make(str(path))
-    return None
-
-
-def _asked_of_the_kit(call: Call, value: str, check: Callable[[str], object]) -> None:
-    refused = _refusal(check, value)
-    if refused:
-        call.wrong(value, "value", refused)
-
-
-@functools.cache
-def _refusal(check: Callable[[str], object], value: str) -> str | None:
-    try:
-        check(value)
-    except UserError as error:
-        return f"{error.what}: {error.fix}"
     return None
 
 
@@ -110,105 +51,12 @@ def _generate_config(call: Call) -> None:
     call.reader.make(call.path(PurePosixPath(str(args.output)) / "config.json"), content=json.dumps(config))
 
 
-def _config_of(call: Call) -> Mapping | None:
-    """Return the configuration that --config names, having checked what it names in turn."""
-    path = call.needs_file(call.args.config, "--config")
-    content = call.reader.files.content(path) if path else None
-    if content is None:
-        return None
-    try:
-        config = json.loads(content)
-    except ValueError:
-        return None  # the block that wrote it is reported for what it is
-    if not isinstance(config, dict):
-        return None
-    if isinstance(config.get("model"), str):
-        call.reader.read_path(config["model"], call.where(call.args.config), f"\"model\" of {call.args.config}")
-    return config
-
-
-def _pipeline(call: Call) -> None:
-    path = absolute(str(call.args.config), call.reader.folder)
-    config = _config_of(call)
-    args = call.args
-    if args.quick and args.precision is not None:
-        call.reader.problem(call.place, "flag", "--quick and --precision contradict each other")
-    if config is None:
-        if call.reader.files.exists(path):  # what it makes cannot be known
-            call.reader.make(call.reader.folder, folder=True, open=True)
-        return
-    experiments = [e for e in config.get("experiments", ()) if isinstance(e, dict) and isinstance(e.get("name"), str)]
-    for name in args.only or ():
-        if name not in (e["name"] for e in experiments):
-            call.wrong(name, "value", f"{name} is not an experiment of {args.config}: it has "
-                                      f"{', '.join(e['name'] for e in experiments)}")
-    root = f"{config.get('output_root')}{'_aa' if args.aa else ''}"
-    if args.analysis_only or args.resume:
-        call.reader.read_path(root, call.where(args.config), f"\"output_root\" of {args.config}")
-    elif call.reader.files.exists(RunDirectory(Path(call.path(root))).manifest.as_posix()):
-        make_run(call.reader, f"{root}.{_EARLIER}", str(config.get("model")), experiments)
-    make_run(call.reader, root, str(config.get("model")), experiments, args.only)
-
-
-def make_run(reader: Reader, root: str, model: str, experiments: Sequence[Mapping], only: Sequence[str] | None = None) -> None:
-    """Give the reader a finished run directory."""
-    directory = RunDirectory(Path(absolute(root, reader.folder)))
-    reader.make(str(directory.root), folder=True)
-    for attribute in _RUN_FILES:
-        reader.make(str(getattr(directory, attribute)))
-    reader.make(str(directory.figures), folder=True, open=True)
-    model_id = Path(model).stem
-    for path in (directory.pipeline_summary_json(model_id), directory.pipeline_summary_md(model_id)):
-        reader.make(str(path))
-    for experiment in experiments:
-        if only and experiment["name"] not in only:
-            continue
-        for threads in experiment.get("threads", [1]):
-            for kind in TABLE_KINDS[:-1]:
-                reader.make(str(directory.table(model_id, experiment["name"], threads, kind)))
-            if experiment.get("mode") in ("kernels", "xnntrace"):
-                reader.make(str(directory.table(model_id, experiment["name"], threads, "kernels")))
-            for pair in range(2):
-                for suffix in (".etdump", ".log"):
-                    reader.make(str(directory.raw(experiment["name"], threads, pair, 0, suffix)))
-
-
-def _run_directory(call: Call, value: object) -> str | None:
-    path = call.needs_file(value, "a run directory")
-    if path and call.reader.files.made.get(path) and not call.reader.files.exists(posixpath.join(path, "manifest.json")):
-        call.wrong(value, "path", f"{value} is no run directory: no pipeline on this page has {value} as its \"output_root\"")
-    return path
-
-
-def _report(call: Call) -> None:
-    _run_directory(call, call.args.run_dir)
-    if call.args.out:
-        call.reader.make(call.path(call.args.out))
-
-
-def _combined(call: Call) -> None:
-    for value in call.args.run_dirs:
-        _run_directory(call, value)
-    call.reader.make(call.path(call.args.out))
-
-
-def _compare(call: Call) -> None:
-    _run_directory(call, call.args.baseline)
-    _run_directory(call, call.args.candidate)
-
-
-def _validate_results(call: Call) -> None:
-    path = _run_directory(call, call.args.results)
-    if path:
-        call.reader.make(posixpath.join(path, "validation_report.json"))
-
-
 def _quick_test(call: Call) -> None:
     folder = str(call.args.keep or "out_quick_test")
     experiments = [{"name": f"mac_sme2_{side}"} for side in ("on", "off")]
-    make_run(call.reader, f"{folder}/runs/mac", f"{call.args.model}_xnnpack_fp32.pte", experiments)
+    run_effects.make_run(call.reader, f"{folder}/runs/mac", f"{call.args.model}_xnnpack_fp32.pte", experiments)
     call.reader.make(call.path(folder), folder=True, open=True)
-    _asked_of_the_kit(call, call.args.model, find)
+    asked_of_the_kit(call, call.args.model, find)
     _virtual_environment(call.reader)
 
 
@@ -276,7 +124,7 @@ def _build_runners(call: Call) -> None:
         call.reader.needs = call.reader.needs or "ExecuTorch's sources from github.com, and minutes of compiling"
     call.needs_file(args.executorch_dir, "--executorch-dir")
     for word in args.source:
-        _asked_of_the_kit(call, word, _variant)
+        asked_of_the_kit(call, word, _variant)
 
 
 def _variant(word: str) -> None:
@@ -294,9 +142,11 @@ def _new_model(call: Call) -> None:
     call.reader.make(call.path(folder), folder=True, open=True)
 
 
-def _phone(call: Call) -> None:
-    call.reader.needs = call.reader.needs or "a phone"
-    _pipeline(call)
+def _skills_installed(call: Call) -> None:
+    if call.args.check:
+        call.needs_file(call.args.dest, "--dest")
+    else:
+        call.reader.make(call.path(call.args.dest), folder=True, open=True)
 
 
 _ANALYZED = [f"{name}.{ending}" for name in ("operator_bottlenecks", "portable_vs_delegated", "category_comparison")
@@ -304,12 +154,12 @@ _ANALYZED = [f"{name}.{ending}" for name in ("operator_bottlenecks", "portable_v
 #: By the script's file name. A command that is missing here is checked for its flags alone.
 EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "setup_repo.sh": _setup, "build_runners.sh": _build_runners, "export_model.py": _export,
-    "build_command.py": _build_runners, "generate_config.py": _generate_config, "mac_pipeline.py": _pipeline,
-    "android_pipeline.py": _phone, "preview_sme2.py": _preview,
-    "analyze_results.py": lambda call: _run_directory(call, call.args.run_dir) and None, "generate_report.py": _report,
-    "generate_combined_report.py": _combined, "compare_runs.py": _compare, "validate_setup.py": _needs_model,
-    "validate_pipeline.py": lambda call: _config_of(call) and None, "validate_results.py": _validate_results,
+    "build_command.py": _build_runners, "generate_config.py": _generate_config, "mac_pipeline.py": run_effects.pipeline,
+    "android_pipeline.py": run_effects.phone, "preview_sme2.py": _preview,
+    "analyze_results.py": lambda call: run_effects.run_directory(call, call.args.run_dir) and None, "generate_report.py": run_effects.report,
+    "generate_combined_report.py": run_effects.combined, "compare_runs.py": run_effects.compare, "validate_setup.py": _needs_model,
+    "validate_pipeline.py": lambda call: run_effects.config_of(call) and None, "validate_results.py": run_effects.validate_results,
     "run_quick_test.py": _quick_test, "new_model.py": _new_model, "etdump_to_csv.py": _etdump,
     "analyze_etdump_csv.py": _tables(_ANALYZED), "robust_latency_analysis.py": _tables(["latency_statistics.json"]),
-    "bench_false_verdicts.py": _needs_model, "xnntrace_to_kernels.py": _xnntrace, "generate_kernel_view.py": _kernel_view,
+    "install_skills.py": _skills_installed, "bench_false_verdicts.py": _needs_model, "xnntrace_to_kernels.py": _xnntrace, "generate_kernel_view.py": _kernel_view,
 }
