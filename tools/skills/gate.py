@@ -123,11 +123,4 @@ def _advice(form: SkillForm, lines: Sequence[Line], metrics: Sequence[Measured])
 
 def _shows(line: Line, symptom: str) -> bool:
     """Return whether a line printed a row's symptom; numbers and folders may differ as in outputs."""
-<<<<<<< HEAD
     return line.result is not None and shows(symptom, line.result.output)
-=======
-    if not symptom or line.result is None:
-        return False
-    pattern = pattern_of(clean(symptom)[0])
-    return any(pattern.search(text) for text in clean(line.result.output))
->>>>>>> engine
