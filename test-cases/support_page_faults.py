@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 
 import support_command_faults
 from pages.checking import Checker
-from pages.document import CONTENT, LANDING, NEXT_STEPS, Block, Document, Heading, Passage
+from pages.document import CONTENT, OTHER, SKILL, Block, Document, Heading, Passage
 from support_page_edits import EditedPage, Fault, flag_slip, misspelt, path_slip
+from support_skill_faults import skill_faults
 
 
 def faults(document: Document, checker: Checker, seed: int = 7) -> list[Fault]:
@@ -70,7 +71,7 @@ def _spans(page: EditedPage) -> Iterator[Fault]:
 
 
 def _fences(page: EditedPage) -> Iterator[Fault]:
-    on_a_page = page.document.kind == CONTENT
+    on_a_page = page.document.kind in (CONTENT, SKILL)
     for block in page.document.every(Block):
         if block.tab or not page.line(block.fence.line).strip().startswith("```"):
             continue
@@ -115,7 +116,7 @@ def _shape(page: EditedPage) -> Iterator[Fault]:
 
 def _front_matter(page: EditedPage) -> Iterator[Fault]:
     head = page.document.front_matter
-    if head is None or page.document.kind not in (CONTENT, LANDING, NEXT_STEPS):
+    if head is None or page.document.kind == OTHER:
         return
     keys = sorted(head.places.items(), key=lambda item: item[1])
     closing = next(n for n in range(2, len(page.lines) + 1) if page.line(n) == "---")
@@ -202,6 +203,6 @@ def _comments(page: EditedPage) -> Iterator[Fault]:
 
 
 _MAKERS: tuple[Callable[[EditedPage], Iterator[Fault]], ...] = (
-    *support_command_faults.MAKERS, _links, _spans, _fences, _shape, _front_matter, _json, _python, _comments)
+    *support_command_faults.MAKERS, _links, _spans, _fences, _shape, _front_matter, _json, _python, _comments, skill_faults)
 
 

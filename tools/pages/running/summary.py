@@ -61,7 +61,7 @@ def show_sums(lines: Sequence[Line], compared: int | None = None, not_compared: 
     executed = share(lines)
     counts[EXECUTED] += counts.pop(DONE_BEFORE, 0)
     if executed is None:
-        say("no command lines")
+        say("no command line does more than look or move")
         return
     others = [f"{counts[outcome]} {label}" for outcome, label in (
         (CHECKED, "checked only, against stand-ins"), (NOT_HERE, "not runnable here"), (FAILED, "failed"),
