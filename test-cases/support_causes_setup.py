@@ -97,9 +97,19 @@ def damaged_package(desk: Desk) -> Typed:
 # ---------------------------------------------------------------- 02: runners
 
 
+def few_programs(desk: Desk, *leave_out: str, **stand_ins: str) -> None:
+    """Leave the reader what set-up and a build of the native runner need; other compilers cost time."""
+    tools = tool_folder(desk.root.with_name("tools"), *leave_out, **stand_ins)
+    for name in ("as", "ld", "env", "tr", "cp", "grep"):
+        if not (tools / name).exists() and shutil.which(name):
+            (tools / name).symlink_to(shutil.which(name))
+    desk.environment["PATH"] = str(tools)
+
+
 @cause("02", "error: no Python with the kit")
 def no_environment(desk: Desk) -> Typed:
     own_clone(desk, ready=False)
+    few_programs(desk)
     environment_is_downloaded(desk)
     return Typed(BUILD)
 
@@ -108,18 +118,15 @@ def no_environment(desk: Desk) -> Typed:
 def no_compiler(desk: Desk) -> Typed:
     """Everything but a compiler is on PATH; the stand-in for apt puts it there."""
     own_clone(desk)
-    tools = tool_folder(desk.root.with_name("tools"), "c++", sudo=f'[ "$*" = "apt install g++ make" ] && exec {shutil.which("ln")} -s '
-                        f'{shutil.which("c++")} {desk.root.with_name("tools")}/c++')
-    for name in ("as", "ld", "env", "uname", "tr", "dirname"):
-        if shutil.which(name) and not (tools / name).exists():
-            (tools / name).symlink_to(shutil.which(name))
-    desk.environment["PATH"] = str(tools)
+    few_programs(desk, "c++", sudo=f'[ "$*" = "apt install g++ make" ] && exec {shutil.which("ln")} -s {shutil.which("c++")} '
+                                   f'{desk.root.with_name("tools")}/c++')
     return Typed(BUILD)
 
 
 @cause("02", "error: building the native runner failed")
 def broken_compiler(desk: Desk) -> Typed:
     own_clone(desk)
+    few_programs(desk)
     desk.environment["CXX"] = str(desk.root.with_name("stand_ins") / "broken-c++")
     put_first(desk, **{"broken-c++": '[ "$1" = --version ] && echo "broken-c++ 14.0" || exit 1'})
     return Typed(BUILD)
