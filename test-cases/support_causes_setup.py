@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes set-up and builds fail: the failure tables of skills 01 and 02.
+"""What makes set-up and builds fail: the failure tables of skills 01 and 02, and of 03 where it lacks set-up.
 
 Each row gets a clone of its own, whose environment is of links into this one (`ShadowVenv`), so that
 it can be damaged and costs no download. Set-up from nothing is tested in test_setup.py.
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import time
 
-from support_causes_run import not_activated
+from support_causes_run import children, not_activated
 from support_setup import BARE_PYTHON, ShadowVenv, clone, run, tool_folder
 from support_skill_failures import Desk, Typed, cause
 
@@ -81,6 +84,20 @@ def something_else_there(desk: Desk) -> Typed:
     return Typed(SETUP, then="test -s venv_before/thesis.txt && " + NOTHING_TO_DO)
 
 
+@cause("01", "interrupted: run it again to go on")
+def ended_half_way(desk: Desk) -> Typed:
+    _break_rich(own_clone(desk))  # so that pip has work to do
+
+    def end_it(shell: subprocess.Popen) -> None:
+        log = desk / ".venv/setup.log"
+        while shell.poll() is None and not (log.is_file() and "== packages" in log.read_text(encoding="utf-8")):
+            time.sleep(0.01)
+        for process in children(shell.pid):
+            os.kill(process, signal.SIGTERM)
+
+    return Typed(SETUP, then=NOTHING_TO_DO, meanwhile=end_it, status=(130,))
+
+
 @cause("01", "this Python lacks the kit")
 def not_activated_yet(desk: Desk) -> Typed:
     return not_activated(desk)
@@ -88,13 +105,24 @@ def not_activated_yet(desk: Desk) -> Typed:
 
 @cause("01", "error    package ... its file ... is missing")
 def damaged_package(desk: Desk) -> Typed:
-    venv = own_clone(desk, begin=("source .venv/bin/activate",))
-    venv.metadata("rich", "RECORD")  # makes the package's metadata this environment's own: pip will delete it
-    venv.own("rich/console.py").unlink()
+    _break_rich(own_clone(desk, begin=("source .venv/bin/activate",)))
     return Typed("python model_profiling/scripts/validate_setup.py --model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte")
 
 
-# ---------------------------------------------------------------- 02: runners
+def _break_rich(venv: ShadowVenv) -> None:
+    """Take a file of a package away, in this environment alone."""
+    venv.metadata("rich", "RECORD")  # pip will delete the package's metadata: they have to be this environment's own
+    venv.own("rich/console.py").unlink()
+
+
+# ---------------------------------------------------------------- 02 and 03: runners, and no environment
+
+
+@cause("03", ".venv/bin/activate: No such file or directory")
+def not_set_up(desk: Desk) -> Typed:
+    own_clone(desk, ready=False)
+    environment_is_downloaded(desk)
+    return Typed("source .venv/bin/activate")
 
 
 def few_programs(desk: Desk, *leave_out: str, **stand_ins: str) -> None:
