@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes set-up and builds fail: the failure tables of skills 01 and 02.
+"""What makes set-up and builds fail: the failure tables of skills 01 and 02, and of 03 where it lacks set-up.
 
 Each row gets a clone of its own, whose environment is of links into this one (`ShadowVenv`), so that
 it can be damaged and costs no download. Set-up from nothing is tested in test_setup.py.
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import time
 
-from support_causes_run import not_activated
+from support_causes_run import children, not_activated
 from support_setup import BARE_PYTHON, ShadowVenv, clone, run, tool_folder
 from support_skill_failures import Desk, Typed, cause
 
@@ -81,6 +84,20 @@ def something_else_there(desk: Desk) -> Typed:
     return Typed(SETUP, then="test -s venv_before/thesis.txt && " + NOTHING_TO_DO)
 
 
+@cause("01", "interrupted: run it again to go on")
+def ended_half_way(desk: Desk) -> Typed:
+    _break_rich(own_clone(desk))  # so that pip has work to do
+
+    def end_it(shell: subprocess.Popen) -> None:
+        log = desk / ".venv/setup.log"
+        while shell.poll() is None and not (log.is_file() and "== packages" in log.read_text(encoding="utf-8")):
+            time.sleep(0.01)
+        for process in children(shell.pid):
+            os.kill(process, signal.SIGTERM)
+
+    return Typed(SETUP, then=NOTHING_TO_DO, meanwhile=end_it, status=(130,))
+
+
 @cause("01", "this Python lacks the kit")
 def not_activated_yet(desk: Desk) -> Typed:
     return not_activated(desk)
@@ -88,18 +105,39 @@ def not_activated_yet(desk: Desk) -> Typed:
 
 @cause("01", "error    package ... its file ... is missing")
 def damaged_package(desk: Desk) -> Typed:
-    venv = own_clone(desk, begin=("source .venv/bin/activate",))
-    venv.metadata("rich", "RECORD")  # makes the package's metadata this environment's own: pip will delete it
-    venv.own("rich/console.py").unlink()
+    _break_rich(own_clone(desk, begin=("source .venv/bin/activate",)))
     return Typed("python model_profiling/scripts/validate_setup.py --model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte")
 
 
-# ---------------------------------------------------------------- 02: runners
+def _break_rich(venv: ShadowVenv) -> None:
+    """Take a file of a package away, in this environment alone."""
+    venv.metadata("rich", "RECORD")  # pip will delete the package's metadata: they have to be this environment's own
+    venv.own("rich/console.py").unlink()
+
+
+# ---------------------------------------------------------------- 02 and 03: runners, and no environment
+
+
+@cause("03", ".venv/bin/activate: No such file or directory")
+def not_set_up(desk: Desk) -> Typed:
+    own_clone(desk, ready=False)
+    environment_is_downloaded(desk)
+    return Typed("source .venv/bin/activate")
+
+
+def few_programs(desk: Desk, *leave_out: str, **stand_ins: str) -> None:
+    """Leave the reader what set-up and a build of the native runner need; other compilers cost time."""
+    tools = tool_folder(desk.root.with_name("tools"), *leave_out, **stand_ins)
+    for name in ("as", "ld", "env", "tr", "cp", "grep"):
+        if not (tools / name).exists() and shutil.which(name):
+            (tools / name).symlink_to(shutil.which(name))
+    desk.environment["PATH"] = str(tools)
 
 
 @cause("02", "error: no Python with the kit")
 def no_environment(desk: Desk) -> Typed:
     own_clone(desk, ready=False)
+    few_programs(desk)
     environment_is_downloaded(desk)
     return Typed(BUILD)
 
@@ -108,18 +146,15 @@ def no_environment(desk: Desk) -> Typed:
 def no_compiler(desk: Desk) -> Typed:
     """Everything but a compiler is on PATH; the stand-in for apt puts it there."""
     own_clone(desk)
-    tools = tool_folder(desk.root.with_name("tools"), "c++", sudo=f'[ "$*" = "apt install g++ make" ] && exec {shutil.which("ln")} -s '
-                        f'{shutil.which("c++")} {desk.root.with_name("tools")}/c++')
-    for name in ("as", "ld", "env", "uname", "tr", "dirname"):
-        if shutil.which(name) and not (tools / name).exists():
-            (tools / name).symlink_to(shutil.which(name))
-    desk.environment["PATH"] = str(tools)
+    few_programs(desk, "c++", sudo=f'[ "$*" = "apt install g++ make" ] && exec {shutil.which("ln")} -s {shutil.which("c++")} '
+                                   f'{desk.root.with_name("tools")}/c++')
     return Typed(BUILD)
 
 
 @cause("02", "error: building the native runner failed")
 def broken_compiler(desk: Desk) -> Typed:
     own_clone(desk)
+    few_programs(desk)
     desk.environment["CXX"] = str(desk.root.with_name("stand_ins") / "broken-c++")
     put_first(desk, **{"broken-c++": '[ "$1" = --version ] && echo "broken-c++ 14.0" || exit 1'})
     return Typed(BUILD)

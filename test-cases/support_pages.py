@@ -13,6 +13,7 @@ if str(REPOSITORY / "tools") not in sys.path:  # where the commands of tools/ ha
     sys.path.insert(0, str(REPOSITORY / "tools"))
 
 from pages.checking import Checker
+from pages.checks import shellcheck
 from pages.document import Document
 from pages.lexer import read_document
 from pages.scripts import Scripts
@@ -26,15 +27,22 @@ def caught(fault: Fault, document: Document, checker: Checker) -> bool:
     """Return whether the checker finds anything in the one page that has the fault."""
     if fault.text is not None:
         changed = read_document(document.path, document.name, fault.text)
-        return bool(checker.check([changed]))
+        return _finds_anything(checker, changed)
     changed = read_document(document.path, document.name, document.text)
+    repository = checker.repository
     if fault.gone is not None:
-        repository = checker.repository.without(fault.gone)
-        return bool(Checker(repository, Scripts(repository, _parsers=dict(checker.scripts._parsers))).check([changed]))
-    scripts = Scripts(checker.repository, _parsers=dict(checker.scripts._parsers), _commands=list(checker.scripts.commands()))
-    name, flag = fault.lost_flag
-    scripts._parsers[name] = _renamed(checker.scripts.parser(name), flag)
-    return bool(Checker(checker.repository, scripts).check([changed]))
+        repository = repository.without(fault.gone)
+        scripts = Scripts(repository, _parsers=dict(checker.scripts._parsers))
+    else:
+        name, flag = fault.lost_flag
+        scripts = Scripts(repository, _parsers=dict(checker.scripts._parsers), _commands=list(checker.scripts.commands()))
+        scripts._parsers[name] = _renamed(checker.scripts.parser(name), flag)
+    return _finds_anything(Checker(repository, scripts, _documents=dict(checker._documents)), changed)
+
+
+def _finds_anything(checker: Checker, document: Document) -> bool:
+    """Ask the slow program only where nothing else has found a thing."""
+    return next(checker.problems(document), None) is not None or bool(shellcheck.check_blocks([document]))
 
 
 def _renamed(parser: argparse.ArgumentParser, flag: str) -> argparse.ArgumentParser:

@@ -6,22 +6,23 @@ Symptoms and fixes are read from the tables; only the causes (support_causes_*.p
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import support_causes_results  # noqa: F401  (registers its causes)
-import support_causes_run  # noqa: F401
-import support_causes_setup  # noqa: F401
+import support_causes_results
+import support_causes_run
+import support_causes_setup
 from conftest import write_config
 from support_export import SharedExports
 from support_setup import ShadowVenv
 from support_shared import alone, shared_folder
 from support_skill_failures import CAUSES, REPOSITORY, Desk, act, is_elsewhere, rows
 
+#: Importing them registers their causes.
+MODULES = (support_causes_setup, support_causes_run, support_causes_results)
 ROWS = {(number, row.symptom): row for number, row in rows()}
 HERE = [key for key, row in ROWS.items() if not is_elsewhere(row)]
 NAMES = ("toy_cnn_xnnpack_fp16.pte", "toy_cnn_xnnpack_fp16.json", "toy_cnn_xnnpack_fp16.etrecord")
@@ -94,8 +95,6 @@ def test_rows_for_other_machines_are_few_and_known() -> None:
 @pytest.mark.parametrize("change", ["symptom", "fix", "no fix"])
 def test_a_wrong_row_is_found(change: str, finished: Path, tmp_path: Path) -> None:
     """A symptom that is not printed, a command that repairs nothing, a row without one: each fails."""
-    from dataclasses import replace
-
     key = ("07", "error: the run has not been analyzed (analysis_summary.json is missing)")
     row = {"symptom": replace(ROWS[key], symptom="error: the run is not analyzed"), "fix": replace(ROWS[key], commands=("true",)),
            "no fix": replace(ROWS[key], commands=())}[change]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,14 +91,15 @@ class Checker:
 
     def check(self, documents: Sequence[Document]) -> list[Problem]:
         """Return the problems of all documents, in order of their place."""
-        found: list[Problem] = []
-        for document in documents:
-            page = self.page(document)
-            found += page.walk.problems
-            for kind in _CHECKS:
-                found += kind(page)
-        found += shellcheck.check_blocks(documents)
-        return sorted(dict.fromkeys(found))
+        found = [problem for document in documents for problem in self.problems(document)]
+        return sorted(dict.fromkeys([*found, *shellcheck.check_blocks(documents)]))
+
+    def problems(self, document: Document) -> Iterator[Problem]:
+        """Yield what each check finds in one document as it is found; shellcheck, a program, is not asked."""
+        page = self.page(document)
+        yield from page.walk.problems
+        for kind in _CHECKS:
+            yield from kind(page)
 
     def _name(self, path: Path) -> str:
         for base in (Path.cwd(), self.repository.root.resolve()):
