@@ -20,6 +20,8 @@ _PYTHONS = frozenset({"python", "python3"})
 _SHELLS = frozenset({"bash", "sh"})
 #: Commands that any Python may start: they see to their environment themselves.
 _NEED_NO_KIT = ("model_profiling/scripts/run_quick_test.py",)
+#: Commands that start themselves again with the checkout's own .venv, where another Python runs them.
+_FIND_THE_KIT = "tools/"
 #: Programs whose arguments are a command line again.
 _WRAPPERS = frozenset({"time", "sudo", "nohup", "env"})
 
@@ -82,6 +84,9 @@ def _require_kit(program: Argument, script: Argument, reader: Reader, scripts: S
     path = script.path(reader.folder)
     name = reader.files.repository_file(path) if path else None
     if name in (None, *_NEED_NO_KIT) or "/" in (program.text or "") or not scripts.needs_kit(name):
+        return
+    own = absolute(".venv/bin/python", reader.folder)
+    if name.startswith(_FIND_THE_KIT) and reader.files.exists(own):
         return
     if "VIRTUAL_ENV" not in reader.variables:
         reader.problem(program.place, "program", f"this {program.text} lacks the kit: "
@@ -151,6 +156,9 @@ def _script(program: Argument, words: Sequence[Argument], reader: Reader, script
 def _own(name: str, program: Argument, words: Sequence[Argument], reader: Reader, scripts: Scripts) -> None:
     """One of the repository's own scripts is run."""
     reader.trivial = False
+    if not name.endswith((".py", ".sh")):
+        reader.problem(program.place, "program", f"{posixpath.basename(name)} is no script")
+        return
     parser = scripts.parser(name)
     if parser is None:
         for word in words:

@@ -55,7 +55,11 @@ def _quick_test(call: Call) -> None:
     folder = str(call.args.keep or "out_quick_test")
     experiments = [{"name": f"mac_sme2_{side}"} for side in ("on", "off")]
     run_effects.make_run(call.reader, f"{folder}/runs/mac", f"{call.args.model}_xnnpack_fp32.pte", experiments)
-    call.reader.make(call.path(folder), folder=True, open=True)
+    made = ArtifactPaths(Path(folder) / "artifacts", str(call.args.model), "xnnpack", "fp32")
+    run_directory = Path(folder) / "runs" / "mac"
+    for path in (made.pte, made.etrecord, made.sidecar, f"{folder}/config.json", f"{folder}/quick_test.log",
+                 run_directory / "validation_report.json"):
+        call.reader.make(call.path(path))
     asked_of_the_kit(call, call.args.model, find)
     _virtual_environment(call.reader)
 
@@ -63,8 +67,9 @@ def _quick_test(call: Call) -> None:
 def _preview(call: Call) -> None:
     call.needs_file(call.args.model, "--model")
     model = PurePosixPath(str(call.args.model))
-    folder = call.args.output_dir or model.with_name(f"{model.stem}_sme2_preview")
-    call.reader.make(call.path(folder), folder=True, open=True)
+    folder = PurePosixPath(call.args.output_dir or model.with_name(f"{model.stem}_sme2_preview"))
+    for name in _PREVIEWED:
+        call.reader.make(call.path(folder / f"{model.stem}_{name}"))
 
 
 def _tables(names: Sequence[str]) -> Callable[[Call], None]:
@@ -149,6 +154,7 @@ def _skills_installed(call: Call) -> None:
         call.reader.make(call.path(call.args.dest), folder=True, open=True)
 
 
+_PREVIEWED = ("sme2_kernels.csv", "sme_only_kernels.csv", "no_sme_kernels.csv", "sme2_preview.json", "sme2_preview.md")
 _ANALYZED = [f"{name}.{ending}" for name in ("operator_bottlenecks", "portable_vs_delegated", "category_comparison")
              for ending in ("csv", "md")]
 #: By the script's file name. A command that is missing here is checked for its flags alone.

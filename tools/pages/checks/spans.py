@@ -22,6 +22,8 @@ _FLAG = re.compile(r"--[a-zA-Z][\w-]*")
 _SCRIPT = re.compile(r"[\w./-]+\.(py|sh)")
 #: A stand-in for a value: X.pte, DIR, FILE.py, <model>, HOST:PORT.
 _STANDS_FOR = re.compile(r"^<.*>$|^[A-Z][A-Z_]*(\.\w+|:[A-Z]+)?(\.\.\.)?$|^\.\.\.$")
+#: A part of a path; FILE.md in a folder of the repository is a name.
+_PART_STANDS_FOR = re.compile(r"^<.*>$|^[A-Z][A-Z_]*$|^\.\.\.$")
 _NEAR = 0.85
 _STARTERS = ("python", "python3", ".venv/bin/python", "bash", "sh", "uv", "run", "source", "sudo", "$")
 
@@ -54,6 +56,8 @@ def _words(text: str) -> list[str]:
 
 def _script_in(words: list[str]) -> str | None:
     """Return the script that a span starts, where it begins with one."""
+    if words and words[0].startswith("-"):
+        return None
     for word in words:
         if _SCRIPT.fullmatch(word):
             return word
@@ -114,7 +118,7 @@ def _path(page: Page, span: Span, text: str) -> Iterator[Problem]:
         return
     text = _filled(page, text)
     reader = page.walk.reader
-    if any(mark in text for mark in "<>{}") or any(_STANDS_FOR.match(part) for part in text.split("/")):
+    if any(mark in text for mark in "<>{}") or any(_PART_STANDS_FOR.match(part) for part in text.split("/")):
         return
     if any(mark in text for mark in "*?"):
         if page.repository.is_folder(top) and not any(page.repository.matching(text)):
