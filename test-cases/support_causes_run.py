@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from support_skill_failures import Desk, Typed, cause
 
 from model_profiling.pipeline.cpu_features import detect
@@ -107,7 +108,9 @@ def private_mounts() -> tuple[str, ...]:
         tried = [*words, "sh", "-c", "mount -t tmpfs -o size=64k probe /mnt"]
         if shutil.which(words[0]) and subprocess.run(tried, capture_output=True, timeout=60).returncode == 0:
             return words
-    raise AssertionError("no file system can be mounted here: neither as root, nor in a user namespace, nor with sudo")
+    why = "no file system can be mounted here: neither as root, nor in a user namespace, nor with sudo"
+    assert not os.environ.get("CI"), why
+    pytest.skip(why)
 
 
 # ---------------------------------------------------------------- 04: the run
