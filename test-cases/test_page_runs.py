@@ -56,6 +56,9 @@ def outcomes(page: PageRun) -> list[str]:
     ("wrote /tmp/a/report.html", "wrote /data/elsewhere/b c/report.html".replace("b c", "bc")),
     ("AVX-512 on over AVX-512 off", "SME2 on over SME2 off"),
     ("commit 3f9a0c1b2d", "commit 00aa11bb22ccdd33ee44ff5566778899aabbccdd"),
+    ("AVX-512 on is faster than AVX-512 off: 1.6x", "No difference shown between SME2 off and SME2 on: 1.0x"),
+    ("AVX-512 on is faster than AVX-512 off: 1.6x", "SME2 on is slower than SME2 off: 0.9x"),
+    ("[1/16] pair 1, 1 thread, mac_sme2_on: 2.6 ms", "[1/16] pair 1, 1 thread, mac_sme2_off: 4.3 ms (void)"),
     ("a\n...\nz", "a\nb\nc\nz"), ("...\nz", "a\nz"), ("a\n...", "a\nb"), ("a\n...\nz", "a\nz"),
     ("median ... ms", "median of 8 pairs: 12.3 ms"), ("wrote a/b.json...", "wrote /c/a/b.json, 3 kB"), (".../b.json", "/x/b.json"),
     ("name    ms\n-----  ----", "name ms\n---------- -------"),
@@ -66,6 +69,8 @@ def test_what_may_differ_does(shown: str, came: str) -> None:
 
 
 @pytest.mark.parametrize(("shown", "came", "line"), [
+    ("AVX-512 on is faster than AVX-512 off: 1.6x", "One experiment against itself: 1.0x", 0),
+    ("[1/2] on_a, mac_sme2_on: 2.6 ms", "[1/2] on_a, linux_sme2_on: 2.6 ms", 0), ("took 2.6 ms", "took 2.6 ms (cold)", 0),
     ("finished", "failed", 0), ("toy_cnn_xnnpack_fp16.pte", "toy_cnn_xnnpack_fp32.pte", 0),
     ("a\nb", "a\nx\nb", 0), ("a\nb", "a", 1), ("a", "a\nb", 0), ("a\n...\nq\n...", "a\nb\nc", 2), ("...\nb\n...\na", "a\nb", 3),
     ("torch 2.13.0", "torch 2.14.0", 0), ("wrote /tmp/a/report.html", "wrote /tmp/a/report.md", 0), ("", "a", 0),

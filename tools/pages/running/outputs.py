@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is what came out what the page shows? Numbers, paths and durations may differ; words may not.
+"""Is what came out what the page shows? Numbers, paths, durations and verdicts may differ; words may not.
 
 A line of three dots stands for any lines, three dots inside a line for any text. Without them the
 page shows the whole output.
@@ -25,7 +25,11 @@ _RULE = r"(?P<mark>[-=_─━═*#.█▇])(?P=mark){3,}"
 _PATH = r"(?<!\S)(?:(?!\.{3})[\w.~@+-])*/(?:(?!\.{3})[\w./@+~-])*"
 _LABELS = sorted({group.label for groups in cpu_features.FEATURE_GROUPS.values() for group in groups}, key=len, reverse=True)
 _LABEL = rf"(?<!\w)(?:{'|'.join(map(re.escape, _LABELS))})(?!\w)"
-_TOKENS = re.compile(rf"(?P<gap>\.\.\.)|(?P<rule>{_RULE})|(?P<path>{_PATH})|(?P<label>{_LABEL})|(?P<digest>{_DIGEST})|(?P<number>{_NUMBER})")
+#: What a pair shows is the machine's to say, and a coin orders each pair.
+_VERDICT = rf"(?P<first>{_LABEL}[^:]*?) is (?:faster|slower) than (?P<second>[^:]+?)(?=: )"
+_SIDE = r"(?<![\w/])(?P<stem>[a-z]\w*)_(?:on|off)(?![\w/])"
+_VOID = r"(?: \(void\))?"
+_TOKENS = re.compile(rf"(?P<gap>\.\.\.)|(?P<rule>{_RULE})|(?P<path>{_PATH})|(?P<verdict>{_VERDICT})|(?P<side>{_SIDE})|(?P<label>{_LABEL})|(?P<digest>{_DIGEST})|(?P<number>{_NUMBER})")
 _ANY_NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 
 
@@ -84,7 +88,7 @@ def pattern_of(line: str) -> re.Pattern[str]:
         parts.append(re.escape(line[at:found.start()]))
         parts.append(_stands_for(found))
         at = found.end()
-    return re.compile("".join([*parts, re.escape(line[at:])]))
+    return re.compile("".join([*parts, re.escape(line[at:]), _VOID if line.endswith(" ms") else ""]))
 
 
 def _stands_for(found: re.Match[str]) -> str:
@@ -97,6 +101,11 @@ def _stands_for(found: re.Match[str]) -> str:
         # The reader's folders have other names; where it leads has to be the same.
         tail = text.rstrip("/").rpartition("/")[2] if text.startswith(("/", "~")) else text.rstrip("/")
         return rf"(?:\S*/)?{pattern_of(tail).pattern if '/' not in tail else re.escape(tail)}/?"
+    if found["verdict"]:
+        first, second = (pattern_of(found[side]).pattern for side in ("first", "second"))
+        return f"(?:{first} is (?:faster|slower) than {second}|No difference shown between {second} and {first})"
+    if found["side"]:
+        return f"{re.escape(found['stem'])}_(?:on|off)"
     if found["label"]:
         return _LABEL
     return _DIGEST if found["digest"] else _ANY_NUMBER
