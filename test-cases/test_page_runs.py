@@ -58,7 +58,7 @@ def outcomes(page: PageRun) -> list[str]:
     ("AVX-512 on over AVX-512 off", "SME2 on over SME2 off"),
     ("commit 3f9a0c1b2d", "commit 00aa11bb22ccdd33ee44ff5566778899aabbccdd"),
     ("a\n...\nz", "a\nb\nc\nz"), ("...\nz", "a\nz"), ("a\n...", "a\nb"), ("a\n...\nz", "a\nz"),
-    ("median ... ms", "median of 8 pairs: 12.3 ms"),
+    ("median ... ms", "median of 8 pairs: 12.3 ms"), ("wrote a/b.json...", "wrote /c/a/b.json, 3 kB"), (".../b.json", "/x/b.json"),
     ("name    ms\n-----  ----", "name ms\n---------- -------"),
     ("GEMM ( 9.3 %)", "GEMM (11.7 %)"), ("100 %", "\x1b[32m100 %\x1b[0m"), ("done", "10 %\r50 %\rdone"),
 ])

@@ -59,7 +59,7 @@ class Chain:
                 if self.runs and self.runs[-1].status != PASSED:
                     self.runs.append(plan(form, self.checker, NOT_RUN))
                     continue
-                self.screen.begin(form)
+                self.screen.begin(plan(form, self.checker))
                 self.runs.append(run_fresh(form, self.checker, place, self.screen.line))
                 self.screen.end(self.runs[-1], after(form, self.catalogue))
         self._show_sums()
@@ -100,7 +100,7 @@ class Chain:
         return results
 
     def _run_one(self, form: SkillForm) -> dict:
-        self.screen.begin(form)
+        self.screen.begin(plan(form, self.checker))
         progress = progress_of(form, self._notes, self.checker.repository.root)
         self.runs.append(run_in_place(form, self.checker, progress, self.screen.line, self.screen.note))
         self.screen.end(self.runs[-1], after(form, self.catalogue))

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from model_profiling.console import say
 from pages.running import summary
-from pages.running.engine import DONE_BEFORE, Line
+from pages.running.engine import NOT_HERE, NOT_REACHED, Line
 from pages.skill_form import Metric, SkillForm
 from skills.gate import PASSED, SkillRun
 from skills.metrics import Measured
@@ -22,21 +22,29 @@ class Screen:
     silent: bool = False
     _form: SkillForm | None = None
     _section: str = ""
+    _waiting: list[Line] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         if not self.silent:
             say(f"note: {text}")
 
-    def begin(self, form: SkillForm) -> None:
-        """Print a skill's heading."""
-        self._form, self._section = form, ""
+    def begin(self, plan: SkillRun) -> None:
+        """Print a skill's heading; the plan's lines that cannot run here are printed when their turn comes."""
+        self._form, self._section = plan.form, ""
+        self._waiting = [line for line in plan.lines if line.outcome == NOT_HERE]
         if not self.silent:
-            say(f"{form.number} {form.name}: {form.title()}")
+            say(f"{plan.form.number} {plan.form.name}: {plan.form.title()}")
 
     def line(self, line: Line, timed: bool = True) -> None:
         """Print one line, and what it printed where it failed."""
         if self.silent:
             return
+        while self._waiting and self._waiting[0].step.statement.place <= line.step.statement.place:
+            self._print(self._waiting.pop(0), timed)
+        if line.outcome != NOT_HERE:
+            self._print(line, timed)
+
+    def _print(self, line: Line, timed: bool) -> None:
         section = self._form.section_of(line.step.block)
         if section != self._section:
             say(f" {section}")
@@ -48,7 +56,7 @@ class Screen:
 
     def plan(self, run: SkillRun) -> None:
         """Print what would run, and nothing else."""
-        self.begin(run.form)
+        self.begin(run)
         for line in run.lines:
             self.line(line, timed=False)
         if not self.silent:
@@ -59,8 +67,10 @@ class Screen:
         if self.silent:
             return
         for line in run.lines:
-            if line.result is None and line.outcome != DONE_BEFORE:
+            if line.outcome == NOT_REACHED:
                 self.line(line)
+        for line in self._waiting:
+            self._print(line, timed=True)
         for found in run.metrics:
             if found.inside is not None:
                 say(_metric(found))

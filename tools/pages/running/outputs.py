@@ -22,7 +22,7 @@ _UNIT = r"(?:x|s|ms|us|µs|ns|%|B|MB|GB|KB|MiB|GiB|KiB|kB)?"
 _NUMBER = rf"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?=(?:{_UNIT})(?![\w]))(?!\.\d)"
 _DIGEST = r"(?<!\w)(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,64}(?!\w)"
 _RULE = r"(?P<mark>[-=_─━═*#.█▇])(?P=mark){3,}"
-_PATH = r"(?<!\S)[\w.~@+-]*/[\w./@+~-]*"
+_PATH = r"(?<!\S)(?:(?!\.{3})[\w.~@+-])*/(?:(?!\.{3})[\w./@+~-])*"
 _LABELS = sorted({group.label for groups in cpu_features.FEATURE_GROUPS.values() for group in groups}, key=len, reverse=True)
 _LABEL = rf"(?<!\w)(?:{'|'.join(map(re.escape, _LABELS))})(?!\w)"
 _TOKENS = re.compile(rf"(?P<gap>\.\.\.)|(?P<rule>{_RULE})|(?P<path>{_PATH})|(?P<label>{_LABEL})|(?P<digest>{_DIGEST})|(?P<number>{_NUMBER})")
