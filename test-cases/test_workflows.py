@@ -44,7 +44,7 @@ def steps(path: Path) -> list[dict]:
 
 
 def test_there_is_one_for_each_purpose() -> None:
-    assert NAMES == ["doc-lint.yml", "emulated-sme2.yml", "hosts.yml", "tests.yml"]
+    assert NAMES == ["doc-lint.yml", "emulated-sme2.yml", "hosts.yml", "profile.yml", "tests.yml"]
 
 
 def test_actionlint_finds_nothing(actionlint: Path) -> None:
@@ -77,7 +77,22 @@ def test_a_workflow_may_only_read(path: Path) -> None:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
 def test_actions_are_pinned_by_version(path: Path) -> None:
     used = [step["uses"] for step in steps(path) if "uses" in step]
-    assert used and all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", name) for name in used), used
+    foreign = [name for name in used if not name.startswith("./")]
+    assert foreign and all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", name) for name in foreign), used
+    assert all((REPOSITORY / name / "action.yml").is_file() for name in set(used) - set(foreign))
+
+
+def test_every_python_that_the_kit_allows_installs_the_wheel() -> None:
+    jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "tests.yml").read_text())["jobs"]
+    setup = (REPOSITORY / "model_profiling" / "scripts" / "setup_repo.sh").read_text()
+    oldest, newest = (int(number) for number in re.search(r"OLDEST_PYTHON=3\.(\d+) NEWEST_PYTHON=3\.(\d+)", setup).groups())
+    assert jobs["wheel"]["strategy"]["matrix"]["python"] == [f"3.{minor}" for minor in range(oldest, newest + 1)]
+
+
+def test_what_is_given_to_the_repository_s_action_is_an_input_of_it() -> None:
+    (used,) = [step for step in steps(REPOSITORY / ".github" / "workflows" / "profile.yml") if step.get("uses", "").startswith("./")]
+    inputs = yaml.safe_load((REPOSITORY / used["uses"] / "action.yml").read_text())["inputs"]
+    assert set(used["with"]) <= set(inputs)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
