@@ -150,6 +150,9 @@ def _script(program: Argument, words: Sequence[Argument], reader: Reader, script
 def _own(name: str, program: Argument, words: Sequence[Argument], reader: Reader, scripts: Scripts) -> None:
     """One of the repository's own scripts is run."""
     reader.trivial = False
+    if not name.endswith((".py", ".sh")):
+        reader.problem(program.place, "program", f"{name} is no script")
+        return
     parser = scripts.parser(name)
     if parser is None:
         for word in words:
