@@ -19,6 +19,8 @@ from support_page_faults import faults
 
 LEAST_FAULTS = 500
 LEAST_CAUGHT = 0.99
+#: What stands in a document that a command made: it cannot hold a fault that its freshness check does not see.
+GENERATED = "<!-- Made by tools/make_reference.py"
 #: Enough of every kind; more of the same would only take longer.
 MOST_OF_A_KIND_ON_A_PAGE = 20
 #: Skills have one form, so that one says what eight would.
@@ -53,6 +55,8 @@ def test_untouched_pages_raise_no_alarm(checker: Checker, documents: list[Docume
 def test_single_faults_are_caught(checker: Checker, documents: list[Document]) -> None:
     put, survivors = 0, []
     for document in documents:
+        if GENERATED in document.text:
+            continue
         for fault in chosen(document, checker):
             put += 1
             if not caught(fault, document, checker):
