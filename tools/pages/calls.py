@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from model_profiling.errors import nearest
 from pages import programs
 from pages.arguments import asks_for_help, parse_arguments
-from pages.effects import EFFECTS, Call
+from pages.effects import EFFECTS
+from pages.kit_call import Call
 from pages.problems import Place
 from pages.reader import Argument, Reader, absolute
 from pages.scripts import Scripts
@@ -18,7 +19,8 @@ from pages.scripts import Scripts
 _PYTHONS = frozenset({"python", "python3"})
 _SHELLS = frozenset({"bash", "sh"})
 #: Commands that any Python may start: they see to their environment themselves.
-_NEED_NO_KIT = ("model_profiling/scripts/run_quick_test.py",)
+_NEED_NO_KIT = frozenset({"model_profiling/scripts/run_quick_test.py", "tools/check_pages.py", "tools/install_skills.py",
+                          "tools/run_pages.py", "tools/run_skill.py"})
 #: Programs whose arguments are a command line again.
 _WRAPPERS = frozenset({"time", "sudo", "nohup", "env"})
 
@@ -80,7 +82,7 @@ def _require_kit(program: Argument, script: Argument, reader: Reader, scripts: S
     """A command of the kit needs the environment that set-up made: activated, or named."""
     path = script.path(reader.folder)
     name = reader.files.repository_file(path) if path else None
-    if name in (None, *_NEED_NO_KIT) or "/" in (program.text or "") or not scripts.needs_kit(name):
+    if name is None or name in _NEED_NO_KIT or "/" in (program.text or "") or not scripts.needs_kit(name):
         return
     if "VIRTUAL_ENV" not in reader.variables:
         reader.problem(program.place, "program", f"this {program.text} lacks the kit: "
