@@ -8,13 +8,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support_pages import REPOSITORY
 from support_skills import FIRST, SECOND, Tiny, arguments, command, commit, log, make_checkout, outcomes, run, run_all, write
+from pages.checking import Checker
+from pages.lexer import read_document
+from pages.skill_form import read_form
+from skills.progress import Progress
 
 EXECUTED, FAILED, BEFORE, MISSED, CHECKED = "executed", "failed", "done before", "not reached", "checked"
 LEAST_PERCENT = 80
@@ -149,6 +156,21 @@ def test_restart_forgets(root: Path) -> None:
     run(root)
     assert outcomes(run(root))[1] == BEFORE and outcomes(run(root, restart=True))[1] == EXECUTED
     assert log(root) == "one\none\n"
+
+
+@settings(deadline=None, max_examples=60)
+@given(state=st.one_of(st.binary(max_size=60), st.just(b"[]"), st.just(b'{"finished": false}')), events=st.lists(
+    st.one_of(st.binary(max_size=20), st.sampled_from([b"begin 1 0", b"end 1 0 0", b"end 1 1 0", b"end 99 0 0", b"begin 1", b"end x 0 0"]))))
+def test_notes_of_any_content_are_read(state: bytes, events: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "agent_skill_x" / "01_write_log.md"
+        form = read_form(read_document(path, path.name, FIRST.text))
+        notes = Path(folder) / "notes"
+        (notes / "session").mkdir(parents=True)
+        (notes / "state.json").write_bytes(state)
+        (notes / "session" / "events").write_bytes(b"\n".join(events))
+        done, _ = Progress(notes, "", "").done(Checker.of(Path(folder)).follow(form.document), form)
+        assert done <= {1}
 
 
 def test_a_failed_gate_makes_the_steps_run_anew(root: Path) -> None:
