@@ -318,5 +318,6 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "validate_pipeline.py": lambda call: _config_of(call) and None, "validate_results.py": _validate_results,
     "run_quick_test.py": _quick_test, "new_model.py": _new_model, "etdump_to_csv.py": _etdump,
     "analyze_etdump_csv.py": _tables(_ANALYZED), "robust_latency_analysis.py": _tables(["latency_statistics.json"]),
-    "bench_false_verdicts.py": _needs_model, "run_skill.py": _run_skill, "install_skills.py": _install_skills, "xnntrace_to_kernels.py": _xnntrace, "generate_kernel_view.py": _kernel_view,
+    "bench_false_verdicts.py": _needs_model, "xnntrace_to_kernels.py": _xnntrace, "generate_kernel_view.py": _kernel_view,
+    "run_skill.py": _run_skill, "install_skills.py": _install_skills,
 }
