@@ -40,6 +40,7 @@ class Checker:
     scripts: Scripts
     _walks: dict[Path, Walk] = field(default_factory=dict)
     _documents: dict[Path, Document] = field(default_factory=dict)
+    _folders: dict[Path, dict[str, Document]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, root: Path) -> "Checker":
@@ -84,7 +85,7 @@ class Checker:
     def page(self, document: Document) -> Page:
         """Return a page with what its checks need."""
         site = Site.around(document.path) if document.kind != OTHER else None
-        neighbors = {path.name: self.read(path) for path in sorted(document.path.parent.glob("*.md"))} if site or document.kind == SKILL else {}
+        neighbors = dict(self._pages_in(document.path.parent)) if site or document.kind == SKILL else {}
         neighbors[document.path.name] = document
         return Page(document, self.follow(document), self.repository, self.scripts, site, neighbors)
 
@@ -99,6 +100,11 @@ class Checker:
         yield from page.walk.problems
         for kind in _CHECKS:
             yield from kind(page)
+
+    def _pages_in(self, folder: Path) -> dict[str, Document]:
+        if folder not in self._folders:
+            self._folders[folder] = {path.name: self.read(path) for path in sorted(folder.glob("*.md"))}
+        return self._folders[folder]
 
     def _name(self, path: Path) -> str:
         for base in (Path.cwd(), self.repository.root.resolve()):
