@@ -52,7 +52,7 @@ def caught(fault: Fault, document: Document, checker: Checker) -> bool:
         name, flag = fault.lost_flag
         scripts = Scripts(repository, _parsers=dict(checker.scripts._parsers), _commands=list(checker.scripts.commands()))
         scripts._parsers[name] = _renamed(checker.scripts.parser(name), flag)
-    return _finds_anything(Checker(repository, scripts, _documents=dict(checker._documents), _folders=dict(checker._folders)), changed)
+    return _finds_anything(Checker(repository, scripts, _documents=dict(checker._documents)), changed)
 
 
 def _finds_anything(checker: Checker, document: Document) -> bool:

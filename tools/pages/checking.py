@@ -40,7 +40,6 @@ class Checker:
     scripts: Scripts
     _walks: dict[Path, Walk] = field(default_factory=dict)
     _documents: dict[Path, Document] = field(default_factory=dict)
-    _folders: dict[Path, dict[str, Document]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, root: Path) -> "Checker":
@@ -59,6 +58,8 @@ class Checker:
         ------
         UserError : the file cannot be read as text.
         """
+        if path in self._documents:  # the usual case, and asking the file system takes longer than all else here
+            return self._documents[path]
         path = path.resolve()
         if path not in self._documents:
             try:
@@ -85,7 +86,7 @@ class Checker:
     def page(self, document: Document) -> Page:
         """Return a page with what its checks need."""
         site = Site.around(document.path) if document.kind != OTHER else None
-        neighbors = dict(self._pages_in(document.path.parent)) if site or document.kind == SKILL else {}
+        neighbors = {path.name: self.read(path) for path in sorted(document.path.parent.glob("*.md"))} if site or document.kind == SKILL else {}
         neighbors[document.path.name] = document
         return Page(document, self.follow(document), self.repository, self.scripts, site, neighbors)
 
@@ -100,11 +101,6 @@ class Checker:
         yield from page.walk.problems
         for kind in _CHECKS:
             yield from kind(page)
-
-    def _pages_in(self, folder: Path) -> dict[str, Document]:
-        if folder not in self._folders:
-            self._folders[folder] = {path.name: self.read(path) for path in sorted(folder.glob("*.md"))}
-        return self._folders[folder]
 
     def _name(self, path: Path) -> str:
         for base in (Path.cwd(), self.repository.root.resolve()):
