@@ -58,6 +58,8 @@ class Checker:
         ------
         UserError : the file cannot be read as text.
         """
+        if path in self._documents:  # the usual case, and asking the file system takes longer than all else here
+            return self._documents[path]
         path = path.resolve()
         if path not in self._documents:
             try:

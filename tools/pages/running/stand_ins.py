@@ -23,7 +23,7 @@ def make(folder: Path, checkout: Path) -> None:
         "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/"),
         "archive": f"{KIT_ADDRESS}/archive/refs/heads/", "name": KIT_ADDRESS.rpartition("/")[2]}), encoding="utf-8")
     for name, program in programs.known().items():
-        if program.needs:
+        if program.stand_in:
             path = programs_of(folder) / name
             path.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, '-I', str(_STAND_IN), name])} \"$@\"\n", encoding="utf-8")
             path.chmod(0o755)
