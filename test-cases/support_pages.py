@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import argparse
 import copy
+import os
+import signal
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -21,6 +25,17 @@ from support_page_edits import Fault
 
 SAMPLE_PAGES = (REPOSITORY / "test-cases/fixtures/pages/content/learning-paths/embedded-and-microcontrollers"
                 / "sme-executorch-profiling")
+
+
+def own_number(number: int) -> int:
+    """Return a number that no other run of the tests on this machine uses, to know one's own processes by."""
+    return 1_000 * os.getpid() + number
+
+
+def start(words: Sequence[object], folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+    """Start a command that will be sent signals; started from a shell's background a test would pass on that Ctrl-C is ignored."""
+    return subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
+                            env={**os.environ, **environment}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def caught(fault: Fault, document: Document, checker: Checker) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support_pages import REPOSITORY, SAMPLE_PAGES
+from support_pages import REPOSITORY, SAMPLE_PAGES, own_number, start
 from pages.checking import Checker
 from pages.lexer import read_document
 from pages.running import summary
@@ -208,25 +208,26 @@ def _running(mark: str) -> list[str]:
 
 def test_a_page_leaves_no_process_and_no_file(checker: Checker, tmp_path: Path) -> None:
     before = set(Path(os.environ.get("TMPDIR", "/tmp")).glob("pages-*"))
-    page = run(AT_HOME + block("sleep 4241 &", "setsid sleep 4242 &", "sort /dev/null"), checker, tmp_path)
+    one, other = f"sleep {own_number(1)}", f"sleep {own_number(2)}"
+    page = run(AT_HOME + block(f"{one} &", f"setsid {other} &", "sort /dev/null"), checker, tmp_path)
     assert outcomes(page)[-1] == EXECUTED
-    assert _running("sleep 4241") == _running("sleep 4242") == []
+    assert _running(one) == _running(other) == []
     assert set(Path(os.environ.get("TMPDIR", "/tmp")).glob("pages-*")) <= before
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
 def test_an_interrupted_run_leaves_no_process_and_no_file(number: signal.Signals, status: int, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(AT_HOME + block("touch begun", f"setsid sleep 425{number} & sleep 426{number}"), encoding="utf-8")
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    running = subprocess.Popen([*COMMAND, page], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    one, other = f"sleep {own_number(1)}", f"sleep {own_number(2)}"
+    page.write_text(AT_HOME + block("touch begun", f"setsid {one} & {other}"), encoding="utf-8")
+    running = start([*COMMAND, page], TMPDIR=str(tmp_path))
     deadline = time.monotonic() + 120
-    while not (_running(f"sleep 426{number}") and _running(f"sleep 425{number}")) and time.monotonic() < deadline:
+    while not (_running(one) and _running(other)) and time.monotonic() < deadline:
         time.sleep(0.1)
     running.send_signal(number)
     _, told = running.communicate(timeout=60)
     assert running.returncode == status and told.strip().splitlines()[-1] == "interrupted"
-    assert _running(f"sleep 425{number}") == _running(f"sleep 426{number}") == []
+    assert _running(one) == _running(other) == []
     assert list(tmp_path.glob("pages-*")) == []
 
 

@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support_pages import REPOSITORY
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support_pages import REPOSITORY, own_number, start
 from support_skills import FIRST, SECOND, Tiny, arguments, command, commit, log, make_checkout, outcomes, run, run_all, write
+from pages.checking import Checker
+from pages.lexer import read_document
+from pages.skill_form import read_form
+from skills.progress import Progress
 
 EXECUTED, FAILED, BEFORE, MISSED, CHECKED = "executed", "failed", "done before", "not reached", "checked"
 LEAST_PERCENT = 80
@@ -151,6 +157,21 @@ def test_restart_forgets(root: Path) -> None:
     assert log(root) == "one\none\n"
 
 
+@settings(deadline=None, max_examples=60)
+@given(state=st.one_of(st.binary(max_size=60), st.just(b"[]"), st.just(b'{"finished": false}')), events=st.lists(
+    st.one_of(st.binary(max_size=20), st.sampled_from([b"begin 1 0", b"end 1 0 0", b"end 1 1 0", b"end 99 0 0", b"begin 1", b"end x 0 0"]))))
+def test_notes_of_any_content_are_read(state: bytes, events: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "agent_skill_x" / "01_write_log.md"
+        form = read_form(read_document(path, path.name, FIRST.text))
+        notes = Path(folder) / "notes"
+        (notes / "session").mkdir(parents=True)
+        (notes / "state.json").write_bytes(state)
+        (notes / "session" / "events").write_bytes(b"\n".join(events))
+        done, _ = Progress(notes, "", "").done(Checker.of(Path(folder)).follow(form.document), form)
+        assert done <= {1}
+
+
 def test_a_failed_gate_makes_the_steps_run_anew(root: Path) -> None:
     with_first(root, metrics="| lines | `wc -l log.txt` | at least 2 | run it again |")
     assert [run(root)["status"], run(root)["status"]] == ["failed", "passed"]
@@ -183,47 +204,48 @@ def wait_for(file: Path, running: subprocess.Popen) -> None:
     assert file.exists(), running.communicate()
 
 
-def start(root: Path, *words: str) -> subprocess.Popen:
-    return subprocess.Popen(arguments(root, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root,
-                            env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+def started(root: Path, *words: str) -> subprocess.Popen[str]:
+    return start(arguments(root, *words), root, PYTHONPATH=str(REPOSITORY))
 
 
-def sleeping(seconds: str) -> bool:
+def sleeping(seconds: int) -> bool:
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return f"sleep {seconds}" in listed.splitlines()
 
 
 def test_a_killed_run_goes_on_and_repeats_no_finished_line(root: Path) -> None:
-    with_first(root, steps="echo one | tee -a log.txt\ntouch begun; test -e go || sleep 43871\necho two | tee -a log.txt", output="one\ntwo")
-    running = start(root, "01")
+    long = own_number(1)
+    with_first(root, steps=f"echo one | tee -a log.txt\ntouch begun; test -e go || sleep {long}\necho two | tee -a log.txt", output="one\ntwo")
+    running = started(root, "01")
     wait_for(root / "begun", running)
     running.kill()
     running.communicate(timeout=60)
-    assert running.returncode == -signal.SIGKILL and sleeping("43871")  # its shell knows nothing yet
+    assert running.returncode == -signal.SIGKILL and sleeping(long)  # its shell knows nothing yet
     (root / "go").touch()
     done = command(root, "01", "--json")
     result = json.loads(done.stdout)["skills"][0]
     assert done.returncode == 0 and outcomes(result)[1:5] == [BEFORE, BEFORE, EXECUTED, EXECUTED]
-    assert log(root) == "one\ntwo\n" and not sleeping("43871")
+    assert log(root) == "one\ntwo\n" and not sleeping(long)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_tells_what_it_did_and_can_go_on(number: signal.Signals, root: Path) -> None:
-    with_first(root, steps=f"echo one | tee -a log.txt\ntouch begun; test -e go || sleep 4387{number}")
-    running = start(root, "01", "--json")
+    long = own_number(number)
+    with_first(root, steps=f"echo one | tee -a log.txt\ntouch begun; test -e go || sleep {long}")
+    running = started(root, "01", "--json")
     wait_for(root / "begun", running)
     running.send_signal(number)
     out, told = running.communicate(timeout=60)
     result = json.loads(out)["skills"][0]
     assert (running.returncode, told.strip(), result["status"]) == (130, "interrupted", "interrupted")
-    assert outcomes(result) == [EXECUTED, EXECUTED, EXECUTED, MISSED, MISSED] and not sleeping(f"4387{number}")
+    assert outcomes(result) == [EXECUTED, EXECUTED, EXECUTED, MISSED, MISSED] and not sleeping(long)
     (root / "go").touch()
     assert outcomes(run(root))[1:4] == [BEFORE, BEFORE, EXECUTED] and log(root) == "one\n"
 
 
 def test_two_runs_at_once_are_one_too_many(root: Path) -> None:
-    with_first(root, steps="touch begun; test -e go || sleep 43879\necho one | tee -a log.txt")
-    running = start(root, "01")
+    with_first(root, steps="touch begun; test -e go || sleep 600\necho one | tee -a log.txt")
+    running = started(root, "01")
     wait_for(root / "begun", running)
     done = command(root, "01")
     running.send_signal(signal.SIGINT)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import posixpath
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,12 @@ class Program:
     reads: str = ""
     least: int = 0
     passes: bool = False
+    asks: bool = False
+
+    @property
+    def stand_in(self) -> str | None:
+        """Return what a stand-in is needed for here, None where the program itself is run."""
+        return None if self.asks and sys.platform == "darwin" else self.needs
 
 
 @functools.cache
@@ -63,8 +70,7 @@ def run_program(name: str, words: Sequence[Argument], reader: Reader, place: Pla
     """Check a call of a known program and let it have its effect on the reader."""
     program = known()[name]
     reader.trivial = reader.trivial and program.trivial
-    if program.needs:
-        reader.stand_in = reader.stand_in or program.needs
+    reader.stand_in = reader.stand_in or program.stand_in
     if name in subcommands():
         words, called, program = _subcommand(name, words, reader, place, program)
         if called is None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pages import programs
 from pages.document import Block, Document, Element, Heading, Passage, Span
 from pages.problems import Place
+from pages.shell import Command, Shape
 
 PREREQUISITES, STEPS, CRITERIA, METRICS, REFINE, FAILURES, TIME, NEXT = (
     "Prerequisites", "Steps", "Success criteria", "Expected metrics", "Refine and try again", "Failures", "Time", "Next skill")
@@ -28,6 +29,7 @@ _BETWEEN = re.compile(rf"{_NUMBER} to {_NUMBER}(?: [A-Za-z%µ/][^\d]*)?")
 _ONE_SIDED = re.compile(rf"(at least|at most) {_NUMBER}(?: [A-Za-z%µ/][^\d]*)?")
 #: What starts a command line beside programs: words of the shell itself.
 _SHELL_WORDS = frozenset({"export", "unset", "set", "cd", "source", "."})
+_SET_UP = frozenset({"source", ".", "cd", "set", "shopt", "umask", "deactivate"})
 _STARTERS = frozenset({"python", "python3", "bash", "sh"}) | _SHELL_WORDS
 _PROGRAM = re.compile(r"[a-z.][\w./+-]*")
 
@@ -195,6 +197,15 @@ def is_command(text: str) -> bool:
 def knows_program(first: str) -> bool:
     """Return whether `first` starts a command line: a program that pages call, or a path to one."""
     return first in _STARTERS or first in programs.known() or "/" in first
+
+
+def sets_shell_up(shape: Shape) -> bool:
+    """Return whether a command does nothing but set the shell up: its folder, its variables, its environment."""
+    if not isinstance(shape, Command):
+        return False
+    if shape.keyword in ("export", "declare", "readonly", "typeset", "unset"):
+        return True
+    return shape.words[0].raw in _SET_UP if shape.words else bool(shape.assignments)
 
 
 def known_starts() -> list[str]:

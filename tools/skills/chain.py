@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from model_profiling.files import read_json, write_json
+from model_profiling.files import write_json
 from pages.checking import Checker
 from pages.paths import tell_of_changes
 from pages.running import summary
@@ -15,7 +15,7 @@ from pages.running.workspace import new_workspace
 from pages.skill_form import SkillForm, read_form
 from skills.catalogue import after
 from skills.gate import INTERRUPTED, NOT_RUN, PASSED, SkillRun, plan, run_fresh, run_in_place
-from skills.progress import commit_of, digest, only_one, progress_of
+from skills.progress import commit_of, digest, only_one, progress_of, read_notes
 from skills.result import passed_before, result_of
 from skills.showing import Screen
 
@@ -108,11 +108,8 @@ class Chain:
 
     def _passed(self) -> dict[str, dict]:
         """Return the results of the skills that an interrupted chain had done, unless something has changed since."""
-        path = self._notes / "chain.json"
-        if len(self.wanted) == 1 or not path.is_file():
-            return {}
-        kept = read_json(path, "progress of the skills")
-        same = isinstance(kept, dict) and kept.get("identity") == self._identity()
+        kept = read_notes(self._notes / "chain.json") if len(self.wanted) > 1 else {}
+        same = kept.get("identity") == self._identity()
         return {result["skill"]: result for result in kept["results"] if result["status"] == PASSED} if same else {}
 
     def _keep(self, results: Sequence[dict]) -> None:

@@ -21,11 +21,9 @@ from model_profiling.processes import run_child
 from pages.following import Step, Walk
 from pages.running.processes import end_marked
 from pages.running.session import results
-from pages.shell import Command, Shape
-from pages.skill_form import STEPS, SkillForm
+from pages.skill_form import STEPS, SkillForm, sets_shell_up
 
 _GIT_SECONDS = 30
-_SET_UP = frozenset({"source", ".", "cd", "set", "shopt", "umask", "deactivate"})
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class Progress:
 
     def done(self, walk: Walk, form: SkillForm) -> tuple[frozenset[int], str]:
         """Return the numbers of the lines that need not be typed again, and why there are none, where that needs saying."""
-        state = read_json(self._state, "progress of the skill") if self._state.is_file() else None
-        if not isinstance(state, dict) or state.get("finished"):
+        state = read_notes(self._state)
+        if not state or state.get("finished"):
             return frozenset(), ""
         end_marked(str(state.get("mark")))  # a shell whose run_skill.py was killed works on by itself
         if state.get("text") != self.text:
@@ -72,9 +70,17 @@ class Progress:
 
     def forget(self) -> None:
         """Let the next run start anew."""
-        if self._state.is_file():
-            end_marked(str(read_json(self._state, "progress of the skill").get("mark")))
-            self._state.unlink()
+        end_marked(str(read_notes(self._state).get("mark")))
+        self._state.unlink(missing_ok=True)
+
+
+def read_notes(path: Path) -> dict:
+    """Return what a file of notes holds; of one that is not there or not whole, nothing."""
+    try:
+        notes = read_json(path, "notes") if path.is_file() else {}
+    except UserError:
+        return {}  # damaged from outside: the run starts anew
+    return notes if isinstance(notes, dict) else {}
 
 
 def progress_of(form: SkillForm, folder: Path, root: Path) -> Progress:
@@ -94,15 +100,7 @@ def commit_of(root: Path) -> str:
 
 def sets_up(step: Step) -> bool:
     """Return whether a line does nothing but set the shell up; such lines a run that goes on repeats."""
-    return bool(step.statement.shapes) and all(map(_sets_up, step.statement.shapes))
-
-
-def _sets_up(shape: Shape) -> bool:
-    if not isinstance(shape, Command):
-        return False
-    if shape.keyword in ("export", "declare", "readonly", "typeset", "unset"):
-        return True
-    return not shape.words and bool(shape.assignments) or bool(shape.words) and shape.words[0].raw in _SET_UP
+    return bool(step.statement.shapes) and all(map(sets_shell_up, step.statement.shapes))
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from pages.checks.front_matter import begins_with_verb
 from pages.document import SKILL, Block, Document, Heading, Link, Passage
 from pages.following import Step
 from pages.problems import Place, Problem
-from pages.shell import Command
 from pages.skill_form import CRITERIA, FAILURES, METRICS, NEXT, PREREQUISITES, REFINE, SECTIONS, STEPS, TIME, Row, Section, SkillForm
 
 ACTIVATE = "source .venv/bin/activate"
@@ -205,9 +204,8 @@ def _typed_in(page: Page, section: Section) -> list[Step]:
 
 def _sets_up_cleanly(step: Step) -> bool:
     """Return whether a line that changes the shell (its folder, its environment) does only that."""
-    shapes = [shape for shape in step.statement.shapes if isinstance(shape, Command)]
-    changing = [shape for shape in shapes if shape.words and shape.words[0].raw in ("cd", "source", ".", "pushd") or shape.keyword == "export"]
-    return not changing or len(changing) == len(step.statement.shapes)
+    setting_up = [skill_form.sets_shell_up(shape) for shape in step.statement.shapes]
+    return all(setting_up) or not any(setting_up)
 
 
 # ---------------------------------------------------------------- tables

@@ -7,6 +7,7 @@ environment stay as they do for a reader; and a command line stands in it as the
 
 from __future__ import annotations
 
+import re
 import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from pages.running.place import Place
 #: A reader's pipeline goes on when its right side (`head`) has read enough.
 _SIGPIPE_STATUS = 141
 _LOOK_SECONDS = 0.2
+_EVENT = re.compile(rb"(?:begin|end) (?P<number>\d{1,6})(?: (?P<status>\d{1,3}))? (?P<at>\d{1,9})")
 _HEAD = """\
 exec 3>>"$PAGE_EVENTS"
 __page_end() {
@@ -109,12 +111,13 @@ def results(steps: Mapping[int, Step], folder: Path, since: int = 0) -> dict[int
     """
     begun: dict[int, int] = {}
     ended: dict[int, tuple[int, int]] = {}
-    for kind, number, *values in (line.decode().split() for line in whole_lines(folder / "events")[since:]):
-        if kind == "begin":
-            begun[int(number)] = int(values[0])
-            ended.pop(int(number), None)
+    for event in filter(None, map(_EVENT.fullmatch, whole_lines(folder / "events")[since:])):
+        number = int(event["number"])
+        if event["status"] is None:
+            begun[number] = int(event["at"])
+            ended.pop(number, None)
         else:
-            ended[int(number)] = int(values[0]), int(values[1])
+            ended[number] = int(event["status"]), int(event["at"])
     return {number: _ran(steps[number], begun[number], ended.get(number), folder / str(number)) for number in begun if number in steps}
 
 
@@ -137,7 +140,7 @@ def _listening(steps: Mapping[int, Step], folder: Path, before: int, told: Told 
         while True:
             last = over.wait(_LOOK_SECONDS)
             lines = whole_lines(folder / "events")
-            numbers = [int(line.split()[1]) for line in lines[heard:] if line.startswith(b"end ")]
+            numbers = [int(event["number"]) for event in map(_EVENT.fullmatch, lines[heard:]) if event and event["status"] is not None]
             known = results(steps, folder, before) if numbers else {}
             for number in numbers:
                 told(number, known[number])

@@ -22,7 +22,7 @@ def make(folder: Path, checkout: Path) -> None:
         "calls": str(folder / "stand_in_calls"), "checkout": str(checkout.resolve()),
         "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/")}), encoding="utf-8")
     for name, program in programs.known().items():
-        if program.needs:
+        if program.stand_in:
             path = programs_of(folder) / name
             path.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, '-I', str(_STAND_IN), name])} \"$@\"\n", encoding="utf-8")
             path.chmod(0o755)
