@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support_pages import REPOSITORY, SAMPLE_PAGES, own_number, start
+from pages import programs
 from pages.checking import Checker
 from pages.lexer import read_document
 from pages.running import summary
@@ -175,6 +176,12 @@ def test_a_phone_and_macos_are_stood_in_for_and_what_needs_their_files_does_not_
                + block("cp from_phone copy", "sort copy"), checker, tmp_path)
     assert outcomes(page) == [CHECKED, CHECKED, NOT_HERE, NOT_HERE, NOT_HERE]
     assert page.problems == [] and "phone with SME2" in page.lines[-1].why
+
+
+@pytest.mark.parametrize(("system", "stood_in_for"), [("linux", ["brew", "open", "sysctl"]), ("darwin", ["brew", "open"])])
+def test_what_only_asks_macos_is_the_real_thing_there(system: str, stood_in_for: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs.sys, "platform", system)
+    assert [name for name in ("brew", "open", "sysctl") if programs.known()[name].stand_in] == stood_in_for
 
 
 def test_nothing_of_this_terminal_reaches_the_reader(checker: Checker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -295,17 +295,6 @@ def _phone(call: Call) -> None:
     _pipeline(call)
 
 
-def _run_skill(call: Call) -> None:
-    word = str(call.args.skill or "")
-    names = [posixpath.basename(name) for name in call.reader.files.repository.matching("agent_skill_ml_profiling/*_*.md")]
-    if call.known(call.args.skill) and word.isdecimal() and not any(name.startswith(f"{word.zfill(2)}_") for name in names):
-        call.wrong(word, "value", f"{word} is no skill: there are {', '.join(name[:2] for name in names)}")
-
-
-def _install_skills(call: Call) -> None:
-    call.reader.make(call.path(call.args.dest), folder=True, open=True)
-
-
 _ANALYZED = [f"{name}.{ending}" for name in ("operator_bottlenecks", "portable_vs_delegated", "category_comparison")
              for ending in ("csv", "md")]
 #: By the script's file name. A command that is missing here is checked for its flags alone.
@@ -319,5 +308,4 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "run_quick_test.py": _quick_test, "new_model.py": _new_model, "etdump_to_csv.py": _etdump,
     "analyze_etdump_csv.py": _tables(_ANALYZED), "robust_latency_analysis.py": _tables(["latency_statistics.json"]),
     "bench_false_verdicts.py": _needs_model, "xnntrace_to_kernels.py": _xnntrace, "generate_kernel_view.py": _kernel_view,
-    "run_skill.py": _run_skill, "install_skills.py": _install_skills,
 }

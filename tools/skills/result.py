@@ -46,11 +46,12 @@ def passed_before(result: dict) -> dict:
 
 def _line(run: SkillRun, line: Line) -> dict:
     return {"line": line.step.statement.place.line, "section": run.form.section_of(line.step.block), "command": line.step.statement.text,
-            "outcome": line.outcome, "status": line.result.status if line.result else None, "seconds": line.seconds, "why": line.why}
+            "counts": line.counts, "outcome": line.outcome, "status": line.result.status if line.result else None,
+            "seconds": line.seconds, "why": line.why}
 
 
 def _metric(found: Measured) -> dict:
     wanted = found.metric.plausible
-    return {"metric": found.metric.name, "command": found.metric.command, "outcome": found.line.outcome, "value": found.value,
-            "low": wanted.low if wanted else None, "high": wanted.high if wanted else None, "inside": found.inside,
+    return {"metric": found.metric.name, "command": found.metric.command, "counts": found.line.counts, "outcome": found.line.outcome,
+            "value": found.value, "low": wanted.low if wanted else None, "high": wanted.high if wanted else None, "inside": found.inside,
             "outside_it": found.metric.outside_it}
