@@ -29,7 +29,7 @@ def table(desk: Desk, kind: str) -> Path:
 # ---------------------------------------------------------------- 05: analysis
 
 
-@cause("05", "error: there is no run directory")
+@cause("05", "there is no run directory")
 def nothing_measured(desk: Desk) -> Typed:
     shutil.rmtree(desk / RUN)
     return Typed(ANALYZE)
@@ -75,6 +75,7 @@ def model_for_trace(desk: Desk) -> Typed:
 
 @cause("05", "(quick: no verdict)")
 def too_few_pairs(desk: Desk) -> Typed:
+    edit(desk / "out_toy_cnn/config.json", '"pairs": 2', '"pairs": 6')
     return Typed(f"{MEASURE} --quick", then=f"grep -E '\"verdict\": \"(faster|slower|no difference shown)\"' {RUN}/analysis_summary.json",
                  status=(0,))
 
@@ -93,7 +94,7 @@ def deleted_report(desk: Desk) -> Typed:
 def other_model(desk: Desk) -> Typed:
     renamed(desk / "out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte", desk / "out_other", "other")
     config = json.loads((desk / "out_toy_cnn/config.json").read_text(encoding="utf-8"))
-    config |= {"model": "out_other/other.pte", "output_root": "out_other/runs/mac", "pairs": 2}
+    config |= {"model": "out_other/other.pte", "output_root": "out_other/runs/mac"}
     (desk / "out_other/config.json").write_text(json.dumps(config), encoding="utf-8")
     desk.type("python model_profiling/scripts/mac_pipeline.py --config out_other/config.json").check_returncode()
     return Typed(f"python model_profiling/scripts/compare_runs.py --baseline {RUN} --candidate out_other/runs/mac", then=FIX_IS_PROOF,

@@ -61,7 +61,7 @@ def nothing_exported(desk: Desk) -> Typed:
     return Typed(GENERATE)
 
 
-@cause("04", "error: the model is damaged or no ExecuTorch program")
+@cause("04", "the model is damaged or no ExecuTorch program")
 def broken_off_copy(desk: Desk) -> Typed:
     os.truncate(desk / PTE, (desk / PTE).stat().st_size // 2)
     (desk / CONFIG).unlink()
@@ -118,6 +118,7 @@ def private_mounts() -> tuple[str, ...]:
 
 @cause("04", "error    finished                the run is unfinished")
 def killed_run(desk: Desk) -> Typed:
+    edit(desk / CONFIG, '"pairs": 2', '"pairs": 4')
     shutil.rmtree(desk / "out_toy_cnn/runs/mac")
     pipeline = subprocess.Popen(desk.shell(f"{desk.begin[0]}; exec {MEASURE}"), cwd=desk.root, env=desk.variables(), start_new_session=True,
                                 stdout=subprocess.DEVNULL)
@@ -129,6 +130,7 @@ def killed_run(desk: Desk) -> Typed:
 
 @cause("04", "was ended by SIGKILL")
 def killed_program(desk: Desk) -> Typed:
+    edit(desk / CONFIG, '"pairs": 2', '"pairs": 4')
     shutil.rmtree(desk / "out_toy_cnn/runs/mac")
 
     def kill_a_launch(shell: subprocess.Popen) -> None:

@@ -64,7 +64,7 @@ def _lay_out(root: Path, environment: Path, exports: SharedExports) -> Path:
     for name in NAMES:
         shutil.copy(source / name, artifacts / name)
     arm = {"mode": "timing", "runs": 5, "warmup": 1, "traced_runs": 3, "threads": [1]}
-    write_config(root / "out_toy_cnn", Path("out_toy_cnn/artifacts") / NAMES[0], output_root="out_toy_cnn/runs/mac", pairs=6,
+    write_config(root / "out_toy_cnn", Path("out_toy_cnn/artifacts") / NAMES[0], output_root="out_toy_cnn/runs/mac", pairs=2,
                  experiments=[{"name": "mac_sme2_on", **arm}, {"name": "mac_sme2_off", **arm, "disable_cpu_features": "auto"}],
                  analysis={"compare_pairs": [["mac_sme2_off", "mac_sme2_on"]]})
     return root
