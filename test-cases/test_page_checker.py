@@ -74,7 +74,7 @@ def shell(lines: str, checker: Checker) -> list[str]:
     (f"{ACTIVE}python model_profiling/export/export_model.py --model toy_cnn --dtype fp17", "3:71 there is no dtype 'fp17' (did you mean fp16?)"),
     (f"{ACTIVE}python -m model_profiling.scripts.mac_pipelines --help", "3:11 model_profiling.scripts.mac_pipelines is not a module of the kit"),
     ("python model_profiling/export/export_model.py --list", "1:1 this python lacks the kit: activate the environment first"),
-    ("bash model_profiling/scripts/readme.md", "1:6 model_profiling/scripts/readme.md is no script"),
+    ("bash model_profiling/scripts/readme.md", "1:6 readme.md is no script"),
     ("source .venv/bin/activate", "1:8 .venv/bin/activate is not there"),
     ("grpe x README.md", "1:1 grpe is not a program that pages call (did you mean grep?)"),
     ("mac_pipeline.py --help", "1:1 mac_pipeline.py is not a program that pages call: type model_profiling/scripts/mac_pipeline.py"),

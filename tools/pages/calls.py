@@ -153,7 +153,7 @@ def _own(name: str, program: Argument, words: Sequence[Argument], reader: Reader
     """One of the repository's own scripts is run."""
     reader.trivial = False
     if not name.endswith((".py", ".sh")):
-        reader.problem(program.place, "program", f"{name} is no script")
+        reader.problem(program.place, "program", f"{posixpath.basename(name)} is no script")
         return
     parser = scripts.parser(name)
     if parser is None:
