@@ -90,23 +90,27 @@ def test_the_archive_sets_up_without_git_and_without_pytorch(home: Workspace) ->
 # ---------------------------------------------------------------- single files
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where setup_repo.sh, its only file, was killed while pip worked, and then run again."""
-    folder = tmp_path_factory.mktemp("alone")
-    argv = ["bash", shutil.copy(SETUP, folder)]
+def test_setup_alone_survives_being_killed_and_installs_from_the_public_address(tmp_path: Path) -> None:
+    """The script is the only file; it is killed while pip works; the next run goes on from there."""
+    argv = ["bash", shutil.copy(SETUP, tmp_path), "--without-export"]
     env = clean_environment(**redirect((KIT_ADDRESS, REPOSITORY)))
-    first = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.DEVNULL, start_new_session=True)
-    packages = folder / ".venv" / "lib"
+    first = subprocess.Popen(argv, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, start_new_session=True)
+    packages = tmp_path / ".venv" / "lib"
     deadline = time.monotonic() + 120
     while not list(packages.glob("python*/site-packages/sympy")) and time.monotonic() < deadline and first.poll() is None:
         time.sleep(0.05)
     os.killpg(first.pid, signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
-    done = run(argv, cwd=folder, env=env)
+    done = run(argv, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert run(argv, cwd=folder, env=env).stdout.count("nothing to do") == 1
-    return folder
+    assert run(argv, cwd=tmp_path, env=env).stdout.count("nothing to do") == 1
+    python = tmp_path / ".venv" / "bin" / "python"
+    found = run([python, "-I", "-c", "import executorch, model_profiling as m; print(m.PACKAGE_DIR)"], cwd=tmp_path)
+    assert found.stdout.strip().startswith(str(tmp_path / ".venv")), found.stderr
+    assert run([python, "-I", "-c", "import torch"]).returncode != 0
+    checked = run([python, "-I", "-m", "model_profiling.scripts.validate_setup"], cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "structure" in checked.stdout and "without PyTorch" in checked.stdout
 
 
 def download(folder: Path, *names: str) -> None:
@@ -115,13 +119,12 @@ def download(folder: Path, *names: str) -> None:
         shutil.copy(KIT / name, folder)
 
 
-def test_setup_alone_installs_the_kit_from_its_public_address(alone: Path) -> None:
-    assert {path.name for path in alone.iterdir()} == {"setup_repo.sh", ".venv"}
-    found = run([alone / ".venv/bin/python", "-I", "-c", "import model_profiling as m; print(m.PACKAGE_DIR)"], cwd=alone)
-    assert found.stdout.startswith(str(alone / ".venv")), found.stderr
-
-
-def test_after_it_each_single_script_works_alone(alone: Path) -> None:
+def test_after_setup_alone_each_single_script_works_alone(tmp_path: Path) -> None:
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    download(alone, "scripts/setup_repo.sh")
+    ShadowVenv(alone / ".venv", None)
+    assert "is ready" in typed("bash setup_repo.sh", alone, clean_environment(**redirect((KIT_ADDRESS, REPOSITORY)))).stdout
     download(alone, "scripts/build_runners.sh", *SINGLE_PYTHON)
     if shutil.which("c++"):
         assert "native" in typed("bash build_runners.sh", alone, clean_environment()).stdout
