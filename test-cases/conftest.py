@@ -26,7 +26,9 @@ FIXTURES = Path(__file__).with_name("fixtures")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Files whose few tests take minutes, the longest first (see `pytest_collection_modifyitems`).
-LONG_FILES = ("test_all_pages_run.py", "test_skills.py", "test_skill_failures.py", "test_android_pipeline.py", "test_model_export.py")
+LONG_FILES = ("test_all_pages_run.py", "test_skills.py", "test_android_pipeline.py", "test_ways_of_getting.py", "test_skill_failures.py",
+              "test_use_cases.py", "test_model_export.py", "test_edgetam_encoder.py", "test_setup.py", "test_quick_start.py",
+              "test_action.py", "test_preview_sme2.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -58,7 +58,7 @@ def _head(page: Page, form: SkillForm) -> Iterator[Problem]:
     if len(titles) != 1 or document.elements[0] is not titles[0]:
         yield _problem(page, document.elements[0].place if document.elements else Place(1), "the body begins with one H1, the skill's title")
     elif not begins_with_verb(titles[0].text):
-        yield _problem(page, titles[0].place, f"the title does not tell to do something: \"{titles[0].text.split()[0]}\" is not among the verbs "
+        yield _problem(page, titles[0].place, f"the title does not tell to do something: \"{titles[0].text.partition(' ')[0]}\" is not among the verbs "
                                               "in front_matter.yaml")
     elif not isinstance(document.elements[1] if len(document.elements) > 1 else None, Passage):
         yield _problem(page, titles[0].place, "no sentence after the title says what the skill is for")
