@@ -155,7 +155,7 @@ def _skills_installed(call: Call) -> None:
 
 
 _PREVIEWED = ("sme2_kernels.csv", "sme_only_kernels.csv", "no_sme_kernels.csv", "sme2_preview.json", "sme2_preview.md")
-_ANALYZED = [f"{name}.{ending}" for name in ("operator_bottlenecks", "portable_vs_delegated", "category_comparison")
+_ANALYZED = [f"{name}.{ending}" for name in ("operator_bottlenecks", "portable_vs_delegated", "category_comparison", "layer_comparison")
              for ending in ("csv", "md")]
 #: By the script's file name. A command that is missing here is checked for its flags alone.
 EFFECTS: Mapping[str, Callable[[Call], None]] = {
