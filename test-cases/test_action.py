@@ -158,7 +158,7 @@ def test_a_baseline_of_another_cpu_is_told_and_fails_nothing(profiled: tuple[Pat
     ({}, "Check the inputs", "::error::give one of model, export, model-file and config; 0 are given"),
     ({"model": "a.pte", "export": "toy_cnn"}, "Check the inputs", "2 are given"),
     ({"model": "a.pte", "baseline": "nowhere"}, "Check the inputs", "::error::the baseline is no run directory, at nowhere"),
-    ({"model": "a.pte", "fail-if-slower": "10%"}, "Check the inputs", "::error::fail-if-slower is 10%: give a number such as 10, without %"),
+    ({"model": "a.pte", "fail_if_slower": "10%"}, "Check the inputs", "::error::fail-if-slower is 10%: give a number such as 10, without %"),
     ({"model": "a.pte", "pairs": "many"}, "Write the configuration", "error: many is no number of pairs, in the input pairs"),
     ({"model": "a.pte"}, "Launch, analyze, report", "error: the model a.pte does not exist"),
     ({"model": "$(touch pwned)`touch pwned`"}, "Launch, analyze, report", "error: the model $(touch pwned)`touch pwned` does not exist"),
