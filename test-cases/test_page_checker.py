@@ -121,6 +121,10 @@ def test_a_wrong_command_is_told_at_its_place(lines: str, told: str, checker: Ch
     (f"{MEASURED}python model_profiling/scripts/analyze_results.py --run-dir out_toy_cnn/runs/mca",
      "5:61 out_toy_cnn/runs/mca is not there (a run directory) (did you mean mac?)"),
     (f"{MEASURED}python model_profiling/scripts/analyze_results.py --run-dir out_toy_cnn/runs", "5:61 out_toy_cnn/runs is no run directory"),
+    (f"{MEASURED}ls out_toy_cnn/runs/mac.2*", "5:4 out_toy_cnn/runs/mac.2* is not there"),
+    ("python3 model_profiling/scripts/run_quick_test.py\nls out_quick_test/runs/mca", "2:4 out_quick_test/runs/mca is not there"),
+    (f"{EXPORTED}python model_profiling/scripts/preview_sme2.py --model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte --output-dir seen\n"
+     "ls seen/toy_cnn_xnnpack_fp16_sme2_kernel.csv", "seen/toy_cnn_xnnpack_fp16_sme2_kernel.csv is not there"),
     (f"{ACTIVE}{PIPELINE} --config {TEMPLATE}", '("model" of model_profiling/configs/templates/mac_template.json)'),
 ])
 def test_folders_variables_and_files_are_followed(lines: str, told: str, checker: Checker) -> None:
@@ -130,6 +134,8 @@ def test_folders_variables_and_files_are_followed(lines: str, told: str, checker
 
 @pytest.mark.parametrize("lines", [
     f"{MEASURED}cat out_toy_cnn/runs/mac/mac_sme2_on/*_all_runs_timeline.csv | head -n 2",
+    f"{MEASURED}{PIPELINE} --config {TEMPLATE}\nls out_toy_cnn/runs/mac.2*/report.html",
+    "python3 model_profiling/scripts/run_quick_test.py\nls out_quick_test/artifacts/toy_cnn_xnnpack_fp32.pte out_quick_test/config.json",
     f"{EXPORTED}python model_profiling/scripts/generate_config.py --model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte --output mine\n"
     f"{PIPELINE} --config mine/config.json --quick\nls mine/runs/mac/report.html",
     "for name in mac android; do\n  cat \"model_profiling/configs/templates/${name}_template.json\"\ndone",
@@ -232,6 +238,8 @@ def test_right_imports_raise_no_alarm(code: str, checker: Checker) -> None:
     ("![](images/report.svg)", "the image has no alternative text"),
     ("Use `--onyl`.", "page.md:1:6: error: --onyl is not a flag of any command (did you mean --only?)"),
     ("Run `mac_pipeline.py --onyl X`.", "--onyl is not a flag of mac_pipeline.py (did you mean --only?)"),
+    ("Export with `--modle-file my_model.py`.", "--modle-file is not a flag of any command (did you mean --model-file?)"),
+    ("Look into `model_profiling/models/edgetam_image_encoder/MAESURED.md`.", "MAESURED.md is not in the repository (did you mean "),
     ("Run `mac_pipelines.py`.", "mac_pipelines.py is not there (did you mean mac_pipeline.py?)"),
     ("Look into `model_profiling/scriptz`.", "model_profiling/scriptz is not in the repository (did you mean model_profiling/scripts?)"),
     ("<!-- check: skpi this -->\n", "is not understood"), ("<!-- check: skip -->\n```bash\nls\n```", "gives no reason"),

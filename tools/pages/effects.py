@@ -167,5 +167,6 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "validate_pipeline.py": lambda call: run_effects.config_of(call) and None, "validate_results.py": run_effects.validate_results,
     "run_quick_test.py": _quick_test, "new_model.py": _new_model, "etdump_to_csv.py": _etdump,
     "analyze_etdump_csv.py": _tables(_ANALYZED), "robust_latency_analysis.py": _tables(["latency_statistics.json"]),
-    "install_skills.py": _skills_installed, "bench_false_verdicts.py": _needs_model, "xnntrace_to_kernels.py": _xnntrace, "generate_kernel_view.py": _kernel_view,
+    "install_skills.py": _skills_installed, "bench_false_verdicts.py": _needs_model,
+    "xnntrace_to_kernels.py": _xnntrace, "generate_kernel_view.py": _kernel_view,
 }
