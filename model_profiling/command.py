@@ -56,8 +56,11 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "model_profiling":
             raise  # a defect of the kit
-        print(f"error: the Python package {error.name} is missing, in {sys.prefix}: "
-              "run model_profiling/scripts/setup_repo.sh again", file=sys.stderr)
+        print(
+            f"error: the Python package {error.name} is missing, in {sys.prefix}: "
+            "run model_profiling/scripts/setup_repo.sh again",
+            file=sys.stderr,
+        )
         status = UserError.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -22,8 +22,11 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot write ({error.strerror or error})", f"to {path}",
-                        "free space there, correct its permissions or choose another folder") from error
+        raise UserError(
+            f"cannot write ({error.strerror or error})",
+            f"to {path}",
+            "free space there, correct its permissions or choose another folder",
+        ) from error
 
 
 def make_folder(path: Path) -> Path:
@@ -106,8 +109,9 @@ def read_json(path: Path, what: str) -> object:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"the {what} cannot be read ({reason})", f"at {path}", "name a readable JSON file") from error
     except json.JSONDecodeError as error:
-        raise UserError(f"the {what} is not JSON ({error.msg})",
-                        f"at {path}:{error.lineno}:{error.colno}", "correct it there") from error
+        raise UserError(
+            f"the {what} is not JSON ({error.msg})", f"at {path}:{error.lineno}:{error.colno}", "correct it there"
+        ) from error
     except RecursionError as error:
         raise UserError(f"the {what} is nested too deeply", f"at {path}", "name a real one") from error
 

@@ -53,7 +53,10 @@ def conclude(findings: Sequence[Finding], subject: str) -> None:
     if errors:
         first = errors[0]
         plural = "" if len(errors) == 1 else "s"
-        raise UserError(f"{len(errors)} problem{plural} found ({', '.join(dict.fromkeys(f.check for f in errors))})",
-                        f"in {subject}", first.fix)
+        raise UserError(
+            f"{len(errors)} problem{plural} found ({', '.join(dict.fromkeys(f.check for f in errors))})",
+            f"in {subject}",
+            first.fix,
+        )
     warned = sum(f.level == WARNING for f in findings)
     say(f"valid: {subject}" + (f" ({warned} warning{'' if warned == 1 else 's'})" if warned else ""))

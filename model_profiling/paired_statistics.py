@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 #: A verdict's exact p-value must stay under this. Stricter than `ALPHA`, so that false
 #: verdicts stay under 5 % over many A/A runs although real launch noise is neither
-#: normal nor independent (simulated in test-cases/test_statistics_simulation.py).
+#: normal nor independent (simulated in test-cases/base/test_statistics_simulation.py).
 VERDICT_P_VALUE = 0.04
 #: Fewer pairs than this give no verdict: below six, even a unanimous exact sign-flip
 #: test cannot reach `ALPHA` (2 / 2**5 = 0.0625).
@@ -93,9 +93,12 @@ def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
     reach = float(stdtrit(count - 1, 1 - ALPHA / 2)) * error
     t_p_value = _t_p_value(mean, error, count)
     return Estimate(
-        speedup=math.exp(mean), low=math.exp(mean - reach), high=math.exp(mean + reach),
+        speedup=math.exp(mean),
+        low=math.exp(mean - reach),
+        high=math.exp(mean + reach),
         p_value=sign_flip_p_value(ratios) if count <= _MAX_EXACT_PAIRS else t_p_value,
-        t_p_value=t_p_value, pairs=count,
+        t_p_value=t_p_value,
+        pairs=count,
     )
 
 
@@ -148,7 +151,11 @@ def verdict(result: Estimate, noise_floor_percent: float | None = None, quick: b
     if quick or result.low is None or result.high is None or result.pairs < MIN_PAIRS_FOR_VERDICT:
         return NO_VERDICT
     effect_percent = 100 * (max(result.speedup, 1 / result.speedup) - 1)
-    if result.low <= 1 <= result.high or result.p_value > VERDICT_P_VALUE or effect_percent <= (noise_floor_percent or 0.0):
+    if (
+        result.low <= 1 <= result.high
+        or result.p_value > VERDICT_P_VALUE
+        or effect_percent <= (noise_floor_percent or 0.0)
+    ):
         return NO_DIFFERENCE
     return FASTER if result.speedup > 1 else SLOWER
 

@@ -78,12 +78,18 @@ def run_child(
     started = time.monotonic()
     try:
         child = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
-            env=merged, cwd=cwd, start_new_session=True,
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=merged,
+            cwd=cwd,
+            start_new_session=True,
         )
     except OSError as error:  # missing, not executable, or not a program at all
-        raise UserError(f"cannot start {words[0]} ({error.strerror})", "as a program",
-                        "install it or correct its path") from error
+        raise UserError(
+            f"cannot start {words[0]} ({error.strerror})", "as a program", "install it or correct its path"
+        ) from error
     finally:
         if log:
             sink.close()

@@ -14,14 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from model_profiling.analysis.etdump import read_etdump
-from model_profiling.analysis.operators import classify, kind
-from model_profiling.analysis.timeline import Timeline, build_timeline
+from model_profiling.analysis.traces.etdump import read_etdump
+from model_profiling.analysis.traces.operators import classify, kind
+from model_profiling.analysis.traces.timeline import Timeline, build_timeline
 
 RECORDED = Path(__file__).with_name("fixtures") / "etdump"
 PACKED = re.compile(r"\((?:\w+), (PF32|PF16|PQS8)\b")
-ON, SME1_ONLY, OFF, MASKED = ("a64-sme2on__qemu-sme-on", "a64-sme2off-sme1on__qemu-sme-on",
-                              "a64-smeoff__qemu-sme-on", "a64-sme2on__qemu-sme-off")
+ON, SME1_ONLY, OFF, MASKED = (
+    "a64-sme2on__qemu-sme-on",
+    "a64-sme2off-sme1on__qemu-sme-on",
+    "a64-smeoff__qemu-sme-on",
+    "a64-sme2on__qemu-sme-off",
+)
 
 
 def first_run(build: str, model: str) -> list[tuple[str, bool]]:
@@ -35,8 +39,9 @@ def packed(build: str, model: str) -> Counter:
     return Counter(m[1] for name, _ in first_run(build, model) if (m := PACKED.search(name)))
 
 
-@pytest.mark.parametrize(("model", "expected"), [
-    ("m", {"PF32"}), ("mv3_fp32", {"PF32"}), ("mv3_fp16", {"PF16"}), ("mv3_int8", {"PQS8"})])
+@pytest.mark.parametrize(
+    ("model", "expected"), [("m", {"PF32"}), ("mv3_fp32", {"PF32"}), ("mv3_fp16", {"PF16"}), ("mv3_int8", {"PQS8"})]
+)
 def test_packed_types_appear_with_sme2_and_nowhere_without(model: str, expected: set[str]) -> None:
     assert set(packed(ON, model)) == expected
     assert not packed(OFF, model)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from support_export import (
+from support.export import (
     DTYPES,
     EXPORT_MODEL,
     KIT_MODELS,
@@ -33,9 +33,11 @@ from model_profiling.models import contract, discovery, loading, registry
 PAIRS = [(model, dtype) for model in KIT_MODELS for dtype in DTYPES]
 PARAMETERS = {"toy_cnn": 200_906, "toy_transformer": 893_200, "mobilenet_v3_small": 2_542_856}
 # An input of each model's own kind that neither calibration nor the exporter's check has seen.
-UNSEEN = {"toy_cnn": lambda shape: contract.uniform_images(shape, 1, 7)[0][0],
-          "toy_transformer": lambda shape: contract.uniform_images(shape, 1, 7)[0][0] * 2 - 1,
-          "mobilenet_v3_small": lambda shape: contract.structured_images(shape, 1, 7)[0][0]}
+UNSEEN = {
+    "toy_cnn": lambda shape: contract.uniform_images(shape, 1, 7)[0][0],
+    "toy_transformer": lambda shape: contract.uniform_images(shape, 1, 7)[0][0] * 2 - 1,
+    "mobilenet_v3_small": lambda shape: contract.structured_images(shape, 1, 7)[0][0],
+}
 
 
 @pytest.fixture(scope="session")
@@ -52,13 +54,30 @@ class Mine:
 
 # Kit models -------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(("model", "dtype"), PAIRS)
 def test_sidecar_says_what_was_exported(exports, model, dtype):
     run = exports[model, dtype]
     about = run.sidecar
-    assert list(about) == ["schema_version", "model", "source", "dtype", "backend", "pte", "inputs", "outputs", "parameters",
-                           "multiply_adds", "export_seconds", "versions", "delegation", "agreement", "constants", "seed",
-                           "places"]
+    assert list(about) == [
+        "schema_version",
+        "model",
+        "source",
+        "dtype",
+        "backend",
+        "pte",
+        "inputs",
+        "outputs",
+        "parameters",
+        "multiply_adds",
+        "export_seconds",
+        "versions",
+        "delegation",
+        "agreement",
+        "constants",
+        "seed",
+        "places",
+    ]
     assert (about["schema_version"], about["model"], about["source"]) == (1, model, "kit")
     assert (about["dtype"], about["backend"], about["parameters"]) == (dtype, "xnnpack", PARAMETERS[model])
     data = run.pte.read_bytes()
@@ -139,6 +158,7 @@ def test_same_command_gives_same_bytes_and_explains(exports, tmp_path):
 
 # MobileNetV3-Small and its weights ---------------------------------------------------------------
 
+
 def expected_mobilenet_entries() -> dict[str, tuple[int, ...]]:
     """Names and shapes of torchvision's `mobilenet_v3_small`, from the published table alone."""
     entries: dict[str, tuple[int, ...]] = {}
@@ -148,8 +168,19 @@ def expected_mobilenet_entries() -> dict[str, tuple[int, ...]]:
         entries.update({f"{prefix}.1.{part}": (out,) for part in ("weight", "bias", "running_mean", "running_var")})
         entries[f"{prefix}.1.num_batches_tracked"] = ()
 
-    table = [(3, 16, 16, 8), (3, 72, 24, 0), (3, 88, 24, 0), (5, 96, 40, 24), (5, 240, 40, 64), (5, 240, 40, 64),
-             (5, 120, 48, 32), (5, 144, 48, 40), (5, 288, 96, 72), (5, 576, 96, 144), (5, 576, 96, 144)]
+    table = [
+        (3, 16, 16, 8),
+        (3, 72, 24, 0),
+        (3, 88, 24, 0),
+        (5, 96, 40, 24),
+        (5, 240, 40, 64),
+        (5, 240, 40, 64),
+        (5, 120, 48, 32),
+        (5, 144, 48, 40),
+        (5, 288, 96, 72),
+        (5, 576, 96, 144),
+        (5, 576, 96, 144),
+    ]
     conv_norm("features.0", 16, 3, 3)
     channels = 16
     for index, (kernel, expanded, out, squeezed) in enumerate(table, start=1):
@@ -181,19 +212,26 @@ def test_mobilenet_has_torchvisions_entries():
 def test_weights_load_strictly(tmp_path):
     import torch
 
-    state = {name: torch.full(shape, 0.01) if shape else torch.tensor(1)
-             for name, shape in expected_mobilenet_entries().items()}
+    state = {
+        name: torch.full(shape, 0.01) if shape else torch.tensor(1)
+        for name, shape in expected_mobilenet_entries().items()
+    }
     torch.save({"state_dict": state}, tmp_path / "good.pth")
     module = loading.load("mobilenet_v3_small", None, tmp_path / "good.pth").module
     assert float(module.classifier[3].weight.detach().mean()) == pytest.approx(0.01)
 
 
-@pytest.mark.parametrize(("change", "told"), [
-    (lambda state: state.pop("stem.bias"), "1 missing (stem.bias)"),
-    (lambda state: state.update({"extra.weight": state["stem.bias"]}), "1 unknown (extra.weight)"),
-    (lambda state: state.update({"stem.weight": state["stem.weight"][:, :1]}),
-     "1 wrong-shaped (stem.weight 32x1x3x3 instead of 32x3x3x3)"),
-])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda state: state.pop("stem.bias"), "1 missing (stem.bias)"),
+        (lambda state: state.update({"extra.weight": state["stem.bias"]}), "1 unknown (extra.weight)"),
+        (
+            lambda state: state.update({"stem.weight": state["stem.weight"][:, :1]}),
+            "1 wrong-shaped (stem.weight 32x1x3x3 instead of 32x3x3x3)",
+        ),
+    ],
+)
 def test_checkpoint_that_does_not_fit_is_listed(tmp_path, change, told):
     import torch
 
@@ -227,14 +265,18 @@ def test_file_that_is_no_checkpoint(tmp_path, content):
 
 # Multiply-adds ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("module", "shape", "expected"), [
-    ("nn.Linear(8, 4)", (3, 8), 3 * 8 * 4),
-    ("nn.Conv2d(4, 8, 3, padding=1, groups=2)", (1, 4, 5, 6), 8 * 30 * 2 * 9),
-    ("nn.Conv1d(2, 3, 5)", (2, 2, 9), 2 * 3 * 5 * 2 * 5),
-    ("nn.ConvTranspose2d(4, 6, 2, stride=2)", (1, 4, 3, 3), 9 * 4 * 6 * 4),
-    ("nn.LSTM(4, 5)", (7, 1, 4), 7 * (4 * 5 * 4 + 4 * 5 * 5)),
-    ("nn.Sequential(nn.ReLU(), nn.Softmax(-1))", (2, 2), 0),
-])
+
+@pytest.mark.parametrize(
+    ("module", "shape", "expected"),
+    [
+        ("nn.Linear(8, 4)", (3, 8), 3 * 8 * 4),
+        ("nn.Conv2d(4, 8, 3, padding=1, groups=2)", (1, 4, 5, 6), 8 * 30 * 2 * 9),
+        ("nn.Conv1d(2, 3, 5)", (2, 2, 9), 2 * 3 * 5 * 2 * 5),
+        ("nn.ConvTranspose2d(4, 6, 2, stride=2)", (1, 4, 3, 3), 9 * 4 * 6 * 4),
+        ("nn.LSTM(4, 5)", (7, 1, 4), 7 * (4 * 5 * 4 + 4 * 5 * 5)),
+        ("nn.Sequential(nn.ReLU(), nn.Softmax(-1))", (2, 2), 0),
+    ],
+)
 def test_multiply_adds_follow_their_definition(module, shape, expected):
     import torch
     from torch import nn
@@ -260,9 +302,12 @@ def test_attention_counts_both_products():
 
 # Users' models --------------------------------------------------------------------------------------
 
+
 def test_integer_inputs_and_state_survive_fp16(tmp_path):
     """A language model block with a cache: ids stay int64 and in their vocabulary, the cache starts empty."""
-    path = write_model(tmp_path, """
+    path = write_model(
+        tmp_path,
+        """
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
@@ -275,18 +320,23 @@ class Mine:
     def get_eager_model(self): return Block()
     def get_example_inputs(self): return (torch.tensor([[5]]), torch.tensor([0]))
     def get_calibration_inputs(self): return [(torch.tensor([[i * 9]]), torch.tensor([i])) for i in range(7)]
-""")
+""",
+    )
     for dtype in ("fp16", "int8"):
         about = export_here(tmp_path / "out", model_file=path, dtype=dtype).sidecar
         assert [(given["dtype"], given["low"], given["high"]) for given in about["inputs"]] == [
-            ("int64", 0, 54), ("int64", 0, 6)]
+            ("int64", 0, 54),
+            ("int64", 0, 6),
+        ]
         operators = {entry["operator"] for entry in about["delegation"]["not_delegated"]}
         assert "aten.embedding.default" in operators and "" not in operators
         assert about["source"] == "file" and about["model"] == "mine"
 
 
 def test_several_outputs_and_reasons(tmp_path):
-    path = write_model(tmp_path, """
+    path = write_model(
+        tmp_path,
+        """
 class Head(nn.Module):
     def __init__(self):
         super().__init__()
@@ -297,7 +347,8 @@ class Head(nn.Module):
 class Mine:
     def get_eager_model(self): return Head()
     def get_example_inputs(self): return (torch.rand(1, 3, 8, 8),)
-""")
+""",
+    )
     result = export_here(tmp_path / "out", model_file=path)
     assert [made["dtype"] for made in result.sidecar["outputs"]] == ["float32", "int64"]
     upsample = next(entry for entry in result.delegation.not_delegated if "upsample" in entry.operator)
@@ -313,12 +364,15 @@ def test_portable_backend(tmp_path):
 
 
 def test_executorchs_class_and_registry(tmp_path):
-    path = write_model(tmp_path, """
+    path = write_model(
+        tmp_path,
+        """
 from executorch.examples.models.model_base import EagerModelBase
 class Theirs(EagerModelBase):
     def get_eager_model(self): return nn.Linear(8, 4)
     def get_example_inputs(self): return (torch.ones(2, 8),)
-""")
+""",
+    )
     assert export_here(tmp_path / "out", model_file=path).sidecar["parameters"] == 36
     about = export_here(tmp_path / "out", model="conv1d").sidecar
     assert about["source"] == "executorch" and about["parameters"] == 160
@@ -328,15 +382,24 @@ def test_package_with_relative_import_and_weights_hook(tmp_path):
     import torch
 
     package = tmp_path / "models" / "my_package"
-    write_model(package, "from .vendor.layers import Layer\nclass Packed:\n"
-                "    def get_eager_model(self): return Layer()\n"
-                "    def get_example_inputs(self): return (torch.ones(2, 8),)\n"
-                "    def load_weights(self, module, state):\n"
-                "        module.linear.weight.data.copy_(state['theirs']); return module\n", "model.py")
-    write_model(package / "vendor", "class Layer(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-                "        self.linear = nn.Linear(8, 4)\n    def forward(self, x): return self.linear(x)\n", "layers.py")
-    (package / "__init__.py").write_text("from model_profiling.models.registry import register\n"
-                                         "register('packed', f'{__name__}.model:Packed')\n")
+    write_model(
+        package,
+        "from .vendor.layers import Layer\nclass Packed:\n"
+        "    def get_eager_model(self): return Layer()\n"
+        "    def get_example_inputs(self): return (torch.ones(2, 8),)\n"
+        "    def load_weights(self, module, state):\n"
+        "        module.linear.weight.data.copy_(state['theirs']); return module\n",
+        "model.py",
+    )
+    write_model(
+        package / "vendor",
+        "class Layer(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.linear = nn.Linear(8, 4)\n    def forward(self, x): return self.linear(x)\n",
+        "layers.py",
+    )
+    (package / "__init__.py").write_text(
+        "from model_profiling.models.registry import register\nregister('packed', f'{__name__}.model:Packed')\n"
+    )
     torch.save({"theirs": torch.full((4, 8), 2.0)}, tmp_path / "w.pth")
     for given in (package, package / "model.py", package / "__init__.py"):
         entry, _ = registry.entry_for_file(given, None)
@@ -358,6 +421,7 @@ def test_search_path_adds_and_replaces(tmp_path, monkeypatch):
 
 
 # The list ---------------------------------------------------------------------------------------------
+
 
 def test_list_names_every_model_its_source_and_what_it_lacks():
     run = run_command("--list")
@@ -386,7 +450,9 @@ for entry in registry.entries():
             result[entry.name] = [list(entry.missing), str(error)]
 json.dump(result, open(sys.argv[1], "w"))
 """)
-    run = subprocess.run([sys.executable, "-W", "ignore", script, tmp_path / "out.json"], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", script, tmp_path / "out.json"], capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
     for name, (missing, failure) in json.loads((tmp_path / "out.json").read_text()).items():
         assert bool(missing) == (failure is not None), (name, missing, failure)
@@ -394,26 +460,33 @@ json.dump(result, open(sys.argv[1], "w"))
 
 
 def test_optional_imports_are_not_missing(tmp_path):
-    path = write_model(tmp_path, "try:\n    import nope_a\nexcept ImportError:\n    nope_a = None\n"
-                       "try:\n    import nope_b\nexcept ImportError:\n    raise\n"
-                       "def later():\n    import nope_c\n")
+    path = write_model(
+        tmp_path,
+        "try:\n    import nope_a\nexcept ImportError:\n    nope_a = None\n"
+        "try:\n    import nope_b\nexcept ImportError:\n    raise\n"
+        "def later():\n    import nope_c\n",
+    )
     assert discovery.missing_packages(path, "mine") == ("nope_b",)
 
 
 # Bad input ----------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("arguments", "told"), [
-    ((), "no model is named"),
-    (("--model", "toy_cn"), "did you mean toy_cnn?"),
-    (("--model", "toy_cnn", "--dtype", "fp61"), "did you mean fp16?"),
-    (("--model", "toy_cnn", "--backend", "xnpack"), "did you mean xnnpack?"),
-    (("--model", "toy_cnn", "--quantize", "--dtype", "fp16"), "--quantize means int8"),
-    (("--modle", "toy_cnn"), "did you mean --model?"),
-    (("--model", "../../etc"), "there is no model"),
-    (("--model", "toy_cnn", "--outdir", "/dev/full"), "cannot write"),
-    (("--model", "toy_cnn", "--weights", "nowhere.pth"), "does not exist"),
-    (("--model-file", "nowhere.py"), "does not exist"),
-])
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "no model is named"),
+        (("--model", "toy_cn"), "did you mean toy_cnn?"),
+        (("--model", "toy_cnn", "--dtype", "fp61"), "did you mean fp16?"),
+        (("--model", "toy_cnn", "--backend", "xnpack"), "did you mean xnnpack?"),
+        (("--model", "toy_cnn", "--quantize", "--dtype", "fp16"), "--quantize means int8"),
+        (("--modle", "toy_cnn"), "did you mean --model?"),
+        (("--model", "../../etc"), "there is no model"),
+        (("--model", "toy_cnn", "--outdir", "/dev/full"), "cannot write"),
+        (("--model", "toy_cnn", "--weights", "nowhere.pth"), "does not exist"),
+        (("--model-file", "nowhere.py"), "does not exist"),
+    ],
+)
 def test_bad_command_lines(tmp_path, arguments, told):
     run = run_command(*arguments, cwd=tmp_path)
     assert run.returncode == 2 and "Traceback" not in run.stderr
@@ -431,15 +504,26 @@ BAD_FILES = {
     "bare tensor": (LINEAR.replace("(torch.ones(2, 8),)", "torch.ones(2, 8)"), "return a tuple of tensors"),
     "number input": (LINEAR.replace("(torch.ones(2, 8),)", "(1,)"), "holds a int instead of a tensor"),
     "nan input": (LINEAR.replace("torch.ones(2, 8)", "torch.full((2, 8), float('nan'))"), "NaNs"),
-    "missing input": ("class Net(nn.Module):\n    def forward(self, a, b): return a + b\n"
-                      + LINEAR.replace("nn.Linear(8, 4)", "Net()"), "missing 1 required positional argument: 'b'"),
-    "not a tensor": ("class Net(nn.Module):\n    def forward(self, a): return a, 'label'\n"
-                     + LINEAR.replace("nn.Linear(8, 4)", "Net()"), "returns a str"),
-    "nan output": ("class Net(nn.Module):\n    def forward(self, a): return a / 0 - a / 0\n"
-                   + LINEAR.replace("nn.Linear(8, 4)", "Net()"), "output has NaNs"),
+    "missing input": (
+        "class Net(nn.Module):\n    def forward(self, a, b): return a + b\n"
+        + LINEAR.replace("nn.Linear(8, 4)", "Net()"),
+        "missing 1 required positional argument: 'b'",
+    ),
+    "not a tensor": (
+        "class Net(nn.Module):\n    def forward(self, a): return a, 'label'\n"
+        + LINEAR.replace("nn.Linear(8, 4)", "Net()"),
+        "returns a str",
+    ),
+    "nan output": (
+        "class Net(nn.Module):\n    def forward(self, a): return a / 0 - a / 0\n"
+        + LINEAR.replace("nn.Linear(8, 4)", "Net()"),
+        "output has NaNs",
+    ),
     "registers a number": ("from model_profiling.models.registry import register\nregister('n', 3)\n", "not a class"),
-    "bad name": ("from model_profiling.models.registry import register\n" + LINEAR
-                 + "register('../evil', Mine)\n", "cannot be part of a file's name"),
+    "bad name": (
+        "from model_profiling.models.registry import register\n" + LINEAR + "register('../evil', Mine)\n",
+        "cannot be part of a file's name",
+    ),
 }
 
 
@@ -453,7 +537,9 @@ def test_bad_model_files(tmp_path, case):
 
 
 def test_export_failure_names_module_and_line_and_keeps_the_trace(tmp_path):
-    path = write_model(tmp_path, """
+    path = write_model(
+        tmp_path,
+        """
 class Branch(nn.Module):
     def forward(self, x):
         if x.sum() > 0:
@@ -462,7 +548,8 @@ class Branch(nn.Module):
 class Mine:
     def get_eager_model(self): return nn.Sequential(nn.Linear(8, 8), Branch())
     def get_example_inputs(self): return (torch.ones(2, 8),)
-""")
+""",
+    )
     with pytest.raises(UserError) as raised:
         export_here(tmp_path / "out", model_file=path)
     assert "module 1 at" in str(raised.value) and "mine.py:6" in str(raised.value)
@@ -472,8 +559,11 @@ class Mine:
 
 def test_disagreement_is_told_with_both_numbers_and_leaves_old_files(tmp_path):
     """One 1e6 among ones: fp16 cannot hold it, so the outputs differ without bound."""
-    path = write_model(tmp_path, "class Net(nn.Module):\n    def forward(self, x): return x * 70000.0\n"
-                       + LINEAR.replace("nn.Linear(8, 4)", "Net()"))
+    path = write_model(
+        tmp_path,
+        "class Net(nn.Module):\n    def forward(self, x): return x * 70000.0\n"
+        + LINEAR.replace("nn.Linear(8, 4)", "Net()"),
+    )
     export_here(tmp_path / "out", model_file=path, dtype="fp32")
     (tmp_path / "out" / "mine_xnnpack_fp16.pte").write_bytes(b"older")
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
@@ -518,24 +608,45 @@ def test_any_name_and_any_folder(tmp_path):
 
 # The script alone -----------------------------------------------------------------------------------------
 
+
 def test_parser_has_the_designs_flags():
     flags = {flag for action in build_parser()._actions for flag in action.option_strings}
-    assert flags == {"-h", "--help", "--model", "--model-file", "--dtype", "--quantize", "--backend", "--outdir",
-                     "--weights", "--save-graph", "--explain", "--list", "--verbose"}
+    assert flags == {
+        "-h",
+        "--help",
+        "--model",
+        "--model-file",
+        "--dtype",
+        "--quantize",
+        "--backend",
+        "--outdir",
+        "--weights",
+        "--save-graph",
+        "--explain",
+        "--list",
+        "--verbose",
+    }
 
 
 def test_python_without_the_kit_says_what_to_do(tmp_path):
     script = tmp_path / "export_model.py"
     script.write_bytes(EXPORT_MODEL.read_bytes())
-    run = subprocess.run([sys.executable, "-S", "-I", script, "--list"], capture_output=True, text=True,
-                         cwd=tmp_path, env={**os.environ, "SME2_KIT_BOOTSTRAP": "1"})
+    run = subprocess.run(
+        [sys.executable, "-S", "-I", script, "--list"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "SME2_KIT_BOOTSTRAP": "1"},
+    )
     assert run.returncode == 2 and run.stderr.startswith("error: ") and run.stderr.count("\n") == 1
 
 
 def test_help_and_list_do_not_import_torch():
     for flag in ("--help", "--list"):
         run = subprocess.run([sys.executable, "-X", "importtime", EXPORT_MODEL, flag], capture_output=True, text=True)
-        assert run.returncode == 0 and not [line for line in run.stderr.splitlines() if line.endswith(("| torch", " torch"))]
+        assert run.returncode == 0 and not [
+            line for line in run.stderr.splitlines() if line.endswith(("| torch", " torch"))
+        ]
 
 
 if __name__ == "__main__":

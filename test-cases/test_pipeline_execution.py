@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import KIT, kit, write_config
+from support.kit import KIT, kit, write_config
 
-from model_profiling.pipeline import cpu_features
+from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.schedule import plan
-from model_profiling.pipeline.config import Config
 
 PIPELINE = "scripts/mac_pipeline.py"
 
@@ -28,13 +28,28 @@ PIPELINE = "scripts/mac_pipeline.py"
 def test_a_run_leaves_every_file_of_the_contract(toy_run: Path) -> None:
     directory = RunDirectory(toy_run)
     model = directory.read_manifest()["model"]["id"]
-    expected = [directory.manifest, directory.launches, directory.metrics, directory.analysis_summary,
-                directory.pipeline_summary_json(model), directory.pipeline_summary_md(model),
-                directory.report_md, directory.report_html, directory.timeline_json]
-    expected += [directory.table(model, name, 1, kind) for name in ("on", "off")
-                 for kind in ("all_runs_timeline", "run0_timeline", "ops_stats")]
-    expected += [directory.raw(name, 1, pair, 0, suffix) for name in ("on", "off")
-                 for pair in range(6) for suffix in (".etdump", ".log")]
+    expected = [
+        directory.manifest,
+        directory.launches,
+        directory.metrics,
+        directory.analysis_summary,
+        directory.pipeline_summary_json(model),
+        directory.pipeline_summary_md(model),
+        directory.report_md,
+        directory.report_html,
+        directory.timeline_json,
+    ]
+    expected += [
+        directory.table(model, name, 1, kind)
+        for name in ("on", "off")
+        for kind in ("all_runs_timeline", "run0_timeline", "ops_stats")
+    ]
+    expected += [
+        directory.raw(name, 1, pair, 0, suffix)
+        for name in ("on", "off")
+        for pair in range(6)
+        for suffix in (".etdump", ".log")
+    ]
     assert [str(p) for p in expected if not p.is_file()] == []
     assert list(directory.figures.glob("*.svg"))
     assert not directory.work.exists()
@@ -68,8 +83,9 @@ def test_launches_follow_the_plan_and_switch_what_they_say(toy_run: Path) -> Non
             assert off <= set(launch.active_cpu_features)
     first_attempts = [(x.pair, x.order, x.experiment) for x in launches if x.attempt == 0]
     config = Config.from_json(manifest["config"])
-    assert first_attempts == [(pair.index, order, name) for pair in plan(config, 7, 6)
-                              for order, name in enumerate(pair.order(7))]
+    assert first_attempts == [
+        (pair.index, order, name) for pair in plan(config, 7, 6) for order, name in enumerate(pair.order(7))
+    ]
     assert len({x.order for x in launches if x.experiment == "on"}) == 2, "the order within pairs is random"
     assert counted
 
@@ -85,16 +101,21 @@ def test_the_same_seed_gives_the_same_inputs_and_outputs(toy_run: Path, toy: Pat
     config = write_config(tmp_path, toy, pairs=1)
     kit(PIPELINE, "--config", config).ok()
     first, second = RunDirectory(toy_run), RunDirectory(tmp_path / "run")
-    assert [i["sha256"] for i in first.read_manifest()["inputs"]] == [i["sha256"] for i in second.read_manifest()["inputs"]]
+    assert [i["sha256"] for i in first.read_manifest()["inputs"]] == [
+        i["sha256"] for i in second.read_manifest()["inputs"]
+    ]
     outputs = {(x.experiment, x.outputs[0]["sha256"]) for d in (first, second) for x in d.read_launches()}
     assert len(outputs) == 2
 
 
 def test_python_and_native_runner_agree_on_outputs(toy: Path, tmp_path: Path) -> None:
     arm = {"runs": 5, "warmup": 1, "traced_runs": 2, "threads": [1]}
-    config = write_config(tmp_path, toy, experiments=[{"name": "python", "runner": "python", **arm},
-                                                      {"name": "native", "runner": "native", **arm}],
-                          analysis={"compare_pairs": [["python", "native"]]})
+    config = write_config(
+        tmp_path,
+        toy,
+        experiments=[{"name": "python", "runner": "python", **arm}, {"name": "native", "runner": "native", **arm}],
+        analysis={"compare_pairs": [["python", "native"]]},
+    )
     kit(PIPELINE, "--config", config).ok()
     launches = RunDirectory(tmp_path / "run").read_launches()
     assert {x.runner for x in launches} == {"python", "native"}
@@ -121,8 +142,9 @@ def test_killed_at_random_moments_and_resumed(toy: Path, tmp_path: Path) -> None
     argv = [sys.executable, str(KIT / PIPELINE), "--config", str(config)]
     for _ in range(6):
         # Without a manifest nothing can be lost: --resume then begins anew.
-        child = subprocess.Popen([*argv, "--resume"], start_new_session=True,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            [*argv, "--resume"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         time.sleep(generator.uniform(0.3, 2.0))
         kills += child.poll() is None
         with contextlib.suppress(ProcessLookupError):  # it may just have ended
@@ -186,7 +208,7 @@ def test_analysis_only_launches_nothing(toy_run: Path, toy: Path, tmp_path: Path
 
 
 def test_names_with_spaces_quotes_semicolons_and_unicode(toy: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "it's; a \"föld\u00e9r\" $(x)"
+    folder = tmp_path / 'it\'s; a "föld\u00e9r" $(x)'
     folder.mkdir()
     model = shutil.copy(toy, folder / "<script>alert(1)<_script>.pte")
     config = write_config(folder, model, pairs=1)
@@ -197,9 +219,13 @@ def test_names_with_spaces_quotes_semicolons_and_unicode(toy: Path, tmp_path: Pa
 
 
 def broken_models() -> list:
-    return [("empty", lambda data: b""), ("truncated", lambda data: data[: len(data) // 2]),
-            ("header only", lambda data: data[:64]), ("random bytes", lambda data: random.Random(5).randbytes(5000)),
-            ("text", lambda data: b"not a model\n")]
+    return [
+        ("empty", lambda data: b""),
+        ("truncated", lambda data: data[: len(data) // 2]),
+        ("header only", lambda data: data[:64]),
+        ("random bytes", lambda data: random.Random(5).randbytes(5000)),
+        ("text", lambda data: b"not a model\n"),
+    ]
 
 
 @pytest.mark.parametrize(("name", "spoil"), broken_models(), ids=[n for n, _ in broken_models()])
@@ -214,12 +240,15 @@ def test_a_broken_model_is_one_line_and_leaves_results_alone(name: str, spoil, t
     assert not kept.parent.exists()
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ({"experiments": [{"name": "off", "disable_cpu_features": ["sme9"]}], "analysis": {}}, "sme9"),
-    ({"experiments": [{"name": "a", "runner_path": "/no/such/runner"}], "analysis": {}}, "/no/such/runner"),
-    ({"experiments": [{"name": "a", "inputs": ["/no/such/input"]}], "analysis": {}}, "/no/such/input"),
-    ({"experiments": [{"name": "a", "cpu_affinity": [4000]}], "analysis": {}}, "4000"),
-])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"experiments": [{"name": "off", "disable_cpu_features": ["sme9"]}], "analysis": {}}, "sme9"),
+        ({"experiments": [{"name": "a", "runner_path": "/no/such/runner"}], "analysis": {}}, "/no/such/runner"),
+        ({"experiments": [{"name": "a", "inputs": ["/no/such/input"]}], "analysis": {}}, "/no/such/input"),
+        ({"experiments": [{"name": "a", "cpu_affinity": [4000]}], "analysis": {}}, "4000"),
+    ],
+)
 def test_what_this_machine_cannot_do(change: dict, said: str, toy: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path, toy, **change)
     assert said in kit(PIPELINE, "--config", config).error_line()

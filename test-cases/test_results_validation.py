@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import kit, write_config
+from support.kit import kit, write_config
 
-from model_profiling.analysis.launch_checks import check_launches, read_run
-from model_profiling.analysis.results_checks import check_results
+from model_profiling.analysis.checks.launches import check_launches, read_run
+from model_profiling.analysis.checks.results import check_results
 from model_profiling.findings import ERROR
 from model_profiling.pipeline.config_checks import check_config
 from model_profiling.pipeline.devices.local import LocalDevice
@@ -80,6 +80,7 @@ def test_a_real_run_is_valid(run: RunDirectory) -> None:
 def on_median(change: float) -> Callable[[RunDirectory], None]:
     def spoil(run: RunDirectory) -> None:
         edit_json(run.analysis_summary, lambda s: s["experiments"]["on"]["1"]["latency_ms"].update(median=change))
+
     return spoil
 
 
@@ -106,50 +107,119 @@ def truncate(path: Path) -> None:
 
 
 CORRUPTIONS: dict[str, tuple[Callable[[RunDirectory], object], str, str]] = {
-    "manifest edited": (lambda r: edit_json(r.manifest, lambda m: m.update(seed=8)), "manifest", "was edited after it was written"),
+    "manifest edited": (
+        lambda r: edit_json(r.manifest, lambda m: m.update(seed=8)),
+        "manifest",
+        "was edited after it was written",
+    ),
     "manifest missing": (lambda r: r.manifest.unlink(), "manifest", "manifest.json is missing"),
     "feature renamed to SME2": (
         lambda r: r.write_manifest({**r.read_manifest(), "feature": {**r.read_manifest()["feature"], "label": "SME9"}}),
-        "feature", "the manifest calls the feature SME9"),
+        "feature",
+        "the manifest calls the feature SME9",
+    ),
     "seed changed": (lambda r: r.write_manifest({**r.read_manifest(), "seed": 8}), "order", "is not in its place"),
     "run unfinished": (lambda r: r.write_manifest({**r.read_manifest(), "finished": None}), "finished", "unfinished"),
     "foreign model": (foreign_model, "model", "is not the model that was measured"),
     "latencies scaled": (lambda r: edit_launch(r, 0, latency_ns=[2_000_000] * 5), "record", "was edited after the run"),
-    "launch removed": (lambda r: r.launches.write_text("".join(r.launches.read_text().splitlines(True)[:-1])),
-                       "plan", "has no launch of"),
-    "launch twice": (lambda r: r.launches.write_text(r.launches.read_text() + r.launches.read_text().splitlines(True)[-1]),
-                     "plan", "is recorded 2 times"),
-    "launch not JSON": (lambda r: r.launches.write_text("{}}\n" + r.launches.read_text()), "launches", "a line is not a launch"),
+    "launch removed": (
+        lambda r: r.launches.write_text("".join(r.launches.read_text().splitlines(True)[:-1])),
+        "plan",
+        "has no launch of",
+    ),
+    "launch twice": (
+        lambda r: r.launches.write_text(r.launches.read_text() + r.launches.read_text().splitlines(True)[-1]),
+        "plan",
+        "is recorded 2 times",
+    ),
+    "launch not JSON": (
+        lambda r: r.launches.write_text("{}}\n" + r.launches.read_text()),
+        "launches",
+        "a line is not a launch",
+    ),
     "arms swapped in the launches": (swap_experiment_names, "arms", "switched off"),
-    "arm not switched": (lambda r: [edit_launch(r, n, masked_cpu_features=[]) for n in range(12)], "arms", "switched off nothing"),
+    "arm not switched": (
+        lambda r: [edit_launch(r, n, masked_cpu_features=[]) for n in range(12)],
+        "arms",
+        "switched off nothing",
+    ),
     "negative latency": (lambda r: edit_launch(r, 0, latency_ns=[-5] * 5), "launches", "impossible time"),
     "latency of one cycle": (lambda r: edit_launch(r, 0, latency_ns=[1] * 5), "latencies", "impossible time"),
-    "latency of hours": (lambda r: edit_launch(r, 0, latency_ns=[10**12] * 5), "latencies", "ran longer than its process"),
+    "latency of hours": (
+        lambda r: edit_launch(r, 0, latency_ns=[10**12] * 5),
+        "latencies",
+        "ran longer than its process",
+    ),
     "latency missing": (lambda r: edit_launch(r, 0, latency_ns=[2_000_000] * 4), "latencies", "has 4 latencies, not 5"),
     "outputs disagree": (
-        lambda r: edit_launch(r, 1, agreement=[{"with": "on", "max_abs_error": 9.0, "max_rel_error": 1.0, "cosine": 0.2,
-                                                "identical": False}]), "agreement", "cosine 0.2000"),
+        lambda r: edit_launch(
+            r,
+            1,
+            agreement=[{"with": "on", "max_abs_error": 9.0, "max_rel_error": 1.0, "cosine": 0.2, "identical": False}],
+        ),
+        "agreement",
+        "cosine 0.2000",
+    ),
     "trace missing": (lambda r: next(r.root.glob("on/*_p1.etdump")).unlink(), "traces", "has no ETDump"),
-    "trace cut": (lambda r: truncate(next(r.root.glob("on/*_p1.etdump"))), "traces", "is not the trace that was recorded"),
-    "traces swapped": (lambda r: swap(next(r.root.glob("on/*_p1.etdump")), next(r.root.glob("off/*_p1.etdump"))),
-                       "traces", "is not the trace that was recorded"),
+    "trace cut": (
+        lambda r: truncate(next(r.root.glob("on/*_p1.etdump"))),
+        "traces",
+        "is not the trace that was recorded",
+    ),
+    "traces swapped": (
+        lambda r: swap(next(r.root.glob("on/*_p1.etdump")), next(r.root.glob("off/*_p1.etdump"))),
+        "traces",
+        "is not the trace that was recorded",
+    ),
     "table missing": (lambda r: table(r, "on", "all_runs_timeline").unlink(), "tables", "is missing"),
-    "tables swapped": (lambda r: swap(table(r, "on", "ops_stats"), table(r, "off", "ops_stats")), "tables", "arms swapped"),
-    "negative duration in a table": (lambda r: edit_row(table(r, "on", "all_runs_timeline"), 3, duration_us=-1),
-                                     "tables", "impossible duration_us (-1) on line 5"),
-    "wrong number in a table": (lambda r: edit_row(table(r, "off", "ops_stats"), 0, calls_per_run=77), "tables", "has calls_per_run 77"),
-    "row of another operator": (lambda r: edit_row(table(r, "on", "run0_timeline"), 0, name="Nonsense"), "tables", "has name Nonsense"),
-    "table without rows": (lambda r: table(r, "on", "ops_stats").write_text("model_id\n"), "tables", "lacks columns or rows"),
+    "tables swapped": (
+        lambda r: swap(table(r, "on", "ops_stats"), table(r, "off", "ops_stats")),
+        "tables",
+        "arms swapped",
+    ),
+    "negative duration in a table": (
+        lambda r: edit_row(table(r, "on", "all_runs_timeline"), 3, duration_us=-1),
+        "tables",
+        "impossible duration_us (-1) on line 5",
+    ),
+    "wrong number in a table": (
+        lambda r: edit_row(table(r, "off", "ops_stats"), 0, calls_per_run=77),
+        "tables",
+        "has calls_per_run 77",
+    ),
+    "row of another operator": (
+        lambda r: edit_row(table(r, "on", "run0_timeline"), 0, name="Nonsense"),
+        "tables",
+        "has name Nonsense",
+    ),
+    "table without rows": (
+        lambda r: table(r, "on", "ops_stats").write_text("model_id\n"),
+        "tables",
+        "lacks columns or rows",
+    ),
     "summary missing": (lambda r: r.analysis_summary.unlink(), "summaries", "analysis_summary.json is missing"),
     "summary not JSON": (lambda r: r.analysis_summary.write_text("{"), "summaries", "is not JSON"),
     "wrong median": (on_median(0.001), "latency", "are not in order"),
-    "wrong sum": (lambda r: edit_json(r.analysis_summary, lambda s: s["experiments"]["on"]["1"]["categories_ms"].update(CONV=99.0)),
-                  "sums", "categories sum to"),
+    "wrong sum": (
+        lambda r: edit_json(
+            r.analysis_summary, lambda s: s["experiments"]["on"]["1"]["categories_ms"].update(CONV=99.0)
+        ),
+        "sums",
+        "categories sum to",
+    ),
     "comparison inverted": (comparison(baseline="on", candidate="off"), "comparisons", "was never asked for"),
     "speed-up outside its interval": (comparison(speedup=50.0), "comparisons", "lies outside its interval"),
     "absurd speed-up": (comparison(speedup=5000.0), "comparisons", "is not plausible"),
-    "verdict against its interval": (comparison(verdict="faster", ci95=[0.9, 99.0]), "comparisons", "does not follow from the interval"),
-    "metrics edited": (lambda r: edit_json(r.metrics, lambda m: m.update(model="other")), "summaries", "metrics.json does not follow"),
+    "verdict against its interval": (
+        comparison(verdict="faster", ci95=[0.9, 99.0]),
+        "comparisons",
+        "does not follow from the interval",
+    ),
+    "metrics edited": (
+        lambda r: edit_json(r.metrics, lambda m: m.update(model="other")),
+        "summaries",
+        "metrics.json does not follow",
+    ),
     "report missing": (lambda r: r.report_html.unlink(), "report", "report.html missing"),
 }
 
@@ -185,6 +255,7 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
 
 # The configuration's validator.
 
+
 def config_errors(path: Path) -> dict[str, str]:
     return {f.check: f.message for f in check_config(path, LocalDevice()) if f.level == ERROR}
 
@@ -202,8 +273,16 @@ CONFIG_CORRUPTIONS: dict[str, tuple[dict, str, str]] = {
     "unknown feature": ({"experiments": arms(disable_cpu_features=["sme9"]), "analysis": {}}, "features", "sme9"),
     "runner missing": ({"experiments": arms(runner_path="/no/runner"), "analysis": {}}, "runners", "/no/runner"),
     "input missing": ({"experiments": arms(inputs=["/no/input"]), "analysis": {}}, "inputs", "/no/input"),
-    "too many inputs": ({"experiments": arms(inputs=["/a", "/b"]), "analysis": {}}, "inputs", "2 input files for a model of 1 inputs"),
-    "affinity by frequency": ({"experiments": arms(cpu_affinity="00"), "analysis": {}}, "features", "the mask is empty"),
+    "too many inputs": (
+        {"experiments": arms(inputs=["/a", "/b"]), "analysis": {}},
+        "inputs",
+        "2 input files for a model of 1 inputs",
+    ),
+    "affinity by frequency": (
+        {"experiments": arms(cpu_affinity="00"), "analysis": {}},
+        "features",
+        "the mask is empty",
+    ),
     "output below a file": ({"output_root": "/proc/version/run"}, "output folder", "cannot be written"),
     "output is a file": ({"output_root": "/proc/version"}, "output folder", "is a file"),
 }
@@ -242,9 +321,15 @@ def test_a_good_config_is_valid_and_says_what_will_be_switched(toy: Path, tmp_pa
 def test_executions_that_are_latencies_and_traces_in_one_count_once(share: float, found: bool, toy_run: Path) -> None:
     """An executor_runner has one phase; its executions fit into its process, but not twice."""
     run = read_run(RunDirectory(toy_run))
-    launches = tuple(replace(x, traced_ns=x.latency_ns, duration_s=share * sum((*x.warmup_ns, *x.latency_ns)) / 1e9)
-                     for x in run.launches)
-    told = [finding for finding in check_launches(replace(run, launches=launches)) if "ran longer than its process" in finding.message]
+    launches = tuple(
+        replace(x, traced_ns=x.latency_ns, duration_s=share * sum((*x.warmup_ns, *x.latency_ns)) / 1e9)
+        for x in run.launches
+    )
+    told = [
+        finding
+        for finding in check_launches(replace(run, launches=launches))
+        if "ran longer than its process" in finding.message
+    ]
     assert bool(told) == found
 
 

@@ -13,29 +13,36 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from own_python import require_packages
+from tools.own_python import require_packages
 
 require_packages("checks pages")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from pages.checking import Checker, OptOut, opt_outs
-from pages.checks import shellcheck
-from pages.document import Document
-from pages.paths import REPOSITORY, documents
-from pages.problems import Problem
+from tools.pages.checks import shellcheck
+from tools.pages.checks.checking import Checker, OptOut, opt_outs
+from tools.pages.checks.paths import REPOSITORY, documents
+from tools.pages.reading.document import Document
+from tools.pages.reading.problems import Problem
 
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="check_pages.py", description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH",
-                        help="Markdown files, or folders of them (default: every one of the repository)")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="Markdown files, or folders of them (default: every one of the repository)",
+    )
     parser.add_argument("--json", action="store_true", help="print the problems as JSON")
-    parser.add_argument("--list-commands", action="store_true", help="list the command lines of the pages, and check nothing")
+    parser.add_argument(
+        "--list-commands", action="store_true", help="list the command lines of the pages, and check nothing"
+    )
     return parser
 
 
@@ -48,13 +55,26 @@ def main() -> None:
         return
     problems, skipped = checker.check(pages), opt_outs(pages)
     if args.json:
-        say(json.dumps({"pages": [page.name for page in pages], "problems": [p.to_json() for p in problems],
-                        "opt_outs": [asdict(o) for o in skipped]}, indent=2, ensure_ascii=False))
+        say(
+            json.dumps(
+                {
+                    "pages": [page.name for page in pages],
+                    "problems": [p.to_json() for p in problems],
+                    "opt_outs": [asdict(o) for o in skipped],
+                },
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
     else:
         _print(problems, skipped)
     if problems:
         wrong = len({problem.path for problem in problems})
-        raise UserError(f"{_count(len(problems), 'problem')} found", f"in {_count(wrong, 'page')}", "correct what the lines above name")
+        raise UserError(
+            f"{_count(len(problems), 'problem')} found",
+            f"in {_count(wrong, 'page')}",
+            "correct what the lines above name",
+        )
     if not args.json:
         lines = sum(len(checker.follow(page).steps) for page in pages)
         say(f"{_count(len(pages), 'page')} in order, {_count(lines, 'command line')} followed")
@@ -74,8 +94,16 @@ def _print(problems: Sequence[Problem], skipped: Sequence[OptOut]) -> None:
 def _list_commands(checker: Checker, pages: Sequence[Document], as_json: bool) -> None:
     steps = [(page.name, step) for page in pages for step in checker.follow(page).steps]
     if as_json:
-        say(json.dumps([{"path": name, "line": step.statement.place.line, "command": step.statement.text} for name, step in steps],
-                       indent=2, ensure_ascii=False))
+        say(
+            json.dumps(
+                [
+                    {"path": name, "line": step.statement.place.line, "command": step.statement.text}
+                    for name, step in steps
+                ],
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
         return
     for name, step in steps:
         first, _, more = step.statement.text.partition("\n")

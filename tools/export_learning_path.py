@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -21,8 +24,13 @@ from model_profiling.console import say
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="export_learning_path.py", description=__doc__)
-    parser.add_argument("--dest", type=Path, required=True, metavar="DIR",
-                        help="a checkout of arm-learning-paths, or any folder: content/learning-paths/... goes below it")
+    parser.add_argument(
+        "--dest",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="a checkout of arm-learning-paths, or any folder: content/learning-paths/... goes below it",
+    )
     return parser
 
 

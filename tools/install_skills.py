@@ -11,30 +11,40 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from own_python import require_packages
+from tools.own_python import require_packages
 
 require_packages("reads skills")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from pages.checking import Checker
-from pages.paths import REPOSITORY
-from skills.catalogue import skills
-from skills.installing import FOREIGN, FRESH, GONE, NEW, OLD, install, survey
+from tools.pages.checks.checking import Checker
+from tools.pages.checks.paths import REPOSITORY
+from tools.skills.catalogue import skills
+from tools.skills.installing import FOREIGN, FRESH, GONE, NEW, OLD, install, survey
 
 _TOLD = {NEW: "written", OLD: "updated", FRESH: "fresh", GONE: "removed: the kit has no such skill any more"}
-_FOUND = {NEW: "not there", OLD: "not that of this checkout", FRESH: "fresh", FOREIGN: "not a skill of this kit",
-          GONE: "no skill of the kit any more"}
+_FOUND = {
+    NEW: "not there",
+    OLD: "not that of this checkout",
+    FRESH: "fresh",
+    FOREIGN: "not a skill of this kit",
+    GONE: "no skill of the kit any more",
+}
 
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="install_skills.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--dest", type=Path, required=True, metavar="DIR",
-                        help="the folder that gets a folder for each skill, such as .claude/skills or .agents/skills")
+    parser.add_argument(
+        "--dest",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the folder that gets a folder for each skill, such as .claude/skills or .agents/skills",
+    )
     parser.add_argument("--check", action="store_true", help="say whether they are there and fresh, and write nothing")
     return parser
 
@@ -48,7 +58,11 @@ def main() -> None:
         say(f"{entry.folder.name}: {(_FOUND if args.check else _TOLD)[entry.state]}")
     differing = sum(entry.state != FRESH for entry in found)
     if args.check and differing:
-        raise UserError(f"{differing} of {len(found)} skills differ", f"in {args.dest}", f"run tools/install_skills.py --dest {args.dest}")
+        raise UserError(
+            f"{differing} of {len(found)} skills differ",
+            f"in {args.dest}",
+            f"run tools/install_skills.py --dest {args.dest}",
+        )
 
 
 if __name__ == "__main__":

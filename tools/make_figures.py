@@ -11,8 +11,11 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 sys.path.insert(0, str(REPOSITORY))
 
@@ -27,8 +30,11 @@ IMAGES = REPOSITORY / "images"
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="make_figures.py", description=__doc__)
-    parser.add_argument("--check", action="store_true",
-                        help="write nothing; fail and name every committed file that differs from what would be written")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail and name every committed file that differs from what would be written",
+    )
     return parser
 
 
@@ -45,8 +51,11 @@ def check(files: dict[Path, str]) -> None:
     wrong += sorted(path for path in IMAGES.iterdir() if path not in files)
     if wrong:
         names = ", ".join(os.path.relpath(path, REPOSITORY) for path in wrong)
-        raise UserError(f"{names} {'differs' if len(wrong) == 1 else 'differ'} from what the data gives",
-                        f"in {REPOSITORY}", "run tools/make_figures.py with the pinned packages and commit the result")
+        raise UserError(
+            f"{names} {'differs' if len(wrong) == 1 else 'differ'} from what the data gives",
+            f"in {REPOSITORY}",
+            "run tools/make_figures.py with the pinned packages and commit the result",
+        )
 
 
 def main() -> None:

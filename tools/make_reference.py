@@ -14,21 +14,24 @@ import sys
 from pathlib import Path
 
 if any(importlib.util.find_spec(name) is None for name in ("model_profiling", "tree_sitter_bash", "yaml")):
-    print(f"error: this Python lacks what reads the commands, at {sys.executable}: run "
-          "model_profiling/scripts/setup_repo.sh --with-tests, then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks what reads the commands, at {sys.executable}: run "
+        "model_profiling/scripts/setup_repo.sh --with-tests, then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from command_reference.commands import read_commands
-from command_reference.text import catalogue, reference
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import write_text
-from pages.paths import REPOSITORY
-from pages.repository import Repository
-from pages.scripts import Scripts
+from tools.command_reference.commands import read_commands
+from tools.command_reference.text import catalogue, reference
+from tools.pages.checks.paths import REPOSITORY
+from tools.pages.reader.scripts import Scripts
+from tools.pages.reading.repository import Repository
 
 REFERENCE = REPOSITORY / "model_profiling" / "pipeline_commands.md"
 CATALOGUE = REPOSITORY / "model_profiling" / "scripts" / "readme.md"
@@ -37,8 +40,11 @@ CATALOGUE = REPOSITORY / "model_profiling" / "scripts" / "readme.md"
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="make_reference.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true",
-                        help="write nothing; fail and name every file that differs from what would be written")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail and name every file that differs from what would be written",
+    )
     return parser
 
 
@@ -50,11 +56,17 @@ def made(scripts: Scripts) -> dict[Path, str]:
 
 def check(files: dict[Path, str]) -> None:
     """Raise the `UserError` that names the documents which differ or are missing."""
-    wrong = [os.path.relpath(path, REPOSITORY) for path, text in files.items()
-             if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    wrong = [
+        os.path.relpath(path, REPOSITORY)
+        for path, text in files.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
     if wrong:
-        raise UserError(f"{', '.join(wrong)} {'differs' if len(wrong) == 1 else 'differ'} from what the commands say",
-                        f"in {REPOSITORY}", "run tools/make_reference.py and commit the result")
+        raise UserError(
+            f"{', '.join(wrong)} {'differs' if len(wrong) == 1 else 'differ'} from what the commands say",
+            f"in {REPOSITORY}",
+            "run tools/make_reference.py and commit the result",
+        )
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ def require_packages(doing: str) -> None:
     own = _VENV / "bin" / "python"
     if own.is_file() and Path(sys.prefix).resolve() != _VENV.resolve():
         os.execv(own, [str(own), *sys.argv])
-    print(f"error: this Python lacks what {doing}, at {sys.executable}: run bash model_profiling/scripts/setup_repo.sh, then this again",
-          file=sys.stderr)
+    print(
+        f"error: this Python lacks what {doing}, at {sys.executable}: run bash model_profiling/scripts/setup_repo.sh, then this again",
+        file=sys.stderr,
+    )
     sys.exit(2)

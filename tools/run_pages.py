@@ -14,27 +14,32 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from own_python import require_packages
+from tools.own_python import require_packages
 
 require_packages("runs pages")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError
-from pages.checking import Checker, opt_outs
-from pages.document import Document
-from pages.paths import REPOSITORY, documents, tell_of_changes
-from pages.running import summary
-from pages.running.engine import NOT_REACHED, PageRun, chains, run_chain
+from tools.pages.checks.checking import Checker, opt_outs
+from tools.pages.checks.paths import REPOSITORY, documents, tell_of_changes
+from tools.pages.reading.document import Document
+from tools.pages.running import summary
+from tools.pages.running.engine import NOT_REACHED, PageRun, chains, run_chain
 
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="run_pages.py", description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH",
-                        help="Markdown files, or folders of them (default: the learning path's pages)")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="Markdown files, or folders of them (default: the learning path's pages)",
+    )
     parser.add_argument("--list", action="store_true", help="say what would run and what not, and run nothing")
     return parser
 
@@ -73,12 +78,16 @@ def _conclude(runs: Sequence[PageRun], whole: bool) -> None:
     missed = sum(line.outcome == NOT_REACHED for line in lines)
     if problems or missed:
         first = min(problems, default=None)
-        raise MeasurementError(f"{len(problems)} problem{'' if len(problems) == 1 else 's'}, {missed} lines not reached"
-                               + (f"; the first at {first.path}:{first.place}" if first else ""))
+        raise MeasurementError(
+            f"{len(problems)} problem{'' if len(problems) == 1 else 's'}, {missed} lines not reached"
+            + (f"; the first at {first.path}:{first.place}" if first else "")
+        )
     share = summary.share(lines)
     if whole and share is not None and share < summary.LEAST_SHARE:
-        raise MeasurementError(f"only {100 * share:.0f} % of the command lines were executed, "
-                               f"{100 * summary.LEAST_SHARE:.0f} % are asked for")
+        raise MeasurementError(
+            f"only {100 * share:.0f} % of the command lines were executed, "
+            f"{100 * summary.LEAST_SHARE:.0f} % are asked for"
+        )
     if os.environ.get("CI") and any("is not installed" in line.why for line in lines):
         raise MeasurementError("a program that the pages call is not installed here")
 

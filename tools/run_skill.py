@@ -12,9 +12,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from own_python import require_packages
+from tools.own_python import require_packages
 
 require_packages("runs skills")
 
@@ -23,12 +23,12 @@ import json
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
-from pages.checking import Checker
-from pages.paths import REPOSITORY
-from skills.catalogue import chosen, require_form, skills
-from skills.chain import Chain
-from skills.result import document
-from skills.showing import Screen
+from tools.pages.checks.checking import Checker
+from tools.pages.checks.paths import REPOSITORY
+from tools.skills.catalogue import chosen, require_form, skills
+from tools.skills.chain import Chain
+from tools.skills.result import document
+from tools.skills.showing import Screen
 
 
 def build_parser() -> CommandParser:
@@ -37,9 +37,14 @@ def build_parser() -> CommandParser:
     parser.add_argument("skill", nargs="?", metavar="NN", help="a skill's number, file or name")
     parser.add_argument("--all", action="store_true", help="run every skill, one after the other")
     parser.add_argument("--list", action="store_true", help="say what would run here and what not, and run nothing")
-    parser.add_argument("--json", action="store_true", help="print one JSON document, and nothing else, on standard output")
-    parser.add_argument("--fresh", action="store_true",
-                        help="run in a new clone of the last commit in an empty home, with the skills that come before")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document, and nothing else, on standard output"
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="run in a new clone of the last commit in an empty home, with the skills that come before",
+    )
     parser.add_argument("--restart", action="store_true", help="forget what an interrupted run did")
     return parser
 
@@ -49,8 +54,11 @@ def main() -> None:
     checker = Checker.of(REPOSITORY)
     catalogue = skills(checker)
     if bool(args.skill) == args.all and not (args.list and not args.skill):
-        raise UserError("it takes the number of one skill, or --all", "on the command line of run_skill.py",
-                        f"name one of {', '.join(form.number for form in catalogue)}")
+        raise UserError(
+            "it takes the number of one skill, or --all",
+            "on the command line of run_skill.py",
+            f"name one of {', '.join(form.number for form in catalogue)}",
+        )
     wanted = [chosen(args.skill, catalogue)] if args.skill else catalogue
     for form in wanted:
         require_form(form, checker)

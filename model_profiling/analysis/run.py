@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.analysis import kernel_text, summary, tables, text
-from model_profiling.analysis.arms import Arm, Blocks, collect_arms, counting_blocks
-from model_profiling.analysis.comparison import compare
-from model_profiling.analysis.kernel_time import EMULATED, is_emulated
-from model_profiling.analysis.layers import Layer, layer_stats, layers_csv, model_layers
-from model_profiling.analysis.noise_floor import known_floors, noise_floor
-from model_profiling.analysis.recorded_kernels import kernel_tables, kernels_summary, read_recorded
+from model_profiling.analysis import summary
+from model_profiling.analysis.comparing.arms import Arm, Blocks, collect_arms, counting_blocks
+from model_profiling.analysis.comparing.comparison import compare
+from model_profiling.analysis.comparing.noise_floor import known_floors, noise_floor
+from model_profiling.analysis.kernels.recorded import kernel_tables, kernels_summary, read_recorded
+from model_profiling.analysis.kernels.time import EMULATED, is_emulated
+from model_profiling.analysis.tables.layers import layers_csv
+from model_profiling.analysis.tables.operators import operators_csv
+from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
+from model_profiling.analysis.traces.layers import Layer, layer_stats, model_layers
+from model_profiling.analysis.traces.operator_stats import operator_stats
+from model_profiling.analysis.traces.recording import Identity
 from model_profiling.files import json_bytes, write_bytes
 from model_profiling.pipeline.config import Config
-from model_profiling.pipeline.model_graph import read_graph
+from model_profiling.pipeline.program.layers import read_graph
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.words import kernels as kernel_text
+from model_profiling.report.words import summary as text
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,11 @@ def analyze(directory: RunDirectory) -> Analysis:
     if recorded:
         found["kernels"] = kernels_summary(recorded)
     compared = config.compare_pairs if timed or not arms else ()
-    remarks = [*([] if timed or not arms else [EMULATED]), *summary.notes(arms, launches, comparisons, compared),
-               *(note for r in recorded for note in r.notes())]
+    remarks = [
+        *([] if timed or not arms else [EMULATED]),
+        *summary.notes(arms, launches, comparisons, compared),
+        *(note for r in recorded for note in r.notes()),
+    ]
     model = manifest["model"]["id"]
     plain = summary.pipeline_summary(manifest, found, remarks)
     files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}
@@ -91,8 +101,9 @@ def _markdown(plain: dict, found: dict) -> str:
     return text.summary_markdown(plain, found, [*([kernels] if kernels else []), *kernel_text.missing_tables(found)])
 
 
-def _comparisons(config: Config, arms: Sequence[Arm], blocks: Blocks, layers: Sequence[Layer],
-                 floors: dict[int, float], quick: bool) -> list[dict]:
+def _comparisons(
+    config: Config, arms: Sequence[Arm], blocks: Blocks, layers: Sequence[Layer], floors: dict[int, float], quick: bool
+) -> list[dict]:
     by_name = {(arm.experiment, arm.threads): arm for arm in arms}
     found = []
     for baseline, candidate in config.compare_pairs:
@@ -106,11 +117,11 @@ def _comparisons(config: Config, arms: Sequence[Arm], blocks: Blocks, layers: Se
 def _tables(directory: RunDirectory, model: str, arm: Arm, layers: Sequence[Layer]) -> dict[Path, bytes]:
     if not arm.recordings:
         return {}
-    identity = tables.Identity(model, arm.experiment, arm.threads)
+    identity = Identity(model, arm.experiment, arm.threads)
     contents = {
-        "all_runs_timeline": tables.timeline_csv(identity, arm.recordings),
-        "run0_timeline": tables.first_run_csv(identity, arm.recordings),
-        "ops_stats": tables.operators_csv(identity, tables.operator_stats(arm.recordings)),
+        "all_runs_timeline": timeline_csv(identity, arm.recordings),
+        "run0_timeline": first_run_csv(identity, arm.recordings),
+        "ops_stats": operators_csv(identity, operator_stats(arm.recordings)),
     }
     if layers:
         contents["layers"] = layers_csv(identity, layer_stats(arm.recordings, layers))

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from model_profiling.analysis.arms import Arm
-from model_profiling.analysis.comparison import drift_of, launch_median_ms
-from model_profiling.analysis.latency import classify_outliers, describe, six_numbers
+from model_profiling.analysis.comparing.arms import Arm
+from model_profiling.analysis.comparing.comparison import drift_of, launch_median_ms
+from model_profiling.analysis.comparing.latency import classify_outliers, describe, six_numbers
 from model_profiling.pipeline.run_directory import Launch
 
 SCHEMA_VERSION = 1
@@ -25,11 +25,15 @@ def experiment_entry(arm: Arm) -> dict[str, object]:
     execution, so that they sum to that median exactly.
     """
     entry: dict[str, object] = {
-        "latency_ms": six_numbers(arm.latencies_ms), "launches": len(arm.launches),
-        "executions": len(arm.latencies_ms), "load_ms": _median(x.load_ms for x in arm.launches),
+        "latency_ms": six_numbers(arm.latencies_ms),
+        "launches": len(arm.launches),
+        "executions": len(arm.latencies_ms),
+        "load_ms": _median(x.load_ms for x in arm.launches),
         "peak_rss_mib": _median(x.peak_rss_mib for x in arm.launches),
         "tracer_overhead_percent": _tracer_overhead(arm.launches),
-        "categories_ms": None, "delegated_ms": None, "portable_ms": None,
+        "categories_ms": None,
+        "delegated_ms": None,
+        "portable_ms": None,
     }
     if arm.breakdown is not None:
         median = float(np.median(arm.traced_ms))
@@ -40,8 +44,10 @@ def experiment_entry(arm: Arm) -> dict[str, object]:
             "portable_ms": whole.mean_share(whole.portable) * median,
             "delegate_overhead_ms": whole.mean_share(whole.delegate_overhead) * median,
             "operator_overhead_ms": whole.mean_share(whole.operator_overhead) * median,
-            "traced_latency_ms": six_numbers(arm.traced_ms), "traced_executions": len(arm.traced_ms),
-            "unmapped_operators": arm.unmapped(), "attributed_percent": arm.attributed_percent(),
+            "traced_latency_ms": six_numbers(arm.traced_ms),
+            "traced_executions": len(arm.traced_ms),
+            "unmapped_operators": arm.unmapped(),
+            "attributed_percent": arm.attributed_percent(),
         }
     return entry
 
@@ -54,8 +60,11 @@ def _median(values) -> float | None:
 def _tracer_overhead(launches: Sequence[Launch]) -> float | None:
     """Return the tracer's cost in percent: the median over launches of traced to untraced time."""
     # An upstream executor_runner times and traces the same executions: no ratio tells its tracer's cost.
-    ratios = [launch_median_ms(x.traced_ns) / launch_median_ms(x.latency_ns)
-              for x in launches if x.traced_ns and x.traced_ns != x.latency_ns]
+    ratios = [
+        launch_median_ms(x.traced_ns) / launch_median_ms(x.latency_ns)
+        for x in launches
+        if x.traced_ns and x.traced_ns != x.latency_ns
+    ]
     return 100 * (statistics.median(ratios) - 1) if ratios else None
 
 
@@ -69,15 +78,22 @@ def by_experiment(arms: Sequence[Arm], entry) -> dict[str, dict[str, object]]:
 
 def analysis_summary(manifest: Mapping, arms: Sequence[Arm], comparisons: Sequence[Mapping]) -> dict[str, object]:
     """Return the content of `analysis_summary.json`."""
-    return {"schema_version": SCHEMA_VERSION, "model": manifest["model"]["id"],
-            "feature": manifest["feature"]["label"], "experiments": by_experiment(arms, experiment_entry),
-            "comparisons": list(comparisons)}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": manifest["model"]["id"],
+        "feature": manifest["feature"]["label"],
+        "experiments": by_experiment(arms, experiment_entry),
+        "comparisons": list(comparisons),
+    }
 
 
 def metrics(manifest: Mapping, arms: Sequence[Arm], launches: Sequence[Launch]) -> dict[str, object]:
     """Return the content of `metrics.json`: robust statistics, launches with their flags, drift."""
-    return {"schema_version": SCHEMA_VERSION, "model": manifest["model"]["id"],
-            "experiments": by_experiment(arms, lambda arm: _metrics_entry(arm, launches))}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": manifest["model"]["id"],
+        "experiments": by_experiment(arms, lambda arm: _metrics_entry(arm, launches)),
+    }
 
 
 def _metrics_entry(arm: Arm, launches: Sequence[Launch]) -> dict[str, object]:
@@ -85,18 +101,29 @@ def _metrics_entry(arm: Arm, launches: Sequence[Launch]) -> dict[str, object]:
     own = [x for x in launches if (x.experiment, x.threads) == (arm.experiment, arm.threads)]
     return {
         "latency": describe(arm.latencies_ms).to_json(),
-        "launches": [{"pair": launch.pair, "attempt": launch.attempt, "index": launch.index, "median_ms": median,
-                      "outlier": flag}
-                     for launch, median, flag in zip(arm.launches, medians, classify_outliers(medians))],
+        "launches": [
+            {
+                "pair": launch.pair,
+                "attempt": launch.attempt,
+                "index": launch.index,
+                "median_ms": median,
+                "outlier": flag,
+            }
+            for launch, median, flag in zip(arm.launches, medians, classify_outliers(medians))
+        ],
         "drift_percent": drift_of(arm),
         "void": [{"pair": x.pair, "attempt": x.attempt, "reason": x.void} for x in own if x.void],
-        "failed": [{"pair": x.pair, "attempt": x.attempt, "exit_code": x.exit_code, "signal": x.signal}
-                   for x in own if not x.ok],
+        "failed": [
+            {"pair": x.pair, "attempt": x.attempt, "exit_code": x.exit_code, "signal": x.signal}
+            for x in own
+            if not x.ok
+        ],
     }
 
 
-def notes(arms: Sequence[Arm], launches: Sequence[Launch], comparisons: Sequence[Mapping],
-          wanted: Sequence[tuple[str, str]]) -> list[str]:
+def notes(
+    arms: Sequence[Arm], launches: Sequence[Launch], comparisons: Sequence[Mapping], wanted: Sequence[tuple[str, str]]
+) -> list[str]:
     """Return what a reader should know before believing the numbers, one sentence each."""
     found = []
     void = sum(1 for launch in launches if launch.void)
@@ -105,30 +132,51 @@ def notes(arms: Sequence[Arm], launches: Sequence[Launch], comparisons: Sequence
     for arm in arms:
         drift = drift_of(arm)
         if abs(drift) > DRIFT_WARNING_PERCENT:
-            found.append(f"Launches of {arm.experiment} at {arm.threads} threads drifted by {drift:+.0f} % "
-                         "over the run.")
+            found.append(
+                f"Launches of {arm.experiment} at {arm.threads} threads drifted by {drift:+.0f} % over the run."
+            )
         if arm.unmapped():
-            found.append(f"{arm.experiment} ran operators without a category of their own, counted as Other: "
-                         f"{', '.join(arm.unmapped())}.")
+            found.append(
+                f"{arm.experiment} ran operators without a category of their own, counted as Other: "
+                f"{', '.join(arm.unmapped())}."
+            )
         if arm.breakdown is not None and (arm.breakdown.framework < 0).any():
             found.append(f"Operators of {arm.experiment} report more time than their method took.")
     compared = {(entry["baseline"], entry["candidate"]) for entry in comparisons}
-    found.extend(f"{a} and {b} share no complete pair of launches, so they are not compared."
-                 for a, b in wanted if (a, b) not in compared)
+    found.extend(
+        f"{a} and {b} share no complete pair of launches, so they are not compared."
+        for a, b in wanted
+        if (a, b) not in compared
+    )
     return found
 
 
 def pipeline_summary(manifest: Mapping, summary: Mapping, remarks: Sequence[str]) -> dict[str, object]:
     """Return the content of `<model>_pipeline_summary.json`: a run on one page."""
     experiments = {
-        name: {threads: {"median_ms": entry["latency_ms"]["median"], "p90_ms": entry["latency_ms"]["p90"],
-                         "launches": entry["launches"], "executions": entry["executions"]}
-               for threads, entry in by_threads.items()}
-        for name, by_threads in summary["experiments"].items()}
+        name: {
+            threads: {
+                "median_ms": entry["latency_ms"]["median"],
+                "p90_ms": entry["latency_ms"]["p90"],
+                "launches": entry["launches"],
+                "executions": entry["executions"],
+            }
+            for threads, entry in by_threads.items()
+        }
+        for name, by_threads in summary["experiments"].items()
+    }
     compared = [{key: value for key, value in entry.items() if key != "operators"} for entry in summary["comparisons"]]
     return {
-        "schema_version": SCHEMA_VERSION, "model": manifest["model"]["id"], "feature": manifest["feature"],
-        "executorch": manifest["executorch"], "cpu": manifest["cpu"]["model_name"], "seed": manifest["seed"],
-        "quick": manifest["quick"], "started": manifest["started"], "finished": manifest["finished"],
-        "experiments": experiments, "comparisons": compared, "notes": list(remarks),
+        "schema_version": SCHEMA_VERSION,
+        "model": manifest["model"]["id"],
+        "feature": manifest["feature"],
+        "executorch": manifest["executorch"],
+        "cpu": manifest["cpu"]["model_name"],
+        "seed": manifest["seed"],
+        "quick": manifest["quick"],
+        "started": manifest["started"],
+        "finished": manifest["finished"],
+        "experiments": experiments,
+        "comparisons": compared,
+        "notes": list(remarks),
     }

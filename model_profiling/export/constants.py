@@ -51,8 +51,10 @@ def read_constants(edge: EdgeProgramManager) -> tuple[Constant, ...]:
     """Return every tensor that the lowered program stores, largest first."""
     program = edge.exported_program()
     found: dict[tuple[str, str], Constant] = {}
-    for constant in (*_outside(program), *(one for lowered in lowered_modules(program.graph_module)
-                                           for one in _inside(lowered.original_module))):
+    for constant in (
+        *_outside(program),
+        *(one for lowered in lowered_modules(program.graph_module) for one in _inside(lowered.original_module)),
+    ):
         key = constant.kind, constant.name
         copies = found[key].copies + 1 if key in found else 1
         found[key] = replace(constant, copies=copies)
@@ -81,8 +83,11 @@ def excess(constants: tuple[Constant, ...], pte_bytes: int) -> tuple[Constant, .
 def describe_constants(constants: tuple[Constant, ...], pte_bytes: int) -> dict[str, object]:
     """Return what the export's record says of constants."""
     weights = weights_bytes(constants)
-    return {"weights_bytes": weights, "pte_to_weights": round(pte_bytes / weights, 3) if weights else None,
-            "excess": [{**asdict(one), "shape": list(one.shape)} for one in excess(constants, pte_bytes)]}
+    return {
+        "weights_bytes": weights,
+        "pte_to_weights": round(pte_bytes / weights, 3) if weights else None,
+        "excess": [{**asdict(one), "shape": list(one.shape)} for one in excess(constants, pte_bytes)],
+    }
 
 
 def _extra(constant: Constant) -> int:
@@ -110,8 +115,11 @@ def _inside(program: torch.export.ExportedProgram) -> Iterator[Constant]:
 def _stored(program: torch.export.ExportedProgram, node: torch.fx.Node) -> tuple[str, str]:
     """Return a stored tensor's kind and name, two empty strings for any other node."""
     signature = program.graph_signature
-    for kind, names in ((_WEIGHT, signature.inputs_to_parameters), (_BUFFER, signature.inputs_to_buffers),
-                        (_CONSTANT, signature.inputs_to_lifted_tensor_constants)):
+    for kind, names in (
+        (_WEIGHT, signature.inputs_to_parameters),
+        (_BUFFER, signature.inputs_to_buffers),
+        (_CONSTANT, signature.inputs_to_lifted_tensor_constants),
+    ):
         if node.op == "placeholder" and node.name in names:
             return _WEIGHT if _is_quantized_weight(node) else kind, names[node.name]
     return "", ""
@@ -119,24 +127,39 @@ def _stored(program: torch.export.ExportedProgram, node: torch.fx.Node) -> tuple
 
 def _is_quantized_weight(node: torch.fx.Node) -> bool:
     """Tell whether `node` is a weight that quantization replaced: its parameter has become a buffer."""
-    return any(is_mark(mark) and mark.args[0] is node and any(_MULTIPLIES.search(operator_of(user)) for user in mark.users)
-               for mark in node.users if mark.op == "call_function")
+    return any(
+        is_mark(mark) and mark.args[0] is node and any(_MULTIPLIES.search(operator_of(user)) for user in mark.users)
+        for mark in node.users
+        if mark.op == "call_function"
+    )
 
 
 def _constant(node: torch.fx.Node, kind: str, name: str) -> Constant:
     value = node.meta["val"]
     placed = next((one for one in _uses(node) if source_of(one)), node)
-    return Constant(name, kind, tuple(map(int, value.shape)), str(value.dtype).removeprefix("torch."), _bytes(node), 1,
-                    module_of(placed), source_of(placed))
+    return Constant(
+        name,
+        kind,
+        tuple(map(int, value.shape)),
+        str(value.dtype).removeprefix("torch."),
+        _bytes(node),
+        1,
+        module_of(placed),
+        source_of(placed),
+    )
 
 
 def _uses(node: torch.fx.Node) -> Iterator[torch.fx.Node]:
     """Yield the operators that use `node`, those inside of a delegate that it is handed to included."""
     for user in node.users:
         yield user
-        lowered = getattr(node.graph.owning_module, str(getattr(user.args[0], "target", "")), None) if user.args else None
+        lowered = (
+            getattr(node.graph.owning_module, str(getattr(user.args[0], "target", "")), None) if user.args else None
+        )
         if hasattr(lowered, "original_module"):
-            inner = [one for one in lowered.original_module.graph.nodes if one.op == "placeholder" and one.name == node.name]
+            inner = [
+                one for one in lowered.original_module.graph.nodes if one.op == "placeholder" and one.name == node.name
+            ]
             yield from (use for one in inner for use in one.users)
 
 

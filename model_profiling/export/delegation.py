@@ -66,9 +66,13 @@ class Delegation:
         return sum(entry.count for entry in self.not_delegated)
 
     def to_json(self) -> dict[str, object]:
-        return {"delegates": self.delegates, "delegated_operators": self.delegated_operators,
-                "portable_operators": self.portable_operators, "delegated": self.delegated,
-                "not_delegated": [asdict(entry) for entry in self.not_delegated]}
+        return {
+            "delegates": self.delegates,
+            "delegated_operators": self.delegated_operators,
+            "portable_operators": self.portable_operators,
+            "delegated": self.delegated,
+            "not_delegated": [asdict(entry) for entry in self.not_delegated],
+        }
 
 
 @dataclass(frozen=True)
@@ -111,16 +115,21 @@ def recording_reasons() -> Iterator[ReasonRecorder]:
         logger.propagate = propagate
 
 
-def describe_edge(graph_module: torch.fx.GraphModule, recorder: ReasonRecorder,
-                  backend: str) -> dict[tuple[str, ...], _Operator]:
+def describe_edge(
+    graph_module: torch.fx.GraphModule, recorder: ReasonRecorder, backend: str
+) -> dict[tuple[str, ...], _Operator]:
     """Describe each node outside the delegates; to be called before the program is serialized.
 
     Serializing replaces operators by their out-variants and numbers nodes anew, so they are found
     again by what they were made from.
     """
     supported = _supported_operators() if backend == "xnnpack" else None
-    return {_identity(node): _described(node, _reason(node, recorder, supported))
-            for graph in graphs(graph_module) for node in graph.nodes if is_work(node)}
+    return {
+        _identity(node): _described(node, _reason(node, recorder, supported))
+        for graph in graphs(graph_module)
+        for node in graph.nodes
+        if is_work(node)
+    }
 
 
 def read_program(graph_module: torch.fx.GraphModule, described: dict[tuple[str, ...], _Operator]) -> Delegation:
@@ -129,10 +138,15 @@ def read_program(graph_module: torch.fx.GraphModule, described: dict[tuple[str, 
     delegates = 0
     for lowered in lowered_modules(graph_module):
         delegates += 1
-        delegated.update(operator_of(node) for node in lowered.original_module.graph.nodes
-                         if is_work(node) and not is_mark(node))
-    left = [described.get(_identity(node)) or _described(node, _SHAPES if _is_shape_arithmetic(node) else _ADDED_LATE)
-            for graph in graphs(graph_module) for node in graph.nodes if is_work(node)]
+        delegated.update(
+            operator_of(node) for node in lowered.original_module.graph.nodes if is_work(node) and not is_mark(node)
+        )
+    left = [
+        described.get(_identity(node)) or _described(node, _SHAPES if _is_shape_arithmetic(node) else _ADDED_LATE)
+        for graph in graphs(graph_module)
+        for node in graph.nodes
+        if is_work(node)
+    ]
     return Delegation(delegates, dict(sorted(delegated.items(), key=lambda item: (-item[1], item[0]))), _grouped(left))
 
 
@@ -146,8 +160,13 @@ def _described(node: torch.fx.Node, reason: str) -> _Operator:
     placed = _with_source(node)
     origin = origin_of(node)
     own = operator_of(node).split(".")
-    return _Operator(operator_of(node), module_of(node) or module_of(placed), source_of(placed), reason,
-                     "" if origin in own else origin)
+    return _Operator(
+        operator_of(node),
+        module_of(node) or module_of(placed),
+        source_of(placed),
+        reason,
+        "" if origin in own else origin,
+    )
 
 
 def _with_source(node: torch.fx.Node) -> torch.fx.Node:
@@ -184,9 +203,18 @@ def _grouped(operators: list[_Operator]) -> tuple[Rejected, ...]:
     for operator in operators:
         key = (operator.name, operator.reason, operator.source, operator.origin, re.sub(r"\d+", "#", operator.module))
         groups.setdefault(key, []).append(operator)
-    rejected = [Rejected(name, len(members), reason, _common_path([member.module for member in members]), source,
-                         hint_for(name, reason, origin or name.split(".")[1 if "." in name else 0]), origin)
-                for (name, reason, source, origin, _), members in groups.items()]
+    rejected = [
+        Rejected(
+            name,
+            len(members),
+            reason,
+            _common_path([member.module for member in members]),
+            source,
+            hint_for(name, reason, origin or name.split(".")[1 if "." in name else 0]),
+            origin,
+        )
+        for (name, reason, source, origin, _), members in groups.items()
+    ]
     return tuple(sorted(rejected, key=lambda entry: -entry.count))
 
 
@@ -223,7 +251,8 @@ def is_work(node: torch.fx.Node) -> bool:
 def is_mark(node: torch.fx.Node) -> bool:
     """Tell whether a node marks a quantization that XNNPACK folds into its neighbors."""
     return getattr(node.target, "__name__", "").split(".", 1)[-1].startswith(_QUANTIZATION_MARKS) or getattr(
-        node.target, "__name__", "").startswith(_QUANTIZATION_MARKS)
+        node.target, "__name__", ""
+    ).startswith(_QUANTIZATION_MARKS)
 
 
 def _supported_operators() -> set[str]:

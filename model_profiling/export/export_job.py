@@ -90,8 +90,13 @@ def export(request: ExportRequest, step: Callable[[str], None]) -> ExportResult:
         return _export_loaded(request, model, paths, step, started)
 
 
-def _export_loaded(request: ExportRequest, model: loading.LoadedModel, paths: ArtifactPaths,
-                   step: Callable[[str], None], started: float) -> ExportResult:
+def _export_loaded(
+    request: ExportRequest,
+    model: loading.LoadedModel,
+    paths: ArtifactPaths,
+    step: Callable[[str], None],
+    started: float,
+) -> ExportResult:
     precision.cast_module(model.module, "fp32")
     samples = precision.cast_inputs([model.example_inputs, *model.calibration_inputs], "fp32")
     kwargs = precision.cast_inputs(model.example_kwargs, "fp32")
@@ -105,21 +110,28 @@ def _export_loaded(request: ExportRequest, model: loading.LoadedModel, paths: Ar
 
     produced = verification.run_program(program.pte, samples, kwargs, f"running {paths.pte.name}")
     # What a model writes into its inputs, the program returns before its results.
-    agreement = verification.compare(reference, [outputs[program.written_inputs:] for outputs in produced])
+    agreement = verification.compare(reference, [outputs[program.written_inputs :] for outputs in produced])
     limit = verification.judge(agreement, request.dtype, model.name, program.suspicion)
     step(f"ran {paths.pte.name} and compared it with the eager model")
 
     about = {
-        "schema_version": sidecar.SCHEMA_VERSION, "model": model.name, "source": model.source,
-        "dtype": request.dtype, "backend": request.backend,
+        "schema_version": sidecar.SCHEMA_VERSION,
+        "model": model.name,
+        "source": model.source,
+        "dtype": request.dtype,
+        "backend": request.backend,
         "pte": sidecar.describe_pte(paths.pte.name, program.pte),
         "inputs": sidecar.describe_inputs(_flattened(samples, kwargs)),
         "outputs": [sidecar.describe_tensor(value) for value in produced[0]],
-        "parameters": parameters, "multiply_adds": program.multiply_adds,
-        "export_seconds": round(time.monotonic() - started, 3), "versions": sidecar.versions(),
-        "delegation": program.delegation.to_json(), "agreement": sidecar.describe_agreement(agreement, limit),
+        "parameters": parameters,
+        "multiply_adds": program.multiply_adds,
+        "export_seconds": round(time.monotonic() - started, 3),
+        "versions": sidecar.versions(),
+        "delegation": program.delegation.to_json(),
+        "agreement": sidecar.describe_agreement(agreement, limit),
         "constants": constants.describe_constants(program.constants, len(program.pte)),
-        "seed": loading.SEED, "places": program.places,
+        "seed": loading.SEED,
+        "places": program.places,
     }
     contents = {paths.etrecord: program.etrecord, paths.sidecar: json_bytes(about), paths.pte: program.pte}
     if request.save_graph:
@@ -130,8 +142,13 @@ def _export_loaded(request: ExportRequest, model: loading.LoadedModel, paths: Ar
     return ExportResult(paths, about, program.delegation)
 
 
-def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: ArtifactPaths,
-                  inputs: tuple[list[tuple[object, ...]], dict[str, object]], step: Callable[[str], None]) -> _Program:
+def _make_program(
+    request: ExportRequest,
+    model: loading.LoadedModel,
+    paths: ArtifactPaths,
+    inputs: tuple[list[tuple[object, ...]], dict[str, object]],
+    step: Callable[[str], None],
+) -> _Program:
     """Capture, quantize where asked, lower and serialize."""
     samples, kwargs = inputs
     with ForeignCode(f"torch.export of {model.name}", explain_capture, module=model.module, log=paths.log):
@@ -143,8 +160,10 @@ def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: Art
             quantized = quantization.quantize(program, samples[1:], kwargs)
             program = lowering.capture(quantized, samples[0], kwargs, model.dynamic_shapes)
     step("captured the graph" + (f" and quantized it on {len(samples) - 1} inputs" if request.dtype == "int8" else ""))
-    with (ForeignCode(f"lowering {model.name} to {request.backend}", explain_lowering, log=paths.log),
-          delegation.recording_reasons() as recorder):
+    with (
+        ForeignCode(f"lowering {model.name} to {request.backend}", explain_lowering, log=paths.log),
+        delegation.recording_reasons() as recorder,
+    ):
         captured_text = str(program)
         edge = lowering.lower(program, request.backend)
         edge_graph = edge.exported_program().graph_module
@@ -157,8 +176,17 @@ def _make_program(request: ExportRequest, model: loading.LoadedModel, paths: Art
         final_graph = final.exported_program().graph_module
         divided = delegation.read_program(final_graph, described)
         check_kernels(final_graph, model.name)
-        made = _Program(final.buffer, lowering.etrecord_bytes(final), work, divided, stored,
-                        suspicions.suspicion(edge_graph), written, places.read_places(final_graph), graph_text)
+        made = _Program(
+            final.buffer,
+            lowering.etrecord_bytes(final),
+            work,
+            divided,
+            stored,
+            suspicions.suspicion(edge_graph),
+            written,
+            places.read_places(final_graph),
+            graph_text,
+        )
     step(f"lowered it: {divided.delegated_operators} operators to XNNPACK, {divided.portable_operators} outside")
     return made
 

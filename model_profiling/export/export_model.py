@@ -11,13 +11,21 @@
 Writes <model>_<backend>_<dtype>.pte with an .etrecord and a .json beside it. Models come from
 the kit, from ExecuTorch's examples, from --model-file, or from the folders in SME2_MODEL_PATH.
 """
-import importlib.util, os, shutil, sys
+
+import importlib.util
+import os
+import shutil
+import sys
+
 if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the kit
     if shutil.which("uv") and not os.environ.get("SME2_KIT_BOOTSTRAP"):
         os.environ["SME2_KIT_BOOTSTRAP"] = "1"
         os.execvp("uv", ["uv", "run", "--script", os.path.abspath(__file__), *sys.argv[1:]])
-    print("error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python; or install uv", file=sys.stderr)
+    print(
+        "error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python; or install uv",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from pathlib import Path
@@ -30,12 +38,18 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="export_model.py", description=__doc__.splitlines()[0])
     parser.add_argument("--model", metavar="NAME", help="a model's name; see --list")
-    parser.add_argument("--model-file", metavar="FILE.py", type=Path,
-                        help="a file (or package folder) of yours with the model; --model chooses among several")
+    parser.add_argument(
+        "--model-file",
+        metavar="FILE.py",
+        type=Path,
+        help="a file (or package folder) of yours with the model; --model chooses among several",
+    )
     parser.add_argument("--dtype", metavar="DTYPE", help="fp32, fp16 or int8 (default fp16)")
     parser.add_argument("--quantize", action="store_true", help="the same as --dtype int8")
     parser.add_argument("--backend", metavar="BACKEND", default="xnnpack", help="xnnpack (default) or portable")
-    parser.add_argument("--outdir", metavar="DIR", type=Path, help="folder for the files (default: out_<model>/artifacts)")
+    parser.add_argument(
+        "--outdir", metavar="DIR", type=Path, help="folder for the files (default: out_<model>/artifacts)"
+    )
     parser.add_argument("--weights", metavar="FILE", type=Path, help="a state dict saved with torch.save")
     parser.add_argument("--save-graph", action="store_true", help="also write the graphs, as <stem>.graph.txt")
     parser.add_argument("--explain", action="store_true", help="say why each operator outside XNNPACK is there")
@@ -74,15 +88,18 @@ def _request(arguments):
     from model_profiling.models.registry import find
 
     if arguments.model is None and arguments.model_file is None:
-        raise UserError("no model is named", "on the command line", "use --model NAME (see --list) or --model-file FILE.py")
+        raise UserError(
+            "no model is named", "on the command line", "use --model NAME (see --list) or --model-file FILE.py"
+        )
     if arguments.quantize and arguments.dtype not in (None, "int8"):
         raise UserError(f"--quantize means int8, but --dtype says {arguments.dtype}", "on the command line", "give one")
     dtype = check_dtype("int8" if arguments.quantize else arguments.dtype or DEFAULT_DTYPE)
     backend = check_backend(arguments.backend)
     if arguments.model_file is None:
         find(arguments.model)  # a typing mistake should not wait for torch to be imported
-    return ExportRequest(arguments.model, arguments.model_file, arguments.weights, dtype, backend,
-                         arguments.outdir, arguments.save_graph)
+    return ExportRequest(
+        arguments.model, arguments.model_file, arguments.weights, dtype, backend, arguments.outdir, arguments.save_graph
+    )
 
 
 if __name__ == "__main__":

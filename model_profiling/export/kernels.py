@@ -48,8 +48,11 @@ def check_custom_operators(graph_module: torch.fx.GraphModule, model: str) -> No
 
 def _without_kernel(node: torch.fx.Node, packet: str, model: str) -> UserError:
     place = Place(module_of(node), source_of(node), operator_of(node))
-    return UserError(f"ExecuTorch's runtime has no kernel for {packet}, which {model} needs", f"in {place}",
-                     "write it with operators that have one, or leave it outside the model")
+    return UserError(
+        f"ExecuTorch's runtime has no kernel for {packet}, which {model} needs",
+        f"in {place}",
+        "write it with operators that have one, or leave it outside the model",
+    )
 
 
 def _packet(node: torch.fx.Node) -> str:

@@ -20,13 +20,17 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a ZIP entry can have
 def check_backend(name: str) -> str:
     """Return `name` if it is one of `BACKENDS`, else raise a `UserError` with the nearest."""
     if name not in BACKENDS:
-        raise UserError(f"there is no backend {name!r}{nearest(name, BACKENDS)}", "in --backend",
-                        f"use one of {', '.join(BACKENDS)}")
+        raise UserError(
+            f"there is no backend {name!r}{nearest(name, BACKENDS)}",
+            "in --backend",
+            f"use one of {', '.join(BACKENDS)}",
+        )
     return name
 
 
-def capture(module: torch.nn.Module, inputs: tuple[object, ...], kwargs: dict[str, object],
-            dynamic_shapes: object) -> torch.export.ExportedProgram:
+def capture(
+    module: torch.nn.Module, inputs: tuple[object, ...], kwargs: dict[str, object], dynamic_shapes: object
+) -> torch.export.ExportedProgram:
     """Return the module's graph at the shapes of `inputs`."""
     import torch
 

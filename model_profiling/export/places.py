@@ -26,8 +26,11 @@ def read_places(graph_module: torch.fx.GraphModule) -> list[dict[str, object]]:
     itself) and ``source`` ("file:line"); a delegate's has ``handles``: the same for each
     debug handle of its nodes.
     """
-    return [_delegate(graph_module, node) if _is_delegate(node) else _place(node)
-            for node in graph_module.graph.nodes if _is_delegate(node) or is_work(node)]
+    return [
+        _delegate(graph_module, node) if _is_delegate(node) else _place(node)
+        for node in graph_module.graph.nodes
+        if _is_delegate(node) or is_work(node)
+    ]
 
 
 def _is_delegate(node: torch.fx.Node) -> bool:

@@ -43,8 +43,9 @@ DEFAULT_DTYPE = "fp16"
 def check_dtype(name: str) -> str:
     """Return `name` if it is one of `DTYPES`, else raise a `UserError` with the nearest."""
     if name not in LIMITS:
-        raise UserError(f"there is no dtype {name!r}{nearest(name, LIMITS)}", "in --dtype",
-                        f"use one of {', '.join(LIMITS)}")
+        raise UserError(
+            f"there is no dtype {name!r}{nearest(name, LIMITS)}", "in --dtype", f"use one of {', '.join(LIMITS)}"
+        )
     return name
 
 
@@ -60,7 +61,8 @@ def cast_inputs(inputs: object, dtype: str) -> object:
 
     target = _float_type(dtype)
     return pytree.tree_map_only(
-        torch.Tensor, lambda tensor: tensor.to(target) if tensor.is_floating_point() else tensor, inputs)
+        torch.Tensor, lambda tensor: tensor.to(target) if tensor.is_floating_point() else tensor, inputs
+    )
 
 
 def _float_type(dtype: str) -> torch.dtype:

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     import torch
 
 
-def quantize(program: torch.export.ExportedProgram, samples: Sequence[tuple[object, ...]],
-             kwargs: dict[str, object]) -> torch.nn.Module:
+def quantize(
+    program: torch.export.ExportedProgram, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object]
+) -> torch.nn.Module:
     """Return `program` as a module with quantize and dequantize operators at calibrated scales.
 
     Parameters

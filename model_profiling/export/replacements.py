@@ -88,8 +88,11 @@ class _SelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         n, tokens, width = x.shape
         heads = x.reshape(n, tokens, 4, width // 4).transpose(1, 2)
-        mask = {} if self.mask is None else {"attn_mask" if self.attention is functional.scaled_dot_product_attention
-                                             else "mask": self.mask}
+        mask = (
+            {}
+            if self.mask is None
+            else {"attn_mask" if self.attention is functional.scaled_dot_product_attention else "mask": self.mask}
+        )
         return self.attention(heads, heads, heads, **mask).transpose(1, 2).reshape(n, tokens, width)
 
 
@@ -123,27 +126,77 @@ REPLACEMENTS = (
     Replacement("Softplus", "nn.Softplus", nn.Softplus, lambda _: friendly.Softplus(), _IMAGE, _ROUNDED),
     Replacement("Mish", "nn.Mish", nn.Mish, lambda _: friendly.Mish(), _IMAGE, (2e-6, 1e-2)),
     Replacement("LayerNorm", "nn.LayerNorm", lambda: nn.LayerNorm(64), friendly.LayerNorm, _TOKENS, _SUMMED),
-    Replacement("GroupNorm", "nn.GroupNorm", lambda: nn.GroupNorm(4, 32), friendly.GroupNorm, _IMAGE, _SUMMED, ("fp16",)),
-    Replacement("GroupNorm", "nn.InstanceNorm2d", lambda: nn.InstanceNorm2d(32),
-                lambda _: friendly.GroupNorm(nn.GroupNorm(32, 32, affine=False)), _IMAGE, _SUMMED),
+    Replacement(
+        "GroupNorm", "nn.GroupNorm", lambda: nn.GroupNorm(4, 32), friendly.GroupNorm, _IMAGE, _SUMMED, ("fp16",)
+    ),
+    Replacement(
+        "GroupNorm",
+        "nn.InstanceNorm2d",
+        lambda: nn.InstanceNorm2d(32),
+        lambda _: friendly.GroupNorm(nn.GroupNorm(32, 32, affine=False)),
+        _IMAGE,
+        _SUMMED,
+    ),
     Replacement("RMSNorm", "nn.RMSNorm", lambda: nn.RMSNorm(64, eps=1e-6), friendly.RMSNorm, _TOKENS, _SUMMED),
-    Replacement("L2Normalize", "functional.normalize", lambda: Wrapped(lambda x: functional.normalize(x, dim=-1)),
-                lambda _: friendly.L2Normalize(64), _TOKENS, _SUMMED),
-    Replacement("UpsampleNearest2d", "nn.Upsample(2, nearest)", lambda: nn.Upsample(scale_factor=2),
-                lambda _: friendly.UpsampleNearest2d(2), _IMAGE, _EXACT),
-    Replacement("MaxPool1d", "nn.MaxPool1d", lambda: nn.MaxPool1d(2, 2), lambda _: friendly.MaxPool1d(2, 2), _TOKENS, _EXACT),
-    Replacement("reflect_pad2d", "pad(mode='reflect')", lambda: Wrapped(lambda x: functional.pad(x, (1,) * 4, mode="reflect")),
-                lambda _: Wrapped(lambda x: friendly.reflect_pad2d(x, 1)), _IMAGE, _EXACT),
-    Replacement("softmax_channels", "softmax(1)", lambda: nn.Softmax(1), lambda _: Wrapped(friendly.softmax_channels), _IMAGE,
-                _ROUNDED),
-    Replacement("Attention", "scaled_dot_product_attention",
-                lambda: _SelfAttention(functional.scaled_dot_product_attention),
-                lambda _: _SelfAttention(friendly.Attention(16)), _TOKENS, _SUMMED),
-    Replacement("Attention, causal_mask", "the same, causal",
-                lambda: _SelfAttention(functional.scaled_dot_product_attention, friendly.causal_mask(64)),
-                lambda _: _SelfAttention(friendly.Attention(16), friendly.causal_mask(64)), _TOKENS, _SUMMED),
-    Replacement("cache_update", "index_copy", lambda: _Cached(lambda c, new, at: c.index_copy(2, at, new), torch.tensor([5])),
-                lambda _: _Cached(friendly.cache_update, _at(5, 64)), _TOKENS, _EXACT),
+    Replacement(
+        "L2Normalize",
+        "functional.normalize",
+        lambda: Wrapped(lambda x: functional.normalize(x, dim=-1)),
+        lambda _: friendly.L2Normalize(64),
+        _TOKENS,
+        _SUMMED,
+    ),
+    Replacement(
+        "UpsampleNearest2d",
+        "nn.Upsample(2, nearest)",
+        lambda: nn.Upsample(scale_factor=2),
+        lambda _: friendly.UpsampleNearest2d(2),
+        _IMAGE,
+        _EXACT,
+    ),
+    Replacement(
+        "MaxPool1d", "nn.MaxPool1d", lambda: nn.MaxPool1d(2, 2), lambda _: friendly.MaxPool1d(2, 2), _TOKENS, _EXACT
+    ),
+    Replacement(
+        "reflect_pad2d",
+        "pad(mode='reflect')",
+        lambda: Wrapped(lambda x: functional.pad(x, (1,) * 4, mode="reflect")),
+        lambda _: Wrapped(lambda x: friendly.reflect_pad2d(x, 1)),
+        _IMAGE,
+        _EXACT,
+    ),
+    Replacement(
+        "softmax_channels",
+        "softmax(1)",
+        lambda: nn.Softmax(1),
+        lambda _: Wrapped(friendly.softmax_channels),
+        _IMAGE,
+        _ROUNDED,
+    ),
+    Replacement(
+        "Attention",
+        "scaled_dot_product_attention",
+        lambda: _SelfAttention(functional.scaled_dot_product_attention),
+        lambda _: _SelfAttention(friendly.Attention(16)),
+        _TOKENS,
+        _SUMMED,
+    ),
+    Replacement(
+        "Attention, causal_mask",
+        "the same, causal",
+        lambda: _SelfAttention(functional.scaled_dot_product_attention, friendly.causal_mask(64)),
+        lambda _: _SelfAttention(friendly.Attention(16), friendly.causal_mask(64)),
+        _TOKENS,
+        _SUMMED,
+    ),
+    Replacement(
+        "cache_update",
+        "index_copy",
+        lambda: _Cached(lambda c, new, at: c.index_copy(2, at, new), torch.tensor([5])),
+        lambda _: _Cached(friendly.cache_update, _at(5, 64)),
+        _TOKENS,
+        _EXACT,
+    ),
 )
 
 
@@ -158,8 +211,9 @@ def between_layers(inner: nn.Module, shape: Sequence[int]) -> nn.Module:
     return nn.Sequential(layers[0], inner, layers[1]).eval()
 
 
-def lowered(module: nn.Module, inputs: tuple[torch.Tensor, ...], dtype: str, dynamic_shapes: object = None,
-            ) -> tuple[delegation.Delegation, bytes]:
+def lowered(
+    module: nn.Module, inputs: tuple[torch.Tensor, ...], dtype: str, dynamic_shapes: object = None
+) -> tuple[delegation.Delegation, bytes]:
     """Return how `module` (a copy of it is cast to `dtype`) is divided, and its `.pte`; nothing is run."""
     module = precision.cast_module(copy.deepcopy(module).eval(), dtype)
     program = lowering.capture(module, precision.cast_inputs(inputs, dtype), {}, dynamic_shapes)
@@ -187,8 +241,10 @@ def measure(entry: Replacement, dtype: str) -> tuple[Side, Side]:
         divided.append((division, pte))
         programs.append(portable_lib._load_for_executorch_from_buffer(pte))
     medians = _medians(programs, inputs)
-    return tuple(Side(division.delegates, division.portable_operators, len(pte), median)
-                 for (division, pte), median in zip(divided, medians))
+    return tuple(
+        Side(division.delegates, division.portable_operators, len(pte), median)
+        for (division, pte), median in zip(divided, medians)
+    )
 
 
 def _medians(programs: Sequence[object], inputs: tuple[torch.Tensor, ...]) -> list[float]:

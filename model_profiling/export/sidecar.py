@@ -45,8 +45,13 @@ def describe_pte(name: str, data: bytes) -> dict[str, object]:
 
 def describe_agreement(agreement: Agreement, limit: Limit) -> dict[str, object]:
     """Return an agreement that passed, with what it was judged by."""
-    return {"max_abs_error": agreement.max_abs_error, "max_rel_error": agreement.max_rel_error,
-            "cosine": agreement.cosine, "limit": limit.to_json(), "passed": True}
+    return {
+        "max_abs_error": agreement.max_abs_error,
+        "max_rel_error": agreement.max_rel_error,
+        "cosine": agreement.cosine,
+        "limit": limit.to_json(),
+        "passed": True,
+    }
 
 
 def versions() -> dict[str, str]:
@@ -64,5 +69,11 @@ def versions() -> dict[str, str]:
         kit = version("sme-executorch-profiling")
     except PackageNotFoundError:
         kit = ""
-    return {"kit": kit, "executorch": __version__, "executorch_git": git_version or "",
-            "torch": torch.__version__, "torchao": torchao, "python": platform.python_version()}
+    return {
+        "kit": kit,
+        "executorch": __version__,
+        "executorch_git": git_version or "",
+        "torch": torch.__version__,
+        "torchao": torchao,
+        "python": platform.python_version(),
+    }

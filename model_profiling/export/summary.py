@@ -30,7 +30,9 @@ def print_result(result: ExportResult) -> None:
     """Print what was made, how large, how it is divided and how far it agrees."""
     about = result.sidecar
     agreement, limit = about["agreement"], about["agreement"]["limit"]
-    inputs = ", ".join(f"{'x'.join(map(str, given['shape'])) or 'scalar'} {given['dtype']}" for given in about["inputs"])
+    inputs = ", ".join(
+        f"{'x'.join(map(str, given['shape'])) or 'scalar'} {given['dtype']}" for given in about["inputs"]
+    )
     rows = {
         "file": f"{result.paths.pte} ({_size(about['pte']['bytes'])})",
         "inputs": inputs,
@@ -39,7 +41,7 @@ def print_result(result: ExportResult) -> None:
         "delegation": _delegation_line(result.delegation, about["backend"]),
         **_excess_rows(about["constants"], about["pte"]["bytes"]),
         "agreement": f"relative error {agreement['max_rel_error']:.2g} (limit {limit['max_rel_error']:g}), absolute "
-                     f"{agreement['max_abs_error']:.2g}, cosine {agreement['cosine']:.6f} (limit {limit['min_cosine']:g})",
+        f"{agreement['max_abs_error']:.2g}, cosine {agreement['cosine']:.6f} (limit {limit['min_cosine']:g})",
         "took": f"{about['export_seconds']:.1f} s",
     }
     say()
@@ -66,11 +68,19 @@ def _excess_rows(stored: dict[str, object], pte_bytes: int) -> dict[str, str]:
         shape = "x".join(map(str, one["shape"]))
         place = " at ".join(filter(None, (one["module"] and f"module {one['module']}", one["source"])))
         label = "constants" if index == 0 else " " * (index + 1)  # a dict's keys must differ
-        rows[label] = f"{one['name']}, {what} of {_size(one['bytes'] * one['copies'])} ({shape} {one['dtype']}), used in {place}"
+        rows[label] = (
+            f"{one['name']}, {what} of {_size(one['bytes'] * one['copies'])} ({shape} {one['dtype']}), used in {place}"
+        )
     if rows:
-        times = f"{pte_bytes / stored['weights_bytes']:.1f} times its weights" if stored["weights_bytes"] else "without weights"
-        rows["advice"] = (f"the file is {times}: what does not depend on the input belongs outside of the model "
-                          "(as an input), or in a smaller form that broadcasts")
+        times = (
+            f"{pte_bytes / stored['weights_bytes']:.1f} times its weights"
+            if stored["weights_bytes"]
+            else "without weights"
+        )
+        rows["advice"] = (
+            f"the file is {times}: what does not depend on the input belongs outside of the model "
+            "(as an input), or in a smaller form that broadcasts"
+        )
     return rows
 
 
@@ -83,8 +93,7 @@ def _work_line(multiply_adds: int) -> str:
 def _delegation_line(divided: Delegation, backend: str) -> str:
     if backend == "portable":
         return f"{_plural(divided.portable_operators, 'portable operator')}, no delegate"
-    inside = (f"{_plural(divided.delegated_operators, 'operator')} in "
-              f"{_plural(divided.delegates, 'XNNPACK delegate')}")
+    inside = f"{_plural(divided.delegated_operators, 'operator')} in {_plural(divided.delegates, 'XNNPACK delegate')}"
     if not divided.not_delegated:
         return f"{inside}, none outside"
     kinds: dict[str, int] = {}
@@ -108,8 +117,13 @@ def print_explanation(divided: Delegation) -> None:
     say(f"Outside XNNPACK: {_plural(divided.portable_operators, 'operator')}")
     for entry in divided.not_delegated:
         say(f"  {entry.count} x {entry.operator}")
-        for label, text in (("module", entry.module or "the model itself"), ("source", entry.source), ("part of", entry.origin),
-                            ("reason", entry.reason), ("try", entry.hint)):
+        for label, text in (
+            ("module", entry.module or "the model itself"),
+            ("source", entry.source),
+            ("part of", entry.origin),
+            ("reason", entry.reason),
+            ("try", entry.hint),
+        ):
             if text:
                 say(f"      {label:<7} {one_line(text)}")
 
@@ -117,5 +131,6 @@ def print_explanation(divided: Delegation) -> None:
 def next_command(pte: Path) -> str:
     """Return the command that makes a pipeline's configuration for `pte`, ready to paste."""
     home = pte.parent.parent if pte.parent.name == "artifacts" else pte.parent
-    return shlex.join(["python", "model_profiling/scripts/generate_config.py", "--model", str(pte),
-                       "--output", str(home)])
+    return shlex.join(
+        ["python", "model_profiling/scripts/generate_config.py", "--model", str(pte), "--output", str(home)]
+    )

@@ -26,10 +26,14 @@ def _wrong_softmax(graph_module: torch.fx.GraphModule) -> str:
     """
     for lowered in lowered_modules(graph_module):
         nodes = [node for node in lowered.original_module.graph.nodes if is_work(node)]
-        softmax = next((node for node in nodes if "_softmax" in operator_of(node) and node.meta["val"].dim() == 4), None)
+        softmax = next(
+            (node for node in nodes if "_softmax" in operator_of(node) and node.meta["val"].dim() == 4), None
+        )
         if softmax and any("convolution" in operator_of(node) for node in nodes):
-            return ("XNNPACK's softmax of a 4-D tensor after a convolution is wrong in this release: reshape to three "
-                    f"dimensions before it, at {source_of(softmax)}")
+            return (
+                "XNNPACK's softmax of a 4-D tensor after a convolution is wrong in this release: reshape to three "
+                f"dimensions before it, at {source_of(softmax)}"
+            )
     return ""
 
 
@@ -37,6 +41,8 @@ def _ranking(graph_module: torch.fx.GraphModule) -> str:
     for graph in graphs(graph_module):
         ranked = next((node for node in graph.nodes if is_work(node) and _RANKING.search(operator_of(node))), None)
         if ranked:
-            return (f"the model ranks values ({operator_of(ranked)} at {source_of(ranked)}) and rounding changes the order of "
-                    "nearly equal ones: return the values unranked and rank them outside the model, or export in fp32")
+            return (
+                f"the model ranks values ({operator_of(ranked)} at {source_of(ranked)}) and rounding changes the order of "
+                "nearly equal ones: return the values unranked and rank them outside the model, or export in fp32"
+            )
     return ""

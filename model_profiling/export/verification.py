@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     import torch
 
 
-_OUT_OF_RANGE = ("some value is beyond float16's range (65504), or a divisor below 6e-8 became 0: scale it inside the model, or "
-                 "export in fp32")
+_OUT_OF_RANGE = (
+    "some value is beyond float16's range (65504), or a divisor below 6e-8 became 0: scale it inside the model, or "
+    "export in fp32"
+)
 
 
-def reference_outputs(model: LoadedModel, samples: Sequence[tuple[object, ...]],
-                      kwargs: dict[str, object]) -> list[list[torch.Tensor]]:
+def reference_outputs(
+    model: LoadedModel, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object]
+) -> list[list[torch.Tensor]]:
     """Run the eager float32 model on each of `samples`; return its output tensors for each.
 
     The runs happen on a copy: a module that updates its buffers would otherwise be exported with
@@ -34,8 +37,15 @@ def reference_outputs(model: LoadedModel, samples: Sequence[tuple[object, ...]],
     module = copy.deepcopy(model.module)
     results = []
     for sample in samples:
-        with torch.no_grad(), ForeignCode(f"running {model.name} on its example inputs", "correct the model or "
-                                          "its inputs", module=module, location=model.location):
+        with (
+            torch.no_grad(),
+            ForeignCode(
+                f"running {model.name} on its example inputs",
+                "correct the model or its inputs",
+                module=module,
+                location=model.location,
+            ),
+        ):
             raw = module(*copy.deepcopy(sample), **copy.deepcopy(kwargs))
         results.append(_checked_outputs(model, raw))
     return results
@@ -49,14 +59,23 @@ def _checked_outputs(model: LoadedModel, raw: object) -> list[torch.Tensor]:
     odd = [leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)]
     named = _named_result(raw)
     if named:
-        raise UserError(f"the model returns a {named}, which a program cannot hold", f"in {model.name} at {model.location}",
-                        "return its tensors: values, indices = x.topk(k); return values, indices")
+        raise UserError(
+            f"the model returns a {named}, which a program cannot hold",
+            f"in {model.name} at {model.location}",
+            "return its tensors: values, indices = x.topk(k); return values, indices",
+        )
     if odd or not leaves:
-        raise UserError(f"the model returns a {type(odd[0]).__name__ if odd else type(raw).__name__}, not tensors",
-                        f"in {model.name} at {model.location}", "return a tensor, or a tuple or dict of tensors")
+        raise UserError(
+            f"the model returns a {type(odd[0]).__name__ if odd else type(raw).__name__}, not tensors",
+            f"in {model.name} at {model.location}",
+            "return a tensor, or a tuple or dict of tensors",
+        )
     if any(leaf.is_floating_point() and leaf.isnan().any() for leaf in leaves):
-        raise UserError("the eager model's output has NaNs for its own inputs",
-                        f"in {model.name} at {model.location}", "give sound weights and inputs")
+        raise UserError(
+            "the eager model's output has NaNs for its own inputs",
+            f"in {model.name} at {model.location}",
+            "give sound weights and inputs",
+        )
     return [leaf.detach().clone() for leaf in leaves]
 
 
@@ -68,14 +87,19 @@ def _named_result(raw: object) -> str:
     return next(filter(None, map(_named_result, inner)), "")
 
 
-def run_program(pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object],
-                doing: str) -> list[list[torch.Tensor]]:
+def run_program(
+    pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object], doing: str
+) -> list[list[torch.Tensor]]:
     """Run a ``.pte`` with ExecuTorch's runtime on each of `samples`; return its outputs for each."""
     import torch
     from torch.utils import _pytree as pytree
 
-    with ForeignCode(doing, "an operator may have no kernel for this dtype: see --explain for what stays "
-                            "outside XNNPACK, or try another --dtype or --backend", error=MeasurementError):
+    with ForeignCode(
+        doing,
+        "an operator may have no kernel for this dtype: see --explain for what stays "
+        "outside XNNPACK, or try another --dtype or --backend",
+        error=MeasurementError,
+    ):
         # Order matters: the kernel libraries register themselves with the runtime loaded here.
         from executorch.extension.pybindings.portable_lib import _load_for_executorch_from_buffer
         from executorch.kernels import quantized  # noqa: F401
@@ -89,16 +113,18 @@ def run_program(pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[
     return outputs
 
 
-def compare(reference: Sequence[Sequence[torch.Tensor]], produced: Sequence[Sequence[torch.Tensor]],
-            ) -> agreement.Agreement:
+def compare(
+    reference: Sequence[Sequence[torch.Tensor]], produced: Sequence[Sequence[torch.Tensor]]
+) -> agreement.Agreement:
     """Return the largest difference over all samples and outputs, the program's in float64 terms.
 
     Floating-point outputs decide. Integer ones (indices, labels) jump where two scores are nearly
     equal, so they count only where a model has nothing else.
     """
     try:
-        pairs = [pair for expected, got in zip(reference, produced, strict=True)
-                 for pair in zip(expected, got, strict=True)]
+        pairs = [
+            pair for expected, got in zip(reference, produced, strict=True) for pair in zip(expected, got, strict=True)
+        ]
         floating = [pair for pair in pairs if pair[0].is_floating_point()]
         chosen = [_finite_pair(*pair) for pair in floating or pairs]
         return agreement.compare([first for first, _ in chosen], [second for _, second in chosen])
@@ -112,15 +138,20 @@ def judge(result: agreement.Agreement, dtype: str, model: str, suspicion: str = 
     `suspicion` is what is known to go wrong with such a program, told with them.
     """
     limit = LIMITS[dtype]
-    if (result.max_rel_error is not None and result.cosine is not None
-            and result.max_rel_error <= limit.max_rel_error and result.cosine >= limit.min_cosine):
+    if (
+        result.max_rel_error is not None
+        and result.cosine is not None
+        and result.max_rel_error <= limit.max_rel_error
+        and result.cosine >= limit.min_cosine
+    ):
         return limit
     if dtype == "fp16" and result.max_rel_error is None:
         suspicion = suspicion or _OUT_OF_RANGE
     raise MeasurementError(
         f"{model} in {dtype} does not agree with the eager model: largest relative error {_show(result.max_rel_error)} "
         f"(limit {limit.max_rel_error:g}), largest absolute error {_show(result.max_abs_error)}, cosine "
-        f"{_show(result.cosine)} (limit {limit.min_cosine:g}); nothing was written{suspicion and f'; {suspicion}'}")
+        f"{_show(result.cosine)} (limit {limit.min_cosine:g}); nothing was written{suspicion and f'; {suspicion}'}"
+    )
 
 
 def _show(value: float | None) -> str:

@@ -46,8 +46,7 @@ class EagerModel(ABC):
 def missing_methods(candidate: type) -> list[str]:
     """Return which of the contract's required methods `candidate` does not implement."""
     abstract = getattr(candidate, "__abstractmethods__", frozenset())
-    return [name for name in REQUIRED_METHODS
-            if not callable(getattr(candidate, name, None)) or name in abstract]
+    return [name for name in REQUIRED_METHODS if not callable(getattr(candidate, name, None)) or name in abstract]
 
 
 @contextmanager
@@ -82,9 +81,15 @@ def structured_images(shape: tuple[int, ...], count: int, seed: int) -> list[tup
     sides = [4**step for step in range(1, 8) if 4**step < min(shape[-2:])]
     images = []
     for _ in range(count):
-        layers = [torch.nn.functional.interpolate(torch.randn(*shape[:-2], side, side, generator=generator),
-                                                  size=shape[-2:], mode="bilinear", align_corners=False)
-                  for side in sides]
+        layers = [
+            torch.nn.functional.interpolate(
+                torch.randn(*shape[:-2], side, side, generator=generator),
+                size=shape[-2:],
+                mode="bilinear",
+                align_corners=False,
+            )
+            for side in sides
+        ]
         layers.append(torch.randn(shape, generator=generator))
         image = torch.stack(layers).sum(dim=0)
         deviation, mean = torch.std_mean(image, dim=(-2, -1), keepdim=True)

@@ -27,9 +27,14 @@ def declared_names(location: Path) -> list[str]:
     """Return the names that the source at `location` passes to ``register``; else its own name."""
     tree = _parse(source_file(location))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
-    names = [call.args[0].value for call in calls
-             if _called(call) == "register" and call.args
-             and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)]
+    names = [
+        call.args[0].value
+        for call in calls
+        if _called(call) == "register"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    ]
     return names or [location.name if location.is_dir() else location.stem]
 
 
@@ -104,7 +109,7 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     if not node.level:
         return node.module or ""
     parts = package.split(".")
-    parts = parts[:len(parts) - node.level + 1]
+    parts = parts[: len(parts) - node.level + 1]
     return ".".join([*parts, *([node.module] if node.module else [])])
 
 
@@ -121,7 +126,7 @@ def _local_file(name: str, package: str, location: Path) -> Path | None:
     if name != package and not name.startswith(f"{package}."):
         return None
     folder = location if location.is_dir() else location.parent
-    path = folder.joinpath(*name.split(".")[len(package.split(".")):])
+    path = folder.joinpath(*name.split(".")[len(package.split(".")) :])
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 

@@ -31,6 +31,7 @@ class _WithNumbers(nn.Module):
 
 # Activations --------------------------------------------------------------------------------------
 
+
 class HardSigmoid(_WithNumbers):
     """``nn.Hardsigmoid``, within one rounding of the type. Input and output of any shape."""
 
@@ -90,6 +91,7 @@ class Mish(Softplus):
 
 
 # Normalization -------------------------------------------------------------------------------------
+
 
 def _centered(x: torch.Tensor, epsilon: torch.Tensor) -> torch.Tensor:
     """Return `x` (n, m, 1, k) with zero mean and unit variance over its last two dimensions."""
@@ -155,6 +157,7 @@ class L2Normalize(nn.Module):
 
 # Images --------------------------------------------------------------------------------------------
 
+
 class UpsampleNearest2d(nn.Module):
     """Nearest upsampling of (n, c, h, w) by a whole factor, exact: multiplication by ones repeats.
 
@@ -189,11 +192,11 @@ class MaxPool1d(nn.Module):
 def reflect_pad2d(x: torch.Tensor, size: int) -> torch.Tensor:
     """``functional.pad(x, (size,) * 4, mode="reflect")`` of (n, c, h, w), exact, by slices."""
     w, h = x.shape[3], x.shape[2]
-    left = [x[..., k:k + 1] for k in range(size, 0, -1)]
-    right = [x[..., w - 1 - k:w - k] for k in range(1, size + 1)]
+    left = [x[..., k : k + 1] for k in range(size, 0, -1)]
+    right = [x[..., w - 1 - k : w - k] for k in range(1, size + 1)]
     wide = torch.cat([*left, x, *right], dim=3)
-    top = [wide[:, :, k:k + 1] for k in range(size, 0, -1)]
-    bottom = [wide[:, :, h - 1 - k:h - k] for k in range(1, size + 1)]
+    top = [wide[:, :, k : k + 1] for k in range(size, 0, -1)]
+    bottom = [wide[:, :, h - 1 - k : h - k] for k in range(1, size + 1)]
     return torch.cat([*top, wide, *bottom], dim=2)
 
 
@@ -204,6 +207,7 @@ def softmax_channels(x: torch.Tensor) -> torch.Tensor:
 
 
 # Attention -----------------------------------------------------------------------------------------
+
 
 def causal_mask(tokens: int) -> torch.Tensor:
     """Return the additive float mask (tokens, tokens) that hides later positions; register it as a buffer.
@@ -222,7 +226,9 @@ class Attention(_WithNumbers):
     def __init__(self, size: int) -> None:
         super().__init__(scale=1 / math.sqrt(size))
 
-    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         n, heads, tokens, _ = q.shape
         scores = (q @ k.transpose(-2, -1)) * self.scale
         scores = scores if mask is None else scores + mask

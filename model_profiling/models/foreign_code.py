@@ -51,28 +51,44 @@ class ForeignCode:
     error : `UserError` or `MeasurementError`.
     """
 
-    def __init__(self, doing: str, fix: str | Callable[[BaseException, Place], Advice], *, module: torch.nn.Module | None = None,
-                 location: Path | None = None, log: Path | None = None,
-                 error: type[KitError] = UserError) -> None:
+    def __init__(
+        self,
+        doing: str,
+        fix: str | Callable[[BaseException, Place], Advice],
+        *,
+        module: torch.nn.Module | None = None,
+        location: Path | None = None,
+        log: Path | None = None,
+        error: type[KitError] = UserError,
+    ) -> None:
         self.doing, self.fix, self.module = doing, fix, module
         self.location, self.log, self.error = location, log, error
 
     def __enter__(self) -> ForeignCode:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None,
-                 trace: TracebackType | None) -> bool:
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> bool:
         # SystemExit too: a model file that calls sys.exit(0) must not end the export as a success.
-        if kind is None or raised is None or issubclass(kind, KitError) or not issubclass(
-                kind, (Exception, SystemExit)):
+        if (
+            kind is None
+            or raised is None
+            or issubclass(kind, KitError)
+            or not issubclass(kind, (Exception, SystemExit))
+        ):
             return False
         if isinstance(raised, OSError) and raised.errno in _NO_SPACE:
-            raise UserError(f"no space was left while {self.doing} ({raised.strerror})",
-                            f"at {raised.filename or tempfile.gettempdir()}",
-                            "free space there, or set TMPDIR to another folder") from raised
+            raise UserError(
+                f"no space was left while {self.doing} ({raised.strerror})",
+                f"at {raised.filename or tempfile.gettempdir()}",
+                "free space there, or set TMPDIR to another folder",
+            ) from raised
         place = blame(raised, self.module, self.location)
         advice = Advice("", self.fix) if isinstance(self.fix, str) else self.fix(raised, place)
-        told = f": {advice.meaning} ({describe(raised, EXPLAINED_LIMIT)})" if advice.meaning else f" ({describe(raised)})"
+        told = (
+            f": {advice.meaning} ({describe(raised, EXPLAINED_LIMIT)})" if advice.meaning else f" ({describe(raised)})"
+        )
         what = f"{self.doing} failed{told}"
         where = f"in {place}" if place else "in code outside the kit"
         fix = advice.fix + self._write_log(raised)

@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 _FRAME = re.compile(r'File "(.+?)", line (\d+)')
 _WRAPPED = re.compile(r"<EdgeOpOverload: ([\w.]+)>")
 _KIT = Path(__file__).resolve().parents[1]
-_LIBRARIES = tuple({Path(os.path.realpath(path)) for path in (
-    *site.getsitepackages(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"),
-    sysconfig.get_path("stdlib"))})
+_LIBRARIES = tuple(
+    {
+        Path(os.path.realpath(path))
+        for path in (
+            *site.getsitepackages(),
+            sysconfig.get_path("purelib"),
+            sysconfig.get_path("platlib"),
+            sysconfig.get_path("stdlib"),
+        )
+    }
+)
 
 
 def operator_of(node: torch.fx.Node) -> str:

@@ -53,29 +53,38 @@ def load(name: str | None, file: Path | None, weights_file: Path | None = None) 
         model_class = registry.resolve(entry)
     _check_name(entry.name)
     _seed_everything()
-    with ForeignCode(f"building {entry.name}", "correct the model, install what it needs, or go online if it downloads weights",
-                     location=entry.location):
+    with ForeignCode(
+        f"building {entry.name}",
+        "correct the model, install what it needs, or go online if it downloads weights",
+        location=entry.location,
+    ):
         model = model_class()
         module = model.get_eager_model()
     if weights_file is not None:
         module = _with_weights(model, module, weights_file)
     _check_module(entry, module)
-    with ForeignCode(f"getting the inputs of {entry.name}", "correct the model's input methods",
-                     location=entry.location):
+    with ForeignCode(
+        f"getting the inputs of {entry.name}", "correct the model's input methods", location=entry.location
+    ):
         example = model.get_example_inputs()
         calibration = getattr(model, "get_calibration_inputs", list)() or [example]
         kwargs = getattr(model, "get_example_kwarg_inputs", dict)() or {}
         shapes = getattr(model, "get_dynamic_shapes", lambda: None)()
     example = _checked_inputs(entry, example, "get_example_inputs()")
-    samples = tuple(_checked_inputs(entry, sample, f"get_calibration_inputs()[{index}]", like=example)
-                    for index, sample in enumerate(calibration))
+    samples = tuple(
+        _checked_inputs(entry, sample, f"get_calibration_inputs()[{index}]", like=example)
+        for index, sample in enumerate(calibration)
+    )
     return LoadedModel(entry.name, entry.source, entry.location, module.eval(), example, samples, kwargs, shapes)
 
 
 def _check_name(name: str) -> None:
     if _NOT_A_NAME.search(name) or len(name.encode("utf-8", "replace")) > NAME_LIMIT:
-        raise UserError(f"the model's name {name!r} cannot be part of a file's name", "in its register() call",
-                        f"use up to {NAME_LIMIT} bytes without slashes, control characters or a leading dot or dash")
+        raise UserError(
+            f"the model's name {name!r} cannot be part of a file's name",
+            "in its register() call",
+            f"use up to {NAME_LIMIT} bytes without slashes, control characters or a leading dot or dash",
+        )
 
 
 def _seed_everything() -> None:
@@ -100,15 +109,19 @@ def _check_module(entry: registry.ModelEntry, module: object) -> None:
     import torch
 
     if not isinstance(module, torch.nn.Module):
-        raise UserError(f"get_eager_model() returned a {type(module).__name__}, not a torch.nn.Module",
-                        f"in {entry.location}", "return the module")
+        raise UserError(
+            f"get_eager_model() returned a {type(module).__name__}, not a torch.nn.Module",
+            f"in {entry.location}",
+            "return the module",
+        )
     broken = [name for name, value in module.named_parameters() if value.is_floating_point() and value.isnan().any()]
     if broken:
         raise UserError(f"parameter {broken[0]} has NaNs", f"in model {entry.name}", "give it sound weights")
 
 
-def _checked_inputs(entry: registry.ModelEntry, inputs: object, method: str,
-                    like: tuple[object, ...] | None = None) -> tuple[object, ...]:
+def _checked_inputs(
+    entry: registry.ModelEntry, inputs: object, method: str, like: tuple[object, ...] | None = None
+) -> tuple[object, ...]:
     import torch
     from torch.utils import _pytree as pytree
 

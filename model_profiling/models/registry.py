@@ -66,8 +66,11 @@ def find(name: str) -> ModelEntry:
     """Return the model called `name`, or raise a `UserError` that names the nearest."""
     known = {entry.name: entry for entry in entries()}
     if name not in known:
-        raise UserError(f"there is no model {name!r}{nearest(name, known)}", "in --model",
-                        "see export_model.py --list, or give its file with --model-file")
+        raise UserError(
+            f"there is no model {name!r}{nearest(name, known)}",
+            "in --model",
+            "see export_model.py --list, or give its file with --model-file",
+        )
     return known[name]
 
 
@@ -77,9 +80,12 @@ def resolve(entry: ModelEntry) -> type:
         fix = f"pip install {' '.join(entry.missing)}"
         if {"torch", "executorch", "torchao"} & set(entry.missing):  # pinned, and on Linux the CPU build
             fix = "run model_profiling/scripts/setup_repo.sh again, without --without-export"
-        raise UserError(f"{entry.name} needs {', '.join(entry.missing)}, not installed here", f"at {entry.location}", fix)
-    with ForeignCode(f"importing {entry.name}", "correct the model's file or install what it needs",
-                     location=entry.location):
+        raise UserError(
+            f"{entry.name} needs {', '.join(entry.missing)}, not installed here", f"at {entry.location}", fix
+        )
+    with ForeignCode(
+        f"importing {entry.name}", "correct the model's file or install what it needs", location=entry.location
+    ):
         if entry.target:
             return _class_of(entry.target)
         if entry.source == "kit":
@@ -104,19 +110,26 @@ def entry_for_file(file: Path, name: str | None) -> tuple[ModelEntry, type]:
     UserError : the file is missing, does not import, or has no such model.
     """
     if not discovery.source_file(file).is_file():
-        raise UserError("the model file does not exist", f"at {file}",
-                        "name a .py file or a package folder with an __init__.py")
+        raise UserError(
+            "the model file does not exist", f"at {file}", "name a .py file or a package folder with an __init__.py"
+        )
     with ForeignCode(f"importing {file.name}", "correct the file or install what it needs", location=file):
         models = _models_in(file)
     if not models:
-        raise UserError("it registers no model and defines no class with get_eager_model() and "
-                        "get_example_inputs()", f"in {file}", f"add one, or call register(name, class){_beside_it(file)}")
+        raise UserError(
+            "it registers no model and defines no class with get_eager_model() and get_example_inputs()",
+            f"in {file}",
+            f"add one, or call register(name, class){_beside_it(file)}",
+        )
     if name is None and len(models) > 1:
         raise UserError(f"it has several models: {', '.join(models)}", f"in {file}", "choose one with --model")
     chosen = name if name is not None else next(iter(models))
     if chosen not in models:
-        raise UserError(f"there is no model {chosen!r}{nearest(chosen, models)}", f"in {file}",
-                        f"use --model with one of {', '.join(models)}")
+        raise UserError(
+            f"there is no model {chosen!r}{nearest(chosen, models)}",
+            f"in {file}",
+            f"use --model with one of {', '.join(models)}",
+        )
     return ModelEntry(chosen, "file", file), models[chosen]
 
 
@@ -177,8 +190,11 @@ def _class_of(model: type | str) -> type:
 
 def _classes_in(module: ModuleType, file: Path) -> dict[str, type]:
     """Return the model classes that `module` itself defines, by name; one alone takes the file's."""
-    classes = {name: value for name, value in vars(module).items()
-               if isinstance(value, type) and value.__module__ == module.__name__ and not missing_methods(value)}
+    classes = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and not missing_methods(value)
+    }
     if len(classes) != 1:
         return classes
     stem = file.name if file.is_dir() else file.stem
@@ -191,9 +207,15 @@ def _path_entries() -> Iterable[ModelEntry]:
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"{folder} is not a folder", f"in {SEARCH_PATH_VARIABLE}", "correct or unset it")
-        packages = [folder] if (folder / "__init__.py").is_file() else sorted(
-            path for path in folder.iterdir()
-            if (path / "__init__.py").is_file() or (path.suffix == ".py" and path.name != "__init__.py"))
+        packages = (
+            [folder]
+            if (folder / "__init__.py").is_file()
+            else sorted(
+                path
+                for path in folder.iterdir()
+                if (path / "__init__.py").is_file() or (path.suffix == ".py" and path.name != "__init__.py")
+            )
+        )
         for path in packages:
             missing = discovery.missing_packages(path, f"sme2_user_model_{path.stem}")
             missing = tuple(top for top in missing if not _beside(path, top))
@@ -220,5 +242,6 @@ def _executorch_entries() -> Iterable[ModelEntry]:
     for name, (module, class_name) in sorted(models.MODEL_NAME_TO_MODEL.items()):
         package = f"{EXECUTORCH_MODELS}.{module}"
         location = Path(models.__file__).parent.joinpath(*module.split("."))
-        yield ModelEntry(name, "executorch", location, f"{package}:{class_name}",
-                         discovery.missing_packages(location, package))
+        yield ModelEntry(
+            name, "executorch", location, f"{package}:{class_name}", discovery.missing_packages(location, package)
+        )

@@ -31,8 +31,9 @@ def write_package(name: str, folder: Path) -> Path:
     check_name(name)
     target = folder / name
     if target.exists() or target.is_symlink():
-        raise UserError("there is something with that name already", f"at {target}",
-                        "choose another --name or --dest, or remove it")
+        raise UserError(
+            "there is something with that name already", f"at {target}", "choose another --name or --dest, or remove it"
+        )
     values = {"name": name, "class_name": class_name(name), "title": name.replace("_", " ")}
     make_folder(folder)
     with writing(target):

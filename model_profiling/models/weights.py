@@ -37,8 +37,11 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     for key in _WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
-    if not isinstance(loaded, dict) or not loaded or not all(
-            isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items()):
+    if (
+        not isinstance(loaded, dict)
+        or not loaded
+        or not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items())
+    ):
         raise UserError("the weights file holds no state dict (names to tensors)", f"at {path}", fix)
     return loaded
 
@@ -49,15 +52,26 @@ def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path:
     `path` says where the entries come from, for the message.
     """
     expected = module.state_dict()
-    wrong = [f"{name} {_shape(state[name])} instead of {_shape(value)}"
-             for name, value in expected.items() if name in state and state[name].shape != value.shape]
-    problems = [f"{len(names)} {kind} ({', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''})"
-                for kind, names in (("missing", [name for name in expected if name not in state]),
-                                    ("unknown", [name for name in state if name not in expected]),
-                                    ("wrong-shaped", wrong)) if names]
+    wrong = [
+        f"{name} {_shape(state[name])} instead of {_shape(value)}"
+        for name, value in expected.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    problems = [
+        f"{len(names)} {kind} ({', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''})"
+        for kind, names in (
+            ("missing", [name for name in expected if name not in state]),
+            ("unknown", [name for name in state if name not in expected]),
+            ("wrong-shaped", wrong),
+        )
+        if names
+    ]
     if problems:
-        raise UserError(f"the checkpoint does not fit the model: {'; '.join(problems)}", f"in {path}",
-                        "give the checkpoint of this very architecture, or a load_weights() method that adapts it")
+        raise UserError(
+            f"the checkpoint does not fit the model: {'; '.join(problems)}",
+            f"in {path}",
+            "give the checkpoint of this very architecture, or a load_weights() method that adapts it",
+        )
     module.load_state_dict(state, strict=True)
     return module
 

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.cpu_features import CpuFeatures
+from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.runners.source.records import BuiltRunner, check_pair, find_built
 
 #: What a report calls the feature that the variants switch.
 _LABEL = "SME2"
 
 
-def switched_by_builds(compare_pairs: Sequence[tuple[str, str]], runners: Mapping[str, Path],
-                       cpu: CpuFeatures) -> dict[str, object] | None:
+def switched_by_builds(
+    compare_pairs: Sequence[tuple[str, str]], runners: Mapping[str, Path], cpu: CpuFeatures
+) -> dict[str, object] | None:
     """Return the manifest's `feature` for comparisons of two builds; None where no comparison is one.
 
     Parameters
@@ -37,19 +38,35 @@ def switched_by_builds(compare_pairs: Sequence[tuple[str, str]], runners: Mappin
     if not off:
         return None
     if cpu.architecture != "aarch64":
-        return {"label": None, "disabled": [], "requested": None,
-                "sentence": f"XNNPACK has no SME2 kernels for {cpu.architecture}: both builds run the same kernels."}
-    return {"label": _LABEL, "disabled": [], "requested": None, "off": list(off),
-            "sentence": f"SME2 and SME are left out of the runner of {', '.join(off)}: the builds differ in nothing else."}
+        return {
+            "label": None,
+            "disabled": [],
+            "requested": None,
+            "sentence": f"XNNPACK has no SME2 kernels for {cpu.architecture}: both builds run the same kernels.",
+        }
+    return {
+        "label": _LABEL,
+        "disabled": [],
+        "requested": None,
+        "off": list(off),
+        "sentence": f"SME2 and SME are left out of the runner of {', '.join(off)}: the builds differ in nothing else.",
+    }
 
 
-def _check(pair: tuple[str, str], sides: Sequence[BuiltRunner | None], runners: Mapping[str, Path],
-           cpu: CpuFeatures) -> None:
+def _check(
+    pair: tuple[str, str], sides: Sequence[BuiltRunner | None], runners: Mapping[str, Path], cpu: CpuFeatures
+) -> None:
     for name, side in zip(pair, sides):
         if side is None:
-            raise UserError("nothing says how this runner was built", f"at {runners[name]} (runner_path of {name})",
-                            "compare two runners of build_runners.sh, each with its version.json beside it")
+            raise UserError(
+                "nothing says how this runner was built",
+                f"at {runners[name]} (runner_path of {name})",
+                "compare two runners of build_runners.sh, each with its version.json beside it",
+            )
         if side.record.architecture != cpu.architecture:
-            raise UserError(f"the runner is for {side.record.architecture}, the CPU is {cpu.architecture}",
-                            f"at {side.path} (runner_path of {name})", "name a variant for this CPU")
+            raise UserError(
+                f"the runner is for {side.record.architecture}, the CPU is {cpu.architecture}",
+                f"at {side.path} (runner_path of {name})",
+                "name a variant for this CPU",
+            )
     check_pair(*sides)

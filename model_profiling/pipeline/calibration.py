@@ -30,8 +30,11 @@ def calibration_config(config: Config) -> Config:
     UserError : no experiment is timed.
     """
     if not config.timed:
-        raise UserError("no experiment measures time", "in \"experiments\" of the config, for --aa",
-                        f"add one with mode \"{TIMING}\", or leave --aa out")
+        raise UserError(
+            "no experiment measures time",
+            'in "experiments" of the config, for --aa',
+            f'add one with mode "{TIMING}", or leave --aa out',
+        )
     name = config.compare_pairs[0][1] if config.compare_pairs else config.timed[0].name
     arm = config.experiment(name)
     first, second = f"{name}_a", f"{name}_b"
@@ -60,8 +63,11 @@ def find_noise_floor(config: Config, cpu: str) -> dict | None:
     try:
         fits = (plain["schema_version"], plain["model"], plain["cpu"]) == (FLOOR_SCHEMA_VERSION, config.model.stem, cpu)
         age = datetime.now(timezone.utc) - datetime.fromisoformat(plain["measured"].replace("Z", "+00:00"))
-        return plain if fits and age <= LONGEST_VALIDITY and not plain["quick"] and all(
-            plain["calibrated"].values()) else None
+        return (
+            plain
+            if fits and age <= LONGEST_VALIDITY and not plain["quick"] and all(plain["calibrated"].values())
+            else None
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError("the noise floor cannot be used", f"at {file}", "run --aa again, or remove the file") from error
 

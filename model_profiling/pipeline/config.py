@@ -76,8 +76,15 @@ class Config:
     def from_json(cls, plain: dict) -> "Config":
         """Rebuild a configuration from a manifest's `to_json` form."""
         experiments = tuple(Experiment(**{k: _tuple(v) for k, v in e.items()}) for e in plain["experiments"])
-        return cls(Path(plain["model"]), Path(plain["output_root"]), experiments, plain["pairs"], plain["seed"],
-                   tuple((a, b) for a, b in plain["compare_pairs"]), plain.get("device_mode"))
+        return cls(
+            Path(plain["model"]),
+            Path(plain["output_root"]),
+            experiments,
+            plain["pairs"],
+            plain["seed"],
+            tuple((a, b) for a, b in plain["compare_pairs"]),
+            plain.get("device_mode"),
+        )
 
 
 def load_config(path: Path) -> Config:
@@ -94,8 +101,11 @@ def load_config(path: Path) -> Config:
     _check_names(config, path)
     if not config.model.is_file():
         what = "is a folder" if config.model.is_dir() else "does not exist"
-        raise UserError(f"the model {config.model} {what}", f"in \"model\" of {path}",
-                        "export it first (export_model.py) or correct the path; it is relative to the current directory")
+        raise UserError(
+            f"the model {config.model} {what}",
+            f'in "model" of {path}',
+            "export it first (export_model.py) or correct the path; it is relative to the current directory",
+        )
     return config
 
 
@@ -104,8 +114,9 @@ def restrict(config: Config, only: Sequence[str]) -> Config:
     names = [e.name for e in config.experiments]
     for name in only:
         if name not in names:
-            raise UserError(f"{name} is not an experiment{nearest(name, names)}", "in --only",
-                            f"name one of {', '.join(names)}")
+            raise UserError(
+                f"{name} is not an experiment{nearest(name, names)}", "in --only", f"name one of {', '.join(names)}"
+            )
     kept = tuple(e for e in config.experiments if e.name in only)
     pairs = tuple(p for p in config.compare_pairs if set(p) <= set(only))
     return replace(config, experiments=kept, compare_pairs=pairs)
@@ -132,11 +143,14 @@ def _check_schema(raw: object, path: Path) -> None:
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         key = next(k for k in error.instance if k not in known)
-        raise UserError(f"{json.dumps(key)} is not a key of the config{nearest(key, known)}", where,
-                        f"use one of {', '.join(k for k in known if k != '$schema')}")
+        raise UserError(
+            f"{json.dumps(key)} is not a key of the config{nearest(key, known)}",
+            where,
+            f"use one of {', '.join(k for k in known if k != '$schema')}",
+        )
     if error.validator == "required":
         missing = next(k for k in error.validator_value if k not in error.instance)
-        raise UserError(f"the key \"{missing}\" is missing", where, "add it")
+        raise UserError(f'the key "{missing}" is missing', where, "add it")
     shown = json.dumps(error.instance, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     raise UserError(f"{shown} is not valid", where, _expectation(error))
@@ -178,9 +192,13 @@ def _build(raw: dict) -> Config:
         experiments.append(Experiment(**{k: _tuple(v) for k, v in {**own, **item}.items()}))
     pairs = raw.get("analysis", {}).get("compare_pairs", [])
     return Config(
-        model=Path(raw["model"]), output_root=Path(raw["output_root"]), experiments=tuple(experiments),
-        pairs=raw.get("pairs", DEFAULT_PAIRS), seed=raw.get("seed"),
-        compare_pairs=tuple((a, b) for a, b in pairs), device_mode=raw.get("device_mode"),
+        model=Path(raw["model"]),
+        output_root=Path(raw["output_root"]),
+        experiments=tuple(experiments),
+        pairs=raw.get("pairs", DEFAULT_PAIRS),
+        seed=raw.get("seed"),
+        compare_pairs=tuple((a, b) for a, b in pairs),
+        device_mode=raw.get("device_mode"),
     )
 
 
@@ -193,20 +211,28 @@ def _check_names(config: Config, path: Path) -> None:
         if experiment.name in RESERVED_NAMES:
             raise UserError(f"{experiment.name} is a name that the run directory uses itself", where, "choose another")
         if experiment.mode == XNNTRACE and experiment.runner_path is None:
-            raise UserError(f"mode \"{XNNTRACE}\" needs a source-built executor_runner that logs: neither the native nor "
-                            "the python runner can", where, "name one in \"runner_path\" "
-                            "(built with -DEXECUTORCH_XNNPACK_LOG_LEVEL=4)")
+            raise UserError(
+                f'mode "{XNNTRACE}" needs a source-built executor_runner that logs: neither the native nor '
+                "the python runner can",
+                where,
+                'name one in "runner_path" (built with -DEXECUTORCH_XNNPACK_LOG_LEVEL=4)',
+            )
     for index, (baseline, candidate) in enumerate(config.compare_pairs):
         where = f"in analysis.compare_pairs[{index}] of {path}"
         for name in (baseline, candidate):
             if name not in names:
-                raise UserError(f"{name} is not an experiment{nearest(name, names)}", where,
-                                f"name one of {', '.join(names)}")
+                raise UserError(
+                    f"{name} is not an experiment{nearest(name, names)}", where, f"name one of {', '.join(names)}"
+                )
             if config.experiment(name).mode != TIMING:
-                raise UserError(f"{name} records kernels and measures nothing to compare", where,
-                                f"name experiments with mode \"{TIMING}\"")
+                raise UserError(
+                    f"{name} records kernels and measures nothing to compare",
+                    where,
+                    f'name experiments with mode "{TIMING}"',
+                )
         if baseline == candidate:
             raise UserError(f"{baseline} is compared with itself", where, "name two experiments (or use --aa)")
         if not set(config.experiment(baseline).threads) & set(config.experiment(candidate).threads):
-            raise UserError(f"{baseline} and {candidate} have no thread count in common", where,
-                            "give both the same \"threads\"")
+            raise UserError(
+                f"{baseline} and {candidate} have no thread count in common", where, 'give both the same "threads"'
+            )

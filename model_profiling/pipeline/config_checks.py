@@ -11,9 +11,10 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.files import read_json, sha256
 from model_profiling.findings import Finding, error, ok, warning
-from model_profiling.pipeline import preparation, program
+from model_profiling.pipeline import preparation
 from model_profiling.pipeline.config import Config, load_config
 from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.program import signature as program
 from model_profiling.pipeline.run_directory import RunDirectory
 
 #: A run of a small model leaves a few MiB; ETDumps of large ones reach hundreds.
@@ -46,13 +47,19 @@ def _model(config: Config, device: Device) -> Finding:
 def _export_record(config: Config, device: Device) -> Finding:
     sidecar = config.model.with_suffix(".json")
     if not sidecar.is_file():
-        return warning("export record", f"{sidecar.name} does not lie beside the model",
-                       "export with export_model.py to have layers and input ranges")
+        return warning(
+            "export record",
+            f"{sidecar.name} does not lie beside the model",
+            "export with export_model.py to have layers and input ranges",
+        )
     record = read_json(sidecar, "export record")
     recorded = record.get("pte", {}).get("sha256") if isinstance(record, dict) else None
     if recorded != sha256(config.model):
-        return error("export record", f"{sidecar} describes another model than {config.model.name}",
-                     "export the model again, or remove the record")
+        return error(
+            "export record",
+            f"{sidecar} describes another model than {config.model.name}",
+            "export the model again, or remove the record",
+        )
     return ok("export record", str(sidecar))
 
 
@@ -80,9 +87,16 @@ def _comparisons(config: Config, device: Device) -> Finding:
         return warning("comparisons", "analysis.compare_pairs is empty", "name [baseline, candidate] to compare")
     for baseline, candidate in config.compare_pairs:
         first, second = config.experiment(baseline), config.experiment(candidate)
-        if (first.runs, first.traced_runs, first.cpu_affinity) != (second.runs, second.traced_runs, second.cpu_affinity):
-            return warning("comparisons", f"{baseline} and {candidate} differ in more than what is compared",
-                           "give both the same runs, traced_runs and cpu_affinity")
+        if (first.runs, first.traced_runs, first.cpu_affinity) != (
+            second.runs,
+            second.traced_runs,
+            second.cpu_affinity,
+        ):
+            return warning(
+                "comparisons",
+                f"{baseline} and {candidate} differ in more than what is compared",
+                "give both the same runs, traced_runs and cpu_affinity",
+            )
     return ok("comparisons", ", ".join(f"{b} against {c}" for b, c in config.compare_pairs))
 
 
@@ -96,14 +110,17 @@ def _threads(config: Config, device: Device) -> Finding:
 def _output(config: Config, device: Device) -> Finding:
     root = config.output_root
     if root.exists() and not root.is_dir():
-        return error("output folder", f"{root} is a file", "name a folder in \"output_root\"")
+        return error("output folder", f"{root} is a file", 'name a folder in "output_root"')
     parent = next(p for p in (root, *root.absolute().parents) if p.is_dir())
     if not _writable(parent):
         return error("output folder", f"{parent} cannot be written", "correct its permissions or choose another folder")
     status = os.statvfs(parent)
     if status.f_bavail * status.f_frsize < _MIN_FREE_BYTES:
-        return error("output folder", f"less than {_MIN_FREE_BYTES >> 20} MiB are free at {parent}",
-                     "free space or choose another folder")
+        return error(
+            "output folder",
+            f"less than {_MIN_FREE_BYTES >> 20} MiB are free at {parent}",
+            "free space or choose another folder",
+        )
     directory = RunDirectory(root)
     if directory.exists():
         state = "a finished" if directory.is_finished() else "an unfinished"
@@ -124,6 +141,12 @@ def _writable(folder: Path) -> bool:
 
 
 _CHECKS: dict[str, Callable[[Config, Device], Finding]] = {
-    "model": _model, "export record": _export_record, "runners": _runners, "features": _features,
-    "inputs": _inputs, "comparisons": _comparisons, "threads": _threads, "output folder": _output,
+    "model": _model,
+    "export record": _export_record,
+    "runners": _runners,
+    "features": _features,
+    "inputs": _inputs,
+    "comparisons": _comparisons,
+    "threads": _threads,
+    "output folder": _output,
 }

@@ -71,8 +71,11 @@ def read_kernel_launches(directory: RunDirectory) -> list[KernelLaunch]:
         try:
             found.append(KernelLaunch.from_json(json.loads(line)))
         except (ValueError, TypeError) as error:
-            raise UserError(f"a line is not a launch ({error})", f"at {directory.kernel_launches}:{number}",
-                            "restore the file or run the experiment again") from error
+            raise UserError(
+                f"a line is not a launch ({error})",
+                f"at {directory.kernel_launches}:{number}",
+                "restore the file or run the experiment again",
+            ) from error
     return found
 
 

@@ -58,25 +58,46 @@ class KernelLauncher:
         request, started = self._request(arm, threads, log, work), utc_now()
         child = run_recording(self._device, arm.runner, request, work, arm.affinity)
         launch = KernelLaunch(
-            experiment=arm.experiment.name, mode=arm.experiment.mode, threads=threads, started=started,
-            runner=arm.runner.name, argv=child.argv, exit_code=child.exit_code, signal=child.signal,
-            duration_s=round(child.duration_s, 6))
+            experiment=arm.experiment.name,
+            mode=arm.experiment.mode,
+            threads=threads,
+            started=started,
+            runner=arm.runner.name,
+            argv=child.argv,
+            exit_code=child.exit_code,
+            signal=child.signal,
+            duration_s=round(child.duration_s, 6),
+        )
         try:
             home = request.at_home(self._model, self._inputs, work.resolve())
             recording = read_recording(arm.runner, home, child, work)
         except MeasurementError as error:
             append_kernel_launch(self._directory, replace(launch, failed=str(error)))
-            raise MeasurementError(f"{arm.experiment.name} ({threads} thread{'' if threads == 1 else 's'}): {error}") from error
-        append_kernel_launch(self._directory, replace(
-            launch, files=self._keep(arm, threads, recording),
-            masked_cpu_features=recording.measurement.masked_cpu_features,
-            active_cpu_features=recording.measurement.active_cpu_features))
+            raise MeasurementError(
+                f"{arm.experiment.name} ({threads} thread{'' if threads == 1 else 's'}): {error}"
+            ) from error
+        append_kernel_launch(
+            self._directory,
+            replace(
+                launch,
+                files=self._keep(arm, threads, recording),
+                masked_cpu_features=recording.measurement.masked_cpu_features,
+                active_cpu_features=recording.measurement.active_cpu_features,
+            ),
+        )
 
     def _request(self, arm: Arm, threads: int, log: Path, work: Path) -> LaunchRequest:
         device = self._device
         request = recording_request(
-            device.push(self._model), [device.push(p) for p in self._inputs], arm.disabled, threads,
-            device.workspace(work), log, self._seed, arm.experiment.extra_args)
+            device.push(self._model),
+            [device.push(p) for p in self._inputs],
+            arm.disabled,
+            threads,
+            device.workspace(work),
+            log,
+            self._seed,
+            arm.experiment.extra_args,
+        )
         return request if arm.experiment.mode == KERNELS else replace(request, **_ONE_EXECUTION)
 
     def _keep(self, arm: Arm, threads: int, recording: Recording) -> dict[str, str]:

@@ -43,18 +43,39 @@ class Recording:
     record: Path | None
 
 
-def recording_request(model: Path, inputs: Sequence[Path], disabled: Sequence[str], threads: int, there: Path,
-                      log: Path, seed: int = 0, extra_args: Sequence[str] = ()) -> LaunchRequest:
+def recording_request(
+    model: Path,
+    inputs: Sequence[Path],
+    disabled: Sequence[str],
+    threads: int,
+    there: Path,
+    log: Path,
+    seed: int = 0,
+    extra_args: Sequence[str] = (),
+) -> LaunchRequest:
     """Return the request for a launch whose kernel calls the auditor records; `there` is the device's own folder."""
     return LaunchRequest(
-        model=model, inputs=tuple(inputs), warmup=0, runs=0, traced_runs=_EXECUTIONS, threads=threads,
-        disable_cpu_features=tuple(disabled), etdump=there / "trace.etdump", result=there / "result.json",
-        outputs_dir=there / "outputs", log=log, timeout_s=LAUNCH_LIMIT_S, seed=seed, kernel_record=there / RECORD_NAME,
-        extra_args=tuple(extra_args))
+        model=model,
+        inputs=tuple(inputs),
+        warmup=0,
+        runs=0,
+        traced_runs=_EXECUTIONS,
+        threads=threads,
+        disable_cpu_features=tuple(disabled),
+        etdump=there / "trace.etdump",
+        result=there / "result.json",
+        outputs_dir=there / "outputs",
+        log=log,
+        timeout_s=LAUNCH_LIMIT_S,
+        seed=seed,
+        kernel_record=there / RECORD_NAME,
+        extra_args=tuple(extra_args),
+    )
 
 
-def run_recording(device: Device, runner: Runner, request: LaunchRequest, work: Path,
-                  affinity: tuple[int, ...] | None = None) -> ChildResult:
+def run_recording(
+    device: Device, runner: Runner, request: LaunchRequest, work: Path, affinity: tuple[int, ...] | None = None
+) -> ChildResult:
     """Run the launch on `device`; what it writes is brought into `work`, which is there."""
     argv, env = runner.command(request)
     child = device.run(argv, env=env, timeout_s=request.timeout_s, log=request.log, affinity=affinity)
@@ -74,18 +95,30 @@ def read_recording(runner: Runner, request: LaunchRequest, child: ChildResult, w
     if request.kernel_record is not None:
         record = work / RECORD_NAME
         if not record.is_file():
-            raise MeasurementError(f"the kernel auditor left no record of {request.model}: this C library ignores it "
-                                   f"(glibc 2.35 or newer is needed); see {request.log}")
+            raise MeasurementError(
+                f"the kernel auditor left no record of {request.model}: this C library ignores it "
+                f"(glibc 2.35 or newer is needed); see {request.log}"
+            )
     elif not _names_a_kernel(request.log):
-        raise MeasurementError(f"the log of the {runner.name} names no XNNPACK kernel: build it with {LOG_OPTION} "
-                               f"(or 5), Android's with XNN_LOG_TO_STDIO=1 too; see {request.log}")
+        raise MeasurementError(
+            f"the log of the {runner.name} names no XNNPACK kernel: build it with {LOG_OPTION} "
+            f"(or 5), Android's with XNN_LOG_TO_STDIO=1 too; see {request.log}"
+        )
     if not etdump.is_file():
         raise MeasurementError(f"the {runner.name} wrote no trace; see {request.log}")
     return Recording(etdump, measurement, read_tensors(measurement), record)
 
 
-def record_kernels(device: Device, runner: Runner, model: Path, inputs: Sequence[Path], disabled: Sequence[str],
-                   work: Path, log: Path | None = None, threads: int = 1) -> Recording:
+def record_kernels(
+    device: Device,
+    runner: Runner,
+    model: Path,
+    inputs: Sequence[Path],
+    disabled: Sequence[str],
+    work: Path,
+    log: Path | None = None,
+    threads: int = 1,
+) -> Recording:
     """Record every kernel call of one launch on `device`; what it writes stays below `work`, which is made.
 
     Raises
@@ -94,8 +127,14 @@ def record_kernels(device: Device, runner: Runner, model: Path, inputs: Sequence
     UserError : this runner cannot record kernel calls.
     """
     make_folder(work)
-    request = recording_request(device.push(model), [device.push(p) for p in inputs], disabled, threads,
-                                device.workspace(work), log or work / "launch.log")
+    request = recording_request(
+        device.push(model),
+        [device.push(p) for p in inputs],
+        disabled,
+        threads,
+        device.workspace(work),
+        log or work / "launch.log",
+    )
     child = run_recording(device, runner, request, work)
     return read_recording(runner, request.at_home(model, inputs, work), child, work)
 

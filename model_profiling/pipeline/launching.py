@@ -66,8 +66,15 @@ class Launcher:
         where the device cannot run the probe.
     """
 
-    def __init__(self, directory: RunDirectory, device: Device, model: Path, inputs: Sequence[Path],
-                 seed: int, probe_baseline_ns: int | None) -> None:
+    def __init__(
+        self,
+        directory: RunDirectory,
+        device: Device,
+        model: Path,
+        inputs: Sequence[Path],
+        seed: int,
+        probe_baseline_ns: int | None,
+    ) -> None:
         self._directory, self._device = directory, device
         self._model, self._inputs = model, tuple(inputs)
         self._seed, self._baseline = seed, probe_baseline_ns
@@ -85,14 +92,33 @@ class Launcher:
         request = self._request(arm, place, work, log)
         argv, env = arm.runner.command(request)
         launch = Launch(
-            experiment=name, threads=place.threads, pair=place.pair, attempt=place.attempt, order=place.order,
-            index=place.index, started=utc_now(), runner=arm.runner.name, argv=tuple(argv), exit_code=None, signal=None,
-            duration_s=0.0, log=self._relative(log), before=self._device.state())
+            experiment=name,
+            threads=place.threads,
+            pair=place.pair,
+            attempt=place.attempt,
+            order=place.order,
+            index=place.index,
+            started=utc_now(),
+            runner=arm.runner.name,
+            argv=tuple(argv),
+            exit_code=None,
+            signal=None,
+            duration_s=0.0,
+            log=self._relative(log),
+            before=self._device.state(),
+        )
         child = None
         try:
             child, probe_ns = self._run(argv, env, log, arm)
-            launch = replace(launch, argv=child.argv, exit_code=child.exit_code, signal=child.signal,
-                             duration_s=round(child.duration_s, 6), probe_ns=probe_ns, after=self._device.state())
+            launch = replace(
+                launch,
+                argv=child.argv,
+                exit_code=child.exit_code,
+                signal=child.signal,
+                duration_s=round(child.duration_s, 6),
+                probe_ns=probe_ns,
+                after=self._device.state(),
+            )
             return self._finish(launch, arm, request, child, partners)
         except MeasurementError as error:
             cause = self._device.diagnose(child) if child else ""
@@ -128,15 +154,25 @@ class Launcher:
         there = self._device.workspace(work)
         experiment = arm.experiment
         return LaunchRequest(
-            model=self._device.push(self._model), inputs=tuple(self._device.push(p) for p in self._inputs),
-            warmup=experiment.warmup, runs=experiment.runs, traced_runs=experiment.traced_runs,
-            threads=place.threads, disable_cpu_features=arm.disabled, etdump=there / "trace.etdump",
-            result=there / "result.json", outputs_dir=there / "outputs", log=log,
-            timeout_s=LAUNCH_LIMIT_S, extra_args=experiment.extra_args, seed=self._seed,
+            model=self._device.push(self._model),
+            inputs=tuple(self._device.push(p) for p in self._inputs),
+            warmup=experiment.warmup,
+            runs=experiment.runs,
+            traced_runs=experiment.traced_runs,
+            threads=place.threads,
+            disable_cpu_features=arm.disabled,
+            etdump=there / "trace.etdump",
+            result=there / "result.json",
+            outputs_dir=there / "outputs",
+            log=log,
+            timeout_s=LAUNCH_LIMIT_S,
+            extra_args=experiment.extra_args,
+            seed=self._seed,
         )
 
-    def _finish(self, launch: Launch, arm: Arm, request: LaunchRequest, child: ChildResult,
-                partners: Sequence[Outcome]) -> Outcome:
+    def _finish(
+        self, launch: Launch, arm: Arm, request: LaunchRequest, child: ChildResult, partners: Sequence[Outcome]
+    ) -> Outcome:
         self._device.collect(self._directory.work)
         measured = arm.runner.read(request.at_home(self._model, self._inputs, self._directory.work.resolve()), child)
         tensors = read_tensors(measured)
@@ -154,8 +190,10 @@ class Launcher:
         written = self._directory.work / request.etdump.name
         if not written.is_file():
             if measured.traced_ns:
-                raise MeasurementError(f"the runner traced {len(measured.traced_ns)} executions and left no ETDump (built from "
-                                       f"source it takes -DEXECUTORCH_ENABLE_EVENT_TRACER=ON); see {request.log}")
+                raise MeasurementError(
+                    f"the runner traced {len(measured.traced_ns)} executions and left no ETDump (built from "
+                    f"source it takes -DEXECUTORCH_ENABLE_EVENT_TRACER=ON); see {request.log}"
+                )
             return {}
         kept = self._directory.raw(launch.experiment, launch.threads, launch.pair, launch.attempt, ".etdump")
         with writing(kept):
@@ -174,17 +212,25 @@ class Launcher:
 def _with_measurement(launch: Launch, measured: LaunchMeasurement) -> Launch:
     mib = measured.peak_rss_bytes / 2**20 if measured.peak_rss_bytes else None
     return replace(
-        launch, threads_resolved=measured.threads,
+        launch,
+        threads_resolved=measured.threads,
         load_ms=None if measured.load_ns is None else measured.load_ns / 1e6,
-        warmup_ns=measured.warmup_ns, latency_ns=measured.latency_ns, traced_ns=measured.traced_ns,
-        traced_warmup=measured.traced_warmup, peak_rss_mib=None if mib is None else round(mib, 3),
-        masked_cpu_features=measured.masked_cpu_features, active_cpu_features=measured.active_cpu_features,
+        warmup_ns=measured.warmup_ns,
+        latency_ns=measured.latency_ns,
+        traced_ns=measured.traced_ns,
+        traced_warmup=measured.traced_warmup,
+        peak_rss_mib=None if mib is None else round(mib, 3),
+        masked_cpu_features=measured.masked_cpu_features,
+        active_cpu_features=measured.active_cpu_features,
     )
 
 
 def _describe(tensor: np.ndarray) -> dict[str, object]:
-    return {"dtype": str(tensor.dtype), "shape": list(tensor.shape),
-            "sha256": hashlib.sha256(np.ascontiguousarray(tensor).tobytes()).hexdigest()}
+    return {
+        "dtype": str(tensor.dtype),
+        "shape": list(tensor.shape),
+        "sha256": hashlib.sha256(np.ascontiguousarray(tensor).tobytes()).hexdigest(),
+    }
 
 
 def _agreement(partner: Outcome, tensors: tuple[np.ndarray, ...]) -> dict[str, object]:

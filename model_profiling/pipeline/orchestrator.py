@@ -50,8 +50,14 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
     return directory
 
 
-def _manifest(config: Config, device: Device, options: RunOptions, directory: RunDirectory,
-              arms: Sequence[Arm], feature: dict[str, object]) -> dict:
+def _manifest(
+    config: Config,
+    device: Device,
+    options: RunOptions,
+    directory: RunDirectory,
+    arms: Sequence[Arm],
+    feature: dict[str, object],
+) -> dict:
     if directory.exists():
         manifest = directory.read_manifest()
         preparation.check_resumable(manifest, config, options)
@@ -69,8 +75,9 @@ def _manifest(config: Config, device: Device, options: RunOptions, directory: Ru
 class _Run:
     """One run while it lasts: what is planned, what is done, what comes next."""
 
-    def __init__(self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm],
-                 manifest: dict) -> None:
+    def __init__(
+        self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm], manifest: dict
+    ) -> None:
         self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
         self._arms = {arm.experiment.name: arm for arm in arms}
         self._seed, self._pairs = manifest["seed"], manifest["pairs"]
@@ -102,7 +109,8 @@ class _Run:
                     self._complete(pair, advance)
             index += 1
         if self._manifest["precision_percent"] is not None and any(
-                wants_more_pairs(e, self._manifest["precision_percent"], index + 1) for e in self._estimates()):
+            wants_more_pairs(e, self._manifest["precision_percent"], index + 1) for e in self._estimates()
+        ):
             say(f"the precision of {self._manifest['precision_percent']:g} % was not reached with {index} pairs")
 
     def _digests(self) -> dict[str, str]:
@@ -147,8 +155,7 @@ class _Run:
     def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
         rivals = {n for couple in self._config.compare_pairs if name in couple for n in couple}
         place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
-        outcome = self._launcher.launch(
-            self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
+        outcome = self._launcher.launch(self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
         self._launches.append(outcome.launch)
         return outcome
 
@@ -163,7 +170,9 @@ class _Run:
         for block in newest_attempts(self._launches).values():
             if all(launch.counts for launch in block):
                 for launch in block:
-                    medians.setdefault((launch.experiment, launch.threads), {})[launch.pair] = statistics.median(launch.latency_ns)
+                    medians.setdefault((launch.experiment, launch.threads), {})[launch.pair] = statistics.median(
+                        launch.latency_ns
+                    )
         for baseline, candidate in self._config.compare_pairs:
             for threads in self._config.experiment(baseline).threads:
                 first, second = medians.get((baseline, threads), {}), medians.get((candidate, threads), {})
@@ -177,8 +186,10 @@ def _sentence(text: str) -> str:
 
 
 def _say_arms(arms: Sequence[Arm], manifest: dict) -> None:
-    say(f"CPU: {manifest['cpu']['model_name']}, {manifest['cpu']['cores']} cores; ExecuTorch "
-        f"{manifest['executorch']['version']}; seed {manifest['seed']}")
+    say(
+        f"CPU: {manifest['cpu']['model_name']}, {manifest['cpu']['cores']} cores; ExecuTorch "
+        f"{manifest['executorch']['version']}; seed {manifest['seed']}"
+    )
     for arm in arms:
         off = ", ".join(arm.disabled) or "nothing"
         pinned = f", pinned to cores {list(arm.affinity)}" if arm.affinity else ""

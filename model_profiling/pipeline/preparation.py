@@ -13,14 +13,16 @@ from model_profiling import __version__
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
-from model_profiling.pipeline import affinity, claims, cpu_features, program
 from model_profiling.pipeline.build_pairs import switched_by_builds
 from model_profiling.pipeline.calibration import find_noise_floor
 from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, XNNTRACE, Config, Experiment
+from model_profiling.pipeline.cpu import affinity, claims
+from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices import Device
-from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.launching import Arm
-from model_profiling.pipeline.model_graph import build_graph, write_graph
+from model_profiling.pipeline.program import signature as program
+from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.program.layers import build_graph, write_graph
 from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
 from model_profiling.pipeline.runners import Runner
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
@@ -62,8 +64,11 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
         for e in config.experiments
     ]
     features = device.cpu_features()
-    builds = switched_by_builds(config.compare_pairs, {arm.experiment.name: arm.runner.path for arm in arms
-                                                       if isinstance(arm.runner, ExecutorRunner)}, features)
+    builds = switched_by_builds(
+        config.compare_pairs,
+        {arm.experiment.name: arm.runner.path for arm in arms if isinstance(arm.runner, ExecutorRunner)},
+        features,
+    )
     masked = [name for e in config.timed if e.name in pairs for name in pairs[e.name].disabled]
     claims.check_claim([*masked, "sme2"] if builds and builds["label"] else masked, features, device.virtual)
     return arms, feature if pairs else builds or feature
@@ -77,16 +82,26 @@ def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_fe
     UserError : a feature that the CPU lacks or nobody knows.
     """
     features = device.cpu_features()
-    pairs = {e.name: cpu_features.resolve(e.disable_cpu_features, features)
-             for e in config.experiments if e.disable_cpu_features}
+    pairs = {
+        e.name: cpu_features.resolve(e.disable_cpu_features, features)
+        for e in config.experiments
+        if e.disable_cpu_features
+    }
     if not pairs:
-        return pairs, {"label": None, "disabled": [], "requested": None,
-                       "sentence": "No CPU feature is switched between these experiments."}
+        return pairs, {
+            "label": None,
+            "disabled": [],
+            "requested": None,
+            "sentence": "No CPU feature is switched between these experiments.",
+        }
     name, pair = next(iter(pairs.items()))
     requested = config.experiment(name).disable_cpu_features
-    return pairs, {"label": pair.label, "disabled": list(pair.disabled),
-                   "requested": requested if isinstance(requested, str) else list(requested),
-                   "sentence": pair.sentence}
+    return pairs, {
+        "label": pair.label,
+        "disabled": list(pair.disabled),
+        "requested": requested if isinstance(requested, str) else list(requested),
+        "sentence": pair.sentence,
+    }
 
 
 def runner_of(experiment: Experiment, device: Device) -> Runner:
@@ -97,15 +112,22 @@ def runner_of(experiment: Experiment, device: Device) -> Runner:
     UserError : it is not there, cannot record kernels here or cannot switch features off.
     """
     recording = experiment.mode == KERNELS
-    runner = device.runner("native" if recording and experiment.runner == "auto" else experiment.runner,
-                           experiment.runner_path)
+    runner = device.runner(
+        "native" if recording and experiment.runner == "auto" else experiment.runner, experiment.runner_path
+    )
     if recording and not (isinstance(runner, NativeRunner) and runner.build.auditor):
-        raise UserError(f"the {runner.name} runner cannot record kernel calls here", f"in \"mode\" of {experiment.name}",
-                        f"use the native runner on Arm Linux, preview_sme2.py for an emulated CPU, or mode \"{XNNTRACE}\" "
-                        "with a source-built executor_runner that logs")
+        raise UserError(
+            f"the {runner.name} runner cannot record kernel calls here",
+            f'in "mode" of {experiment.name}',
+            f'use the native runner on Arm Linux, preview_sme2.py for an emulated CPU, or mode "{XNNTRACE}" '
+            "with a source-built executor_runner that logs",
+        )
     if experiment.disable_cpu_features and isinstance(runner, ExecutorRunner):
-        raise UserError("an executor_runner cannot clear CPU features", f"in \"disable_cpu_features\" of {experiment.name}",
-                        "leave it out and give each experiment a runner_path of its own build")
+        raise UserError(
+            "an executor_runner cannot clear CPU features",
+            f'in "disable_cpu_features" of {experiment.name}',
+            "leave it out and give each experiment a runner_path of its own build",
+        )
     return runner
 
 
@@ -120,16 +142,21 @@ def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[
     files = _given_inputs(config, signature)
     if not files:
         files = write_inputs(make_inputs(signature, read_sidecar(config.model), seed), directory.inputs)
-    described = [{"file": str(f), "sha256": sha256(f), "shape": list(spec.shape), "dtype": spec.dtype}
-                 for f, spec in zip(files, signature.inputs)]
+    described = [
+        {"file": str(f), "sha256": sha256(f), "shape": list(spec.shape), "dtype": spec.dtype}
+        for f, spec in zip(files, signature.inputs)
+    ]
     return files, described
 
 
 def _given_inputs(config: Config, signature: program.Signature) -> list[Path]:
     given = {e.inputs for e in config.experiments}
     if len(given) > 1:
-        raise UserError("the experiments name different inputs", "in \"inputs\" of the config",
-                        "give every experiment the same: arms are only comparable on the same data")
+        raise UserError(
+            "the experiments name different inputs",
+            'in "inputs" of the config',
+            "give every experiment the same: arms are only comparable on the same data",
+        )
     files = [Path(name) for name in given.pop()]
     if files:
         _check_input_files(files, signature)
@@ -137,20 +164,34 @@ def _given_inputs(config: Config, signature: program.Signature) -> list[Path]:
 
 
 def _check_input_files(files: Sequence[Path], signature: program.Signature) -> None:
-    where = "in \"inputs\" of the config"
+    where = 'in "inputs" of the config'
     if len(files) != len(signature.inputs):
-        raise UserError(f"{len(files)} input files for a model of {len(signature.inputs)} inputs", where,
-                        "give one file for each input")
+        raise UserError(
+            f"{len(files)} input files for a model of {len(signature.inputs)} inputs",
+            where,
+            "give one file for each input",
+        )
     for file, spec in zip(files, signature.inputs):
         if not file.is_file():
             raise UserError(f"the input {file} is not a file", where, "correct the path")
         if file.stat().st_size != spec.nbytes:
-            raise UserError(f"{file} has {file.stat().st_size} bytes, its input {list(spec.shape)} {spec.dtype} "
-                            f"takes {spec.nbytes}", where, "write the raw tensor, row-major and little-endian")
+            raise UserError(
+                f"{file} has {file.stat().st_size} bytes, its input {list(spec.shape)} {spec.dtype} "
+                f"takes {spec.nbytes}",
+                where,
+                "write the raw tensor, row-major and little-endian",
+            )
 
 
-def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequence[Arm],
-                 feature: dict[str, object], inputs: list[dict], seed: int) -> dict[str, object]:
+def new_manifest(
+    config: Config,
+    device: Device,
+    options: RunOptions,
+    arms: Sequence[Arm],
+    feature: dict[str, object],
+    inputs: list[dict],
+    seed: int,
+) -> dict[str, object]:
     """Return the manifest of a run that begins now."""
     features, wheel = device.cpu_features(), installed_wheel()
     probes = [p for p in (device.probe_ns() for _ in range(_PROBES_FOR_BASELINE)) if p is not None]
@@ -160,8 +201,12 @@ def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequ
         "config": config.to_json(),
         "config_path": str(options.config_path),
         "command_lines": [options.command_line],
-        "model": {"id": config.model.stem, "path": str(config.model), "sha256": sha256(config.model),
-                  "bytes": config.model.stat().st_size},
+        "model": {
+            "id": config.model.stem,
+            "path": str(config.model),
+            "sha256": sha256(config.model),
+            "bytes": config.model.stat().st_size,
+        },
         "executorch": {"version": wheel.version, "git_sha": wheel.git_sha},
         "runner": {arm.experiment.name: arm.runner.describe() for arm in arms},
         "disabled": {arm.experiment.name: list(arm.disabled) for arm in arms},
@@ -169,8 +214,12 @@ def new_manifest(config: Config, device: Device, options: RunOptions, arms: Sequ
         "affinity_mask": {arm.experiment.name: arm.affinity and affinity.mask(arm.affinity) for arm in arms},
         "device": device.name,
         "host": device.describe(),
-        "cpu": {"architecture": features.architecture, "model_name": features.model_name,
-                "cores": features.cores, "features": sorted(features.names)},
+        "cpu": {
+            "architecture": features.architecture,
+            "model_name": features.model_name,
+            "cores": features.cores,
+            "features": sorted(features.names),
+        },
         "feature": feature,
         "seed": seed,
         "quick": options.quick,
@@ -212,17 +261,26 @@ def check_resumable(manifest: dict, config: Config, options: RunOptions) -> None
     """Refuse to add launches to a run that was of something else."""
     where = f"in --resume of {config.output_root}"
     if manifest["config"] != config.to_json():
-        raise UserError("the configuration has changed since this run began", where,
-                        "restore it, or run without --resume to begin anew")
+        raise UserError(
+            "the configuration has changed since this run began",
+            where,
+            "restore it, or run without --resume to begin anew",
+        )
     if manifest["model"]["sha256"] != sha256(config.model):
-        raise UserError(f"the model {config.model} has changed since this run began", where,
-                        "restore it, or run without --resume to begin anew")
+        raise UserError(
+            f"the model {config.model} has changed since this run began",
+            where,
+            "restore it, or run without --resume to begin anew",
+        )
     if options.seed not in (None, manifest["seed"]):
         raise UserError(f"this run has the seed {manifest['seed']}", where, "leave --seed out")
     if manifest["quick"] != options.quick or manifest["calibration"] != options.calibration:
-        raise UserError("--quick and --aa must be as when this run began", where,
-                        f"{'add' if manifest['quick'] else 'leave out'} --quick, "
-                        f"{'add' if manifest['calibration'] else 'leave out'} --aa")
+        raise UserError(
+            "--quick and --aa must be as when this run began",
+            where,
+            f"{'add' if manifest['quick'] else 'leave out'} --quick, "
+            f"{'add' if manifest['calibration'] else 'leave out'} --aa",
+        )
 
 
 def open_directory(directory: RunDirectory, resume: bool) -> str | None:
@@ -234,13 +292,16 @@ def open_directory(directory: RunDirectory, resume: bool) -> str | None:
     """
     root = directory.root
     if root.exists() and not root.is_dir():
-        raise UserError(f"{root} is a file", "in \"output_root\" of the config", "name a folder")
+        raise UserError(f"{root} is a file", 'in "output_root" of the config', "name a folder")
     if directory.exists() and resume:
         return None
     held = [p.name for p in root.iterdir() if p.name not in (".lock", ".work", "inputs")] if root.is_dir() else []
     if held and not directory.exists():
-        raise UserError(f"the folder holds files that are not of a run ({sorted(held)[0]})",
-                        f"at {root} (\"output_root\" of the config)", "name a new or empty folder")
+        raise UserError(
+            f"the folder holds files that are not of a run ({sorted(held)[0]})",
+            f'at {root} ("output_root" of the config)',
+            "name a new or empty folder",
+        )
     if not directory.exists():
         return None
     with directory.locked():

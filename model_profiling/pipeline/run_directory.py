@@ -17,7 +17,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.files import append_json_line, drop_torn_line, make_folder, read_json, whole_lines, write_json, writing
+from model_profiling.files import (
+    append_json_line,
+    drop_torn_line,
+    make_folder,
+    read_json,
+    whole_lines,
+    write_json,
+    writing,
+)
 
 SCHEMA_VERSION = 1
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
@@ -80,7 +88,9 @@ class Launch:
     def from_json(cls, plain: dict) -> "Launch":
         known = {f.name for f in fields(cls)}
         if not isinstance(plain, dict) or set(plain) - known:
-            raise ValueError(f"unknown keys {sorted(set(plain) - known)}" if isinstance(plain, dict) else "not an object")
+            raise ValueError(
+                f"unknown keys {sorted(set(plain) - known)}" if isinstance(plain, dict) else "not an object"
+            )
         launch = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
         for name in ("warmup_ns", "latency_ns", "traced_ns"):
             times = getattr(launch, name)
@@ -142,18 +152,30 @@ class RunDirectory:
     def read_manifest(self) -> dict:
         """Return the manifest, or raise the `UserError` for a folder that is not a run."""
         if not self.root.is_dir():
-            raise UserError("there is no run directory", f"at {self.root}",
-                            "name the output_root of a finished run, or run mac_pipeline.py first")
+            raise UserError(
+                "there is no run directory",
+                f"at {self.root}",
+                "name the output_root of a finished run, or run mac_pipeline.py first",
+            )
         if not self.manifest.is_file():
-            raise UserError("the folder holds no run (manifest.json is missing)", f"at {self.root}",
-                            "name the output_root of a run, or run mac_pipeline.py first")
+            raise UserError(
+                "the folder holds no run (manifest.json is missing)",
+                f"at {self.root}",
+                "name the output_root of a run, or run mac_pipeline.py first",
+            )
         manifest = read_json(self.manifest, "manifest")
         if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
-            raise UserError("the manifest is of another version of the kit", f"at {self.manifest}",
-                            "run the experiment again with this version")
+            raise UserError(
+                "the manifest is of another version of the kit",
+                f"at {self.manifest}",
+                "run the experiment again with this version",
+            )
         if manifest.get("digest") != manifest_digest(manifest):
-            raise UserError("the manifest was edited after it was written (its digest does not match)",
-                            f"at {self.manifest}", "restore it or run the experiment again")
+            raise UserError(
+                "the manifest was edited after it was written (its digest does not match)",
+                f"at {self.manifest}",
+                "restore it or run the experiment again",
+            )
         return manifest
 
     def write_manifest(self, manifest: dict) -> None:
@@ -172,8 +194,11 @@ class RunDirectory:
             try:
                 launches.append(Launch.from_json(json.loads(line)))
             except (ValueError, TypeError) as error:
-                raise UserError(f"a line is not a launch ({error})", f"at {self.launches}:{number}",
-                                "restore the file or run the experiment again") from error
+                raise UserError(
+                    f"a line is not a launch ({error})",
+                    f"at {self.launches}:{number}",
+                    "restore the file or run the experiment again",
+                ) from error
         return launches
 
     def append_launch(self, launch: Launch) -> None:
@@ -204,8 +229,9 @@ class RunDirectory:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise UserError("another run is writing", f"to {self.root}",
-                                "wait for it, or choose another output_root") from error
+                raise UserError(
+                    "another run is writing", f"to {self.root}", "wait for it, or choose another output_root"
+                ) from error
             yield
 
 

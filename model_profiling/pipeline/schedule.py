@@ -37,10 +37,7 @@ def plan_pair_index(config: Config, seed: int, index: int) -> list[Pair]:
     """Return the pairs numbered `index`: one for each thread count, in random order; timed experiments alone."""
     counts = sorted({count for e in config.timed for count in e.threads})
     _generator(seed, "threads", index).shuffle(counts)
-    return [
-        Pair(index, count, tuple(e.name for e in config.timed if count in e.threads))
-        for count in counts
-    ]
+    return [Pair(index, count, tuple(e.name for e in config.timed if count in e.threads)) for count in counts]
 
 
 def plan(config: Config, seed: int, pairs: int) -> list[Pair]:

@@ -27,16 +27,29 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
     model = run.manifest["model"]["id"]
     comparisons = tuple(comparison(run, naming, index) for index in range(len(run.summary["comparisons"])))
     return View(
-        title=title or model, model=model, subtitle=_subtitle(run, naming), byline=provenance.byline(run),
+        title=title or model,
+        model=model,
+        subtitle=_subtitle(run, naming),
+        byline=provenance.byline(run),
         switched=provenance.switched(run, naming),
-        arms=tuple(_arm(run, naming, name, threads)
-                   for threads in sorted({int(t) for by_threads in experiments.values() for t in by_threads})
-                   for name in sorted(experiments, key=naming.series) if str(threads) in experiments[name]),
-        comparisons=comparisons, scaling=scaling(run, naming, comparisons), outside=outside_rows(run),
+        arms=tuple(
+            _arm(run, naming, name, threads)
+            for threads in sorted({int(t) for by_threads in experiments.values() for t in by_threads})
+            for name in sorted(experiments, key=naming.series)
+            if str(threads) in experiments[name]
+        ),
+        comparisons=comparisons,
+        scaling=scaling(run, naming, comparisons),
+        outside=outside_rows(run),
         outside_costs=next((c for c in comparisons if c.breakdown and c.breakdown.layers), None),
-        kernels=kernel_sections(run), notes=notes(run, naming), machine=provenance.machine(run), model_facts=provenance.model_facts(run),
-        versions=provenance.versions(run), commands=provenance.commands(run, run_dir),
-        configuration=provenance.configuration(run), files=provenance.files(run),
+        kernels=kernel_sections(run),
+        notes=notes(run, naming),
+        machine=provenance.machine(run),
+        model_facts=provenance.model_facts(run),
+        versions=provenance.versions(run),
+        commands=provenance.commands(run, run_dir),
+        configuration=provenance.configuration(run),
+        files=provenance.files(run),
     )
 
 
@@ -72,15 +85,23 @@ def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:
     relative = 100 * (statistics["p90"] - statistics["p10"]) / 2 / statistics["median"]
     resolved = sorted({launch.threads_resolved for launch in launches if launch.threads_resolved is not None})
     return Arm(
-        experiment=name, side=naming.side(name), series=naming.series(name), threads=threads,
+        experiment=name,
+        side=naming.side(name),
+        series=naming.series(name),
+        threads=threads,
         resolved=listed([str(number) for number in resolved]),
         launches=quantity(values["launches"], f"{here}/launches", 0),
         executions=quantity(values["executions"], f"{here}/executions", 0),
-        median=latency("median"), mean=latency("mean"), p10=latency("p10"), p90=latency("p90"),
-        minimum=latency("min"), maximum=latency("max"),
+        median=latency("median"),
+        mean=latency("mean"),
+        p10=latency("p10"),
+        p90=latency("p90"),
+        minimum=latency("min"),
+        maximum=latency("max"),
         load=scattered("load_ms", [launch.load_ms for launch in launches], 2),
         rss=scattered("peak_rss_mib", [launch.peak_rss_mib for launch in launches], 1),
-        tracer=None if tracer is None else quantity(tracer, f"{here}/tracer_overhead_percent",
-                                                    min(places_for(relative, tracer), 1)),
+        tracer=None
+        if tracer is None
+        else quantity(tracer, f"{here}/tracer_overhead_percent", min(places_for(relative, tracer), 1)),
         dots=tuple(launch["median_ms"] for launch in held),
     )

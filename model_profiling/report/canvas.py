@@ -31,8 +31,7 @@ class Canvas:
         self._axes.axis("off")
 
     def box(self, x: float, y: float, width: float, height: float, role: str) -> None:
-        self._axes.fill([x, x + width, x + width, x], [y, y, y + height, y + height],
-                        color=light(role), linewidth=0)
+        self._axes.fill([x, x + width, x + width, x], [y, y, y + height, y + height], color=light(role), linewidth=0)
 
     def line(self, x: float, y: float, to_x: float, to_y: float, role: str, width: float = 1) -> None:
         self._axes.plot([x, to_x], [y, to_y], color=light(role), linewidth=width, solid_capstyle="butt")
@@ -40,21 +39,39 @@ class Canvas:
     def dot(self, x: float, y: float, diameter: float, role: str) -> None:
         self._axes.plot([x], [y], marker="o", markersize=diameter, markeredgewidth=0, color=light(role))
 
-    def text(self, x: float, y: float, text: str, *, size: float = 13, role: str = "ink",
-             bold: bool = False, right: bool = False, middle: bool = False) -> None:
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = 13,
+        role: str = "ink",
+        bold: bool = False,
+        right: bool = False,
+        middle: bool = False,
+    ) -> None:
         """Write `text` with its vertical middle at `y`, from `x` on (or up to it, or around it)."""
         anchor = "right" if right else "center" if middle else "left"
         # Baselines are placed by hand: the viewer's font is not the one matplotlib measures.
-        self._axes.text(x, y + 0.36 * size, text, fontsize=size, color=light(role), ha=anchor,
-                        va="baseline", weight="bold" if bold else "normal", parse_math=False)
+        self._axes.text(
+            x,
+            y + 0.36 * size,
+            text,
+            fontsize=size,
+            color=light(role),
+            ha=anchor,
+            va="baseline",
+            weight="bold" if bold else "normal",
+            parse_math=False,
+        )
 
     def finish(self, name: str, alt: str) -> Drawing:
         """Return the drawing; equal input gives equal bytes (no date, ids salted by name and width)."""
         buffer = io.BytesIO()
         options = {"svg.fonttype": "none", "svg.hashsalt": f"{name}-{self.width}"}
         with matplotlib.rc_context(options):
-            self._figure.savefig(buffer, format="svg", transparent=True,
-                                 metadata={"Date": None, "Creator": None})
+            self._figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         return Drawing(name, buffer.getvalue(), self.width, self.height, one_line(alt))
 
 
@@ -70,4 +87,4 @@ def fitted(text: str, width: float, size: float) -> str:
     if len(clean) <= room:
         return clean
     head = (room - 1) * 2 // 3
-    return f"{clean[:head]}…{clean[len(clean) - (room - 1 - head):]}"
+    return f"{clean[:head]}…{clean[len(clean) - (room - 1 - head) :]}"

@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from model_profiling.analysis.operators import CATEGORIES, FRAMEWORK_OVERHEAD
-from model_profiling.analysis.run_comparison import launch_times
-from model_profiling.analysis.run_differences import cpu_name, cpu_of, differences, shared_facts
+from model_profiling.analysis.comparing.run_comparison import launch_times
+from model_profiling.analysis.comparing.run_differences import cpu_name, cpu_of, differences, shared_facts
+from model_profiling.analysis.traces.operators import CATEGORIES, FRAMEWORK_OVERHEAD
 from model_profiling.errors import UserError
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.build import build_view
@@ -49,8 +49,11 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """
     where, known = "in --run-dirs", set()
     if len(folders) < 2:
-        raise UserError("a combined report needs at least two runs", where,
-                        "name another run directory, or use generate_report.py for one")
+        raise UserError(
+            "a combined report needs at least two runs",
+            where,
+            "name another run directory, or use generate_report.py for one",
+        )
     for folder in folders:
         if folder.resolve() in known:
             raise UserError(f"{folder} is named twice", where, "name each run once")
@@ -85,11 +88,15 @@ def build_combined(runs: Sequence[Run]) -> CombinedView:
     return CombinedView(
         title=f"{count(len(runs), 'run')} side by side",
         byline=(listed(cpus), *dict.fromkeys(run.view.byline[2] for run in runs)),
-        summary=tuple(_sentence(row) for row in comparisons), caution=_caution(manifests, cpus),
+        summary=tuple(_sentence(row) for row in comparisons),
+        caution=_caution(manifests, cpus),
         runs=tuple(_card(label, run) for label, run in zip(labels, runs)),
-        differences=tuple(differences(manifests)), shared=tuple(shared_facts(manifests).items()),
+        differences=tuple(differences(manifests)),
+        shared=tuple(shared_facts(manifests).items()),
         arms=tuple(_arm_row(label, run, arm, runs[0]) for label, run in zip(labels, runs) for arm in run.view.arms),
-        comparisons=comparisons, categories=(*CATEGORIES, FRAMEWORK_OVERHEAD), shares=tuple(_shares(comparisons)),
+        comparisons=comparisons,
+        categories=(*CATEGORIES, FRAMEWORK_OVERHEAD),
+        shares=tuple(_shares(comparisons)),
     )
 
 
@@ -106,8 +113,16 @@ def _labels(runs: Sequence[Run]) -> list[str]:
 
 def _card(label: str, run: Run) -> RunCard:
     manifest = run.data.manifest
-    return RunCard(label, cpu_name(manifest), manifest["model"]["id"], _dtype(run.data), run.view.subtitle,
-                   str(manifest["executorch"].get("version")), str(manifest["started"])[:10], str(run.directory.root))
+    return RunCard(
+        label,
+        cpu_name(manifest),
+        manifest["model"]["id"],
+        _dtype(run.data),
+        run.view.subtitle,
+        str(manifest["executorch"].get("version")),
+        str(manifest["started"])[:10],
+        str(run.directory.root),
+    )
 
 
 def _dtype(data: RunData) -> str:
@@ -121,18 +136,27 @@ def _sentence(row: ComparisonRow) -> Sentence:
     interval: tuple[str | Quantity, ...] = (" (one pair: no interval)",)
     if verdict.low:
         interval = (" (95 % interval ", verdict.low, " to ", verdict.high, ")")
-    return (f"{row.label}, {count(row.comparison.threads, 'thread')}: {verdict.headline}, ", verdict.speedup, "×",
-            *interval, f". Verdict: {verdict.badge}.")
+    return (
+        f"{row.label}, {count(row.comparison.threads, 'thread')}: {verdict.headline}, ",
+        verdict.speedup,
+        "×",
+        *interval,
+        f". Verdict: {verdict.badge}.",
+    )
 
 
 def _caution(manifests: Sequence[Mapping], cpus: Sequence[str]) -> tuple[str, ...]:
     told = []
     if len({cpu_of(manifest) for manifest in manifests}) > 1:
-        told.append(f"These runs were made on different CPUs ({listed(cpus)}). Their latencies stand side by side, but "
-                    "no ratio between CPUs is given: compare the speed-ups, each measured within its own run.")
+        told.append(
+            f"These runs were made on different CPUs ({listed(cpus)}). Their latencies stand side by side, but "
+            "no ratio between CPUs is given: compare the speed-ups, each measured within its own run."
+        )
     else:
-        told.append("Runs were made one after another: ratios between them are unpaired, and what changed from one "
-                    "session to the next, such as temperature, is in them. Speed-ups within a run are paired.")
+        told.append(
+            "Runs were made one after another: ratios between them are unpaired, and what changed from one "
+            "session to the next, such as temperature, is in them. Speed-ups within a run are paired."
+        )
     if any("emulat" in cpu_of(manifest)[0].lower() for manifest in manifests):
         told.append("Times of an emulated CPU say nothing about a device.")
     if len({m["model"]["sha256"] for m in manifests}) > 1:
@@ -151,14 +175,20 @@ def _arm_row(label: str, run: Run, arm: Arm, first: Run) -> ArmRow:
     if key not in first.times or key not in run.times:
         return ArmRow(label, arm, None, None, None, "not in the first run")
     found = estimate(first.times[key], run.times[key])
-    path = ",".join(f"{quote(str(side.directory.root))}/{METRICS}#{pointer('experiments', *key, 'launches')}"
-                    for side in (first, run))
+    path = ",".join(
+        f"{quote(str(side.directory.root))}/{METRICS}#{pointer('experiments', *key, 'launches')}"
+        for side in (first, run)
+    )
     if found.low is None:
         ratio = quantity(found.ratio, f"{path}|unpaired ratio", places_for(None, found.ratio))
         return ArmRow(label, arm, ratio, None, None, "")
     places = ratio_places(found.low, found.ratio, found.high)
-    return ArmRow(label, arm, *(quantity(getattr(found, name), f"{path}|unpaired {name}", places)
-                                for name in ("ratio", "low", "high")), "")
+    return ArmRow(
+        label,
+        arm,
+        *(quantity(getattr(found, name), f"{path}|unpaired {name}", places) for name in ("ratio", "low", "high")),
+        "",
+    )
 
 
 def _shares(rows: Sequence[ComparisonRow]) -> list[ShareRow]:
@@ -167,9 +197,12 @@ def _shares(rows: Sequence[ComparisonRow]) -> list[ShareRow]:
         c = row.comparison
         if c.breakdown is None:
             continue
-        for side, series, candidate in ((c.baseline_side, c.baseline_series, False),
-                                        (c.candidate_side, c.candidate_series, True)):
-            shares = tuple(share_of(c.breakdown.categories, name, candidate)
-                           for name in (*CATEGORIES, FRAMEWORK_OVERHEAD))
+        for side, series, candidate in (
+            (c.baseline_side, c.baseline_series, False),
+            (c.candidate_side, c.candidate_series, True),
+        ):
+            shares = tuple(
+                share_of(c.breakdown.categories, name, candidate) for name in (*CATEGORIES, FRAMEWORK_OVERHEAD)
+            )
             found.setdefault((row.label, side, c.threads), ShareRow(row.label, side, series, c.threads, shares))
     return list(found.values())

@@ -48,12 +48,22 @@ def _holds(view: CombinedView, anchor: str) -> bool:
 
 def combined_figures(view: CombinedView) -> dict[str, Figure]:
     """Draw the figures of a combined report."""
-    drawn = [_figure(_latency(view), figures.bars,
-                     "Median latency of one inference, by run and thread count. Each dot is the median of one launch.")]
+    drawn = [
+        _figure(
+            _latency(view),
+            figures.bars,
+            "Median latency of one inference, by run and thread count. Each dot is the median of one launch.",
+        )
+    ]
     if view.comparisons:
-        drawn.append(_figure(_speedups(view), figures.intervals,
-                             "Speed-up within each run: pairs of launches (dots), the estimate (tick) and its 95 % "
-                             "interval (band), on a logarithmic scale."))
+        drawn.append(
+            _figure(
+                _speedups(view),
+                figures.intervals,
+                "Speed-up within each run: pairs of launches (dots), the estimate (tick) and its 95 % "
+                "interval (band), on a logarithmic scale.",
+            )
+        )
     return {figure.name: figure for figure in drawn}
 
 
@@ -65,19 +75,38 @@ def _latency(view: CombinedView) -> Chart:
     rows, legend = [], {}
     for label, threads in dict.fromkeys((row.label, row.arm.threads) for row in view.arms):
         arms = [row.arm for row in view.arms if (row.label, row.arm.threads) == (label, threads)]
-        rows.append(Row(label, count(threads, "thread"), tuple(
-            Bar(arm.median.raw, f"{arm.median.text} ms", series(arm.series), arm.dots) for arm in arms)))
+        rows.append(
+            Row(
+                label,
+                count(threads, "thread"),
+                tuple(Bar(arm.median.raw, f"{arm.median.text} ms", series(arm.series), arm.dots) for arm in arms),
+            )
+        )
         for arm in arms:
             legend.setdefault(series(arm.series), {})[arm.side] = None
-    told = "; ".join(f"{row.label}, {row.arm.side}, {count(row.arm.threads, 'thread')}: {row.arm.median.text} ms"
-                     for row in view.arms)
-    return Chart("combined-latency", f"Bar chart of median latency by run. {told}.", tuple(rows),
-                 tuple((role, " / ".join(sides)) for role, sides in legend.items()), thickness=18)
+    told = "; ".join(
+        f"{row.label}, {row.arm.side}, {count(row.arm.threads, 'thread')}: {row.arm.median.text} ms"
+        for row in view.arms
+    )
+    return Chart(
+        "combined-latency",
+        f"Bar chart of median latency by run. {told}.",
+        tuple(rows),
+        tuple((role, " / ".join(sides)) for role, sides in legend.items()),
+        thickness=18,
+    )
 
 
 def _speedups(view: CombinedView) -> Chart:
-    rows = tuple(Row(row.label, f"{row.comparison.candidate_side}, {count(row.comparison.threads, 'thread')}",
-                     (ratio_bar(row.comparison),)) for row in view.comparisons)
-    told = "; ".join(f"{row.label}, {row.comparison.title}: {row.comparison.verdict.speedup.text}×"
-                     for row in view.comparisons)
+    rows = tuple(
+        Row(
+            row.label,
+            f"{row.comparison.candidate_side}, {count(row.comparison.threads, 'thread')}",
+            (ratio_bar(row.comparison),),
+        )
+        for row in view.comparisons
+    )
+    told = "; ".join(
+        f"{row.label}, {row.comparison.title}: {row.comparison.verdict.speedup.text}×" for row in view.comparisons
+    )
     return Chart("combined-speedup", f"Dot plot of the speed-up within each run. {told}.", rows)

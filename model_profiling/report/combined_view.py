@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model_profiling.analysis.run_differences import Difference
+from model_profiling.analysis.comparing.run_differences import Difference
 from model_profiling.report.rounding import Quantity
 from model_profiling.report.view import Arm, CategoryRow, Comparison, Sentence
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from model_profiling.analysis import highlights
+from model_profiling.analysis.comparing import operators as highlights
 from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
 from model_profiling.report import parts
 from model_profiling.report.load import METRICS, SUMMARY, RunData
@@ -22,10 +22,16 @@ def comparison(run: RunData, naming: Naming, index: int) -> Comparison:
     sides = naming.side(baseline), naming.side(candidate)
     return Comparison(
         anchor=f"comparison-{index}",
-        baseline=baseline, candidate=candidate, baseline_side=sides[0], candidate_side=sides[1],
-        baseline_series=naming.series(baseline), candidate_series=naming.series(candidate),
-        threads=threads, title=f"{sides[1]} against {sides[0]}, {count(threads, 'thread')}",
-        verdict=_verdict(run, naming, index), breakdown=_breakdown(run, naming, index),
+        baseline=baseline,
+        candidate=candidate,
+        baseline_side=sides[0],
+        candidate_side=sides[1],
+        baseline_series=naming.series(baseline),
+        candidate_series=naming.series(candidate),
+        threads=threads,
+        title=f"{sides[1]} against {sides[0]}, {count(threads, 'thread')}",
+        verdict=_verdict(run, naming, index),
+        breakdown=_breakdown(run, naming, index),
         pairs=_pairs(run, naming, baseline, candidate, threads),
     )
 
@@ -57,9 +63,13 @@ def _verdict(run: RunData, naming: Naming, index: int) -> Verdict:
     word = entry["verdict"]
     quick = bool(run.manifest.get("quick"))
     return Verdict(
-        word=word, tone={FASTER: "good", SLOWER: "bad"}.get(word, "open"),
-        badge=_badge(run, word, quick), headline=_headline(run, naming, entry),
-        speedup=speedup, low=low, high=high,
+        word=word,
+        tone={FASTER: "good", SLOWER: "bad"}.get(word, "open"),
+        badge=_badge(run, word, quick),
+        headline=_headline(run, naming, entry),
+        speedup=speedup,
+        low=low,
+        high=high,
         p_value=None if p_value is None else probability(p_value, f"{here}/p_value"),
         noise_floor=None if floor is None else quantity(floor, f"{here}/noise_floor_percent", 1),
         pairs=quantity(entry["pairs"], f"{here}/pairs", 0),
@@ -86,17 +96,23 @@ def _headline(run: RunData, naming: Naming, entry: Mapping) -> str:
 
 def _verdict_sentences(run: RunData, naming: Naming, entry: Mapping, here: str, quick: bool) -> tuple[Sentence, ...]:
     baseline, candidate, threads = entry["baseline"], entry["candidate"], entry["threads"]
-    sentences: list[Sentence] = [(
-        f"One inference on {count(int(threads), 'thread')} takes ", median(run, baseline, threads),
-        f" ms {naming.under(baseline)} and ", median(run, candidate, threads),
-        f" ms {naming.under(candidate)} (medians).")]
+    sentences: list[Sentence] = [
+        (
+            f"One inference on {count(int(threads), 'thread')} takes ",
+            median(run, baseline, threads),
+            f" ms {naming.under(baseline)} and ",
+            median(run, candidate, threads),
+            f" ms {naming.under(candidate)} (medians).",
+        )
+    ]
     pairs = quantity(entry["pairs"], f"{here}/pairs", 0)
     if run.manifest.get("calibration"):
         return (*sentences, _calibrated(entry))
     lost = len({launch.pair for launch in run.launches if launch.threads == int(threads)}) - entry["pairs"]
     if lost > 0:
-        sentences.append((f"{count(lost, 'pair')} could not be measured undisturbed and {'does' if lost == 1 else 'do'} "
-                          "not count.",))
+        sentences.append(
+            (f"{count(lost, 'pair')} could not be measured undisturbed and {'does' if lost == 1 else 'do'} not count.",)
+        )
     if entry["verdict"] == NO_VERDICT:
         words = f" {'pair' if entry['pairs'] == 1 else 'pairs'} of launches; a verdict needs "
         needed = f"a full run of at least {MIN_PAIRS_FOR_VERDICT}." if quick else f"at least {MIN_PAIRS_FOR_VERDICT}."
@@ -112,8 +128,10 @@ def _calibrated(entry: Mapping) -> Sentence:
     low, high = entry["ci95"]
     if low <= 1 <= high:
         return ("The interval holds 1, as it should: the calibration passed.",)
-    return ("The interval excludes 1 although both sides are the same: the calibration failed, and this machine is not "
-            "quiet enough for verdicts.",)
+    return (
+        "The interval excludes 1 although both sides are the same: the calibration failed, and this machine is not "
+        "quiet enough for verdicts.",
+    )
 
 
 def _breakdown(run: RunData, naming: Naming, index: int) -> Breakdown | None:
@@ -127,14 +145,21 @@ def _breakdown(run: RunData, naming: Naming, index: int) -> Breakdown | None:
     return Breakdown(
         bottleneck=_bottleneck(naming, entry, before["categories_ms"], after["categories_ms"], sides),
         categories=_categories(before["categories_ms"], after["categories_ms"], sides),
-        placement=_placement(sides), operators=operators[:parts.MOST_OPERATORS], layers=layers,
+        placement=_placement(sides),
+        operators=operators[: parts.MOST_OPERATORS],
+        layers=layers,
         not_attributed=parts.not_attributed(run, naming, index) if layers else (),
         slower=parts.slower_parts(run, naming, entry, operators, layers),
     )
 
 
-def _bottleneck(naming: Naming, entry: Mapping, before: Mapping[str, float], after: Mapping[str, float],
-                sides: Sequence[_CategorySide]) -> tuple[Sentence, ...]:
+def _bottleneck(
+    naming: Naming,
+    entry: Mapping,
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    sides: Sequence[_CategorySide],
+) -> tuple[Sentence, ...]:
     first, then = highlights.dominant(before), highlights.dominant(after)
     if first is None or then is None:
         return (("The traces hold no time to attribute.",),)
@@ -142,15 +167,34 @@ def _bottleneck(naming: Naming, entry: Mapping, before: Mapping[str, float], aft
     first, then = first[0], then[0]
     was, becomes = sides[0].share(first), sides[1].share(then)
     if first == then:
-        told: list[Sentence] = [(f"{first} takes the most time on both sides: ", was, f" % {baseline}, ", becomes,
-                                 f" % {candidate}.")]
+        told: list[Sentence] = [
+            (f"{first} takes the most time on both sides: ", was, f" % {baseline}, ", becomes, f" % {candidate}.")
+        ]
     else:
-        told = [(f"The bottleneck moves from {first} to {then}: {baseline}, {first} takes ", was,
-                 f" % of the time; {candidate}, {then} takes the most, ", becomes, " %.")]
+        told = [
+            (
+                f"The bottleneck moves from {first} to {then}: {baseline}, {first} takes ",
+                was,
+                f" % of the time; {candidate}, {then} takes the most, ",
+                becomes,
+                " %.",
+            )
+        ]
     grown = highlights.most_grown(before, after)
     if grown:
-        told.append((f"{grown} grows most in share, from ", sides[0].share(grown), " % to ", sides[1].share(grown),
-                     " %; in time it goes from ", sides[0].time(grown), " ms to ", sides[1].time(grown), " ms."))
+        told.append(
+            (
+                f"{grown} grows most in share, from ",
+                sides[0].share(grown),
+                " % to ",
+                sides[1].share(grown),
+                " %; in time it goes from ",
+                sides[0].time(grown),
+                " ms to ",
+                sides[1].time(grown),
+                " ms.",
+            )
+        )
     return tuple(told)
 
 
@@ -158,11 +202,14 @@ def _category_path(experiment: str, threads: object, category: str) -> str:
     return f"{SUMMARY}#{pointer('experiments', experiment, threads, 'categories_ms', category)}"
 
 
-def _categories(before: Mapping[str, float], after: Mapping[str, float],
-                sides: Sequence[_CategorySide]) -> tuple[CategoryRow, ...]:
+def _categories(
+    before: Mapping[str, float], after: Mapping[str, float], sides: Sequence[_CategorySide]
+) -> tuple[CategoryRow, ...]:
     names = sorted({*before, *after}, key=lambda name: (-before.get(name, 0), name))
-    return tuple(CategoryRow(name, sides[0].time(name), sides[1].time(name), sides[0].share(name),
-                             sides[1].share(name)) for name in names)
+    return tuple(
+        CategoryRow(name, sides[0].time(name), sides[1].time(name), sides[0].share(name), sides[1].share(name))
+        for name in names
+    )
 
 
 class _CategorySide:
@@ -191,8 +238,10 @@ class _CategorySide:
 
 
 def _placement(sides: Sequence[_CategorySide]) -> tuple[CategoryRow, ...]:
-    return tuple(CategoryRow(name, sides[0].part(key), sides[1].part(key), None, None)
-                 for key, name in (("delegated_ms", "In XNNPACK delegates"), ("portable_ms", "In portable kernels")))
+    return tuple(
+        CategoryRow(name, sides[0].part(key), sides[1].part(key), None, None)
+        for key, name in (("delegated_ms", "In XNNPACK delegates"), ("portable_ms", "In portable kernels"))
+    )
 
 
 def _pairs(run: RunData, naming: Naming, baseline: str, candidate: str, threads: int) -> tuple[PairRow, ...]:
@@ -210,8 +259,9 @@ def _pairs(run: RunData, naming: Naming, baseline: str, candidate: str, threads:
             sides.append(quantity(value, path, latency_places(run, name, threads)))
             if launches[position].get("outlier"):
                 flags.append(f"{naming.side(name)}: {launches[position]['outlier']} outlier")
-        ratio = quantity(pair.speedup, f"{sides[0].path},{sides[1].path}|ratio",
-                         places_for(relative * pair.speedup, pair.speedup))
+        ratio = quantity(
+            pair.speedup, f"{sides[0].path},{sides[1].path}|ratio", places_for(relative * pair.speedup, pair.speedup)
+        )
         places = [order.get(launches[position]["index"], 0) for launches, position in zip(held, pair.positions)]
         first = baseline if places[0] < places[1] else candidate
         rows.append(PairRow(pair.number + 1, naming.side(first), *sides, ratio, "; ".join(flags)))

@@ -17,7 +17,7 @@ from model_profiling.report.html import render_html
 from model_profiling.report.load import RunData, read_run
 from model_profiling.report.markdown import render_markdown
 from model_profiling.report.naming import Naming, count
-from model_profiling.report.timeline import read_track, trace_events
+from model_profiling.report.perfetto import read_track, trace_events
 from model_profiling.report.view import Comparison, View
 
 HTML_SUFFIXES, MARKDOWN_SUFFIXES = (".html", ".htm"), (".md", ".markdown")
@@ -65,12 +65,13 @@ def verdict_sentences(directory: RunDirectory) -> tuple[str, ...]:
 def verdict_sentence(comparison: Comparison) -> str:
     """Return one comparison's result in one line, for the screen."""
     verdict = comparison.verdict
-    interval = (f"95 % interval {verdict.low.text} to {verdict.high.text}" if verdict.low
-                else "one pair, so no interval")
+    interval = f"95 % interval {verdict.low.text} to {verdict.high.text}" if verdict.low else "one pair, so no interval"
     # "faster", "slower" and "no difference shown" stand in the headline already.
     word = f" ({verdict.badge})" if verdict.word == NO_VERDICT else ""
-    return (f"{verdict.headline[:1].upper()}{verdict.headline[1:]}: {verdict.speedup.text}x, {interval}, "
-            f"{count(int(verdict.pairs.raw), 'pair')}, {count(comparison.threads, 'thread')}{word}.")
+    return (
+        f"{verdict.headline[:1].upper()}{verdict.headline[1:]}: {verdict.speedup.text}x, {interval}, "
+        f"{count(int(verdict.pairs.raw), 'pair')}, {count(comparison.threads, 'thread')}{word}."
+    )
 
 
 def kind_of(out: Path) -> str:
@@ -79,8 +80,7 @@ def kind_of(out: Path) -> str:
         raise UserError("the target is a folder", f"at {out} (--out)", "name a file ending in .html or .md")
     suffix = out.suffix.lower()
     if suffix not in HTML_SUFFIXES + MARKDOWN_SUFFIXES:
-        raise UserError(f"\"{suffix}\" is no format of a report", f"in --out {out}",
-                        "name a file ending in .html or .md")
+        raise UserError(f'"{suffix}" is no format of a report', f"in --out {out}", "name a file ending in .html or .md")
     return "html" if suffix in HTML_SUFFIXES else "markdown"
 
 
@@ -92,8 +92,12 @@ def _write_all(directory: RunDirectory, run: RunData, view: View, figures: Mappi
     for stale in set(directory.figures.glob("*.svg")) - set(drawn):  # of an earlier report of this run
         with writing(stale):
             stale.unlink()
-    return [write_text(directory.report_html, html), write_text(directory.report_md, markdown),
-            write_json(directory.timeline_json, timeline), directory.figures]
+    return [
+        write_text(directory.report_html, html),
+        write_text(directory.report_md, markdown),
+        write_json(directory.timeline_json, timeline),
+        directory.figures,
+    ]
 
 
 def write_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
@@ -110,8 +114,14 @@ def _timeline(directory: RunDirectory, run: RunData) -> dict[str, object]:
             path = directory.table(model, name, int(threads), "run0_timeline")
             if path.is_file():
                 tracks.append(read_track(path, f"{naming.side(name)}, {count(int(threads), 'thread')} ({name})"))
-    return trace_events(tracks, {"model": model, "feature": naming.label or "none",
-                                 "executorch": str(run.manifest["executorch"].get("version"))})
+    return trace_events(
+        tracks,
+        {
+            "model": model,
+            "feature": naming.label or "none",
+            "executorch": str(run.manifest["executorch"].get("version")),
+        },
+    )
 
 
 def as_link(folder: str) -> str:

@@ -25,15 +25,24 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 def render_html(view: View, figures: Mapping[str, Figure]) -> str:
     """Return the report as HTML."""
-    return render_page("report.html.j2", view=view, figures=figures, sections=_sections(view), most_layers=MOST_LAYERS,
-                       many=sum(c.breakdown is not None for c in view.comparisons) > 1)
+    return render_page(
+        "report.html.j2",
+        view=view,
+        figures=figures,
+        sections=_sections(view),
+        most_layers=MOST_LAYERS,
+        many=sum(c.breakdown is not None for c in view.comparisons) > 1,
+    )
 
 
 def render_page(template: str, **values: object) -> str:
     """Return a page of ours. Every value is escaped; only our own SVG, CSS and script are not."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["svg"] = Markup  # made by `svg.py`, whose XML writer escaped all text
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
@@ -46,15 +55,17 @@ def render_page(template: str, **values: object) -> str:
     environment.globals["family_titles"] = FAMILY_TITLES
     environment.globals["families"] = lambda section: (
         family_columns(section.view, [side.side for side in section.sides]),
-        family_rows(section.view, [side.side for side in section.sides]))
-    return environment.get_template(template).render(
-        style=_style(), script=Markup(_own("report.js")), **values) + "\n"
+        family_rows(section.view, [side.side for side in section.sides]),
+    )
+    return environment.get_template(template).render(style=_style(), script=Markup(_own("report.js")), **values) + "\n"
 
 
 def _breakable_path(path: str) -> Markup:
     """Let a module's path break before its dots and after its underscores, slashes and colons."""
-    return Markup("").join(Markup("<wbr>.") if part == "." else escape(part) + Markup("<wbr>") if part in "_/:" and part
-                           else escape(part) for part in re.split(r"([._/:])", path))
+    return Markup("").join(
+        Markup("<wbr>.") if part == "." else escape(part) + Markup("<wbr>") if part in "_/:" and part else escape(part)
+        for part in re.split(r"([._/:])", path)
+    )
 
 
 def _glue(text: str) -> str:
@@ -65,14 +76,19 @@ def _glue(text: str) -> str:
 
 def _unbroken(text: str) -> Markup:
     """Keep hyphenated words such as "AVX-512" on one line, without another character in them."""
-    return Markup(" ").join(Markup('<span class="whole">{}</span>').format(word)
-                            if "-" in word and len(word) <= _LONGEST_WHOLE_WORD else escape(word)
-                            for word in text.split(" "))
+    return Markup(" ").join(
+        Markup('<span class="whole">{}</span>').format(word)
+        if "-" in word and len(word) <= _LONGEST_WHOLE_WORD
+        else escape(word)
+        for word in text.split(" ")
+    )
 
 
 def _style() -> Markup:
-    colors = (f":root{{{palette.page_variables(dark=False)}}}"
-              f"@media screen and (prefers-color-scheme: dark){{:root{{{palette.page_variables(dark=True)}}}}}")
+    colors = (
+        f":root{{{palette.page_variables(dark=False)}}}"
+        f"@media screen and (prefers-color-scheme: dark){{:root{{{palette.page_variables(dark=True)}}}}}"
+    )
     return Markup(_own("style.css") + colors + palette.page_classes())
 
 
@@ -88,8 +104,7 @@ def _sections(view: View) -> list[tuple[str, str]]:
         found.append(("outside", "Outside XNNPACK"))
     if view.notes:
         found.append(("trust", "Before you trust the numbers"))
-    return [*found, ("setup", "Machine and versions"),
-            ("reproduce", "Reproduce it")]
+    return [*found, ("setup", "Machine and versions"), ("reproduce", "Reproduce it")]
 
 
 def _own(name: str) -> str:

@@ -6,37 +6,46 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from model_profiling.analysis.kernels.side_by_side import LAYER, FamilyCount, Group, KernelView, SideRows
+from model_profiling.analysis.tables.kernels import CALLED, REGISTERED, KernelRow
 from model_profiling.pipeline.kernel_names import FAMILY_TITLES, PACK
-from model_profiling.analysis.kernel_table import CALLED, REGISTERED, KernelRow
-from model_profiling.analysis.kernel_view import LAYER, FamilyCount, Group, KernelView, SideRows
 from model_profiling.report.escaping import escape
 
 #: What each kind of evidence shows, and what it does not.
 MEANING = {
     CALLED: "the kernel ran, and each of its calls was counted. Only KleidiAI's kernels (kai_...) can be seen this way: "
-            "an operator without one ran something else, which is not listed.",
+    "an operator without one ran something else, which is not listed.",
     REGISTERED: "XNNPACK wrote the kernel into a table that it initialized while loading the model, once for the whole "
-                "process. It is a candidate, not a call: tables also hold variants for other shapes and element types "
-                "and variants that a better one replaced, and a few tables are not logged. Whether, where and how often "
-                "the kernel ran is not known.",
+    "process. It is a candidate, not a call: tables also hold variants for other shapes and element types "
+    "and variants that a better one replaced, and a few tables are not logged. Whether, where and how often "
+    "the kernel ran is not known.",
 }
 _NOTHING = "–"
 _SIDES = ("on", "off")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:+-]+")
 
 
-def render_kernel_view(view: KernelView, title: str, sources: Sequence[tuple[str, str]],
-                       wanted: str | None = None) -> str:
+def render_kernel_view(
+    view: KernelView, title: str, sources: Sequence[tuple[str, str]], wanted: str | None = None
+) -> str:
     """Return the view as Markdown; `sources` pairs each side with what its table is, in words."""
     parts = [f"# Kernels: {escape(title)}", _list(f"{side}: {escape(text)}" for side, text in sources)]
     if wanted is not None:
         parts.append(f"Only operators whose name contains “{escape(wanted)}”.")
-    parts += ["## What the evidence says", _list(f"**{kind}**: {escape(text)}"
-                                                for kind, text in MEANING.items() if kind in view.evidence)]
+    parts += [
+        "## What the evidence says",
+        _list(f"**{kind}**: {escape(text)}" for kind, text in MEANING.items() if kind in view.evidence),
+    ]
     if view.notes:
         parts.append(_list(f"Note: {escape(note)}" for note in view.notes))
-    parts += ["## By family", family_sentence(view), families_table(view), f"## By {noun(view)}",
-              f"Kernels differ in {view.differing} of {count(len(view.matched), noun(view))}.", _groups(view)]
+    parts += [
+        "## By family",
+        family_sentence(view),
+        families_table(view),
+        f"## By {noun(view)}",
+        f"Kernels differ in {view.differing} of {count(len(view.matched), noun(view))}.",
+        _groups(view),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -45,8 +54,10 @@ def family_sentence(view: KernelView) -> str:
     on, off = view.families.get("sme2", (FamilyCount(0, 0, None, 0),) * 2)
     if view.by == LAYER:
         verb = "are called in" if view.evidence == {CALLED} else "stand in"
-        return f"SME2 kernels {verb} {on.layers} of the tables' {count(len(view.matched), 'layer')} with SME2 on, " \
-               f"{off.layers} with it off."
+        return (
+            f"SME2 kernels {verb} {on.layers} of the tables' {count(len(view.matched), 'layer')} with SME2 on, "
+            f"{off.layers} with it off."
+        )
     word = "registered" if view.evidence == {REGISTERED} else "seen"
     return f"SME2 kernels {word}: {on.compute} that compute with SME2 on, {off.compute} with it off."
 
@@ -81,7 +92,7 @@ def family_rows(view: KernelView, sides: Sequence[str] = _SIDES) -> list[tuple[s
     fields = [column.rpartition(": ")[2] for column in family_columns(view, _SIDES[:1])[1:]]
     rows = []
     for family, counts in view.families.items():
-        values = [getattr(side, field) for side in counts[:len(sides)] for field in fields]
+        values = [getattr(side, field) for side in counts[: len(sides)] for field in fields]
         rows.append((FAMILY_TITLES[family], *(_NOTHING if value is None else str(value) for value in values)))
     return rows
 
@@ -94,9 +105,15 @@ def families_table(view: KernelView, sides: Sequence[str] = _SIDES) -> str:
 
 def _groups(view: KernelView) -> str:
     named = view.by == LAYER  # else the first column is the operator already
-    rows = [(_name(group), side_cell(group.on, named),
-             "same as on" if group.on.facts == group.off.facts else side_cell(group.off, named),
-             "yes" if group.differs else "no") for group in view.groups]
+    rows = [
+        (
+            _name(group),
+            side_cell(group.on, named),
+            "same as on" if group.on.facts == group.off.facts else side_cell(group.off, named),
+            "yes" if group.differs else "no",
+        )
+        for group in view.groups
+    ]
     return _table((noun(view), "SME2 on", "SME2 off", "differs"), ["---"] * 4, rows)
 
 
@@ -114,8 +131,11 @@ def side_cell(side: SideRows, named: bool) -> str:
 
 def _kernel(row: KernelRow) -> str:
     name = f"`{row.kernel}`" if _PLAIN_NAME.fullmatch(row.kernel) else escape(row.kernel)
-    facts = [FAMILY_TITLES[row.family], *(["packing"] if row.role == PACK else []),
-             *([] if row.calls is None else [count(row.calls, "call")])]
+    facts = [
+        FAMILY_TITLES[row.family],
+        *(["packing"] if row.role == PACK else []),
+        *([] if row.calls is None else [count(row.calls, "call")]),
+    ]
     return f"{name} ({', '.join(facts)})"
 
 

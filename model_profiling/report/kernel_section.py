@@ -6,16 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from model_profiling.analysis.kernels.side_by_side import LAYER, Group, KernelView, SideRows, compare_kernels
+from model_profiling.analysis.kernels.uses import LOADING
+from model_profiling.analysis.tables.kernels import CALLED
 from model_profiling.pipeline.kernel_names import SME2
-from model_profiling.analysis.kernel_table import CALLED
-from model_profiling.analysis.kernel_view import LAYER, Group, KernelView, SideRows, compare_kernels
-from model_profiling.analysis.kernels import LOADING
 from model_profiling.report.kernel_markdown import MEANING
 from model_profiling.report.load import SUMMARY, RunData
 from model_profiling.report.naming import Naming, count, listed
 from model_profiling.report.rounding import Quantity, places_for, pointer, quantity
-from model_profiling.report.view import (
-    CoverageBar, Identifier, KernelRow, KernelSection, KernelSide, MissingRow)
+from model_profiling.report.view import CoverageBar, Identifier, KernelRow, KernelSection, KernelSide, MissingRow
 
 _MILLION = 1e6
 _MOST_PLACES = 3
@@ -24,16 +23,22 @@ _MOST_PLACES = 3
 def kernel_sections(run: RunData) -> tuple[KernelSection, ...]:
     """Return one section for each kind of evidence and thread count; its two sides where there are just two."""
     recorded = run.summary.get("kernels") or {}
-    kinds = dict.fromkeys((entry["evidence"], int(threads)) for by_threads in recorded.values()
-                          for threads, entry in by_threads.items())
+    kinds = dict.fromkeys(
+        (entry["evidence"], int(threads)) for by_threads in recorded.values() for threads, entry in by_threads.items()
+    )
     many = len(kinds) > 1
     sections: list[KernelSection] = []
     for evidence, threads in kinds:
-        names = [name for name, by_threads in recorded.items()
-                 if by_threads.get(str(threads), {}).get("evidence") == evidence and run.kernels[name, threads]]
+        names = [
+            name
+            for name, by_threads in recorded.items()
+            if by_threads.get(str(threads), {}).get("evidence") == evidence and run.kernels[name, threads]
+        ]
         groups = list(_sides(run, names, threads))
-        sections += [_section(run, group, threads, f"kernels-{len(sections) + number}", many or len(groups) > 1)
-                     for number, group in enumerate(groups)]
+        sections += [
+            _section(run, group, threads, f"kernels-{len(sections) + number}", many or len(groups) > 1)
+            for number, group in enumerate(groups)
+        ]
     return tuple(sections)
 
 
@@ -43,6 +48,7 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
     Off is where features were switched off. What a source build was built without the
     manifest does not know: off is then the one without SME2 kernels.
     """
+
     def is_off(name: str) -> bool:
         entry = _entry(run, name, threads)
         if entry["evidence"] == CALLED:
@@ -57,20 +63,32 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
 
 def _section(run: RunData, names: tuple[str, ...], threads: int, anchor: str, titled: bool) -> KernelSection:
     evidence = _entry(run, names[0], threads)["evidence"]
-    naming = Naming(run.manifest if evidence == CALLED else {}, names, names[1:])  # builds switch what no manifest knows
+    naming = Naming(
+        run.manifest if evidence == CALLED else {}, names, names[1:]
+    )  # builds switch what no manifest knows
     tables = [run.kernels[name, threads] for name in names]
     view = compare_kernels(tables[0], tables[1] if len(names) > 1 else ())
-    sides = tuple(KernelSide(name, naming.side(name), naming.series(name), _sentences(run, name, threads)) for name in names)
+    sides = tuple(
+        KernelSide(name, naming.side(name), naming.series(name), _sentences(run, name, threads)) for name in names
+    )
     work = {layer: q for name in names for layer, q in _work(run, name, threads).items()}
     shown = [group for group in view.groups if group.on.kernels or group.off.kernels]
     return KernelSection(
-        anchor=anchor, threads=threads, evidence=evidence, meaning=MEANING[evidence], sides=sides,
+        anchor=anchor,
+        threads=threads,
+        evidence=evidence,
+        meaning=MEANING[evidence],
+        sides=sides,
         title=f"{listed([side.side for side in sides])}, {count(threads, 'thread')}" if titled else "",
-        by_layer=view.by == LAYER, view=replace(view, groups=tuple(shown)), differing=_differing(view, sides),
+        by_layer=view.by == LAYER,
+        view=replace(view, groups=tuple(shown)),
+        differing=_differing(view, sides),
         bars=tuple(bar for side, name in zip(sides, names) for bar in _bars(run, name, threads, side)),
-        rows=tuple(_row(group, work) for group in shown), left_out=len(view.groups) - len(shown),
+        rows=tuple(_row(group, work) for group in shown),
+        left_out=len(view.groups) - len(shown),
         missing=_missing(run, names[0], threads, evidence),
-        notes=view.notes if len(names) > 1 else ())
+        notes=view.notes if len(names) > 1 else (),
+    )
 
 
 def _entry(run: RunData, name: str, threads: int) -> Mapping:
@@ -80,8 +98,11 @@ def _entry(run: RunData, name: str, threads: int) -> Mapping:
 def _sentences(run: RunData, name: str, threads: int) -> tuple[str, ...]:
     entry = _entry(run, name, threads)
     packed = entry.get("packed_for_sme")
-    return (entry["sentence"], *(held["sentence"] for held in entry.get("sme2_time", {}).values()),
-            *([packed["sentence"]] if packed else []))
+    return (
+        entry["sentence"],
+        *(held["sentence"] for held in entry.get("sme2_time", {}).values()),
+        *([packed["sentence"]] if packed else []),
+    )
 
 
 def _differing(view: KernelView, sides: Sequence[KernelSide]) -> str:
@@ -104,29 +125,44 @@ def _bars(run: RunData, name: str, threads: int, side: KernelSide) -> Iterator[C
     for timed, held in entry.get("sme2_time", {}).items():
         here = f"{path}/sme2_time{pointer(timed)}"
         yield CoverageBar(side, "Time of matrix layers", "", _percent(held["matrix_share"], f"{here}/matrix_share"))
-        yield CoverageBar(side, "Time of an execution", "", _percent(held["execution_share"], f"{here}/execution_share"))
+        yield CoverageBar(
+            side, "Time of an execution", "", _percent(held["execution_share"], f"{here}/execution_share")
+        )
 
 
 def _percent(share: float, path: str) -> Quantity:
     """Return a share in percent: whole ones, unless that printed all of it for less, or nothing for more."""
-    places = next((n for n in range(_MOST_PLACES) if share in (0, 1) or 0 < float(f"{100 * share:.{n}f}") < 100), _MOST_PLACES)
+    places = next(
+        (n for n in range(_MOST_PLACES) if share in (0, 1) or 0 < float(f"{100 * share:.{n}f}") < 100), _MOST_PLACES
+    )
     return quantity(share, path, places, 0.01)
 
 
 def _work(run: RunData, name: str, threads: int) -> dict[str, Quantity]:
     """Return the multiply-adds of each matrix layer, in millions."""
     path = f"{SUMMARY}#{pointer('kernels', name, threads, 'matrix_layers')}"
-    return {layer["layer"]: quantity(layer["multiply_adds"], f"{path}/{number}/multiply_adds",
-                                     places_for(None, layer["multiply_adds"] / _MILLION), _MILLION)
-            for number, layer in enumerate(_entry(run, name, threads).get("matrix_layers", ()))}
+    return {
+        layer["layer"]: quantity(
+            layer["multiply_adds"],
+            f"{path}/{number}/multiply_adds",
+            places_for(None, layer["multiply_adds"] / _MILLION),
+            _MILLION,
+        )
+        for number, layer in enumerate(_entry(run, name, threads).get("matrix_layers", ()))
+    }
 
 
 def _row(group: Group, work: Mapping[str, Quantity]) -> KernelRow:
     number, name, detail = _parts(group.name) if group.kind == LAYER else ("", group.name, "")
-    on, off = (_without_ordinals(side) if group.kind == LAYER else replace(side, operators=()) for side in (group.on, group.off))
+    on, off = (
+        _without_ordinals(side) if group.kind == LAYER else replace(side, operators=())
+        for side in (group.on, group.off)
+    )
     if not name or name == LOADING:
         name = "weights, packed while loading" if name else "outside of operators"
-    return KernelRow(Identifier(number), Identifier(name), Identifier(detail), work.get(group.name), on, off, group.differs)
+    return KernelRow(
+        Identifier(number), Identifier(name), Identifier(detail), work.get(group.name), on, off, group.differs
+    )
 
 
 def _without_ordinals(side: SideRows) -> SideRows:
@@ -150,6 +186,13 @@ def _missing(run: RunData, name: str, threads: int, evidence: str) -> tuple[Miss
     for layer in held["matrix_layers"]:
         if not layer["reached"]:
             number, module, detail = map(Identifier, _parts(layer["layer"]))
-            rows.append(MissingRow(number, module, detail, work[layer["layer"]],
-                                   Identifier(" + ".join(layer["operators"]) or "not run")))
+            rows.append(
+                MissingRow(
+                    number,
+                    module,
+                    detail,
+                    work[layer["layer"]],
+                    Identifier(" + ".join(layer["operators"]) or "not run"),
+                )
+            )
     return tuple(sorted(rows, key=lambda row: -row.multiply_adds.raw))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from model_profiling.analysis.kernel_table import KernelRow, read_kernels
+from model_profiling.analysis.tables.kernels import KernelRow, read_kernels
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
@@ -58,14 +58,25 @@ def read_run(directory: RunDirectory) -> RunData:
     """
     manifest = directory.read_manifest()
     if not directory.analysis_summary.is_file():
-        raise UserError("the run has not been analyzed (analysis_summary.json is missing)", f"at {directory.root}",
-                        f"run analyze_results.py --run-dir {directory.root} first")
+        raise UserError(
+            "the run has not been analyzed (analysis_summary.json is missing)",
+            f"at {directory.root}",
+            f"run analyze_results.py --run-dir {directory.root} first",
+        )
     summary = _result(directory.analysis_summary, manifest, ("experiments", "comparisons"))
-    return RunData(manifest, directory.read_launches(), summary,
-                   _result(directory.metrics, manifest, ("experiments",)), _export_record(manifest),
-                   _layer_tables(directory, manifest["model"]["id"], summary),
-                   {(name, int(threads)): read_kernels(directory.table(manifest["model"]["id"], name, int(threads), "kernels"))
-                    for name, by_threads in (summary.get("kernels") or {}).items() for threads in by_threads})
+    return RunData(
+        manifest,
+        directory.read_launches(),
+        summary,
+        _result(directory.metrics, manifest, ("experiments",)),
+        _export_record(manifest),
+        _layer_tables(directory, manifest["model"]["id"], summary),
+        {
+            (name, int(threads)): read_kernels(directory.table(manifest["model"]["id"], name, int(threads), "kernels"))
+            for name, by_threads in (summary.get("kernels") or {}).items()
+            for threads in by_threads
+        },
+    )
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -79,8 +90,9 @@ def read_table(path: Path) -> list[dict[str, str]]:
         with open(path, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"the table cannot be read ({error})", f"at {path}",
-                        "run analyze_results.py again to write it anew") from error
+        raise UserError(
+            f"the table cannot be read ({error})", f"at {path}", "run analyze_results.py again to write it anew"
+        ) from error
 
 
 def _layer_tables(directory: RunDirectory, model: str, summary: Mapping) -> dict[tuple[str, int], Table]:
@@ -103,8 +115,9 @@ def _layer_rows(path: Path) -> list[dict[str, str]]:
             for column in _LAYER_NUMBERS:
                 float(row[column] or 0)
         except ValueError as error:
-            raise UserError(f"the layer table holds a value that is not a number ({error})", f"at {path}",
-                            again) from error
+            raise UserError(
+                f"the layer table holds a value that is not a number ({error})", f"at {path}", again
+            ) from error
     return rows
 
 
@@ -115,7 +128,7 @@ def _result(path: Path, manifest: Mapping, keys: Sequence[str]) -> dict:
         raise UserError("the result is of another version of the kit", f"at {path}", again)
     for key in ("model", *keys):
         if key not in found:
-            raise UserError(f"the result lacks \"{key}\"", f"at {path}", again)
+            raise UserError(f'the result lacks "{key}"', f"at {path}", again)
     if found["model"] != manifest["model"]["id"]:
         raise UserError("the result is of another model than the manifest", f"at {path}", again)
     return found

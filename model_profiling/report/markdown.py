@@ -22,22 +22,33 @@ class Verbatim(str):
 
 def render_markdown(view: View, figures: Mapping[str, Figure], figure_folder: str) -> str:
     """Return the report as Markdown; `figure_folder` is where its figures lie, as seen from it."""
-    return render_text("report.md.j2", figures, figure_folder, view=view, most_layers=MOST_LAYERS,
-                       many=sum(c.breakdown is not None for c in view.comparisons) > 1)
+    return render_text(
+        "report.md.j2",
+        figures,
+        figure_folder,
+        view=view,
+        most_layers=MOST_LAYERS,
+        many=sum(c.breakdown is not None for c in view.comparisons) > 1,
+    )
 
 
 def render_text(template: str, figures: Mapping[str, Figure], figure_folder: str, **values: object) -> str:
     """Return a Markdown file of ours, every value escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=False, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=_printed,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printed,
     )
     environment.filters["fence"] = fence
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["sentence"] = lambda parts: Verbatim("".join(map(_printed, parts)))
     environment.filters["ratio"] = _ratio
     environment.filters["families"] = lambda section: Verbatim(
-        families_table(section.view, [side.side for side in section.sides]))
+        families_table(section.view, [side.side for side in section.sides])
+    )
     environment.filters["kernels"] = lambda side, named: Verbatim(side_cell(side, named))
     environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
     text = environment.get_template(template).render(**values)

@@ -25,8 +25,7 @@ class Naming:
         elif self.label:
             self._sides = {name: f"{name} ({self.label} {'off' if name in off else 'on'})" for name in names}
         # Baselines first: gray is theirs in every figure.
-        self._order = [*dict.fromkeys(b for b in baselines if b in names),
-                       *(n for n in names if n not in baselines)]
+        self._order = [*dict.fromkeys(b for b in baselines if b in names), *(n for n in names if n not in baselines)]
 
     def side(self, experiment: str) -> str:
         """Return what a reader should call the experiment, e.g. "AVX-512 on"."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from model_profiling.analysis import highlights
-from model_profiling.analysis.kernel_time import is_emulated
+from model_profiling.analysis.comparing import operators as highlights
+from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
 from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
@@ -21,17 +21,30 @@ _MOST_NAMED = 8
 
 def notes(run: RunData, naming: Naming) -> tuple[Note, ...]:
     """Return the notes of a run, warnings first."""
-    found = [*_unfinished(run), *_agreements(run, naming), *_void(run, naming), *_outliers(run, naming),
-             *_drift(run, naming), *_unmapped(run, naming), *_not_compared(run, naming), *_masking(run, naming),
-             *_tracer(run), *_noise_floor(run), *_adaptive(run, naming)]
+    found = [
+        *_unfinished(run),
+        *_agreements(run, naming),
+        *_void(run, naming),
+        *_outliers(run, naming),
+        *_drift(run, naming),
+        *_unmapped(run, naming),
+        *_not_compared(run, naming),
+        *_masking(run, naming),
+        *_tracer(run),
+        *_noise_floor(run),
+        *_adaptive(run, naming),
+    ]
     order = {"warn": 0, "good": 1, "info": 2}
     return tuple(sorted(found, key=lambda note: order[note.tone]))
 
 
 def _unfinished(run: RunData) -> Iterator[Note]:
     if run.manifest.get("finished") is None:
-        yield Note("warn", "The run is unfinished", (
-            ("Launches that were planned are missing. Run the pipeline again with --resume, then analyze again.",),))
+        yield Note(
+            "warn",
+            "The run is unfinished",
+            (("Launches that were planned are missing. Run the pipeline again with --resume, then analyze again.",),),
+        )
 
 
 def _agreements(run: RunData, naming: Naming) -> Iterator[Note]:
@@ -45,12 +58,24 @@ def _agreements(run: RunData, naming: Naming) -> Iterator[Note]:
         elif found.identical == found.compared:
             same.append((f"{where}: bit for bit identical in all {count(found.compared, 'comparison')}.",))
         elif found.max_abs_error is None or found.cosine is None:
-            yield Note("warn", "Outputs differ", ((f"{where}: an output is not finite (NaN or infinity) on one side. "
-                                                   "A comparison of different results means nothing.",),))
+            yield Note(
+                "warn",
+                "Outputs differ",
+                (
+                    (
+                        f"{where}: an output is not finite (NaN or infinity) on one side. "
+                        "A comparison of different results means nothing.",
+                    ),
+                ),
+            )
         else:
             relative = "" if found.max_rel_error is None else f" ({found.max_rel_error:.1e} of the largest value)"
-            same.append((f"{where}: largest difference {found.max_abs_error:.1e}{relative}, "
-                         f"smallest cosine {_cosine(found.cosine)}.",))
+            same.append(
+                (
+                    f"{where}: largest difference {found.max_abs_error:.1e}{relative}, "
+                    f"smallest cosine {_cosine(found.cosine)}.",
+                )
+            )
     if same:
         yield Note("good", "Outputs of both sides, compared in every pair", tuple(same))
 
@@ -62,16 +87,29 @@ def _cosine(value: float) -> str:
 def _void(run: RunData, naming: Naming) -> Iterator[Note]:
     void = [launch for launch in run.launches if launch.void or not launch.ok]
     if not void and run.launches:
-        yield Note("good", "Nothing was void", (
-            (f"All {count(len(run.launches), 'launch')} succeeded, and none was disturbed enough to be made again.",),))
+        yield Note(
+            "good",
+            "Nothing was void",
+            (
+                (
+                    f"All {count(len(run.launches), 'launch')} succeeded, and none was disturbed enough to be made again.",
+                ),
+            ),
+        )
     if not void:
         return
-    told: list[Sentence] = [(f"{count(len(void), 'launch')} of {len(run.launches)} did not count, and neither did the "
-                             "rest of their pairs.",), *_made_again(run, void)]
+    told: list[Sentence] = [
+        (
+            f"{count(len(void), 'launch')} of {len(run.launches)} did not count, and neither did the "
+            "rest of their pairs.",
+        ),
+        *_made_again(run, void),
+    ]
     for launch in void[:_MOST_NAMED]:
         reason = launch.void or f"exit status {launch.exit_code}, signal {launch.signal}"
-        told.append((f"Pair {launch.pair + 1}, {count(launch.threads, 'thread')}, {naming.side(launch.experiment)}: "
-                     f"{reason}.",))
+        told.append(
+            (f"Pair {launch.pair + 1}, {count(launch.threads, 'thread')}, {naming.side(launch.experiment)}: {reason}.",)
+        )
     if len(void) > _MOST_NAMED:
         told.append((f"{len(void) - _MOST_NAMED} more are in launches.jsonl.",))
     yield Note("warn", "Launches that did not count", tuple(told))
@@ -83,12 +121,16 @@ def _made_again(run: RunData, void: Sequence[Launch]) -> Iterator[Sentence]:
     held = newest_attempts(run.launches)
     recovered = sum(all(launch.counts for launch in held[key]) for key in disturbed)
     if recovered:
-        yield (f"{count(recovered, 'pair')} {'was' if recovered == 1 else 'were'} made again and "
-               f"{'counts' if recovered == 1 else 'count'}.",)
+        yield (
+            f"{count(recovered, 'pair')} {'was' if recovered == 1 else 'were'} made again and "
+            f"{'counts' if recovered == 1 else 'count'}.",
+        )
     if recovered < len(disturbed):
         lost = len(disturbed) - recovered
-        yield (f"{count(lost, 'pair')} could not be made without a disturbance and "
-               f"{'stays' if lost == 1 else 'stay'} out of every number.",)
+        yield (
+            f"{count(lost, 'pair')} could not be made without a disturbance and "
+            f"{'stays' if lost == 1 else 'stay'} out of every number.",
+        )
 
 
 def _series(run: RunData, naming: Naming) -> Iterator[tuple[str, dict, dict]]:
@@ -100,12 +142,17 @@ def _series(run: RunData, naming: Naming) -> Iterator[tuple[str, dict, dict]]:
 
 
 def _outliers(run: RunData, naming: Naming) -> Iterator[Note]:
-    told: list[Sentence] = [(f"{title}, pair {launch['pair'] + 1}: {launch['outlier']}.",)
-                            for title, entry, _ in _series(run, naming) for launch in entry["launches"]
-                            if launch["outlier"]]
+    told: list[Sentence] = [
+        (f"{title}, pair {launch['pair'] + 1}: {launch['outlier']}.",)
+        for title, entry, _ in _series(run, naming)
+        for launch in entry["launches"]
+        if launch["outlier"]
+    ]
     if told:
-        intro = ("These launches lie far from the others of their experiment. They are flagged and kept: "
-                 "dropping them would make the interval look better than it is.",)
+        intro = (
+            "These launches lie far from the others of their experiment. They are flagged and kept: "
+            "dropping them would make the interval look better than it is.",
+        )
         yield Note("warn", "Outlying launches", (intro, *told))
 
 
@@ -114,18 +161,28 @@ def _drift(run: RunData, naming: Naming) -> Iterator[Note]:
     for title, entry, _ in _series(run, naming):
         percent = entry["drift_percent"]
         if abs(percent) > DRIFT_WARNING_PERCENT:
-            told.append((f"{title}: launches became {abs(percent):.0f} % {'slower' if percent > 0 else 'faster'} "
-                         "over the run.",))
+            told.append(
+                (
+                    f"{title}: launches became {abs(percent):.0f} % {'slower' if percent > 0 else 'faster'} "
+                    "over the run.",
+                )
+            )
     if told:
-        yield Note("warn", "The machine drifted", (
-            *told, ("Randomized pairs cancel most of it in the comparison, not in each experiment's own latency.",)))
+        yield Note(
+            "warn",
+            "The machine drifted",
+            (*told, ("Randomized pairs cancel most of it in the comparison, not in each experiment's own latency.",)),
+        )
 
 
 def _unmapped(run: RunData, naming: Naming) -> Iterator[Note]:
     names = sorted({name for _, _, entry in _series(run, naming) for name in entry.get("unmapped_operators") or ()})
     if names:
-        yield Note("warn", "Operators without a category", (
-            (f"These are counted as Other because the kit does not know them: {listed(names)}.",),))
+        yield Note(
+            "warn",
+            "Operators without a category",
+            ((f"These are counted as Other because the kit does not know them: {listed(names)}.",),),
+        )
 
 
 def _not_compared(run: RunData, naming: Naming) -> Iterator[Note]:
@@ -144,31 +201,61 @@ def _masking(run: RunData, naming: Naming) -> Iterator[Note]:
             continue
         whole = naming.label and features == run.manifest["feature"].get("disabled")
         what = naming.label if whole else listed(features)
-        if all(set(features) <= set(launch.masked_cpu_features) and not set(features) & set(launch.active_cpu_features)
-               for launch in launches):
-            yield Note("good", "The switch was verified", (
-                (f"In every launch of {naming.side(name)} the runtime saw a CPU without {what}.",),))
+        if all(
+            set(features) <= set(launch.masked_cpu_features) and not set(features) & set(launch.active_cpu_features)
+            for launch in launches
+        ):
+            yield Note(
+                "good",
+                "The switch was verified",
+                ((f"In every launch of {naming.side(name)} the runtime saw a CPU without {what}.",),),
+            )
         else:
-            yield Note("warn", "The switch did not work in every launch", (
-                (f"Some launches of {naming.side(name)} still had some of {what}.",),))
+            yield Note(
+                "warn",
+                "The switch did not work in every launch",
+                ((f"Some launches of {naming.side(name)} still had some of {what}.",),),
+            )
 
 
 def _tracer(run: RunData) -> Iterator[Note]:
-    traced = [values for by_threads in run.summary["experiments"].values() for values in by_threads.values()
-              if values.get("categories_ms")]
+    traced = [
+        values
+        for by_threads in run.summary["experiments"].values()
+        for values in by_threads.values()
+        if values.get("categories_ms")
+    ]
     if traced:
-        yield Note("info", "Latency and operators come from different executions", (
-            ("Latency is measured without the tracer. Operator and category times come from further executions of the "
-             "same launches with the tracer on, and add up to their median; the tables under Latency give the tracer's "
-             "cost.",),))
+        yield Note(
+            "info",
+            "Latency and operators come from different executions",
+            (
+                (
+                    "Latency is measured without the tracer. Operator and category times come from further executions of the "
+                    "same launches with the tracer on, and add up to their median; the tables under Latency give the tracer's "
+                    "cost.",
+                ),
+            ),
+        )
     elif run.summary["experiments"]:
-        yield Note("info", "No traces", (("This run recorded no operator times (traced_runs is 0, or the runner wrote "
-                                          "no trace), so the report has latencies only.",),))
+        yield Note(
+            "info",
+            "No traces",
+            (
+                (
+                    "This run recorded no operator times (traced_runs is 0, or the runner wrote "
+                    "no trace), so the report has latencies only.",
+                ),
+            ),
+        )
 
 
 def _noise_floor(run: RunData) -> Iterator[Note]:
-    entries = [(index, entry) for index, entry in enumerate(run.summary["comparisons"])
-               if entry.get("noise_floor_percent") is not None]
+    entries = [
+        (index, entry)
+        for index, entry in enumerate(run.summary["comparisons"])
+        if entry.get("noise_floor_percent") is not None
+    ]
     if run.manifest.get("calibration"):
         return
     if entries:
@@ -176,26 +263,52 @@ def _noise_floor(run: RunData) -> Iterator[Note]:
         for index, entry in entries:
             floor = quantity(entry["noise_floor_percent"], f"{SUMMARY}#/comparisons/{index}/noise_floor_percent", 1)
             told[int(entry["threads"])] = (f"{count(int(entry['threads']), 'thread')}: ", floor, " %.")
-        yield Note("info", "Noise floor", (
-            ("An A/A calibration on this machine measured how large a difference shows where there is none; smaller "
-             "effects get no verdict.",), *told.values()))
+        yield Note(
+            "info",
+            "Noise floor",
+            (
+                (
+                    "An A/A calibration on this machine measured how large a difference shows where there is none; smaller "
+                    "effects get no verdict.",
+                ),
+                *told.values(),
+            ),
+        )
     elif run.summary["comparisons"]:
-        yield Note("info", "Noise floor not measured", (
-            ("No A/A calibration was made. mac_pipeline.py --aa runs one side against itself and measures how large "
-             "a difference this machine shows where there is none.",),))
+        yield Note(
+            "info",
+            "Noise floor not measured",
+            (
+                (
+                    "No A/A calibration was made. mac_pipeline.py --aa runs one side against itself and measures how large "
+                    "a difference this machine shows where there is none.",
+                ),
+            ),
+        )
 
 
 def _adaptive(run: RunData, naming: Naming) -> Iterator[Note]:
     precision = run.manifest.get("precision_percent")
     if precision is not None:
-        yield Note("info", "The number of pairs was adaptive", (
-            (f"Pairs were added until the interval's half-width was under {precision:g} %, or until there were "
-             f"{MAX_ADAPTIVE_PAIRS}. Stopping on the result makes the interval slightly optimistic.",),
-            *(_pairs_used(run, naming, index) for index in range(len(run.summary["comparisons"])))))
+        yield Note(
+            "info",
+            "The number of pairs was adaptive",
+            (
+                (
+                    f"Pairs were added until the interval's half-width was under {precision:g} %, or until there were "
+                    f"{MAX_ADAPTIVE_PAIRS}. Stopping on the result makes the interval slightly optimistic.",
+                ),
+                *(_pairs_used(run, naming, index) for index in range(len(run.summary["comparisons"]))),
+            ),
+        )
 
 
 def _pairs_used(run: RunData, naming: Naming, index: int) -> Sentence:
     entry = run.summary["comparisons"][index]
     pairs = quantity(entry["pairs"], f"{SUMMARY}#{pointer('comparisons', index, 'pairs')}", 0)
-    return (f"{naming.side(entry['candidate'])} against {naming.side(entry['baseline'])}, "
-            f"{count(int(entry['threads']), 'thread')}: ", pairs, f" {'pair' if entry['pairs'] == 1 else 'pairs'}.")
+    return (
+        f"{naming.side(entry['candidate'])} against {naming.side(entry['baseline'])}, "
+        f"{count(int(entry['threads']), 'thread')}: ",
+        pairs,
+        f" {'pair' if entry['pairs'] == 1 else 'pairs'}.",
+    )

@@ -45,8 +45,9 @@ def series(index: int) -> str:
 def figure_css(dark: bool) -> str:
     """Return the CSS rules that color the marked shapes of a figure on its own."""
     column = 1 if dark else 0
-    return "".join(f".f-{role}{{fill:{pair[column]}}}.s-{role}{{stroke:{pair[column]}}}"
-                   for role, pair in COLORS.items())
+    return "".join(
+        f".f-{role}{{fill:{pair[column]}}}.s-{role}{{stroke:{pair[column]}}}" for role, pair in COLORS.items()
+    )
 
 
 def page_variables(dark: bool) -> str:
@@ -56,5 +57,7 @@ def page_variables(dark: bool) -> str:
 
 def page_classes() -> str:
     """Return the CSS rules that apply the page's custom properties to figures and swatches."""
-    return "".join(f".f-{role}{{fill:var(--c-{role})}}.s-{role}{{stroke:var(--c-{role})}}"
-                   f".b-{role}{{background:var(--c-{role})}}" for role in COLORS)
+    return "".join(
+        f".f-{role}{{fill:var(--c-{role})}}.s-{role}{{stroke:var(--c-{role})}}.b-{role}{{background:var(--c-{role})}}"
+        for role in COLORS
+    )

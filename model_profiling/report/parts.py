@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from model_profiling.analysis.highlights import share_not_attributed
-from model_profiling.analysis.operators import NATIVE_PREFIX
-from model_profiling.analysis.outside import outside_operators
-from model_profiling.analysis.parts import MIN_PART_US
+from model_profiling.analysis.comparing.bottleneck import share_not_attributed
+from model_profiling.analysis.comparing.parts import MIN_PART_US
+from model_profiling.analysis.traces.operators import NATIVE_PREFIX
+from model_profiling.analysis.traces.outside import outside_operators
 from model_profiling.paired_statistics import MIN_PAIRS_FOR_VERDICT, NO_VERDICT, SLOWER
 from model_profiling.report.load import SUMMARY, RunData, Table
 from model_profiling.report.naming import Naming, count
@@ -34,14 +34,26 @@ def operator_rows(run: RunData, index: int) -> tuple[OperatorRow, ...]:
 
 def _operator_row(path: str, entry: Mapping) -> OperatorRow:
     sides = [_operator_time(path, entry, side) for side in ("baseline", "candidate")]
-    calls = dict.fromkeys(f"{entry[key]:g}" for key in ("baseline_calls", "candidate_calls")
-                          if entry.get(key) is not None)
-    ratio = ((None, None, None) if entry["speedup"] is None
-             else ratio_with_interval(entry["speedup"], entry.get("ci95"), path))
+    calls = dict.fromkeys(
+        f"{entry[key]:g}" for key in ("baseline_calls", "candidate_calls") if entry.get(key) is not None
+    )
+    ratio = (
+        (None, None, None)
+        if entry["speedup"] is None
+        else ratio_with_interval(entry["speedup"], entry.get("ci95"), path)
+    )
     # "portable" says already what ExecuTorch's prefix would.
     name = entry["name"] if entry["delegated"] else entry["name"].replace(NATIVE_PREFIX, "")
-    return OperatorRow(name, entry["category"], "XNNPACK" if entry["delegated"] else "portable",
-                       " / ".join(calls), sides[0], sides[1], *ratio, _word(entry))
+    return OperatorRow(
+        name,
+        entry["category"],
+        "XNNPACK" if entry["delegated"] else "portable",
+        " / ".join(calls),
+        sides[0],
+        sides[1],
+        *ratio,
+        _word(entry),
+    )
 
 
 def _operator_time(path: str, entry: Mapping, side: str) -> Quantity | None:
@@ -105,18 +117,28 @@ def _layer_row(path: str, position: int, entry: Mapping, sides: Sequence[_Side])
     delegated = known.get("delegated", "1") == "1"
     kind, detail = known.get("kind", ""), known.get("detail", "")
     what = detail if delegated else f"{kind}, {detail}"
-    times = [_time(path, entry, name, side.spread(layer), delegated)
-             for name, side in zip(("baseline", "candidate"), sides)]
+    times = [
+        _time(path, entry, name, side.spread(layer), delegated) for name, side in zip(("baseline", "candidate"), sides)
+    ]
     ratio = (None, None, None)
     if entry["speedup"] is not None and min(entry["baseline_us"], entry["candidate_us"]) >= MIN_PART_US:
         ratio = ratio_with_interval(entry["speedup"], entry.get("ci95"), path)
     module = known.get("module", "")
     return LayerRow(
-        position=position, number=Identifier(number), name=Identifier(module or what or title),
+        position=position,
+        number=Identifier(number),
+        name=Identifier(module or what or title),
         detail=what if module else "",
         multiply_adds=_work(path, entry),
-        baseline=times[0], candidate=times[1], baseline_gflops=sides[0].gflops(layer),
-        candidate_gflops=sides[1].gflops(layer), speedup=ratio[0], low=ratio[1], high=ratio[2], verdict=_word(entry))
+        baseline=times[0],
+        candidate=times[1],
+        baseline_gflops=sides[0].gflops(layer),
+        candidate_gflops=sides[1].gflops(layer),
+        speedup=ratio[0],
+        low=ratio[1],
+        high=ratio[2],
+        verdict=_word(entry),
+    )
 
 
 def _work(path: str, entry: Mapping) -> Quantity | None:
@@ -146,8 +168,9 @@ def not_attributed(run: RunData, naming: Naming, index: int) -> Sentence:
     return (*words, " could not be tied to a layer.")
 
 
-def slower_parts(run: RunData, naming: Naming, entry: Mapping, operators: Sequence[OperatorRow],
-                 layers: Sequence[LayerRow]) -> tuple[Sentence, ...]:
+def slower_parts(
+    run: RunData, naming: Naming, entry: Mapping, operators: Sequence[OperatorRow], layers: Sequence[LayerRow]
+) -> tuple[Sentence, ...]:
     """Name the operators and layers that got slower, those that lost most first.
 
     Where none did, say what that rests on: too few pairs for a verdict show nothing.
@@ -163,15 +186,24 @@ def slower_parts(run: RunData, naming: Naming, entry: Mapping, operators: Sequen
     return ((f"No {parts} was shown to get slower.",),)
 
 
-def _named(rows: Sequence[OperatorRow | LayerRow], word: str, unit: str, naming: Naming,
-           entry: Mapping) -> list[Sentence]:
+def _named(
+    rows: Sequence[OperatorRow | LayerRow], word: str, unit: str, naming: Naming, entry: Mapping
+) -> list[Sentence]:
     found = sorted((row for row in rows if row.verdict == SLOWER), key=lambda row: row.baseline.raw - row.candidate.raw)
     told: list[Sentence] = []
     for row in found[:_MOST_SLOWER]:
         what = f" ({row.detail})" if isinstance(row, LayerRow) and row.detail else ""
-        told.append((f"{word} ", Identifier(row.name), f"{what} got slower: ", row.candidate,
-                     f"{unit}{naming.under(entry['candidate'])}, ", row.baseline,
-                     f"{unit}{naming.under(entry['baseline'])}."))
+        told.append(
+            (
+                f"{word} ",
+                Identifier(row.name),
+                f"{what} got slower: ",
+                row.candidate,
+                f"{unit}{naming.under(entry['candidate'])}, ",
+                row.baseline,
+                f"{unit}{naming.under(entry['baseline'])}.",
+            )
+        )
     if len(found) > _MOST_SLOWER:
         told.append((f"{count(len(found) - _MOST_SLOWER, f'more {word.lower()}')} got slower; the table marks them.",))
     return told
@@ -188,15 +220,24 @@ def outside_rows(run: RunData) -> tuple[OutsideRow, ...]:
     position = {held["layer"]: number for number, held in enumerate(entry["layers"])}
     rows = []
     for found in outside_operators(recorded, table.rows):
-        held = [position[table.rows[number]["layer"]] for number in found.layers
-                if table.rows[number]["layer"] in position]
+        held = [
+            position[table.rows[number]["layer"]] for number in found.layers if table.rows[number]["layer"] in position
+        ]
         rows.append(_outside_row(found, *(_sum(entry, index, held, side) for side in ("baseline", "candidate"))))
     return tuple(sorted(rows, key=lambda row: -(row.baseline.raw if row.baseline else 0.0)))
 
 
 def _outside_row(found, baseline: Quantity | None, candidate: Quantity | None) -> OutsideRow:
-    return OutsideRow(Identifier(found.operator), found.count, Identifier(found.module), Identifier(found.source),
-                      found.reason, found.hint, baseline, candidate)
+    return OutsideRow(
+        Identifier(found.operator),
+        found.count,
+        Identifier(found.module),
+        Identifier(found.source),
+        found.reason,
+        found.hint,
+        baseline,
+        candidate,
+    )
 
 
 def _sum(entry: Mapping, index: int, layers: Sequence[int], side: str) -> Quantity | None:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model_profiling.analysis.kernel_time import EMULATED, is_emulated
+from model_profiling.analysis.kernels.time import EMULATED, is_emulated
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming, count, listed
 
@@ -21,15 +21,17 @@ def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
     """Say plainly what was switched between the experiments, and what the times do not mean."""
     manifest = run.manifest
     if manifest.get("calibration"):
-        return ("This is an A/A calibration: both names run the same experiment, "
-                "so a difference between them is noise.",)
+        return (
+            "This is an A/A calibration: both names run the same experiment, so a difference between them is noise.",
+        )
     sentences = [_sentence((manifest.get("feature") or {}).get("sentence") or "no CPU feature was switched")]
     if naming.label and not naming.is_sme:
         sentences.append(f"These times measure {naming.label} and say nothing about SME2.")
         named = [name for name in run.summary["experiments"] if "sme" in name.lower()]
         if named:
-            sentences.append(f"The configuration calls its experiments {listed(named)}; the report calls them by what "
-                             "was switched.")
+            sentences.append(
+                f"The configuration calls its experiments {listed(named)}; the report calls them by what was switched."
+            )
     if is_emulated(manifest):
         sentences.append(EMULATED)
     return tuple(sentences)
@@ -39,19 +41,24 @@ def byline(run: RunData) -> tuple[str, ...]:
     """Return the few facts that stand under the title."""
     manifest = run.manifest
     cpu, host = manifest["cpu"], manifest["host"]
-    return (f"{cpu.get('model_name') or cpu.get('architecture')}, {count(int(cpu['cores']), 'core')}",
-            str(host.get("system") or ""), f"ExecuTorch {manifest['executorch'].get('version')}",
-            f"{str(manifest['started'])[:10]}")
+    return (
+        f"{cpu.get('model_name') or cpu.get('architecture')}, {count(int(cpu['cores']), 'core')}",
+        str(host.get("system") or ""),
+        f"ExecuTorch {manifest['executorch'].get('version')}",
+        f"{str(manifest['started'])[:10]}",
+    )
 
 
 def machine(run: RunData) -> Facts:
     """Return the machine's facts."""
     manifest, cpu, host = run.manifest, run.manifest["cpu"], run.manifest["host"]
-    facts = [("CPU", str(cpu.get("model_name") or "unknown")),
-             ("Architecture", str(cpu.get("architecture"))),
-             ("Cores", str(cpu.get("cores"))),
-             ("System", " ".join(str(host[key]) for key in ("system", "release") if host.get(key))),
-             ("Device", str(manifest.get("device") or "local"))]
+    facts = [
+        ("CPU", str(cpu.get("model_name") or "unknown")),
+        ("Architecture", str(cpu.get("architecture"))),
+        ("Cores", str(cpu.get("cores"))),
+        ("System", " ".join(str(host[key]) for key in ("system", "release") if host.get(key))),
+        ("Device", str(manifest.get("device") or "local")),
+    ]
     pinned = {name: cores for name, cores in (manifest.get("affinity") or {}).items() if cores}
     facts += [(f"Cores of {name}", ", ".join(map(str, cores))) for name, cores in pinned.items()]
     governors = sorted({str(launch.before["governor"]) for launch in run.launches if launch.before.get("governor")})
@@ -67,31 +74,48 @@ def machine(run: RunData) -> Facts:
 def model_facts(run: RunData) -> Facts:
     """Return what identifies the model and its inputs, and what its export recorded."""
     manifest, model, record = run.manifest, run.manifest["model"], run.export or {}
-    inputs = "; ".join(f"{'×'.join(map(str, item['shape'])) or 'scalar'} {item['dtype']}"
-                       for item in manifest["inputs"])
-    facts = [("File", str(model["path"])), ("Size", f"{model['bytes']:,} bytes"), ("SHA-256", str(model["sha256"])),
-             ("Inputs", inputs or "none")]
+    inputs = "; ".join(
+        f"{'×'.join(map(str, item['shape'])) or 'scalar'} {item['dtype']}" for item in manifest["inputs"]
+    )
+    facts = [
+        ("File", str(model["path"])),
+        ("Size", f"{model['bytes']:,} bytes"),
+        ("SHA-256", str(model["sha256"])),
+        ("Inputs", inputs or "none"),
+    ]
     for key, name in (("parameters", "Parameters"), ("multiply_adds", "Multiply-adds")):
         if record.get(key) is not None:
             facts.append((name, f"{record[key]:,}"))
     delegation = record.get("delegation") or {}
     if delegation.get("delegated_operators") is not None:
-        facts.append(("Delegation", f"{count(delegation['delegated_operators'], 'operator')} in "
-                      f"{count(delegation.get('delegates', 0), 'XNNPACK delegate')}, "
-                      f"{delegation.get('portable_operators', 0)} in portable kernels"))
+        facts.append(
+            (
+                "Delegation",
+                f"{count(delegation['delegated_operators'], 'operator')} in "
+                f"{count(delegation.get('delegates', 0), 'XNNPACK delegate')}, "
+                f"{delegation.get('portable_operators', 0)} in portable kernels",
+            )
+        )
     return tuple(facts)
 
 
 def versions(run: RunData) -> Facts:
     """Return the versions of everything that ran."""
     manifest, executorch = run.manifest, run.manifest["executorch"]
-    facts = [("ExecuTorch", str(executorch.get("version"))), ("ExecuTorch git SHA", str(executorch.get("git_sha"))),
-             ("Kit", str(manifest.get("kit_version")))]
+    facts = [
+        ("ExecuTorch", str(executorch.get("version"))),
+        ("ExecuTorch git SHA", str(executorch.get("git_sha"))),
+        ("Kit", str(manifest.get("kit_version"))),
+    ]
     if manifest["host"].get("python"):
         facts.append(("Python", str(manifest["host"]["python"])))
     facts += _distinct_runners(manifest["runner"]).items()
-    return (*facts, ("Seed", str(manifest["seed"])),
-            ("Started", str(manifest["started"])), ("Finished", str(manifest.get("finished") or "not yet")))
+    return (
+        *facts,
+        ("Seed", str(manifest["seed"])),
+        ("Started", str(manifest["started"])),
+        ("Finished", str(manifest.get("finished") or "not yet")),
+    )
 
 
 def _distinct_runners(runners: Mapping[str, Mapping]) -> dict[str, str]:
@@ -110,15 +134,34 @@ def _distinct_runners(runners: Mapping[str, Mapping]) -> dict[str, str]:
 def commands(run: RunData, run_dir: str) -> Facts:
     """Return (what it does, command) of everything it takes to make this run again."""
     manifest, script = run.manifest, "model_profiling/scripts/"
-    native = [f"bash {script}build_runners.sh" for runner in manifest["runner"].values()
-              if runner.get("name") == "native"][:1]
-    lines = [(f"Set up the kit with ExecuTorch {str(manifest['executorch'].get('version')).split('+')[0]}",
-              "\n".join([f"bash {script}setup_repo.sh", *native, "source .venv/bin/activate"]))]
+    native = [
+        f"bash {script}build_runners.sh" for runner in manifest["runner"].values() if runner.get("name") == "native"
+    ][:1]
+    lines = [
+        (
+            f"Set up the kit with ExecuTorch {str(manifest['executorch'].get('version')).split('+')[0]}",
+            "\n".join([f"bash {script}setup_repo.sh", *native, "source .venv/bin/activate"]),
+        )
+    ]
     if run.export and run.export.get("source") in ("kit", "executorch"):
-        lines.append(("Export the same model", _typed([
-            "model_profiling/export/export_model.py", "--model", str(run.export["model"]),
-            "--dtype", str(run.export["dtype"]), "--backend", str(run.export["backend"]),
-            "--outdir", str(Path(manifest["model"]["path"]).parent)])))
+        lines.append(
+            (
+                "Export the same model",
+                _typed(
+                    [
+                        "model_profiling/export/export_model.py",
+                        "--model",
+                        str(run.export["model"]),
+                        "--dtype",
+                        str(run.export["dtype"]),
+                        "--backend",
+                        str(run.export["backend"]),
+                        "--outdir",
+                        str(Path(manifest["model"]["path"]).parent),
+                    ]
+                ),
+            )
+        )
     for number, line in enumerate(manifest["command_lines"]):
         words = shlex.split(line)
         if number == 0 and not any(word.startswith("--seed") for word in words):
@@ -158,7 +201,12 @@ def files(run: RunData) -> Facts:
         ("launches.jsonl", "every launch with all its latencies"),
         *(kernels if run.summary.get("kernels") else ()),
         ("analysis_summary.json", "the numbers of this report, unrounded"),
-        (f"<experiment>/{model}_<experiment>_t<threads>_*.csv", "every event, operator, layer and kernel" if run.summary.get("kernels") else "every event, operator and layer"),
+        (
+            f"<experiment>/{model}_<experiment>_t<threads>_*.csv",
+            "every event, operator, layer and kernel"
+            if run.summary.get("kernels")
+            else "every event, operator and layer",
+        ),
         ("timeline.json", "one execution of each experiment, for ui.perfetto.dev"),
     )
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 from model_profiling.rounding import fixed, places_for, ratio_places
 
-__all__ = ["Quantity", "fixed", "places_for", "pointer", "probability", "quantity", "ratio_places", "ratio_with_interval"]
+__all__ = [
+    "Quantity",
+    "fixed",
+    "places_for",
+    "pointer",
+    "probability",
+    "quantity",
+    "ratio_places",
+    "ratio_with_interval",
+]
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -31,15 +41,19 @@ def quantity(value: float, path: str, places: int, scale: float = 1.0) -> Quanti
     return Quantity(fixed(value / scale, places), value, path, places, scale)
 
 
-def ratio_with_interval(value: float, interval: Sequence[float] | None,
-                        path: str) -> tuple[Quantity, Quantity | None, Quantity | None]:
+def ratio_with_interval(
+    value: float, interval: Sequence[float] | None, path: str
+) -> tuple[Quantity, Quantity | None, Quantity | None]:
     """Return a ratio and its interval's ends, which stand at `path`/speedup and `path`/ci95."""
     if interval is None:
         return quantity(value, f"{path}/speedup", places_for(None, value)), None, None
     low, high = interval
     places = ratio_places(low, value, high)
-    return (quantity(value, f"{path}/speedup", places), quantity(low, f"{path}/ci95/0", places),
-            quantity(high, f"{path}/ci95/1", places))
+    return (
+        quantity(value, f"{path}/speedup", places),
+        quantity(low, f"{path}/ci95/0", places),
+        quantity(high, f"{path}/ci95/1", places),
+    )
 
 
 def probability(value: float, path: str) -> Quantity:

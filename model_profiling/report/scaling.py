@@ -18,10 +18,16 @@ def scaling(run: RunData, naming: Naming, comparisons: Sequence[Comparison]) -> 
     for names in dict.fromkeys((c.baseline, c.candidate) for c in comparisons):
         held = sorted((c for c in comparisons if (c.baseline, c.candidate) == names), key=lambda c: c.threads)
         if len(held) > 1:
-            found.append(Scaling(
-                held[0].baseline_side, held[0].candidate_side, held[0].baseline_series, held[0].candidate_series,
-                tuple(_row(run, c) for c in held),
-                tuple(_words(run, naming, name, [c.threads for c in held]) for name in names)))
+            found.append(
+                Scaling(
+                    held[0].baseline_side,
+                    held[0].candidate_side,
+                    held[0].baseline_series,
+                    held[0].candidate_series,
+                    tuple(_row(run, c) for c in held),
+                    tuple(_words(run, naming, name, [c.threads for c in held]) for name in names),
+                )
+            )
     return tuple(found)
 
 
@@ -33,8 +39,11 @@ def _row(run: RunData, c: Comparison) -> ThreadRow:
 
 def _resolved(run: RunData, c: Comparison) -> str:
     """Return how many threads the runtime used, as it reported them; "" where it did not."""
-    seen = {launch.threads_resolved for launch in run.launches
-            if launch.threads == c.threads and launch.experiment in (c.baseline, c.candidate)} - {None}
+    seen = {
+        launch.threads_resolved
+        for launch in run.launches
+        if launch.threads == c.threads and launch.experiment in (c.baseline, c.candidate)
+    } - {None}
     return listed([str(number) for number in sorted(seen)])
 
 
@@ -48,6 +57,10 @@ def _words(run: RunData, naming: Naming, experiment: str, threads: Sequence[int]
         spread = max(0.5 * 10.0**-q.places / q.raw for q in (first, then))
         ratio = first.raw / then.raw
         factor = quantity(ratio, f"{first.path},{then.path}|ratio", min(places_for(spread * ratio, ratio), 2))
-        words += ["; " if position else "", f"{count(number, 'thread')} {'are' if number > 1 else 'is'} ", factor,
-                  f" times as fast as {threads[0]}" if position == 0 else " times"]
+        words += [
+            "; " if position else "",
+            f"{count(number, 'thread')} {'are' if number > 1 else 'is'} ",
+            factor,
+            f" times as fast as {threads[0]}" if position == 0 else " times",
+        ]
     return (*words, ".")

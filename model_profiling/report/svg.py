@@ -100,8 +100,19 @@ def _classify(element: ElementTree.Element) -> None:
             _font(element, value)
         elif key in ("font-family", "font-stretch", "font-style", "font-variant"):
             continue  # the root's family holds for all text
-        elif key in ("font-size", "font-weight", "text-anchor", "fill", "stroke", "stroke-width", "opacity",
-                     "stroke-linecap", "stroke-linejoin", "stroke-dasharray", "fill-opacity"):
+        elif key in (
+            "font-size",
+            "font-weight",
+            "text-anchor",
+            "fill",
+            "stroke",
+            "stroke-width",
+            "opacity",
+            "stroke-linecap",
+            "stroke-linejoin",
+            "stroke-dasharray",
+            "fill-opacity",
+        ):
             element.set(key, value)
         else:
             kept.append(f"{key}: {value}")

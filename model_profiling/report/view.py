@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model_profiling.analysis.kernel_view import KernelView, SideRows
+from model_profiling.analysis.kernels.side_by_side import KernelView, SideRows
 from model_profiling.report.rounding import Quantity
 
 #: A sentence: words, and numbers that lead back to where they stand.
@@ -300,8 +300,11 @@ class View:
     @property
     def no_verdict(self) -> str:
         """Why a report without comparisons has no verdict."""
-        return ("No two experiments of this run are compared, so there is no verdict." if self.arms else
-                "This run has no times to compare, so there is no verdict.")
+        return (
+            "No two experiments of this run are compared, so there is no verdict."
+            if self.arms
+            else "This run has no times to compare, so there is no verdict."
+        )
 
     @property
     def several_threads(self) -> bool:

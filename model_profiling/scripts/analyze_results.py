@@ -11,13 +11,21 @@
 Reads manifest.json, launches.jsonl and the recorded traces; launches nothing. Running it again
 writes the same files anew.
 """
-import importlib.util, os, shutil, sys
+
+import importlib.util
+import os
+import shutil
+import sys
+
 if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the kit
     if shutil.which("uv") and not os.environ.get("SME2_KIT_BOOTSTRAP"):
         os.environ["SME2_KIT_BOOTSTRAP"] = "1"
         os.execvp("uv", ["uv", "run", "--script", os.path.abspath(__file__), *sys.argv[1:]])
-    print("error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python; or install uv", file=sys.stderr)
+    print(
+        "error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python; or install uv",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from pathlib import Path
@@ -40,8 +48,8 @@ def main() -> None:
 
     analysis = analyze_run(RunDirectory(args.run_dir))
     if not args.quiet:
-        from model_profiling.analysis.kernel_text import kernel_table
-        from model_profiling.analysis.text import show_analysis
+        from model_profiling.report.words.kernels import kernel_table
+        from model_profiling.report.words.summary import show_analysis
 
         kernels = kernel_table(analysis.summary)
         show_analysis(analysis.summary, analysis.feature, analysis.notes, analysis.quick, [kernels] if kernels else [])

@@ -11,13 +11,21 @@
 Reads an experiment configuration, makes the launches on the device in randomized pairs, and
 ends by itself with the analysis and the report, all under the configuration's output_root.
 """
-import importlib.util, os, shutil, sys
+
+import importlib.util
+import os
+import shutil
+import sys
+
 if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the kit
     if shutil.which("uv") and not os.environ.get("SME2_KIT_BOOTSTRAP"):
         os.environ["SME2_KIT_BOOTSTRAP"] = "1"
         os.execvp("uv", ["uv", "run", "--script", os.path.abspath(__file__), *sys.argv[1:]])
-    print("error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python; or install uv", file=sys.stderr)
+    print(
+        "error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python; or install uv",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling.command import CommandParser, run_command
@@ -29,10 +37,12 @@ def build_parser() -> CommandParser:
     parser = CommandParser(prog="android_pipeline.py", description=__doc__.splitlines()[0])
     add_arguments(parser)
     parser.add_argument("--serial", metavar="S", help="the device, as adb devices lists it, where there are several")
-    parser.add_argument("--remote-device", metavar="HOST:PORT",
-                        help="connect to this device over the network, and disconnect it again")
-    parser.add_argument("--keep-on-device", action="store_true",
-                        help="leave the run's folder, below /data/local/tmp, on the device")
+    parser.add_argument(
+        "--remote-device", metavar="HOST:PORT", help="connect to this device over the network, and disconnect it again"
+    )
+    parser.add_argument(
+        "--keep-on-device", action="store_true", help="leave the run's folder, below /data/local/tmp, on the device"
+    )
     return parser
 
 
@@ -40,8 +50,10 @@ def main() -> int:
     from model_profiling.pipeline.devices.adb.device import open_device
 
     args = build_parser().parse_args()
-    return run_pipeline(args, lambda config: open_device(config, serial=args.serial, address=args.remote_device,
-                                                         keep=args.keep_on_device))
+    return run_pipeline(
+        args,
+        lambda config: open_device(config, serial=args.serial, address=args.remote_device, keep=args.keep_on_device),
+    )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling.command import CommandParser, run_command
@@ -21,14 +24,23 @@ from model_profiling.console import say
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = CommandParser(prog="compare_runs.py", description=__doc__, epilog=(
-        "Exit status: 0 where no slow-down beyond PERCENT is supported, 1 where one is, 2 where the runs cannot be "
-        "compared, such as runs from different CPUs."))
+    parser = CommandParser(
+        prog="compare_runs.py",
+        description=__doc__,
+        epilog=(
+            "Exit status: 0 where no slow-down beyond PERCENT is supported, 1 where one is, 2 where the runs cannot be "
+            "compared, such as runs from different CPUs."
+        ),
+    )
     parser.add_argument("--baseline", type=Path, required=True, metavar="DIR", help="the run to compare with")
     parser.add_argument("--candidate", type=Path, required=True, metavar="DIR", help="the run that may have got slower")
-    parser.add_argument("--fail-if-slower", type=_percent, metavar="PERCENT",
-                        help="exit with status 1 where the whole 95 %% interval of the slow-down lies above PERCENT; "
-                             "choose it above what the same code differs by from day to day")
+    parser.add_argument(
+        "--fail-if-slower",
+        type=_percent,
+        metavar="PERCENT",
+        help="exit with status 1 where the whole 95 %% interval of the slow-down lies above PERCENT; "
+        "choose it above what the same code differs by from day to day",
+    )
     return parser
 
 
@@ -38,15 +50,15 @@ def _percent(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"\"{text}\" is no percentage of 0 or more")
+        raise argparse.ArgumentTypeError(f'"{text}" is no percentage of 0 or more')
     return value
 
 
 def main() -> None:
     args = build_parser().parse_args()
-    from model_profiling.analysis.run_comparison import compare_run_directories
-    from model_profiling.analysis.run_comparison_text import comparison_lines
+    from model_profiling.analysis.comparing.run_comparison import compare_run_directories
     from model_profiling.pipeline.run_directory import RunDirectory
+    from model_profiling.report.words.run_comparison import comparison_lines
 
     found = compare_run_directories(RunDirectory(args.baseline), RunDirectory(args.candidate))
     for line in comparison_lines(found):

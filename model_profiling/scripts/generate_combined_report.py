@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling.command import CommandParser, run_command
@@ -20,8 +23,14 @@ from model_profiling.console import say
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="generate_combined_report.py", description=__doc__)
-    parser.add_argument("--run-dirs", type=Path, nargs="+", required=True, metavar="DIR",
-                        help="the run directories; the first is what the others are compared with")
+    parser.add_argument(
+        "--run-dirs",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="the run directories; the first is what the others are compared with",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the report to write, .html or .md")
     return parser
 

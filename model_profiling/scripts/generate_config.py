@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling import PACKAGE_DIR
@@ -19,7 +22,7 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import json_bytes, read_json, write_json
-from model_profiling.pipeline import program
+from model_profiling.pipeline.program import signature as program
 
 PLATFORMS = ("mac", "android")
 
@@ -29,8 +32,12 @@ def build_parser() -> CommandParser:
     parser = CommandParser(prog="generate_config.py", description=__doc__)
     parser.add_argument("--model", type=Path, required=True, metavar="PTE", help="the exported model")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for config.json")
-    parser.add_argument("--platform", choices=PLATFORMS, default="mac",
-                        help="mac: this host, macOS or Linux (default); android: a device over adb")
+    parser.add_argument(
+        "--platform",
+        choices=PLATFORMS,
+        default="mac",
+        help="mac: this host, macOS or Linux (default); android: a device over adb",
+    )
     parser.add_argument("--interactive", action="store_true", help="ask for pairs, runs and threads")
     return parser
 
@@ -46,14 +53,21 @@ def main() -> int:
         _ask(config)
     target = args.output / "config.json"
     if target.exists() and target.read_bytes() != json_bytes(config):
-        raise UserError("another configuration is there already", f"at {target}",
-                        "move it away, or name another folder with --output")
+        raise UserError(
+            "another configuration is there already",
+            f"at {target}",
+            "move it away, or name another folder with --output",
+        )
     write_json(target, config)
     say(f"wrote {target}")
-    missing = [e["runner_path"] for e in config["experiments"] if "runner_path" in e and not Path(e["runner_path"]).is_file()]
+    missing = [
+        e["runner_path"] for e in config["experiments"] if "runner_path" in e and not Path(e["runner_path"]).is_file()
+    ]
     if missing:
         names = " ".join(Path(path).parent.name for path in missing)
-        say(f"first: bash model_profiling/scripts/build_runners.sh --source {names}  # takes Android's NDK, named by ANDROID_NDK_HOME")
+        say(
+            f"first: bash model_profiling/scripts/build_runners.sh --source {names}  # takes Android's NDK, named by ANDROID_NDK_HOME"
+        )
     say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {shlex.quote(str(target))}")
     return 0
 
@@ -72,10 +86,14 @@ def _positive_numbers(label: str, default: list[int]) -> list[int]:
     print(f"{label} [{' '.join(map(str, default))}]: ", end="", flush=True)
     answer = sys.stdin.readline()
     if not answer:
-        raise UserError("the answers ended early", "on standard input", "answer every question, or leave out --interactive")
+        raise UserError(
+            "the answers ended early", "on standard input", "answer every question, or leave out --interactive"
+        )
     words = answer.replace(",", " ").split()
     if not all(word.isdigit() and int(word) > 0 for word in words):
-        raise UserError(f"{answer.strip()!r} is not a whole number above 0", f"as {label}", "give for example 1, or 1 2 for several")
+        raise UserError(
+            f"{answer.strip()!r} is not a whole number above 0", f"as {label}", "give for example 1, or 1 2 for several"
+        )
     return list(dict.fromkeys(int(word) for word in words)) or default
 
 

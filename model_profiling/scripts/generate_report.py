@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling.command import CommandParser, run_command
@@ -22,8 +25,12 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="generate_report.py", description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True, metavar="DIR", help="the run directory (output_root)")
-    parser.add_argument("--out", type=Path, metavar="FILE",
-                        help="write this one file instead, .html or .md (default: all of them into the run directory)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write this one file instead, .html or .md (default: all of them into the run directory)",
+    )
     parser.add_argument("--title", metavar="T", help="heading of the report (default: the model's name)")
     return parser
 

@@ -11,13 +11,21 @@
 Reads an experiment configuration, makes the launches in randomized pairs, and ends by itself
 with the analysis and the report, all under the configuration's output_root.
 """
-import importlib.util, os, shutil, sys
+
+import importlib.util
+import os
+import shutil
+import sys
+
 if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the kit
     if shutil.which("uv") and not os.environ.get("SME2_KIT_BOOTSTRAP"):
         os.environ["SME2_KIT_BOOTSTRAP"] = "1"
         os.execvp("uv", ["uv", "run", "--script", os.path.abspath(__file__), *sys.argv[1:]])
-    print("error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python; or install uv", file=sys.stderr)
+    print(
+        "error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python; or install uv",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling.command import CommandParser, run_command

@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling import PACKAGE_DIR
@@ -23,9 +26,16 @@ from model_profiling.models.scaffolding import write_package
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="new_model.py", description=__doc__)
-    parser.add_argument("--name", required=True, metavar="NAME", help="the model's and the package's name, as in my_model")
-    parser.add_argument("--dest", type=Path, default=Path("."), metavar="DIR",
-                        help="folder that the package is put into (default: the current one)")
+    parser.add_argument(
+        "--name", required=True, metavar="NAME", help="the model's and the package's name, as in my_model"
+    )
+    parser.add_argument(
+        "--dest",
+        type=Path,
+        default=Path("."),
+        metavar="DIR",
+        help="folder that the package is put into (default: the current one)",
+    )
     return parser
 
 
@@ -47,9 +57,11 @@ def next_commands(name: str, package: Path) -> list[str]:
     """Return the commands that follow, ready to paste: export, configuration, pipeline with its report."""
     home = Path(f"out_{name}")
     pte = home / "artifacts" / f"{name}_xnnpack_fp16.pte"
-    return [_command(_script("export/export_model.py"), "--model-file", str(package), "--explain"),
-            _command(_script("scripts/generate_config.py"), "--model", str(pte), "--output", str(home)),
-            _command(_script("scripts/mac_pipeline.py"), "--config", str(home / "config.json"))]
+    return [
+        _command(_script("export/export_model.py"), "--model-file", str(package), "--explain"),
+        _command(_script("scripts/generate_config.py"), "--model", str(pte), "--output", str(home)),
+        _command(_script("scripts/mac_pipeline.py"), "--config", str(home / "config.json")),
+    ]
 
 
 def _script(path: str) -> str:

@@ -32,10 +32,15 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--analysis-only", action="store_true", help="launch nothing: analyze and report what is there")
     parser.add_argument("--resume", action="store_true", help="take up an unfinished run")
     parser.add_argument("--quick", action="store_true", help="4 pairs: shows that everything works, gives no verdict")
-    parser.add_argument("--aa", action="store_true",
-                        help="run one arm against itself to measure this machine's noise floor")
-    parser.add_argument("--precision", type=_percent, metavar="PERCENT",
-                        help="add pairs, up to 20, until the interval's half-width is under PERCENT")
+    parser.add_argument(
+        "--aa", action="store_true", help="run one arm against itself to measure this machine's noise floor"
+    )
+    parser.add_argument(
+        "--precision",
+        type=_percent,
+        metavar="PERCENT",
+        help="add pairs, up to 20, until the interval's half-width is under PERCENT",
+    )
     parser.add_argument("--seed", type=_seed, metavar="N", help="seed of order and inputs; drawn when not given")
     parser.add_argument("--verbose", action="store_true", help="also say what each experiment runs with")
 
@@ -51,14 +56,23 @@ def run_pipeline(args: argparse.Namespace, open_device: OpenDevice) -> int:
     if args.analysis_only:
         directory = RunDirectory(config.output_root)
         if directory.read_manifest()["model"]["sha256"] != sha256(config.model):
-            raise UserError(f"{directory.root} holds a run of another model than {config.model}",
-                            f"in \"output_root\" of {args.config}", "name that model's run, or use analyze_results.py --run-dir")
+            raise UserError(
+                f"{directory.root} holds a run of another model than {config.model}",
+                f'in "output_root" of {args.config}',
+                "name that model's run, or use analyze_results.py --run-dir",
+            )
     else:
         from model_profiling.pipeline import orchestrator
 
         options = RunOptions(
-            config_path=args.config, command_line=shlex.join(sys.argv), resume=args.resume, quick=args.quick,
-            calibration=args.aa, precision_percent=args.precision, seed=args.seed, verbose=args.verbose,
+            config_path=args.config,
+            command_line=shlex.join(sys.argv),
+            resume=args.resume,
+            quick=args.quick,
+            calibration=args.aa,
+            precision_percent=args.precision,
+            seed=args.seed,
+            verbose=args.verbose,
         )
         try:
             with open_device(config) as device:
@@ -77,7 +91,8 @@ def _require_calibrated(directory: RunDirectory) -> None:
     if failed:
         raise MeasurementError(
             f"calibration failed: an arm differs from itself at {', '.join(failed)} threads, so this machine is too "
-            f"noisy for verdicts now; quiet it and run --aa again (see {directory.report_md})")
+            f"noisy for verdicts now; quiet it and run --aa again (see {directory.report_md})"
+        )
 
 
 def analyze_and_report(directory: RunDirectory) -> None:
@@ -101,8 +116,11 @@ def _effective_config(args: argparse.Namespace) -> Config:
     if args.seed is not None:
         config = replace(config, seed=args.seed)
     if args.precision is not None and not config.timed:
-        raise UserError("--precision needs an experiment that measures time", f"in \"experiments\" of {args.config}",
-                        "add one with mode \"timing\", or leave --precision out")
+        raise UserError(
+            "--precision needs an experiment that measures time",
+            f'in "experiments" of {args.config}',
+            'add one with mode "timing", or leave --precision out',
+        )
     return calibration_config(config) if args.aa else config
 
 

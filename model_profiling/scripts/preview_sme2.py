@@ -12,13 +12,21 @@ Runs the model once each with SME2, with SME only and with neither, and says whi
 kernels every layer called and whether the outputs agree. Works on x86-64 and Arm Linux. It
 tells nothing about speed.
 """
-import importlib.util, os, shutil, sys
+
+import importlib.util
+import os
+import shutil
+import sys
+
 if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the kit
     if shutil.which("uv") and not os.environ.get("SME2_KIT_BOOTSTRAP"):
         os.environ["SME2_KIT_BOOTSTRAP"] = "1"
         os.execvp("uv", ["uv", "run", "--script", os.path.abspath(__file__), *sys.argv[1:]])
-    print("error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python; or install uv", file=sys.stderr)
+    print(
+        "error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python; or install uv",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from pathlib import Path
@@ -32,10 +40,18 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="preview_sme2.py", description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True, metavar="PTE", help="the exported model")
-    parser.add_argument("--output-dir", type=Path, metavar="DIR",
-                        help="where the kernel views go (default: <model>_sme2_preview beside the model)")
-    parser.add_argument("--cpu", default=_DEFAULT_CPU, metavar="NAME",
-                        help="the CPU to emulate, as in `qemu-aarch64 -cpu help` (default: max, which has SME2)")
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the kernel views go (default: <model>_sme2_preview beside the model)",
+    )
+    parser.add_argument(
+        "--cpu",
+        default=_DEFAULT_CPU,
+        metavar="NAME",
+        help="the CPU to emulate, as in `qemu-aarch64 -cpu help` (default: max, which has SME2)",
+    )
     return parser
 
 

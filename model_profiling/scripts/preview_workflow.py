@@ -10,22 +10,22 @@ from pathlib import Path
 
 from model_profiling import __version__
 from model_profiling.agreement import compare
-from model_profiling.analysis.etdump import read_etdump
-from model_profiling.analysis.kernel_record import read_record
-from model_profiling.analysis.kernels import KernelUse, kernel_rows, kernel_uses
-from model_profiling.pipeline.kernel_names import SME2
-from model_profiling.analysis.kernel_table import kernels_csv
-from model_profiling.analysis.layers import model_layers
-from model_profiling.analysis.preview import Variant, disagreements, preview_json, preview_markdown, sentence
-from model_profiling.analysis.timeline import build_timeline
+from model_profiling.analysis.kernels.preview import Variant, disagreements, preview_json, preview_markdown, sentence
+from model_profiling.analysis.kernels.record import read_record
+from model_profiling.analysis.kernels.uses import KernelUse, kernel_rows, kernel_uses
+from model_profiling.analysis.tables.kernels import kernels_csv
+from model_profiling.analysis.traces.etdump import read_etdump
+from model_profiling.analysis.traces.layers import model_layers
+from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.console import progress
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, sha256, write_bytes, write_json, write_text
-from model_profiling.pipeline.devices.emulated import EmulatedDevice
-from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
+from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.pipeline.kernel_recording import Recording, record_kernels
-from model_profiling.pipeline.model_graph import GraphInstruction, build_graph
-from model_profiling.pipeline.program import read_signature
+from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
+from model_profiling.pipeline.program.signature import read_signature
 from model_profiling.pipeline.runners.native import NativeRunner
 
 _SEED = 0  # the same inputs every time, so that two previews of a model can be compared
@@ -76,8 +76,14 @@ def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
         plans = plan_variants(device)
         with progress("emulating", len(plans)) as advance:
             for plan in plans:
-                recorded = record_kernels(plan.device, NativeRunner(plan.device.native_build), model, inputs, plan.disabled,
-                                          Path(scratch) / plan.name)
+                recorded = record_kernels(
+                    plan.device,
+                    NativeRunner(plan.device.native_build),
+                    model,
+                    inputs,
+                    plan.disabled,
+                    Path(scratch) / plan.name,
+                )
                 recordings.append(recorded)
                 uses.append(uses_of(recorded, graph))
                 advance(f"{plan.title}: {sum(use.calls for use in uses[-1])} KleidiAI calls")
@@ -113,22 +119,36 @@ def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[Ker
     return kernel_uses(read_record(recorded.record), timeline, graph, str(recorded.record))
 
 
-def _variants(plans: Sequence[Plan], recordings: Sequence[Recording],
-              uses: Sequence[tuple[KernelUse, ...]]) -> tuple[Variant, ...]:
+def _variants(
+    plans: Sequence[Plan], recordings: Sequence[Recording], uses: Sequence[tuple[KernelUse, ...]]
+) -> tuple[Variant, ...]:
     reference = recordings[-1].tensors
     return tuple(
-        Variant(p.name, p.title, p.device.cpu, p.disabled, u, None if r is recordings[-1] else compare(reference, r.tensors))
-        for p, r, u in zip(plans, recordings, uses))
+        Variant(
+            p.name, p.title, p.device.cpu, p.disabled, u, None if r is recordings[-1] else compare(reference, r.tensors)
+        )
+        for p, r, u in zip(plans, recordings, uses)
+    )
 
 
-def _write(model: Path, folder: Path, graph: Sequence[GraphInstruction], device: EmulatedDevice,
-           variants: Sequence[Variant]) -> Preview:
+def _write(
+    model: Path, folder: Path, graph: Sequence[GraphInstruction], device: EmulatedDevice, variants: Sequence[Variant]
+) -> Preview:
     layers, make = model_layers(graph), make_folder(folder)
-    about = {"kit_version": __version__, "model": {"id": model.stem, "sha256": sha256(model)},
-             "executorch": {"version": device.native_build.executorch_version, "git_sha": device.native_build.executorch_git_sha},
-             "emulator": f"QEMU {device.qemu.version}", "seed": _SEED}
-    files = [write_bytes(make / f"{model.stem}_{v.name}_kernels.csv", kernels_csv(kernel_rows(model.stem, v.name, v.uses)))
-             for v in variants]
+    about = {
+        "kit_version": __version__,
+        "model": {"id": model.stem, "sha256": sha256(model)},
+        "executorch": {
+            "version": device.native_build.executorch_version,
+            "git_sha": device.native_build.executorch_git_sha,
+        },
+        "emulator": f"QEMU {device.qemu.version}",
+        "seed": _SEED,
+    }
+    files = [
+        write_bytes(make / f"{model.stem}_{v.name}_kernels.csv", kernels_csv(kernel_rows(model.stem, v.name, v.uses)))
+        for v in variants
+    ]
     files.append(write_json(make / f"{model.stem}_sme2_preview.json", preview_json(about, layers, variants)))
     files.append(write_text(make / f"{model.stem}_sme2_preview.md", preview_markdown(model.stem, layers, variants)))
     return Preview(sentence(layers, variants[0]), disagreements(variants), tuple(files))

@@ -59,8 +59,15 @@ def run_quick_test(model: str, platform: str, keep: Path | None) -> None:
     log.unlink(missing_ok=True)
     say(f"Quick test of {model} in {folder}/")
     numbers = itertools.count(1)
-    _run(next(numbers), Step(f"export {model} in {_DTYPE} and compare it with PyTorch", "export/export_model.py",
-                             ("--model", model, "--dtype", _DTYPE, "--outdir", str(folder / "artifacts"))), log)
+    _run(
+        next(numbers),
+        Step(
+            f"export {model} in {_DTYPE} and compare it with PyTorch",
+            "export/export_model.py",
+            ("--model", model, "--dtype", _DTYPE, "--outdir", str(folder / "artifacts")),
+        ),
+        log,
+    )
     program = folder / "artifacts" / f"{model}_xnnpack_{_DTYPE}.pte"
     for step in _steps(program, folder, platform):
         _run(next(numbers), step, log)
@@ -71,11 +78,17 @@ def _steps(program: Path, folder: Path, platform: str) -> tuple[Step, ...]:
     config, run = str(folder / "config.json"), str(folder / "runs" / platform)
     return (
         Step("check the set-up: packages, files, both runners", "scripts/validate_setup.py", ("--model", str(program))),
-        Step("write the experiment's configuration", "scripts/generate_config.py",
-             ("--model", str(program), "--output", str(folder), "--platform", platform)),
+        Step(
+            "write the experiment's configuration",
+            "scripts/generate_config.py",
+            ("--model", str(program), "--output", str(folder), "--platform", platform),
+        ),
         Step("check the configuration", "scripts/validate_pipeline.py", ("--config", config)),
-        Step("launch in pairs, the CPU feature on and off; analyze; report", f"scripts/{platform}_pipeline.py",
-             ("--config", config, "--quick")),
+        Step(
+            "launch in pairs, the CPU feature on and off; analyze; report",
+            f"scripts/{platform}_pipeline.py",
+            ("--config", config, "--quick"),
+        ),
         Step("check the results", "scripts/validate_results.py", ("--results", run)),
     )
 
@@ -85,13 +98,19 @@ def _prepare(keep: Path | None) -> Path:
     folder = keep or DEFAULT_FOLDER
     if keep is None and folder.exists():
         if not (folder / _MARK).is_file():
-            raise UserError("it is there and no quick test made it", f"at {folder.resolve()}",
-                            "move it away or name a folder with --keep")
+            raise UserError(
+                "it is there and no quick test made it",
+                f"at {folder.resolve()}",
+                "move it away or name a folder with --keep",
+            )
         try:
             shutil.rmtree(folder)
         except OSError as problem:
-            raise UserError(f"a former quick test cannot be replaced ({problem.strerror})", f"at {folder.resolve()}",
-                            "remove it or name a folder with --keep") from problem
+            raise UserError(
+                f"a former quick test cannot be replaced ({problem.strerror})",
+                f"at {folder.resolve()}",
+                "remove it or name a folder with --keep",
+            ) from problem
     make_folder(folder)
     write_text(folder / _MARK, "")
     return folder
@@ -136,8 +155,11 @@ def _conclude(run: Path, seconds: float) -> None:
     for sentence in verdict_sentences(RunDirectory(run)):
         say(sentence)
     say()
-    for name, what in (("report.html", "the report"), ("report.md", "the same as Markdown"),
-                       ("timeline.json", "every operator on a timeline: open it in ui.perfetto.dev")):
+    for name, what in (
+        ("report.html", "the report"),
+        ("report.md", "the same as Markdown"),
+        ("timeline.json", "every operator on a timeline: open it in ui.perfetto.dev"),
+    ):
         if (run / name).is_file():
             say(f"  {run / name}  {what}")
     say(f"passed in {seconds:.0f} s")

@@ -40,10 +40,18 @@ def build_parser():
 
     parser = CommandParser(prog="run_quick_test.py", description=__doc__)
     parser.add_argument("--platform", choices=("mac",), default="mac", help="mac: this host, macOS or Linux (default)")
-    parser.add_argument("--model", metavar="NAME", default=DEFAULT_MODEL, help="one that export_model.py --list shows "
-                        f"(default {DEFAULT_MODEL})")
-    parser.add_argument("--keep", type=Path, metavar="DIR",
-                        help=f"keep everything in DIR (default: {DEFAULT_FOLDER}, replaced by the next quick test)")
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        default=DEFAULT_MODEL,
+        help=f"one that export_model.py --list shows (default {DEFAULT_MODEL})",
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help=f"keep everything in DIR (default: {DEFAULT_FOLDER}, replaced by the next quick test)",
+    )
     return parser
 
 

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling.command import CommandParser, run_command
@@ -20,9 +23,15 @@ from model_profiling.findings import conclude
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="validate_setup.py", description=__doc__)
-    parser.add_argument("--prerequisites", action="store_true", help="check what the machine must have, and nothing else")
-    parser.add_argument("--model", type=Path, metavar="PTE",
-                        help="check this model too, and use it to try the runners (default: export a small one)")
+    parser.add_argument(
+        "--prerequisites", action="store_true", help="check what the machine must have, and nothing else"
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="PTE",
+        help="check this model too, and use it to try the runners (default: export a small one)",
+    )
     return parser
 
 

@@ -14,18 +14,22 @@ import sys
 from dataclasses import replace
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
-from model_profiling.analysis import trace_tables
-from model_profiling.analysis.side_arguments import add_side_arguments, read_arguments
-from model_profiling.analysis.text import Table, milliseconds
-from model_profiling.analysis.trace_comparison import SideTimes, times_of
+from model_profiling.analysis.comparing.trace_comparison import SideTimes, times_of
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_text
+from model_profiling.report.words import trace_tables
+from model_profiling.report.words.summary import milliseconds
+from model_profiling.report.words.table import Table
+from model_profiling.tools.side_arguments import add_side_arguments, read_arguments
 
 _TOP_OPERATORS = 15
 
@@ -33,10 +37,12 @@ _TOP_OPERATORS = 15
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(
-        prog="analyze_etdump_csv.py", description=__doc__.splitlines()[0],
+        prog="analyze_etdump_csv.py",
+        description=__doc__.splitlines()[0],
         epilog="Writes operator_bottlenecks, portable_vs_delegated and category_comparison as .csv and .md; with "
-               "--compare, where both sides' tables name layers, layer_comparison too. Packing counts with the operator "
-               "and the layer that it serves.")
+        "--compare, where both sides' tables name layers, layer_comparison too. Packing counts with the operator "
+        "and the layer that it serves.",
+    )
     add_side_arguments(parser)
     return parser
 
@@ -48,8 +54,11 @@ def main() -> None:
     results = [trace_tables.categories(pairs), trace_tables.placement(pairs), trace_tables.bottlenecks(pairs)]
     if matched := trace_tables.layers(pairs):
         results.append(matched)
-    contents = [(sides.folder / f"{result.name}.{ending}", text) for result in results
-                for ending, text in (("csv", result.csv()), ("md", result.shown.markdown()))]
+    contents = [
+        (sides.folder / f"{result.name}.{ending}", text)
+        for result in results
+        for ending, text in (("csv", result.csv()), ("md", result.shown.markdown()))
+    ]
     files = [write_text(path, text) for path, text in contents]
     for side in (side for pair in pairs for side in pair if side):
         say(one_line(_headline(side)))
@@ -63,8 +72,11 @@ def main() -> None:
 def _top(table: Table) -> Table:
     if len(table.rows) <= _TOP_OPERATORS or not {"operator", "layer"} & set(table.columns):
         return table
-    return replace(table, title=f"{table.title} ({_TOP_OPERATORS} of {len(table.rows)}; --verbose shows all)",
-                   rows=table.rows[:_TOP_OPERATORS])
+    return replace(
+        table,
+        title=f"{table.title} ({_TOP_OPERATORS} of {len(table.rows)}; --verbose shows all)",
+        rows=table.rows[:_TOP_OPERATORS],
+    )
 
 
 def _headline(side: SideTimes) -> str:

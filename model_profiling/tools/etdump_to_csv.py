@@ -16,20 +16,26 @@ from dataclasses import asdict
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
-from model_profiling.analysis import tables, text
-from model_profiling.analysis.breakdown import break_down
-from model_profiling.analysis.etdump import read_etdump
-from model_profiling.analysis.latency import six_numbers
-from model_profiling.analysis.tables import Identity, OperatorStats, Recording
-from model_profiling.analysis.timeline import Timeline, build_timeline, with_delegates
+from model_profiling.analysis.comparing.latency import six_numbers
+from model_profiling.analysis.tables.operators import operators_csv
+from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
+from model_profiling.analysis.traces.breakdown import break_down
+from model_profiling.analysis.traces.etdump import read_etdump
+from model_profiling.analysis.traces.operator_stats import OperatorStats, operator_stats
+from model_profiling.analysis.traces.recording import Identity, Recording
+from model_profiling.analysis.traces.timeline import Timeline, build_timeline, with_delegates
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes, write_json
+from model_profiling.report.words import summary as text
 
 _TOP_OPERATORS = 10
 _NS_PER_MS = 1e6
@@ -39,12 +45,17 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="etdump_to_csv.py", description=__doc__.splitlines()[0])
     parser.add_argument("--etdump", type=Path, required=True, metavar="F", help="the trace to read")
-    parser.add_argument("--etrecord", type=Path, metavar="F",
-                        help="the model's ETRecord: names the backend of each delegated operator")
+    parser.add_argument(
+        "--etrecord", type=Path, metavar="F", help="the model's ETRecord: names the backend of each delegated operator"
+    )
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help="where to write (default: beside the trace)")
     parser.add_argument("--json", action="store_true", help="also write a JSON summary, and print it alone")
-    parser.add_argument("--model-id", type=_model_id, metavar="ID",
-                        help="model name for tables and files (default: the trace's file name)")
+    parser.add_argument(
+        "--model-id",
+        type=_model_id,
+        metavar="ID",
+        help="model name for tables and files (default: the trace's file name)",
+    )
     return parser
 
 
@@ -52,18 +63,22 @@ def main() -> None:
     args = build_parser().parse_args()
     timeline = build_timeline(read_etdump(args.etdump), str(args.etdump))
     if args.etrecord:
-        from model_profiling.analysis.etrecord import read_delegates
+        from model_profiling.analysis.traces.etrecord import read_delegates
 
         timeline = with_delegates(timeline, read_delegates(args.etrecord), str(args.etrecord))
     model = args.model_id or args.etdump.stem
     folder = args.etdump.parent if args.out_dir is None else args.out_dir
     recordings, identity = [Recording(timeline)], Identity(model)
-    operators = tables.operator_stats(recordings)
+    operators = operator_stats(recordings)
     summary = _summary(model, timeline, operators)
-    files = [write_bytes(folder / f"{model}_{kind}.csv", content) for kind, content in (
-        ("all_runs_timeline", tables.timeline_csv(identity, recordings)),
-        ("run0_timeline", tables.first_run_csv(identity, recordings)),
-        ("ops_stats", tables.operators_csv(identity, operators)))]
+    files = [
+        write_bytes(folder / f"{model}_{kind}.csv", content)
+        for kind, content in (
+            ("all_runs_timeline", timeline_csv(identity, recordings)),
+            ("run0_timeline", first_run_csv(identity, recordings)),
+            ("ops_stats", operators_csv(identity, operators)),
+        )
+    ]
     if args.json:
         write_json(folder / f"{model}_summary.json", summary)
         say(json.dumps(summary, indent=2, ensure_ascii=False))
@@ -81,11 +96,15 @@ def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> 
     whole = break_down(timeline)
     latency = six_numbers(whole.method / _NS_PER_MS)
     return {
-        "schema_version": 1, "model": model, "executions": timeline.runs, "traced_latency_ms": latency,
+        "schema_version": 1,
+        "model": model,
+        "executions": timeline.runs,
+        "traced_latency_ms": latency,
         "categories_ms": {name: share * latency["median"] for name, share in whole.mean_shares().items()},
         "delegated_ms": whole.mean_share(whole.delegated) * latency["median"],
         "portable_ms": whole.mean_share(whole.portable) * latency["median"],
-        "unmapped_operators": timeline.unmapped(), "operators": [asdict(row) for row in operators],
+        "unmapped_operators": timeline.unmapped(),
+        "operators": [asdict(row) for row in operators],
     }
 
 
@@ -96,14 +115,31 @@ def _show(summary: dict, operators: list[OperatorStats], unmapped: list[str], fi
     say(one_line(f"{summary['model']}: {runs}, median {text.milliseconds(latency['median'], spread)} ms (traced)"))
     say()
     total = sum(summary["categories_ms"].values())
-    text.Table("Where the time goes", ("category", "ms", "share"), tuple(
-        (name, text.milliseconds(value, total / 1000), text.percent(100 * value / total))
-        for name, value in summary["categories_ms"].items()), frozenset(("ms", "share"))).show()
+    text.Table(
+        "Where the time goes",
+        ("category", "ms", "share"),
+        tuple(
+            (name, text.milliseconds(value, total / 1000), text.percent(100 * value / total))
+            for name, value in summary["categories_ms"].items()
+        ),
+        frozenset(("ms", "share")),
+    ).show()
     shown = operators[:_TOP_OPERATORS]
-    text.Table(f"Most expensive operators ({len(shown)} of {len(operators)})",
-               ("operator", "category", "calls", "ms", "share"), tuple(
-        (row.name, row.category, f"{row.calls_per_run:g}", text.milliseconds(row.total_ms_per_run, total / 1000),
-         text.percent(row.pct_of_run)) for row in shown), frozenset(("calls", "ms", "share"))).show()
+    text.Table(
+        f"Most expensive operators ({len(shown)} of {len(operators)})",
+        ("operator", "category", "calls", "ms", "share"),
+        tuple(
+            (
+                row.name,
+                row.category,
+                f"{row.calls_per_run:g}",
+                text.milliseconds(row.total_ms_per_run, total / 1000),
+                text.percent(row.pct_of_run),
+            )
+            for row in shown
+        ),
+        frozenset(("calls", "ms", "share")),
+    ).show()
     if unmapped:
         say(one_line(f"Operators without a category of their own, counted as Other: {', '.join(unmapped)}"))
     for path in files:

@@ -15,19 +15,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
-from model_profiling.analysis.kernel_table import KernelRow, read_kernels, refuse_overwriting
-from model_profiling.analysis.kernel_view import compare_kernels
-from model_profiling.analysis.text import Table
+from model_profiling.analysis.kernels.side_by_side import compare_kernels
+from model_profiling.analysis.tables.kernels import KernelRow, read_kernels, refuse_overwriting
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes
 from model_profiling.report.kernel_markdown import (
-    count, family_columns, family_rows, family_sentence, noun, render_kernel_view)
+    count,
+    family_columns,
+    family_rows,
+    family_sentence,
+    noun,
+    render_kernel_view,
+)
+from model_profiling.report.words.table import Table
 
 
 def build_parser() -> CommandParser:
@@ -36,8 +45,11 @@ def build_parser() -> CommandParser:
     parser.add_argument("--on", type=Path, required=True, metavar="CSV", help="kernel table with SME2 on")
     parser.add_argument("--off", type=Path, required=True, metavar="CSV", help="kernel table with SME2 off")
     parser.add_argument("--out", type=Path, required=True, metavar="MD", help="the Markdown file to write")
-    parser.add_argument("--filter-op", metavar="OP",
-                        help="only layers and operators with an operator whose name contains OP, in any case")
+    parser.add_argument(
+        "--filter-op",
+        metavar="OP",
+        help="only layers and operators with an operator whose name contains OP, in any case",
+    )
     return parser
 
 
@@ -50,8 +62,12 @@ def main() -> None:
     sources = [(side, _source(path, rows)) for side, path, rows in (("On", args.on, on), ("Off", args.off, off))]
     text = render_kernel_view(view, models, sources, args.filter_op)
     path = write_bytes(args.out, text.encode("utf-8", "replace"))
-    say(one_line(f"{models}: {family_sentence(view)} Kernels differ in {view.differing} of "
-                 f"{count(len(view.matched), noun(view))}. Evidence: {', '.join(sorted(view.evidence))}."))
+    say(
+        one_line(
+            f"{models}: {family_sentence(view)} Kernels differ in {view.differing} of "
+            f"{count(len(view.matched), noun(view))}. Evidence: {', '.join(sorted(view.evidence))}."
+        )
+    )
     say()
     columns = family_columns(view)
     Table("Distinct kernels by family", columns, tuple(family_rows(view)), frozenset(columns[1:])).show()

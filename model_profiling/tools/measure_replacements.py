@@ -8,8 +8,11 @@ import importlib.util
 import sys
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling.command import CommandParser, run_command
@@ -36,7 +39,11 @@ def main() -> int:
     names = {entry.name for entry in REPLACEMENTS}
     for name in arguments.only or ():
         if name not in names:
-            raise UserError(f"there is no replacement {name!r}{nearest(name, names)}", "in --only", "see its name in export_friendly.py")
+            raise UserError(
+                f"there is no replacement {name!r}{nearest(name, names)}",
+                "in --only",
+                "see its name in export_friendly.py",
+            )
     dtypes = (arguments.dtype,) if arguments.dtype else ("fp32", "fp16")
     say(f"before -> after, one thread, medians of {EXECUTIONS} executions in turn")
     say(_ROW.format("replacement", "for", "dtype", "delegates", "outside", "ms", "ms after"))
@@ -47,8 +54,17 @@ def main() -> int:
                 continue
             with quiet(verbose=False):
                 before, after = measure(entry, dtype)
-            say(_ROW.format(entry.name, entry.replaces, dtype, f"{before.delegates} -> {after.delegates}",
-                            f"{before.portable} -> {after.portable}", f"{before.median_ms:.3f}", f"{after.median_ms:.3f}"))
+            say(
+                _ROW.format(
+                    entry.name,
+                    entry.replaces,
+                    dtype,
+                    f"{before.delegates} -> {after.delegates}",
+                    f"{before.portable} -> {after.portable}",
+                    f"{before.median_ms:.3f}",
+                    f"{after.median_ms:.3f}",
+                )
+            )
     return 0
 
 

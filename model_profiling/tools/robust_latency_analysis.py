@@ -12,23 +12,28 @@ import importlib.util
 import sys
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
-from model_profiling.analysis.side_arguments import add_side_arguments, read_arguments
-from model_profiling.analysis.text import Table, milliseconds, percent, speedup_sentence
-from model_profiling.analysis.trace_comparison import latency_comparison, latency_entry
+from model_profiling.analysis.comparing.trace_comparison import latency_comparison, latency_entry
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_json
+from model_profiling.report.words.summary import milliseconds, percent, speedup_sentence
+from model_profiling.report.words.table import Table
+from model_profiling.tools.side_arguments import add_side_arguments, read_arguments
 
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
-    parser = CommandParser(prog="robust_latency_analysis.py", description=__doc__.splitlines()[0],
-                           epilog="Writes latency_statistics.json.")
+    parser = CommandParser(
+        prog="robust_latency_analysis.py", description=__doc__.splitlines()[0], epilog="Writes latency_statistics.json."
+    )
     add_side_arguments(parser)
     return parser
 
@@ -38,8 +43,15 @@ def main() -> None:
     sides = read_arguments(args)
     entries = [latency_entry(side) for pair in sides.pairs for side in pair if side]
     comparisons = [latency_comparison(first, second) for first, second in sides.pairs if second]
-    path = write_json(sides.folder / "latency_statistics.json", {
-        "schema_version": 1, "measured": "Method::execute, traced", "experiments": entries, "comparisons": comparisons})
+    path = write_json(
+        sides.folder / "latency_statistics.json",
+        {
+            "schema_version": 1,
+            "measured": "Method::execute, traced",
+            "experiments": entries,
+            "comparisons": comparisons,
+        },
+    )
     _table(entries).show()
     if args.verbose:
         _launches(entries).show()
@@ -49,15 +61,32 @@ def main() -> None:
 
 
 def _table(entries: list[dict]) -> Table:
-    columns = ("experiment", "threads", "executions", "median ms", "p10", "p90", "min", "max", "robust spread",
-               "outliers")
+    columns = (
+        "experiment",
+        "threads",
+        "executions",
+        "median ms",
+        "p10",
+        "p90",
+        "min",
+        "max",
+        "robust spread",
+        "outliers",
+    )
     rows = []
     for entry in entries:
         found = entry["statistics"]
         half = (found["p90"] - found["p10"]) / 2
-        rows.append((entry["name"], entry["threads"], str(found["count"]),
-                     *(milliseconds(found[key], half) for key in ("median", "p10", "p90", "min", "max")),
-                     percent(found["robust_variation"]), _outliers(found["outliers"])))
+        rows.append(
+            (
+                entry["name"],
+                entry["threads"],
+                str(found["count"]),
+                *(milliseconds(found[key], half) for key in ("median", "p10", "p90", "min", "max")),
+                percent(found["robust_variation"]),
+                _outliers(found["outliers"]),
+            )
+        )
     return Table("End-to-end latency (traced executions)", columns, tuple(rows), frozenset(columns[1:-1]))
 
 
@@ -66,8 +95,11 @@ def _outliers(counts: dict[str, int]) -> str:
 
 
 def _launches(entries: list[dict]) -> Table:
-    rows = [(entry["name"], entry["threads"], str(pair), milliseconds(median))
-            for entry in entries for pair, median in entry["launch_medians_ms"].items()]
+    rows = [
+        (entry["name"], entry["threads"], str(pair), milliseconds(median))
+        for entry in entries
+        for pair, median in entry["launch_medians_ms"].items()
+    ]
     columns = ("experiment", "threads", "pair", "median ms")
     return Table("Median of each launch", columns, tuple(rows), frozenset(columns[1:]))
 

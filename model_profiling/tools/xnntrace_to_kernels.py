@@ -17,29 +17,39 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
-from model_profiling.pipeline.kernel_names import FAMILIES, FAMILY_TITLES, PACK, family_of, role_of
-from model_profiling.analysis.kernel_table import kernels_csv, refuse_overwriting
-from model_profiling.analysis.text import Table
-from model_profiling.analysis.xnntrace import XnnTrace, kernel_rows, read_xnntrace
+from model_profiling.analysis.kernels.xnntrace import XnnTrace, kernel_rows, read_xnntrace
+from model_profiling.analysis.tables.kernels import kernels_csv, refuse_overwriting
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes
+from model_profiling.pipeline.kernel_names import FAMILIES, FAMILY_TITLES, PACK, family_of, role_of
+from model_profiling.report.words.table import Table
 
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="xnntrace_to_kernels.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--xnntrace", type=Path, nargs="+", required=True, metavar="F",
-                        help="log of a runner built with XNNPACK's log level 4 or 5: its stderr (and stdout, for the "
-                             "operators of level 5) or logcat; several files must be of one process")
+    parser.add_argument(
+        "--xnntrace",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="F",
+        help="log of a runner built with XNNPACK's log level 4 or 5: its stderr (and stdout, for the "
+        "operators of level 5) or logcat; several files must be of one process",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="CSV", help="the kernel table to write")
-    parser.add_argument("--model-id", type=_model_id, metavar="ID",
-                        help="model name for the table (default: the log's file name)")
+    parser.add_argument(
+        "--model-id", type=_model_id, metavar="ID", help="model name for the table (default: the log's file name)"
+    )
     return parser
 
 
@@ -60,11 +70,17 @@ def _model_id(value: str) -> str:
 
 
 def _show(trace: XnnTrace, model: str) -> None:
-    say(one_line(f"{model}: {trace.lines} line{'' if trace.lines == 1 else 's'} of the log name {len(trace.names)} "
-                 "kernels, registered while loading: candidates, not calls"))
+    say(
+        one_line(
+            f"{model}: {trace.lines} line{'' if trace.lines == 1 else 's'} of the log name {len(trace.names)} "
+            "kernels, registered while loading: candidates, not calls"
+        )
+    )
     if trace.cut:
-        say(f"note: {trace.cut} line{' was' if trace.cut == 1 else 's were'} cut short before the kernel's name ended: "
-            "left out")
+        say(
+            f"note: {trace.cut} line{' was' if trace.cut == 1 else 's were'} cut short before the kernel's name ended: "
+            "left out"
+        )
     say()
     rows = []
     for family in FAMILIES:
@@ -73,13 +89,20 @@ def _show(trace: XnnTrace, model: str) -> None:
         if names:
             packing = sum(role_of(name) == PACK for name in names)
             rows.append((FAMILY_TITLES[family], str(len(names)), str(packing), str(lines)))
-    Table("Registered kernels by family", ("family", "kernels", "of them packing", "lines"), tuple(rows),
-          frozenset(("kernels", "of them packing", "lines"))).show()
+    Table(
+        "Registered kernels by family",
+        ("family", "kernels", "of them packing", "lines"),
+        tuple(rows),
+        frozenset(("kernels", "of them packing", "lines")),
+    ).show()
     if trace.operators or trace.skipped:
         names = dict.fromkeys((*trace.operators, *trace.skipped))
-        Table("Operators that ran (log level 5, all executions)", ("operator", "calls", "skipped"), tuple(
-            (name, str(trace.operators.get(name, 0)), str(trace.skipped.get(name, 0))) for name in names),
-            frozenset(("calls", "skipped"))).show()
+        Table(
+            "Operators that ran (log level 5, all executions)",
+            ("operator", "calls", "skipped"),
+            tuple((name, str(trace.operators.get(name, 0)), str(trace.skipped.get(name, 0))) for name in names),
+            frozenset(("calls", "skipped")),
+        ).show()
 
 
 if __name__ == "__main__":

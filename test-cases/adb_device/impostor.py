@@ -19,7 +19,9 @@ _TOKEN_BYTES = b"x" * 20
 
 
 def challenge(connection: socket.socket) -> None:
-    connection.sendall(_HEADER.pack(_AUTH, _TOKEN, 0, len(_TOKEN_BYTES), sum(_TOKEN_BYTES), _AUTH ^ 0xFFFFFFFF) + _TOKEN_BYTES)
+    connection.sendall(
+        _HEADER.pack(_AUTH, _TOKEN, 0, len(_TOKEN_BYTES), sum(_TOKEN_BYTES), _AUTH ^ 0xFFFFFFFF) + _TOKEN_BYTES
+    )
 
 
 def receive(connection: socket.socket, size: int) -> bytes:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first process of a test device: makes its file system, starts a real adbd in it, obeys the test.
 
-Runs as root in namespaces of its own (network, mounts, processes; see support_adb.py), so that
+Runs as root in namespaces of its own (network, mounts, processes; see support/adb.py), so that
 nothing of it is seen outside and all of it ends with this process. What it makes up is the
 device's root folder: this machine's programs, and below /data, /sys and /standin the test's own
 files. Between adb and adbd stands a relay, whose connections can be cut as a network's can.
@@ -36,13 +36,29 @@ def mount(*words: object) -> None:
 def make_root(root: Path, settings: dict) -> None:
     """Build the device's file system below `root`."""
     mount("-t", "tmpfs", "tmpfs", root)
-    for folder in ("usr/local/bin", "bin", "proc", "dev", "etc", "tmp", "standin", "adbd", "sys/devices/system", "data/local"):
+    for folder in (
+        "usr/local/bin",
+        "bin",
+        "proc",
+        "dev",
+        "etc",
+        "tmp",
+        "standin",
+        "adbd",
+        "sys/devices/system",
+        "data/local",
+    ):
         (root / folder).mkdir(parents=True)
     for folder in ("bin", "sbin", "lib", "lib64", "libexec", "share", *settings["usr_folders"]):
         if (Path("/usr") / folder).is_dir():
             (root / "usr" / folder).mkdir(exist_ok=True)
             mount("--bind", Path("/usr") / folder, root / "usr" / folder)
-    for source, target in (("/dev", "dev"), ("/etc", "etc"), (settings["adbd"], "adbd"), (settings["standin"], "standin")):
+    for source, target in (
+        ("/dev", "dev"),
+        ("/etc", "etc"),
+        (settings["adbd"], "adbd"),
+        (settings["standin"], "standin"),
+    ):
         mount("--rbind", source, root / target)
     for file in Path(settings["programs"]).iterdir():
         (root / "usr/local/bin" / file.name).symlink_to(f"/standin/bin/{file.name}")
@@ -111,13 +127,23 @@ class Daemon:
         threading.Thread(target=self._keep_alive, daemon=True).start()
 
     def _keep_alive(self) -> None:
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/usr/sbin", "ADBD_PORT": str(ADBD_PORT), "HOME": "/data/local/tmp",
-                       "TMPDIR": "/data/local/tmp"}
+        environment = {
+            "PATH": "/usr/local/bin:/usr/bin:/usr/sbin",
+            "ADBD_PORT": str(ADBD_PORT),
+            "HOME": "/data/local/tmp",
+            "TMPDIR": "/data/local/tmp",
+        }
         while True:
             if self._wanted:
                 with open(self._log, "ab") as log:
-                    self._child = subprocess.Popen(self._argv, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                                                   stderr=log, start_new_session=True)
+                    self._child = subprocess.Popen(
+                        self._argv,
+                        env=environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
                 self._child.wait()
             time.sleep(0.02)
 

@@ -88,16 +88,19 @@ def main() -> None:
 
 def _export(work: Path) -> Path:
     print(f"exporting {_MODEL} ...", flush=True)
-    run_child([sys.executable, str(_EXPORT), "--model", _MODEL, "--dtype", "fp32", "--outdir", str(work)],
-              timeout_s=_TIMEOUT_S).require_ok("exporting the model")
+    run_child(
+        [sys.executable, str(_EXPORT), "--model", _MODEL, "--dtype", "fp32", "--outdir", str(work)],
+        timeout_s=_TIMEOUT_S,
+    ).require_ok("exporting the model")
     return work / f"{_MODEL}_xnnpack_fp32.pte"
 
 
 def _record(model: Path, work: Path, executions: int) -> Path:
     print(f"recording {executions} executions of {model.name} ...", flush=True)
     etdump = work / "recorded.etdump"
-    run_child([sys.executable, "-c", _RECORD, str(model), str(etdump), str(executions)],
-              timeout_s=_TIMEOUT_S).require_ok("recording the trace")
+    run_child(
+        [sys.executable, "-c", _RECORD, str(model), str(etdump), str(executions)], timeout_s=_TIMEOUT_S
+    ).require_ok("recording the trace")
     return etdump
 
 

@@ -44,8 +44,13 @@ while True:
 def one_experiment(model: Path, folder: Path, seed: int, pairs: int) -> dict:
     """Run one A/A experiment and return its comparison."""
     arm = {"runs": 20, "warmup": 3, "traced_runs": 0, "runner": "native"}
-    config = Config(model, folder / f"aa_{seed}", (Experiment("first", **arm), Experiment("second", **arm)),
-                    pairs=pairs, compare_pairs=(("first", "second"),))
+    config = Config(
+        model,
+        folder / f"aa_{seed}",
+        (Experiment("first", **arm), Experiment("second", **arm)),
+        pairs=pairs,
+        compare_pairs=(("first", "second"),),
+    )
     with contextlib.redirect_stdout(io.StringIO()):
         directory = orchestrator.run(config, LocalDevice(), RunOptions(Path("-"), "bench", seed=seed))
     comparison = analyze(directory).summary["comparisons"][0]
@@ -68,16 +73,28 @@ def main() -> int:
                 result = one_experiment(args.model, Path(folder), seeds.randrange(2**31), args.pairs)
                 results.append(result)
                 low, high = result["ci95"]
-                print(f"{number + 1:3}/{args.experiments}  {result['speedup']:.3f} [{low:.3f}, {high:.3f}]  "
-                      f"{result['pairs']} pairs, {result['void']} void launches  {result['verdict']}", flush=True)
+                print(
+                    f"{number + 1:3}/{args.experiments}  {result['speedup']:.3f} [{low:.3f}, {high:.3f}]  "
+                    f"{result['pairs']} pairs, {result['void']} void launches  {result['verdict']}",
+                    flush=True,
+                )
     finally:
         load.kill()
     judged = [r for r in results if r["verdict"] != "no verdict"]
     false = sum(r["verdict"] != NO_DIFFERENCE for r in judged)
     excluded = sum(not r["ci95"][0] <= 1 <= r["ci95"][1] for r in judged)
     bound = int(binom.ppf(0.975, len(judged), ALPHA))
-    print(json.dumps({"experiments": len(results), "judged": len(judged), "false_verdicts": false,
-                      "intervals_excluding_1": excluded, "binomial_bound_97.5_percent": bound}))
+    print(
+        json.dumps(
+            {
+                "experiments": len(results),
+                "judged": len(judged),
+                "false_verdicts": false,
+                "intervals_excluding_1": excluded,
+                "binomial_bound_97.5_percent": bound,
+            }
+        )
+    )
     return 0 if false <= bound else 1
 
 

@@ -23,9 +23,12 @@ class Layer(nn.Module):
         first, second = x.chunk(2, dim=-1)
         return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
-    def forward(self, x: torch.Tensor, position: torch.Tensor, mask: torch.Tensor,
-                turn: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        q, k, v = (part.view(1, 1, HEADS, WIDTH // HEADS).transpose(1, 2) for part in self.qkv(self.norm(x)).chunk(3, dim=-1))
+    def forward(
+        self, x: torch.Tensor, position: torch.Tensor, mask: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
+        q, k, v = (
+            part.view(1, 1, HEADS, WIDTH // HEADS).transpose(1, 2) for part in self.qkv(self.norm(x)).chunk(3, dim=-1)
+        )
         self.keys.index_copy_(2, position, self.rotate(k, *turn))
         self.values.index_copy_(2, position, v)
         mixed = functional.scaled_dot_product_attention(self.rotate(q, *turn), self.keys, self.values, attn_mask=mask)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import yaml
 
-from command_reference.flags import Flag, flags_of, read_shell_help
 from model_profiling.errors import UserError, nearest
 from model_profiling.processes import run_child
-from pages.scripts import FORWARDS, Scripts
+from tools.command_reference.flags import Flag, flags_of, read_shell_help
+from tools.pages.reader.scripts import FORWARDS, Scripts
 
 DATA = Path(__file__).with_name("commands.yaml")
 #: The folders whose commands people type; tests and what measures them are no part of it.
@@ -26,9 +26,16 @@ FOLDERS = ("model_profiling/export/", "model_profiling/scripts/", "model_profili
 ALSO = ("test-cases/run_tests.sh",)
 #: The order of the reference: how work with the kit goes.
 STAGES = {
-    "set-up": "Set up", "export": "Export", "configure": "Configure", "run": "Run", "analyze": "Analyze",
-    "report": "Report", "validate": "Validate", "preview": "Preview SME2 without SME2 hardware",
-    "tools": "Tools for one file at a time", "repository": "The repository's own tools",
+    "set-up": "Set up",
+    "export": "Export",
+    "configure": "Configure",
+    "run": "Run",
+    "analyze": "Analyze",
+    "report": "Report",
+    "validate": "Validate",
+    "preview": "Preview SME2 without SME2 hardware",
+    "tools": "Tools for one file at a time",
+    "repository": "The repository's own tools",
 }
 _HELP_SECONDS = 30
 
@@ -79,7 +86,9 @@ def read_commands(scripts: Scripts, data: Path = DATA) -> list[Command]:
             raise UserError(f"{name} has no entry", f"in {data}", "say there what it reads and writes, with an example")
     for name in entries:
         if name not in names:
-            raise UserError(f"{name} is no command of the repository{nearest(name, names)}", f"in {data}", "correct or remove it")
+            raise UserError(
+                f"{name} is no command of the repository{nearest(name, names)}", f"in {data}", "correct or remove it"
+            )
     order = list(entries)
     commands = [_command(name, entries[name], scripts) for name in names]
     return sorted(commands, key=lambda c: (list(STAGES).index(c.entry.stage), order.index(c.name)))
@@ -97,12 +106,16 @@ def read_entries(data: Path) -> dict[str, Entry]:
     for name, raw in yaml.safe_load(data.read_text(encoding="utf-8")).items():
         for key in raw:
             if key not in known:
-                raise UserError(f"{key} is no key of a command's entry{nearest(key, known)}", f"in {name} of {data}", "correct it")
+                raise UserError(
+                    f"{key} is no key of a command's entry{nearest(key, known)}", f"in {name} of {data}", "correct it"
+                )
         missing = [key for key in ("stage", "task", "reads", "writes", "example", "exits") if not raw.get(key)]
         if missing:
             raise UserError(f"the entry lacks {', '.join(missing)}", f"in {name} of {data}", "add what is missing")
         if raw["stage"] not in STAGES:
-            raise UserError(f"{raw['stage']} is no stage{nearest(raw['stage'], STAGES)}", f"in {name} of {data}", "correct it")
+            raise UserError(
+                f"{raw['stage']} is no stage{nearest(raw['stage'], STAGES)}", f"in {name} of {data}", "correct it"
+            )
         entries[name] = Entry(**{key: value.strip() if isinstance(value, str) else value for key, value in raw.items()})
     return entries
 
@@ -122,8 +135,15 @@ def _command(name: str, entry: Entry, scripts: Scripts) -> Command:
         return Command(name, purpose, details, "", told.flags, told.environment, entry)
     told = _docstring(path) if name.endswith(".py") else parser.description
     purpose, details = _paragraphs(told)
-    return Command(name, purpose, details, " ".join((parser.epilog or "").split()), flags_of(parser, scripts.repository.root),
-                   {}, entry)
+    return Command(
+        name,
+        purpose,
+        details,
+        " ".join((parser.epilog or "").split()),
+        flags_of(parser, scripts.repository.root),
+        {},
+        entry,
+    )
 
 
 def _paragraphs(text: str) -> tuple[str, str]:
@@ -145,4 +165,8 @@ def _head_comment(script: Path) -> str:
 
 
 def _help_of(script: Path) -> str:
-    return run_child(["bash", str(script), "--help"], timeout_s=_HELP_SECONDS).require_ok(f"the help of {script.name}").output
+    return (
+        run_child(["bash", str(script), "--help"], timeout_s=_HELP_SECONDS)
+        .require_ok(f"the help of {script.name}")
+        .output
+    )

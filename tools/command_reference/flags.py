@@ -48,12 +48,16 @@ def _flag(action: argparse.Action, program: str, root: Path) -> Flag:
     told = " ".join((action.help or "").split()) % {**vars(action), "prog": program}
     found = _DEFAULT.search(told)
     default = (found[1] or found[2]) if found else _shown_default(action.default, root)
-    text = (told[:found.start()] + told[found.end():]).strip() if found else told
+    text = (told[: found.start()] + told[found.end() :]).strip() if found else told
     positional = not action.option_strings
     return Flag(
-        name="" if positional else max(action.option_strings, key=len), value=_value(action),
+        name="" if positional else max(action.option_strings, key=len),
+        value=_value(action),
         required=not positional and action.required or positional and action.nargs in (None, "+"),
-        default=default, choices=tuple(map(str, action.choices or ())), help=text)
+        default=default,
+        choices=tuple(map(str, action.choices or ())),
+        help=text,
+    )
 
 
 def _value(action: argparse.Action) -> str:
@@ -101,13 +105,19 @@ def read_shell_help(text: str, coded: argparse.ArgumentParser, script: str) -> S
             sections[section][last] += " " + line.strip()
         else:
             last = None
-    flags = tuple(_shell_flag(name, told) for name, told in sections[""].items()
-                  if name.startswith("-") and not _HELP_FLAGS & {name})
+    flags = tuple(
+        _shell_flag(name, told)
+        for name, told in sections[""].items()
+        if name.startswith("-") and not _HELP_FLAGS & {name}
+    )
     known = {flag for action in coded._actions for flag in action.option_strings} - _HELP_FLAGS
     if known != {flag.name for flag in flags}:
         wrong = ", ".join(sorted(known ^ {flag.name for flag in flags}))
-        raise UserError(f"{wrong}: the help and the code of {script} name different flags", f"in {script}",
-                        "make usage() say what the script takes")
+        raise UserError(
+            f"{wrong}: the help and the code of {script} name different flags",
+            f"in {script}",
+            "make usage() say what the script takes",
+        )
     return ShellHelp(flags, sections["environment:"])
 
 
@@ -115,5 +125,5 @@ def _shell_flag(name: str, told: str) -> Flag:
     flag, _, value = name.partition(" ")
     found = _DEFAULT.search(told)
     default = (found[1] or found[2]) if found else ""
-    text = (told[:found.start()] + told[found.end():]).strip() if found else told
+    text = (told[: found.start()] + told[found.end() :]).strip() if found else told
     return Flag(flag, value, False, default, (), text)

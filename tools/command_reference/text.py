@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from command_reference.commands import STAGES, Command
-from command_reference.flags import Flag
 from model_profiling import KIT_ADDRESS
+from tools.command_reference.commands import STAGES, Command
+from tools.command_reference.flags import Flag
 
 _WIDTH = 100
 _HEAD = "<!-- SPDX-License-Identifier: Apache-2.0 -->\n<!-- Made by tools/make_reference.py from the commands themselves: change those, then make it again. -->\n"
@@ -21,13 +21,21 @@ _SCRIPTS = "model_profiling/scripts/"
 
 def reference(commands: Sequence[Command]) -> str:
     """Return pipeline_commands.md: every command with its flags, files, statuses and an example."""
-    lines = [_HEAD, "# Commands\n",
-             "Every command of the kit, in the order of work: from set-up to a validated report, then the tools beside it. "
-             "The examples work as they stand, one after the other, from the repository's root.\n",
-             "Exit statuses mean the same everywhere; an entry says what is particular to its command.\n",
-             "| status | meaning |", "|---|---|", "| 0 | done |", "| 1 | the measured program failed, or a check did |",
-             "| 2 | something that you can fix: one line says what, where and how |", "| 130 | interrupted |\n",
-             "Every command also takes `--help`.\n", *_contents(commands)]
+    lines = [
+        _HEAD,
+        "# Commands\n",
+        "Every command of the kit, in the order of work: from set-up to a validated report, then the tools beside it. "
+        "The examples work as they stand, one after the other, from the repository's root.\n",
+        "Exit statuses mean the same everywhere; an entry says what is particular to its command.\n",
+        "| status | meaning |",
+        "|---|---|",
+        "| 0 | done |",
+        "| 1 | the measured program failed, or a check did |",
+        "| 2 | something that you can fix: one line says what, where and how |",
+        "| 130 | interrupted |\n",
+        "Every command also takes `--help`.\n",
+        *_contents(commands),
+    ]
     for stage, title in STAGES.items():
         lines.append(f"## {title}\n")
         for command in (c for c in commands if c.entry.stage == stage):
@@ -63,7 +71,9 @@ def _section(command: Command) -> Iterator[str]:
     yield f"- **Reads**: {entry.reads}."
     yield f"- **Writes**: {entry.writes}."
     yield "- **Exit status**: " + "; ".join(f"`{status}` {meaning}" for status, meaning in entry.exits.items()) + "."
-    if command.note and not command.note.startswith(("Exit status", "Writes")):  # the data file says that in its own lines
+    if command.note and not command.note.startswith(
+        ("Exit status", "Writes")
+    ):  # the data file says that in its own lines
         yield f"- **Note**: {_prose(command.note)}"
     yield ""
     if entry.no_run:
@@ -89,7 +99,11 @@ def _flag_table(flags: Sequence[Flag]) -> Iterator[str]:
     yield "|---|---|---|"
     for flag in flags:
         default = "required" if flag.required else _default(flag.default)
-        choices = f"one of {', '.join(f'`{choice}`' for choice in flag.choices)}" if flag.choices and "{" not in flag.value else ""
+        choices = (
+            f"one of {', '.join(f'`{choice}`' for choice in flag.choices)}"
+            if flag.choices and "{" not in flag.value
+            else ""
+        )
         yield f"| `{f'{flag.name} {flag.value}'.strip()}` | {default} | {'; '.join(filter(None, (_cell(flag.help), choices)))} |"
     yield ""
 
@@ -105,8 +119,10 @@ def _cell(text: str) -> str:
 def _prose(text: str) -> str:
     """Mark flags in a parser's plain words as code, and keep <model> from being taken for HTML."""
     pieces = _MARKED.split(text)
-    plain = [piece if piece.startswith("`") else _FLAG_IN_TEXT.sub(r"`\1`", piece.replace("``", "`")).replace("<", "\\<")
-             for piece in pieces]
+    plain = [
+        piece if piece.startswith("`") else _FLAG_IN_TEXT.sub(r"`\1`", piece.replace("``", "`")).replace("<", "\\<")
+        for piece in pieces
+    ]
     return "".join(plain)
 
 
@@ -116,31 +132,46 @@ def _prose(text: str) -> str:
 def catalogue(commands: Sequence[Command]) -> str:
     """Return scripts/readme.md: which script serves what, and how to use one without the rest."""
     own = [command for command in commands if command.name.startswith(_SCRIPTS)]
-    lines = [_HEAD, "# Scripts\n",
-             "The commands of the everyday workflow, in the order of work. All flags are in "
-             "[pipeline_commands.md](../pipeline_commands.md); every script has `--help`.\n",
-             "## Which script for what\n", "| you want to | script | what it leaves |", "|---|---|---|"]
+    lines = [
+        _HEAD,
+        "# Scripts\n",
+        "The commands of the everyday workflow, in the order of work. All flags are in "
+        "[pipeline_commands.md](../pipeline_commands.md); every script has `--help`.\n",
+        "## Which script for what\n",
+        "| you want to | script | what it leaves |",
+        "|---|---|---|",
+    ]
     for command in own:
         name = PurePosixPath(command.name).name
-        lines.append(f"| {command.entry.task} | [{name}](../pipeline_commands.md#{_anchor(name)}) | {command.entry.writes} |")
+        lines.append(
+            f"| {command.entry.task} | [{name}](../pipeline_commands.md#{_anchor(name)}) | {command.entry.writes} |"
+        )
     lines += ["", *_one_alone()]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _one_alone() -> Iterator[str]:
-    yield "The other commands are `model_profiling/export/export_model.py`, which turns a PyTorch model into a `.pte`, and " \
-          "`model_profiling/tools/`, for one file at a time.\n"
+    yield (
+        "The other commands are `model_profiling/export/export_model.py`, which turns a PyTorch model into a `.pte`, and "
+        "`model_profiling/tools/`, for one file at a time.\n"
+    )
     yield "## One script alone\n"
-    yield "`setup_repo.sh`, `build_runners.sh`, `export_model.py`, `mac_pipeline.py`, `android_pipeline.py` and " \
-          "`analyze_results.py` each work as the only file that you download.\n"
+    yield (
+        "`setup_repo.sh`, `build_runners.sh`, `export_model.py`, `mac_pipeline.py`, `android_pipeline.py` and "
+        "`analyze_results.py` each work as the only file that you download.\n"
+    )
     yield "`setup_repo.sh` makes `.venv` in the current directory with the kit installed; any single script then runs with its Python:\n"
-    yield f"```bash\nmkdir ../one_script && cd ../one_script\ncurl -fsSLO {_RAW}/{_SCRIPTS}setup_repo.sh\nbash setup_repo.sh\n" \
-          f"curl -fsSLO {_RAW}/model_profiling/export/export_model.py\n" \
-          ".venv/bin/python export_model.py --model toy_cnn --dtype fp16\n```\n"
+    yield (
+        f"```bash\nmkdir ../one_script && cd ../one_script\ncurl -fsSLO {_RAW}/{_SCRIPTS}setup_repo.sh\nbash setup_repo.sh\n"
+        f"curl -fsSLO {_RAW}/model_profiling/export/export_model.py\n"
+        ".venv/bin/python export_model.py --model toy_cnn --dtype fp16\n```\n"
+    )
     yield "With [uv](https://github.com/astral-sh/uv) nothing has to be set up: each Python script names what it needs, the kit included.\n"
     yield "```bash\nuv run export_model.py --list\n```\n"
-    yield "On x86-64 Linux, uv takes PyTorch from PyPI, whose build brings gigabytes of CUDA. " \
-          "`UV_FIND_LINKS=https://download.pytorch.org/whl/cpu/torch/` makes it take the CPU build.\n"
+    yield (
+        "On x86-64 Linux, uv takes PyTorch from PyPI, whose build brings gigabytes of CUDA. "
+        "`UV_FIND_LINKS=https://download.pytorch.org/whl/cpu/torch/` makes it take the CPU build.\n"
+    )
     yield "What has no file of its own starts as a module of the installed kit:\n"
     yield "```bash\n.venv/bin/python -m model_profiling.scripts.validate_setup\n```\n"
     yield "`KIT_SOURCE` names another address, folder or wheel for `setup_repo.sh` to install the kit from.\n"

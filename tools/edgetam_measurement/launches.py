@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from edgetam_measurement.programs import Program
 
-from model_profiling.analysis.breakdown import PARTS, break_down
-from model_profiling.analysis.etdump import read_etdump
-from model_profiling.analysis.layers import attribute, model_layers, times_per_run
-from model_profiling.analysis.tables import Recording
-from model_profiling.analysis.timeline import build_timeline
+from model_profiling.analysis.traces.breakdown import PARTS, break_down
+from model_profiling.analysis.traces.etdump import read_etdump
+from model_profiling.analysis.traces.layers import attribute, model_layers, times_per_run
+from model_profiling.analysis.traces.recording import Recording
+from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.console import progress
 from model_profiling.files import make_folder
 from model_profiling.pipeline.devices.local import LocalDevice
-from model_profiling.pipeline.inputs import make_inputs, read_sidecar, write_inputs
-from model_profiling.pipeline.model_graph import GraphInstruction, build_graph
-from model_profiling.pipeline.program import read_signature
+from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
+from model_profiling.pipeline.program.signature import read_signature
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner, choose_runner
 from model_profiling.pipeline.schedule import Pair
+from tools.edgetam_measurement.programs import Program
 
 _WARMUP, _TRACED_RUNS = 1, 1
 # An execution takes up to a second: 30 of them for a warm-up that a shared machine never lets settle is too long.
@@ -70,7 +70,9 @@ def measure(programs: Mapping[str, Program], folder: Path, settings: Settings) -
     make_folder(folder)
     # All programs take the same image: the first one's inputs fit them all.
     first = next(iter(programs.values())).pte
-    inputs = tuple(write_inputs(make_inputs(read_signature(first), read_sidecar(first), settings.seed), folder / "inputs"))
+    inputs = tuple(
+        write_inputs(make_inputs(read_signature(first), read_sidecar(first), settings.seed), folder / "inputs")
+    )
     graphs = {name: build_graph(program.pte) for name, program in programs.items()}
     samples: dict[str, list[Sample]] = {name: [] for name in programs}
     with progress("launching", settings.blocks * len(programs)) as step:
@@ -82,15 +84,33 @@ def measure(programs: Mapping[str, Program], folder: Path, settings: Settings) -
     return samples
 
 
-def _launch(runner: Runner, device: LocalDevice, pte: Path, inputs: tuple[Path, ...], graph: tuple[GraphInstruction, ...],
-            work: Path, settings: Settings) -> Sample:
+def _launch(
+    runner: Runner,
+    device: LocalDevice,
+    pte: Path,
+    inputs: tuple[Path, ...],
+    graph: tuple[GraphInstruction, ...],
+    work: Path,
+    settings: Settings,
+) -> Sample:
     shutil.rmtree(work, ignore_errors=True)
     make_folder(work)
     request = LaunchRequest(
-        model=pte.resolve(), inputs=tuple(path.resolve() for path in inputs), warmup=_WARMUP, runs=settings.runs,
-        traced_runs=_TRACED_RUNS, threads=settings.threads, disable_cpu_features=(), etdump=work / "trace.etdump",
-        result=work / "result.json", outputs_dir=work / "outputs", log=work / "launch.log", timeout_s=_LAUNCH_LIMIT_S,
-        extra_args=("--max-warmup", str(_MOST_WARMUP)), seed=settings.seed)
+        model=pte.resolve(),
+        inputs=tuple(path.resolve() for path in inputs),
+        warmup=_WARMUP,
+        runs=settings.runs,
+        traced_runs=_TRACED_RUNS,
+        threads=settings.threads,
+        disable_cpu_features=(),
+        etdump=work / "trace.etdump",
+        result=work / "result.json",
+        outputs_dir=work / "outputs",
+        log=work / "launch.log",
+        timeout_s=_LAUNCH_LIMIT_S,
+        extra_args=("--max-warmup", str(_MOST_WARMUP)),
+        seed=settings.seed,
+    )
     argv, env = runner.command(request)
     child = device.run(argv, env=env, timeout_s=_LAUNCH_LIMIT_S, log=request.log)
     try:
@@ -103,8 +123,13 @@ def _sample(measured: LaunchMeasurement, etdump: Path, graph: tuple[GraphInstruc
     timeline = build_timeline(read_etdump(etdump), str(etdump), measured.traced_warmup)
     layers = model_layers(graph)
     times = times_per_run(Recording(timeline, layer=attribute(timeline, graph)), len(layers))
-    enlarging = [number for number, layer in enumerate(layers)
-                 if layer.module.split(".")[0] in (_NECK, "") and not layer.module.startswith(_LATERALS)]
-    return Sample(statistics.median(measured.latency_ns) / _NS_PER_MS,
-                  dict(zip(PARTS, (np.median(break_down(timeline).parts, axis=0) / _NS_PER_MS).tolist())),
-                  float(np.median(times[enlarging].sum(axis=0))) / _NS_PER_MS)
+    enlarging = [
+        number
+        for number, layer in enumerate(layers)
+        if layer.module.split(".")[0] in (_NECK, "") and not layer.module.startswith(_LATERALS)
+    ]
+    return Sample(
+        statistics.median(measured.latency_ns) / _NS_PER_MS,
+        dict(zip(PARTS, (np.median(break_down(timeline).parts, axis=0) / _NS_PER_MS).tolist())),
+        float(np.median(times[enlarging].sum(axis=0))) / _NS_PER_MS,
+    )

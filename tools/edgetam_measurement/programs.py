@@ -41,7 +41,9 @@ def export_all(example: Path, work: Path, size: int, dtype: str, forms: bool) ->
             paths = ArtifactPaths(work / "programs", model, "xnnpack", dtype)
             fresh = paths.pte.is_file() and paths.sidecar.is_file() and paths.sidecar.stat().st_mtime > newest
             if not fresh:
-                request = export_job.ExportRequest(model, example / "variants.py", None, dtype, "xnnpack", paths.pte.parent)
+                request = export_job.ExportRequest(
+                    model, example / "variants.py", None, dtype, "xnnpack", paths.pte.parent
+                )
                 with quiet(False):
                     export_job.export(request, lambda text: None)
             made[name] = Program(name, paths.pte, read_json(paths.sidecar, "the export's record"))

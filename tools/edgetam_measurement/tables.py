@@ -6,18 +6,24 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
-from edgetam_measurement.launches import Sample, Settings
-from edgetam_measurement.programs import Program
-
-from model_profiling.analysis.breakdown import PARTS
-from model_profiling.analysis.text import Table
+from model_profiling.analysis.traces.breakdown import PARTS
 from model_profiling.export.precision import DTYPES
 from model_profiling.export.sidecar import versions
-from model_profiling.models.edgetam_image_encoder.variants import CHOSEN, FOLDED, PLAIN, WITHOUT_ENCODINGS, program_of, variant_names
+from model_profiling.models.edgetam_image_encoder.variants import (
+    CHOSEN,
+    FOLDED,
+    PLAIN,
+    WITHOUT_ENCODINGS,
+    program_of,
+    variant_names,
+)
 from model_profiling.paired_statistics import estimate, verdict
-from model_profiling.pipeline import cpu_features
+from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.run_directory import utc_now
+from model_profiling.report.words.table import Table
+from tools.edgetam_measurement.launches import Sample, Settings
+from tools.edgetam_measurement.programs import Program
 
 SCHEMA_VERSION = 1
 _MEGA = 1e6
@@ -25,55 +31,86 @@ _MEGA = 1e6
 STEPS = {
     PLAIN: "The original architecture exported as it stands, after a first image has filled its cache of position encodings.",
     WITHOUT_ENCODINGS: "Position encodings leave the program. They depend on the image's size alone, and as constants "
-                       "they are most of the file.",
+    "they are most of the file.",
     FOLDED: "Batch norm is folded and each token mixer's three branches become one depthwise convolution: at inference "
-            "they are one linear map, and the other two read and write every activation again. The conversion to float32 "
-            "before enlarging, which changes nothing there, is left out too.",
+    "they are one linear map, and the other two read and write every activation again. The conversion to float32 "
+    "before enlarging, which changes nothing there, is left out too.",
     CHOSEN: "Enlarging is part of the addition, so that no operator of it is outside XNNPACK; in fp16, GELU is a "
-            "sigmoid of a cubic, made of operators that XNNPACK has.",
+    "sigmoid of a cubic, made of operators that XNNPACK has.",
 }
 
 
-def results_of(dtype: str, programs: Mapping[str, Program], samples: Mapping[str, Sequence[Sample]]) -> dict[str, object]:
+def results_of(
+    dtype: str, programs: Mapping[str, Program], samples: Mapping[str, Sequence[Sample]]
+) -> dict[str, object]:
     """Return what is known of each program in `dtype`, and every comparison of it."""
-    return {"dtype": dtype, "measured": utc_now(),
-            "programs": {name: _program(programs[name], samples[name]) for name in programs},
-            "comparisons": [_comparison(PLAIN, name, samples) for name in programs if name != PLAIN]
-            + [_comparison(CHOSEN, name, samples) for name in programs if name not in (PLAIN, CHOSEN)]}
+    return {
+        "dtype": dtype,
+        "measured": utc_now(),
+        "programs": {name: _program(programs[name], samples[name]) for name in programs},
+        "comparisons": [_comparison(PLAIN, name, samples) for name in programs if name != PLAIN]
+        + [_comparison(CHOSEN, name, samples) for name in programs if name not in (PLAIN, CHOSEN)],
+    }
 
 
 def _program(program: Program, samples: Sequence[Sample]) -> dict[str, object]:
     about = program.sidecar
-    return {"bytes": about["pte"]["bytes"], "sha256": about["pte"]["sha256"], "parameters": about["parameters"],
-            "delegates": about["delegation"]["delegates"], "portable_operators": about["delegation"]["portable_operators"],
-            "agreement": {key: about["agreement"][key] for key in ("max_rel_error", "cosine")},
-            "latency_ms": [round(sample.latency_ms, 3) for sample in samples],
-            "enlarging_ms": [round(sample.enlarging_ms, 3) for sample in samples],
-            "categories_ms": {part: round(statistics.median(s.categories_ms[part] for s in samples), 3) for part in PARTS}}
+    return {
+        "bytes": about["pte"]["bytes"],
+        "sha256": about["pte"]["sha256"],
+        "parameters": about["parameters"],
+        "delegates": about["delegation"]["delegates"],
+        "portable_operators": about["delegation"]["portable_operators"],
+        "agreement": {key: about["agreement"][key] for key in ("max_rel_error", "cosine")},
+        "latency_ms": [round(sample.latency_ms, 3) for sample in samples],
+        "enlarging_ms": [round(sample.enlarging_ms, 3) for sample in samples],
+        "categories_ms": {part: round(statistics.median(s.categories_ms[part] for s in samples), 3) for part in PARTS},
+    }
 
 
 def _comparison(baseline: str, candidate: str, samples: Mapping[str, Sequence[Sample]]) -> dict[str, object]:
     def entry(values: Mapping[str, list[float]]) -> dict[str, object]:
         found = estimate(values[baseline], values[candidate])
-        return {"speedup": found.speedup, "ci95": None if found.low is None else [found.low, found.high],
-                "p_value": found.p_value, "verdict": verdict(found)}
+        return {
+            "speedup": found.speedup,
+            "ci95": None if found.low is None else [found.low, found.high],
+            "p_value": found.p_value,
+            "verdict": verdict(found),
+        }
 
     chosen = (baseline, candidate)
-    return {"baseline": baseline, "candidate": candidate, "blocks": len(samples[baseline]),
-            "model": entry({name: [s.latency_ms for s in samples[name]] for name in chosen}),
-            "enlarging": entry({name: [s.enlarging_ms for s in samples[name]] for name in chosen})}
+    return {
+        "baseline": baseline,
+        "candidate": candidate,
+        "blocks": len(samples[baseline]),
+        "model": entry({name: [s.latency_ms for s in samples[name]] for name in chosen}),
+        "enlarging": entry({name: [s.enlarging_ms for s in samples[name]] for name in chosen}),
+    }
 
 
 def measured(settings: Settings, found: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Return all results with where they come from."""
     cpu = cpu_features.detect()
     order = {dtype: index for index, dtype in enumerate(DTYPES)}
-    return {"schema_version": SCHEMA_VERSION, "versions": versions(),
-            "machine": {"cpu": cpu.model_name, "architecture": cpu.architecture, "cores": cpu.cores,
-                        "features": sorted(cpu.names), **LocalDevice().describe()},
-            "settings": {"image": [1, 3, settings.size, settings.size], "blocks": settings.blocks, "runs": settings.runs,
-                         "threads": settings.threads, "seed": settings.seed},
-            "dtypes": sorted(found, key=lambda entry: order[entry["dtype"]])}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "versions": versions(),
+        "machine": {
+            "cpu": cpu.model_name,
+            "architecture": cpu.architecture,
+            "cores": cpu.cores,
+            "features": sorted(cpu.names),
+            **LocalDevice().describe(),
+        },
+        "settings": {
+            "image": [1, 3, settings.size, settings.size],
+            "blocks": settings.blocks,
+            "runs": settings.runs,
+            "threads": settings.threads,
+            "seed": settings.seed,
+        },
+        "dtypes": sorted(found, key=lambda entry: order[entry["dtype"]]),
+    }
 
 
 def markdown(results: Mapping[str, object]) -> str:
@@ -88,16 +125,19 @@ def markdown(results: Mapping[str, object]) -> str:
         f"- Image {'x'.join(map(str, settings['image']))}, {settings['threads']} thread"
         f"{'' if settings['threads'] == 1 else 's'}, {settings['blocks']} launches of each program in randomized blocks, "
         f"each the median of {settings['runs']} executions. Ratios are of launches in the same block, with a 95 % interval; "
-        f"\"no difference shown\" is no proof of equality. Times by category come from "
-        f"traced executions, and so does \"enlarging\": the operators that enlarge and add, with all transpositions between "
+        f'"no difference shown" is no proof of equality. Times by category come from '
+        f'traced executions, and so does "enlarging": the operators that enlarge and add, with all transpositions between '
         f"layouts, since a form outside XNNPACK has every map that is there at that point transposed twice.\n"
         f"- Weights are drawn, not trained: speed does not depend on them, agreement in int8 does.\n",
-        "## The changes\n\n" + "\n".join(f"- `{name}`: {text}" for name, text in STEPS.items()) + "\n"]
+        "## The changes\n\n" + "\n".join(f"- `{name}`: {text}" for name, text in STEPS.items()) + "\n",
+    ]
     for entry in results["dtypes"]:
         parts += [_steps(entry).markdown(), _categories(entry).markdown()]
         if _keeps_float32(entry):
-            parts.append("The weights of this program's convolutions are in float32: ExecuTorch stores them so, and the "
-                         "runtime converts them while it loads the program.\n")
+            parts.append(
+                "The weights of this program's convolutions are in float32: ExecuTorch stores them so, and the "
+                "runtime converts them while it loads the program.\n"
+            )
         parts += [_forms(entry, group).markdown() for group in ("enlarging", "gelu") if _has_forms(entry, group)]
     return "\n".join(parts)
 
@@ -111,12 +151,23 @@ def _steps(entry: Mapping) -> Table:
     rows = []
     for name in variant_names()["steps"]:
         program = entry["programs"][name]
-        rows.append((f"{name}", f"{program['bytes'] / _MEGA:.2f}", str(program["delegates"]),
-                     str(program["portable_operators"]), f"{statistics.median(program['latency_ms']):.1f}",
-                     _ratio(entry, PLAIN, name), f"{program['agreement']['max_rel_error']:.2g}"))
-    return Table(f"{entry['dtype']}: step by step",
-                 ("program", "MB", "delegates", "outside XNNPACK", "ms", "times as fast as plain", "relative error"),
-                 tuple(rows), frozenset({"MB", "delegates", "outside XNNPACK", "ms", "relative error"}))
+        rows.append(
+            (
+                f"{name}",
+                f"{program['bytes'] / _MEGA:.2f}",
+                str(program["delegates"]),
+                str(program["portable_operators"]),
+                f"{statistics.median(program['latency_ms']):.1f}",
+                _ratio(entry, PLAIN, name),
+                f"{program['agreement']['max_rel_error']:.2g}",
+            )
+        )
+    return Table(
+        f"{entry['dtype']}: step by step",
+        ("program", "MB", "delegates", "outside XNNPACK", "ms", "times as fast as plain", "relative error"),
+        tuple(rows),
+        frozenset({"MB", "delegates", "outside XNNPACK", "ms", "relative error"}),
+    )
 
 
 def _categories(entry: Mapping) -> Table:
@@ -134,8 +185,11 @@ def _keeps_float32(entry: Mapping) -> bool:
 def _has_forms(entry: Mapping, group: str) -> bool:
     """Tell whether forms of `group` were measured in this dtype, beside those that the steps have."""
     programs = {program_of(form, entry["dtype"]) for form in variant_names()[group]}
-    return programs <= set(entry["programs"]) and not programs <= set(variant_names()["steps"]) and (
-        group != "gelu" or entry["dtype"] == "fp16")
+    return (
+        programs <= set(entry["programs"])
+        and not programs <= set(variant_names()["steps"])
+        and (group != "gelu" or entry["dtype"] == "fp16")
+    )
 
 
 def _forms(entry: Mapping, group: str) -> Table:
@@ -143,14 +197,35 @@ def _forms(entry: Mapping, group: str) -> Table:
     for form in variant_names()[group]:
         name = program_of(form, entry["dtype"])
         program = entry["programs"][name]
-        rows.append((form, str(program["delegates"]), str(program["portable_operators"]),
-                     f"{program['bytes'] / _MEGA:.2f}", f"{statistics.median(program['latency_ms']):.1f}",
-                     f"{statistics.median(program['enlarging_ms']):.2f}", _ratio(entry, CHOSEN, name),
-                     _ratio(entry, CHOSEN, name, "enlarging"), f"{program['agreement']['max_rel_error']:.2g}"))
-    return Table(f"{entry['dtype']}: forms of {'GELU' if group == 'gelu' else group}",
-                 ("form", "delegates", "outside XNNPACK", "MB", "ms", "enlarging ms", "times as fast as chosen",
-                  "enlarging: times as fast as chosen", "relative error"),
-                 tuple(rows), frozenset({"delegates", "outside XNNPACK", "MB", "ms", "enlarging ms", "relative error"}))
+        rows.append(
+            (
+                form,
+                str(program["delegates"]),
+                str(program["portable_operators"]),
+                f"{program['bytes'] / _MEGA:.2f}",
+                f"{statistics.median(program['latency_ms']):.1f}",
+                f"{statistics.median(program['enlarging_ms']):.2f}",
+                _ratio(entry, CHOSEN, name),
+                _ratio(entry, CHOSEN, name, "enlarging"),
+                f"{program['agreement']['max_rel_error']:.2g}",
+            )
+        )
+    return Table(
+        f"{entry['dtype']}: forms of {'GELU' if group == 'gelu' else group}",
+        (
+            "form",
+            "delegates",
+            "outside XNNPACK",
+            "MB",
+            "ms",
+            "enlarging ms",
+            "times as fast as chosen",
+            "enlarging: times as fast as chosen",
+            "relative error",
+        ),
+        tuple(rows),
+        frozenset({"delegates", "outside XNNPACK", "MB", "ms", "enlarging ms", "relative error"}),
+    )
 
 
 def _ratio(entry: Mapping, baseline: str, candidate: str, of: str = "model") -> str:

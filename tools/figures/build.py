@@ -43,6 +43,8 @@ def reports() -> dict[Path, str]:
     directory = REFERENCE_RUN
     view = build_view(reference_data(), RECORDED_AS)
     drawn = figures_of(view)
-    made = {directory.report_html: render_html(view, drawn),
-            directory.report_md: render_markdown(view, drawn, directory.figures.name)}
+    made = {
+        directory.report_html: render_html(view, drawn),
+        directory.report_md: render_markdown(view, drawn, directory.figures.name),
+    }
     return made | {directory.figures / f"{name}.svg": figure.wide.file_text() for name, figure in drawn.items()}

@@ -25,13 +25,30 @@ class Card(Canvas):
         super().__init__(width, height)
         self.panel(0.5, 0.5, width - 1, height - 1, "paper", edge="rule", radius=10)
 
-    def panel(self, x: float, y: float, width: float, height: float, role: str, *,
-              edge: str | None = None, radius: float = 7, weight: float = 1) -> None:
+    def panel(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        role: str,
+        *,
+        edge: str | None = None,
+        radius: float = 7,
+        weight: float = 1,
+    ) -> None:
         """Draw a box with round corners; `edge` is the role of its outline."""
-        self._axes.add_patch(FancyBboxPatch(
-            (x + radius, y + radius), width - 2 * radius, height - 2 * radius,
-            boxstyle=f"round,pad={radius},rounding_size={radius}", facecolor=light(role),
-            edgecolor=light(edge) if edge else "none", linewidth=weight if edge else 0))
+        self._axes.add_patch(
+            FancyBboxPatch(
+                (x + radius, y + radius),
+                width - 2 * radius,
+                height - 2 * radius,
+                boxstyle=f"round,pad={radius},rounding_size={radius}",
+                facecolor=light(role),
+                edgecolor=light(edge) if edge else "none",
+                linewidth=weight if edge else 0,
+            )
+        )
 
     def arrow(self, x: float, y: float, to_x: float, to_y: float, role: str = "muted", head: float = 6) -> None:
         """Draw an arrow that runs straight down or straight to the right."""

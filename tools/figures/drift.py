@@ -30,24 +30,34 @@ def simulate(data: dict) -> tuple[list[Launch], list[Launch]]:
     pairs, random = data["pairs"], Random(data["seed"])
     noise = [random.gauss(0, data["noise_percent"] / 100) for _ in range(2 * pairs)]
     last = 2 * pairs - 1
-    times = [data["base_ms"] * (1 + data["drift_percent"] / 100 * place / last + error) for place, error in enumerate(noise)]
+    times = [
+        data["base_ms"] * (1 + data["drift_percent"] / 100 * place / last + error) for place, error in enumerate(noise)
+    ]
     blocks = ["off"] * pairs + ["on"] * pairs
     paired = [side for _ in range(pairs) for side in random.sample(["off", "on"], 2)]
-    return ([Launch(side, ms) for side, ms in zip(blocks, times)], [Launch(side, ms) for side, ms in zip(paired, times)])
+    return (
+        [Launch(side, ms) for side, ms in zip(blocks, times)],
+        [Launch(side, ms) for side, ms in zip(paired, times)],
+    )
 
 
 def speedup(launches: Sequence[Launch]) -> Estimate:
     """Return the kit's estimate, the n-th launch of one side paired with the n-th of the other."""
-    return estimate([launch.ms for launch in launches if launch.side == "off"],
-                    [launch.ms for launch in launches if launch.side == "on"])
+    return estimate(
+        [launch.ms for launch in launches if launch.side == "off"],
+        [launch.ms for launch in launches if launch.side == "on"],
+    )
 
 
 def pairs_and_drift(alt: str) -> Drawing:
     """Draw the launches of both plans in time, with what each plan concludes."""
     data = load("drift")
     card = Card(478)
-    card.heading(30, "Two ways to run the same 16 launches",
-                 f"Simulated: no true difference; the machine slows by {data['drift_percent']:g} %")
+    card.heading(
+        30,
+        "Two ways to run the same 16 launches",
+        f"Simulated: no true difference; the machine slows by {data['drift_percent']:g} %",
+    )
     card.legend(82, [("off", "off"), ("on", "on")])
     blocks, paired = simulate(data)
     times = [launch.ms for launch in blocks]
@@ -57,8 +67,9 @@ def pairs_and_drift(alt: str) -> Drawing:
     return card.finish("pairs-and-drift", alt)
 
 
-def _plan(card: Card, y: float, title: str, launches: Sequence[Launch], paired: bool,
-          low: float, high: float, role: str) -> None:
+def _plan(
+    card: Card, y: float, title: str, launches: Sequence[Launch], paired: bool, low: float, high: float, role: str
+) -> None:
     found = speedup(launches)
     places = ratio_places(found.low, found.speedup, found.high)
     told = " to ".join(fixed(end, places) for end in (found.low, found.high))
@@ -72,5 +83,11 @@ def _plan(card: Card, y: float, title: str, launches: Sequence[Launch], paired: 
         card.dot(left + number * pitch, y + 116 - 74 * (launch.ms - low) / (high - low), 12, launch.side)
     excludes = found.low > 1 or found.high < 1
     card.dot(MARGIN + 6, y + 150, 11, role)
-    card.text(MARGIN + 20, y + 150, f"{fixed(found.speedup, places)}× ({told}): "
-              + ("the drift looks like a difference" if excludes else "no difference shown"), size=15, bold=True)
+    card.text(
+        MARGIN + 20,
+        y + 150,
+        f"{fixed(found.speedup, places)}× ({told}): "
+        + ("the drift looks like a difference" if excludes else "no difference shown"),
+        size=15,
+        bold=True,
+    )

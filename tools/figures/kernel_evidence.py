@@ -16,22 +16,36 @@ def kernel_evidence(alt: str) -> Drawing:
     """Draw every matrix layer as a bar as high as its multiply-adds, in the color of what it reached."""
     previews = {dtype: load(f"preview_mobilenet_v3_small_{dtype}") for dtype in DTYPES}
     card = Card(118 + _PANEL * len(previews) + 34)
-    card.heading(30, "MobileNetV3-Small: which layers call SME2 kernels",
-                 f"Recorded calls on an emulated CPU ({previews['fp32']['emulator']}); no times")
+    card.heading(
+        30,
+        "MobileNetV3-Small: which layers call SME2 kernels",
+        f"Recorded calls on an emulated CPU ({previews['fp32']['emulator']}); no times",
+    )
     card.legend(82, [("on", "calls an SME2 kernel"), ("off", "does not")])
     highest = max(layer["multiply_adds"] for held in previews.values() for layer in held["matrix_layers"])
     for number, (dtype, held) in enumerate(previews.items()):
         _panel(card, 112 + number * _PANEL, dtype, held, highest)
-    card.text(MARGIN, 118 + _PANEL * len(previews) + 8,
-              "Left to right: layers in order. Height: multiply-adds.", size=SMALL, role="muted")
+    card.text(
+        MARGIN,
+        118 + _PANEL * len(previews) + 8,
+        "Left to right: layers in order. Height: multiply-adds.",
+        size=SMALL,
+        role="muted",
+    )
     return card.finish("kernel-evidence", alt)
 
 
 def _panel(card: Card, y: float, dtype: str, preview: dict, highest: int) -> None:
     coverage = preview["variants"]["sme2"]["coverage"]["sme2"]
     card.text(MARGIN, y + 16, dtype, size=16, bold=True)
-    card.text(WIDTH - MARGIN, y + 16, f"{coverage['layers']} of {coverage['all_layers']} layers, "
-              f"{100 * coverage['share_of_multiply_adds']:.0f} % of the multiply-adds", size=15, right=True)
+    card.text(
+        WIDTH - MARGIN,
+        y + 16,
+        f"{coverage['layers']} of {coverage['all_layers']} layers, "
+        f"{100 * coverage['share_of_multiply_adds']:.0f} % of the multiply-adds",
+        size=15,
+        right=True,
+    )
     layers = preview["matrix_layers"]
     pitch = (WIDTH - 2 * MARGIN) / len(layers)
     base = y + 32 + _PLOT

@@ -50,7 +50,9 @@ def published_categories(alt: str) -> Drawing:
     return card.finish("published-categories", alt)
 
 
-def _categories(card: Card, y: float, dtype: str, held: dict[str, dict[str, float]], longest: float, step: float) -> None:
+def _categories(
+    card: Card, y: float, dtype: str, held: dict[str, dict[str, float]], longest: float, step: float
+) -> None:
     left, right = MARGIN + _LABELS, WIDTH - MARGIN - 128
     scale = (right - left - 56) / longest
     totals = {side: sum(times[side] for times in held.values()) for side in SIDES}
@@ -64,7 +66,9 @@ def _categories(card: Card, y: float, dtype: str, held: dict[str, dict[str, floa
             _bar(card, left, row_y + 2 + lane * 17, 15, times[side] * scale, side, fixed(times[side], 1))
         shares = [100 * times[side] / totals[side] for side in SIDES]
         largest = times["on"] == max(other["on"] for other in held.values())
-        card.text(WIDTH - MARGIN, row_y + 18, f"{shares[0]:.0f} % → {shares[1]:.0f} %", size=BODY, bold=largest, right=True)
+        card.text(
+            WIDTH - MARGIN, row_y + 18, f"{shares[0]:.0f} % → {shares[1]:.0f} %", size=BODY, bold=largest, right=True
+        )
     card.line(MARGIN, y - 36, WIDTH - MARGIN, y - 36, "rule")
 
 
@@ -79,6 +83,8 @@ def _cores(count: int) -> str:
 
 def _origin(data: dict) -> str:
     """Say whose numbers these are, inside the figure, because figures travel alone."""
-    told = f"Published by {data['source']['publisher']}, {data['source']['date']}: {data['device']}, {data['conditions']}"
+    told = (
+        f"Published by {data['source']['publisher']}, {data['source']['date']}: {data['device']}, {data['conditions']}"
+    )
     assert text_width(told, SMALL) < 1.12 * (WIDTH - 2 * MARGIN), told
     return told

@@ -32,14 +32,23 @@ def sample_report(alt: str) -> Drawing:
     """Draw the heading, the verdict and the categories of the reference run's report."""
     view = build_view(reference_data(), "")
     comparison = view.comparisons[0]
-    rows = [row for row in comparison.breakdown.categories if row.baseline and row.candidate and (row.baseline.raw or row.candidate.raw)]
+    rows = [
+        row
+        for row in comparison.breakdown.categories
+        if row.baseline and row.candidate and (row.baseline.raw or row.candidate.raw)
+    ]
     top = 388
     card = Card(top + _ROW * len(rows) + 8)
     _title(card, view)
     _verdict(card, 112, view, comparison)
     card.text(MARGIN, top - 62, "Where the time goes", size=17, bold=True)
-    card.legend(top - 32, [(series(comparison.baseline_series), comparison.baseline_side),
-                           (series(comparison.candidate_series), comparison.candidate_side)])
+    card.legend(
+        top - 32,
+        [
+            (series(comparison.baseline_series), comparison.baseline_side),
+            (series(comparison.candidate_series), comparison.candidate_side),
+        ],
+    )
     longest = max(cell.raw for row in rows for cell in (row.baseline, row.candidate))
     for number, row in enumerate(rows):
         _category(card, top + number * _ROW, row, comparison, longest)
@@ -64,8 +73,11 @@ def _verdict(card: Card, y: float, view: View, comparison: Comparison) -> None:
     card.text(beside, y + 92, f"{verdict.pairs.text} pairs of launches in random order", size=SMALL, role="muted")
     card.line(MARGIN + 18, y + 118, WIDTH - MARGIN - 18, y + 118, "rule")
     medians = {arm.experiment: arm.median.text for arm in view.arms}
-    told = [f"One inference: {medians[comparison.baseline]} ms with {comparison.baseline_side}, "
-            f"{medians[comparison.candidate]} ms with {comparison.candidate_side}.", *view.switched[:2]]
+    told = [
+        f"One inference: {medians[comparison.baseline]} ms with {comparison.baseline_side}, "
+        f"{medians[comparison.candidate]} ms with {comparison.candidate_side}.",
+        *view.switched[:2],
+    ]
     for number, line in enumerate(told):
         card.text(MARGIN + 18, y + 136 + 20 * number, fitted(line, WIDTH, SMALL * 0.9), size=SMALL)
 
@@ -74,8 +86,9 @@ def _category(card: Card, y: float, row: CategoryRow, comparison: Comparison, lo
     left = MARGIN + 164
     scale = (WIDTH - MARGIN - left - text_width("00.000 ms", SMALL) - 8) / longest
     card.text(MARGIN, y + 16, row.name, size=BODY)
-    for lane, (cell, index) in enumerate(((row.baseline, comparison.baseline_series),
-                                          (row.candidate, comparison.candidate_series))):
+    for lane, (cell, index) in enumerate(
+        ((row.baseline, comparison.baseline_series), (row.candidate, comparison.candidate_series))
+    ):
         length = max(cell.raw * scale, 1.5)
         card.box(left, y + lane * 17, length, 15, series(index))
         card.text(left + length + 7, y + lane * 17 + 7.5, f"{cell.text} ms", size=SMALL)

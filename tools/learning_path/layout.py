@@ -12,9 +12,21 @@ from model_profiling.files import write_bytes
 from tools.learning_path.pages import LANDING, LAST, PATH, Page, read_pages
 
 #: What Arm's own checks ask of the landing page.
-LANDING_KEYS = ("title", "minutes_to_complete", "who_is_this_for", "learning_objectives", "prerequisites", "author",
-                "skilllevels", "subjects", "armips", "tools_software_languages", "operatingsystems", "further_reading",
-                "description")
+LANDING_KEYS = (
+    "title",
+    "minutes_to_complete",
+    "who_is_this_for",
+    "learning_objectives",
+    "prerequisites",
+    "author",
+    "skilllevels",
+    "subjects",
+    "armips",
+    "tools_software_languages",
+    "operatingsystems",
+    "further_reading",
+    "description",
+)
 LANDING_FIXED = {"weight": 1, "layout": "learningpathall", "learning_path_main_page": "yes"}
 LAST_FIXED = {"weight": 21, "title": "Next Steps", "layout": "learningpathall"}
 _IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".svg", ".webp")
@@ -75,7 +87,9 @@ def problems(pages: Sequence[Page], images: Path) -> Iterator[str]:
 
 def _front_matter(page: Page) -> Iterator[str]:
     held = page.front_matter
-    fixed = LANDING_FIXED if page.name == LANDING else LAST_FIXED if page.name == LAST else {"layout": "learningpathall"}
+    fixed = (
+        LANDING_FIXED if page.name == LANDING else LAST_FIXED if page.name == LAST else {"layout": "learningpathall"}
+    )
     for key, value in fixed.items():
         if held.get(key) != value:
             yield f"{page.name}: {key} must be {value}"
@@ -100,7 +114,7 @@ def _links(page: Page, names: Sequence[str]) -> Iterator[str]:
     inside = f"/{PATH.as_posix()}/"
     for link in page.links:
         if link.startswith(inside):
-            name = link[len(inside):].partition("#")[0].strip("/")
+            name = link[len(inside) :].partition("#")[0].strip("/")
             if name and f"{name}.md" not in names:
                 yield f"{page.name}: {link} leads to no page"
         elif not re.match(r"https?://|#|/learning-paths/|/install-guides/", link):

@@ -103,5 +103,6 @@ def _inline(body: str) -> Iterator[Token]:
 def _image(token: Token) -> Image:
     alt = token.content.strip()
     centered = bool(re.search(r"#center$", alt))
-    return Image(str(token.attrs["src"]), re.sub(r"#center$", "", alt).strip(),
-                 str(token.attrs.get("title", "")), centered)
+    return Image(
+        str(token.attrs["src"]), re.sub(r"#center$", "", alt).strip(), str(token.attrs.get("title", "")), centered
+    )

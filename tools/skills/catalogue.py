@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_profiling.errors import UserError, nearest
-from pages.checking import Checker
-from pages.checks import skill as form_check
-from pages.skill_form import SkillForm, read_form
+from tools.pages.checks import skill as form_check
+from tools.pages.checks.checking import Checker
+from tools.pages.reading.skill_form import SkillForm, read_form
 
 FOLDER = "agent_skill_ml_profiling"
 
@@ -24,7 +24,9 @@ def skills(checker: Checker) -> list[SkillForm]:
     """
     names = sorted(name for name in checker.repository.files if re.fullmatch(rf"{FOLDER}/\d\d_[^/]+\.md", name))
     if not names:
-        raise UserError("there are no skills", f"in {checker.repository.root / FOLDER}", "run this from a whole checkout")
+        raise UserError(
+            "there are no skills", f"in {checker.repository.root / FOLDER}", "run this from a whole checkout"
+        )
     return [read_form(checker.read(checker.repository.root / name)) for name in names]
 
 
@@ -37,19 +39,28 @@ def chosen(word: str, catalogue: Sequence[SkillForm]) -> SkillForm:
     """
     number = word.zfill(2) if word.isdecimal() else word
     for form in catalogue:
-        if number in (form.number, form.name, form.document.path.name, form.document.path.stem) or Path(word).resolve() == form.document.path:
+        if (
+            number in (form.number, form.name, form.document.path.name, form.document.path.stem)
+            or Path(word).resolve() == form.document.path
+        ):
             return form
     known = [name for form in catalogue for name in (form.number, form.name, form.document.path.name)]
-    raise UserError(f"{word} is no skill{nearest(word, known)}", "on the command line of run_skill.py",
-                    f"name one of {', '.join(form.number for form in catalogue)}")
+    raise UserError(
+        f"{word} is no skill{nearest(word, known)}",
+        "on the command line of run_skill.py",
+        f"name one of {', '.join(form.number for form in catalogue)}",
+    )
 
 
 def require_form(form: SkillForm, checker: Checker) -> None:
     """Raise `UserError` where a skill lacks what a run needs."""
     problem = next(iter(sorted(form_check.check(checker.page(form.document)))), None)
     if problem:
-        raise UserError(f"the skill does not have the form of one ({problem.message})", f"at {problem.path}:{problem.place}",
-                        "correct it; tools/check_pages.py names everything")
+        raise UserError(
+            f"the skill does not have the form of one ({problem.message})",
+            f"at {problem.path}:{problem.place}",
+            "correct it; tools/check_pages.py names everything",
+        )
 
 
 def after(form: SkillForm, catalogue: Sequence[SkillForm]) -> SkillForm | None:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_profiling.files import write_json
-from pages.checking import Checker
-from pages.paths import tell_of_changes
-from pages.running import summary
-from pages.running.workspace import new_workspace
-from pages.skill_form import SkillForm, read_form
-from skills.catalogue import after
-from skills.gate import INTERRUPTED, NOT_RUN, PASSED, SkillRun, plan, run_fresh, run_in_place
-from skills.progress import commit_of, digest, only_one, progress_of, read_notes
-from skills.result import passed_before, result_of
-from skills.showing import Screen
+from tools.pages.checks.checking import Checker
+from tools.pages.checks.paths import tell_of_changes
+from tools.pages.reading.skill_form import SkillForm, read_form
+from tools.pages.running import summary
+from tools.pages.running.workspace import new_workspace
+from tools.skills.catalogue import after
+from tools.skills.gate import INTERRUPTED, NOT_RUN, PASSED, SkillRun, plan, run_fresh, run_in_place
+from tools.skills.progress import commit_of, digest, only_one, progress_of, read_notes
+from tools.skills.result import passed_before, result_of
+from tools.skills.showing import Screen
 
 #: Where runs in a checkout keep their notes.
 NOTES = "out_skills"
@@ -73,7 +73,11 @@ class Chain:
             form = waiting.pop()
             needed[form.number] = form
             folder = form.document.path.parent
-            waiting += [read_form(self.checker.read(folder / name)) for name in form.document.settings.after if name[:2] not in needed]
+            waiting += [
+                read_form(self.checker.read(folder / name))
+                for name in form.document.settings.after
+                if name[:2] not in needed
+            ]
         return [needed[number] for number in sorted(needed)]
 
     # ------------------------------------------------------------ in place

@@ -7,17 +7,17 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pages.checking import Checker
-from pages.following import Step
-from pages.problems import Problem
-from pages.running import stand_ins, summary
-from pages.running.engine import DONE_BEFORE, FAILED, NOT_REACHED, Line, Manner, PageRun, run_document
-from pages.running.outputs import shows
-from pages.running.place import Place
-from pages.skill_form import CRITERIA, METRICS, PREREQUISITES, STEPS, Metric, SkillForm
-from skills.in_place import InPlace
-from skills.metrics import Measured, measured
-from skills.progress import Progress
+from tools.pages.checks.checking import Checker
+from tools.pages.reader.following import Step
+from tools.pages.reading.problems import Problem
+from tools.pages.reading.skill_form import CRITERIA, METRICS, PREREQUISITES, STEPS, Metric, SkillForm
+from tools.pages.running import stand_ins, summary
+from tools.pages.running.engine import DONE_BEFORE, FAILED, NOT_REACHED, Line, Manner, PageRun, run_document
+from tools.pages.running.outputs import shows
+from tools.pages.running.place import Place
+from tools.skills.in_place import InPlace
+from tools.skills.metrics import Measured, measured
+from tools.skills.progress import Progress
 
 PASSED, FAILED_SKILL, INTERRUPTED, NOT_RUN, PLANNED = "passed", "failed", "interrupted", "not reached", "planned"
 
@@ -45,11 +45,18 @@ Told = Callable[[Line], None]
 def plan(form: SkillForm, checker: Checker, status: str = PLANNED) -> SkillRun:
     """Return what a run is expected to make of a skill; for one that is not run, that nothing came of it."""
     steps = checker.follow(form.document).steps
-    lines = [summary.planned(step) if status == PLANNED else Line(step, NOT_REACHED, "an earlier skill did not pass") for step in steps]
-    return SkillRun(form, status, tuple(lines), tuple(Measured(metric, line) for metric, line in _metric_lines(form, lines)))
+    lines = [
+        summary.planned(step) if status == PLANNED else Line(step, NOT_REACHED, "an earlier skill did not pass")
+        for step in steps
+    ]
+    return SkillRun(
+        form, status, tuple(lines), tuple(Measured(metric, line) for metric, line in _metric_lines(form, lines))
+    )
 
 
-def run_in_place(form: SkillForm, checker: Checker, progress: Progress, told: Told, note: Callable[[str], None]) -> SkillRun:
+def run_in_place(
+    form: SkillForm, checker: Checker, progress: Progress, told: Told, note: Callable[[str], None]
+) -> SkillRun:
     """Run a skill in this checkout, going on where an interrupted run ended.
 
     An interrupt comes back as a `SkillRun` with that status, for the caller to tell and raise.
@@ -59,12 +66,17 @@ def run_in_place(form: SkillForm, checker: Checker, progress: Progress, told: To
     if why:
         note(f"starting anew: {why}")
     if done:
-        note(f"going on after line {walk.steps[max(done)].statement.place.line}; {len(done)} done before (--restart forgets them)")
+        note(
+            f"going on after line {walk.steps[max(done)].statement.place.line}; {len(done)} done before (--restart forgets them)"
+        )
     place = InPlace(checker.repository.root, progress.folder, uuid.uuid4().hex)
     progress.begin(place.mark)
     stand_ins.make(progress.folder, checker.repository.root)
     found = _run(form, checker, place, done, told, strict=False)
-    if all(line.outcome not in (FAILED, NOT_REACHED) for line in found.of(PREREQUISITES, STEPS)) and found.status != INTERRUPTED:
+    if (
+        all(line.outcome not in (FAILED, NOT_REACHED) for line in found.of(PREREQUISITES, STEPS))
+        and found.status != INTERRUPTED
+    ):
         progress.finish(place.mark)
     return found
 
@@ -89,19 +101,37 @@ def _run(form: SkillForm, checker: Checker, place: Place, done: frozenset[int], 
     except KeyboardInterrupt:
         steps = checker.follow(form.document).steps
         ended = {id(line.step): line for line in heard}
-        lines = [Line(step, DONE_BEFORE) if number in done else ended.get(id(step), Line(step, NOT_REACHED, "interrupted"))
-                 for number, step in enumerate(steps)]
-        return SkillRun(form, INTERRUPTED, tuple(lines), tuple(Measured(metric, line) for metric, line in _metric_lines(form, lines)))
+        lines = [
+            Line(step, DONE_BEFORE) if number in done else ended.get(id(step), Line(step, NOT_REACHED, "interrupted"))
+            for number, step in enumerate(steps)
+        ]
+        return SkillRun(
+            form,
+            INTERRUPTED,
+            tuple(lines),
+            tuple(Measured(metric, line) for metric, line in _metric_lines(form, lines)),
+        )
     return _judged(form, run, strict)
 
 
 def _judged(form: SkillForm, run: PageRun, strict: bool) -> SkillRun:
     metrics = tuple(measured(metric, line) for metric, line in _metric_lines(form, run.lines))
     different = tuple(problem for problem in run.problems if problem.rule == "output")
-    failed = any(line.outcome in (FAILED, NOT_REACHED) for line in run.lines) or any(m.inside is False for m in metrics) \
-        or strict and bool(different)
-    return SkillRun(form, FAILED_SKILL if failed else PASSED, tuple(run.lines), metrics, tuple(_advice(form, run.lines, metrics)),
-                    run.compared, different)
+    failed = (
+        any(line.outcome in (FAILED, NOT_REACHED) for line in run.lines)
+        or any(m.inside is False for m in metrics)
+        or strict
+        and bool(different)
+    )
+    return SkillRun(
+        form,
+        FAILED_SKILL if failed else PASSED,
+        tuple(run.lines),
+        metrics,
+        tuple(_advice(form, run.lines, metrics)),
+        run.compared,
+        different,
+    )
 
 
 def _metric_lines(form: SkillForm, lines: Sequence[Line]) -> Iterator[tuple[Metric, Line]]:

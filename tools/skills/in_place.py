@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pages.document import Document
-from pages.running import stand_ins
-from pages.running.processes import MARK, end_marked
+from tools.pages.reading.document import Document
+from tools.pages.running import stand_ins
+from tools.pages.running.processes import MARK, end_marked
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,17 @@ class InPlace:
     def environment(self) -> Mapping[str, str]:
         """Return this process's environment without the activated `.venv`, which the skills activate themselves."""
         own = str(Path(sys.prefix) / "bin")
-        path = [str(stand_ins.programs_of(self.folder)), *(p for p in os.environ.get("PATH", "").split(os.pathsep) if p != own)]
+        path = [
+            str(stand_ins.programs_of(self.folder)),
+            *(p for p in os.environ.get("PATH", "").split(os.pathsep) if p != own),
+        ]
         kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "BASH_ENV")}
-        return kept | {"PATH": os.pathsep.join(path), "TERM": "dumb", MARK: self.mark, **stand_ins.variables(self.folder)}
+        return kept | {
+            "PATH": os.pathsep.join(path),
+            "TERM": "dumb",
+            MARK: self.mark,
+            **stand_ins.variables(self.folder),
+        }
 
     def end_processes(self) -> None:
         end_marked(self.mark)

@@ -12,9 +12,9 @@ from pathlib import Path
 from model_profiling import KIT_ADDRESS
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, write_text, writing
-from pages import front_matter
-from pages.document import Block
-from pages.skill_form import SkillForm
+from tools.pages.reading import front_matter
+from tools.pages.reading.document import Block
+from tools.pages.reading.skill_form import SkillForm
 
 NEW, FRESH, OLD, FOREIGN, GONE = "new", "fresh", "old", "foreign", "gone"
 FILE = "SKILL.md"
@@ -45,7 +45,9 @@ def survey(catalogue: Sequence[SkillForm], dest: Path, root: Path) -> list[Insta
     if dest.exists() and not dest.is_dir():
         raise UserError("it is no folder", f"at {dest}", "name a folder for --dest")
     folders = {form.document.path.name: form.name for form in catalogue}
-    found = [_installation(dest / form.name, installed_text(form, folders, dest / form.name, root)) for form in catalogue]
+    found = [
+        _installation(dest / form.name, installed_text(form, folders, dest / form.name, root)) for form in catalogue
+    ]
     with writing(dest):
         others = sorted(path for path in dest.iterdir() if path.name not in folders.values()) if dest.is_dir() else []
     return found + [Installation(path, None, GONE) for path in others if _is_ours(path / FILE)]
@@ -60,8 +62,11 @@ def install(found: Sequence[Installation]) -> None:
     """
     foreign = next((entry for entry in found if entry.state == FOREIGN), None)
     if foreign:
-        raise UserError(f"{foreign.folder.name} is there and is not a skill of this kit", f"at {foreign.folder}",
-                        "move it away, or choose another folder with --dest")
+        raise UserError(
+            f"{foreign.folder.name} is there and is not a skill of this kit",
+            f"at {foreign.folder}",
+            "move it away, or choose another folder with --dest",
+        )
     for entry in found:
         if entry.state == GONE:
             with writing(entry.folder):
@@ -78,12 +83,19 @@ def installed_text(form: SkillForm, folders: Mapping[str, str], folder: Path, ro
 
     `folders` gives the folder's name of each skill by its file.
     """
-    inside = {number for block in form.document.every(Block)
-              for number in range(block.fence.line, block.place.line + block.text.count("\n") + 1)}
+    inside = {
+        number
+        for block in form.document.every(Block)
+        for number in range(block.fence.line, block.place.line + block.text.count("\n") + 1)
+    }
     lines = form.document.text.splitlines(keepends=True)
     told = [_COMMENT.sub("", line) if number not in inside else line for number, line in enumerate(lines, 1)]
-    text = "".join(line if number in inside else _LINK.sub(lambda link: link[1] + _target(link[2], form, folders, folder, root), line)
-                   for number, line in enumerate(told, 1))
+    text = "".join(
+        line
+        if number in inside
+        else _LINK.sub(lambda link: link[1] + _target(link[2], form, folders, folder, root), line)
+        for number, line in enumerate(told, 1)
+    )
     return text.replace("metadata:\n", f'metadata:\n  source: "{_address(form.document.path, root)}"\n', 1)
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pages.running.engine import EXECUTED, FAILED, Line
-from pages.skill_form import Metric
+from tools.pages.reading.skill_form import Metric
+from tools.pages.running.engine import EXECUTED, FAILED, Line
 
 _NUMBER = re.compile(r"[\[({\"']*([-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)[x%]?[\])}\"',;:.]*", re.IGNORECASE)
 
@@ -32,5 +32,7 @@ def measured(metric: Metric, line: Line) -> Measured:
     """Judge a metric by what its command printed; one that failed or printed no number is outside its range."""
     if line.outcome == EXECUTED and line.result is not None:
         value = value_of(line.result.output)
-        return Measured(metric, line, value, value is not None and metric.plausible is not None and metric.plausible.holds(value))
+        return Measured(
+            metric, line, value, value is not None and metric.plausible is not None and metric.plausible.holds(value)
+        )
     return Measured(metric, line, None, False if line.outcome == FAILED else None)

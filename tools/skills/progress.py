@@ -18,10 +18,10 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, read_json, write_json
 from model_profiling.processes import run_child
-from pages.following import Step, Walk
-from pages.running.processes import end_marked
-from pages.running.session import results
-from pages.skill_form import STEPS, SkillForm, sets_shell_up
+from tools.pages.reader.following import Step, Walk
+from tools.pages.reading.skill_form import STEPS, SkillForm, sets_shell_up
+from tools.pages.running.processes import end_marked
+from tools.pages.running.session import results
 
 _GIT_SECONDS = 30
 
@@ -62,11 +62,16 @@ class Progress:
     def begin(self, mark: str) -> None:
         """Note what is run now, under which mark its processes run, and that it is not finished."""
         make_folder(self.folder)
-        write_json(self._state, {"schema_version": 1, "text": self.text, "commit": self.commit, "mark": mark, "finished": False})
+        write_json(
+            self._state,
+            {"schema_version": 1, "text": self.text, "commit": self.commit, "mark": mark, "finished": False},
+        )
 
     def finish(self, mark: str) -> None:
         """Note that every step was done, so that the next run starts anew."""
-        write_json(self._state, {"schema_version": 1, "text": self.text, "commit": self.commit, "mark": mark, "finished": True})
+        write_json(
+            self._state, {"schema_version": 1, "text": self.text, "commit": self.commit, "mark": mark, "finished": True}
+        )
 
     def forget(self) -> None:
         """Let the next run start anew."""
@@ -116,5 +121,7 @@ def only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError("another run of skills is under way", f"in {folder.parent}", "wait for it, or interrupt it") from error
+            raise UserError(
+                "another run of skills is under way", f"in {folder.parent}", "wait for it, or interrupt it"
+            ) from error
         yield

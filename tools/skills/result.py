@@ -5,26 +5,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pages.running import summary
-from pages.running.engine import Line
-from pages.skill_form import CRITERIA, PREREQUISITES, STEPS, SkillForm
-from skills.gate import PASSED, PLANNED, SkillRun
-from skills.metrics import Measured
+from tools.pages.reading.skill_form import CRITERIA, PREREQUISITES, STEPS, SkillForm
+from tools.pages.running import summary
+from tools.pages.running.engine import Line
+from tools.skills.gate import PASSED, PLANNED, SkillRun
+from tools.skills.metrics import Measured
 
 SCHEMA_VERSION = 1
 
 
 def document(results: Sequence[dict]) -> dict:
     """Return the document of several skills' results."""
-    return {"schema_version": SCHEMA_VERSION, "passed": all(result["status"] in (PASSED, PLANNED) for result in results),
-            "skills": list(results)}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "passed": all(result["status"] in (PASSED, PLANNED) for result in results),
+        "skills": list(results),
+    }
 
 
 def result_of(run: SkillRun, following: SkillForm | None) -> dict:
     """Return one skill's result; `following` is the skill after it."""
     share = summary.share(run.lines)
     return {
-        "skill": run.form.number, "name": run.form.name, "status": run.status,
+        "skill": run.form.number,
+        "name": run.form.name,
+        "status": run.status,
         "steps": [_line(run, line) for line in run.of(PREREQUISITES, STEPS)],
         "criteria": [_line(run, line) for line in run.of(CRITERIA)],
         "metrics": [_metric(found) for found in run.metrics],
@@ -38,20 +43,40 @@ def result_of(run: SkillRun, following: SkillForm | None) -> dict:
 
 def passed_before(result: dict) -> dict:
     """Return the result of a skill that an interrupted chain had done, as this chain has it."""
+
     def before(line: dict) -> dict:
         return line | {"outcome": "done before", "seconds": 0} if line["outcome"] == "executed" else line
 
-    return result | {"steps": list(map(before, result["steps"])), "criteria": list(map(before, result["criteria"])), "seconds": 0}
+    return result | {
+        "steps": list(map(before, result["steps"])),
+        "criteria": list(map(before, result["criteria"])),
+        "seconds": 0,
+    }
 
 
 def _line(run: SkillRun, line: Line) -> dict:
-    return {"line": line.step.statement.place.line, "section": run.form.section_of(line.step.block), "command": line.step.statement.text,
-            "counts": line.counts, "outcome": line.outcome, "status": line.result.status if line.result else None,
-            "seconds": line.seconds, "why": line.why}
+    return {
+        "line": line.step.statement.place.line,
+        "section": run.form.section_of(line.step.block),
+        "command": line.step.statement.text,
+        "counts": line.counts,
+        "outcome": line.outcome,
+        "status": line.result.status if line.result else None,
+        "seconds": line.seconds,
+        "why": line.why,
+    }
 
 
 def _metric(found: Measured) -> dict:
     wanted = found.metric.plausible
-    return {"metric": found.metric.name, "command": found.metric.command, "counts": found.line.counts, "outcome": found.line.outcome,
-            "value": found.value, "low": wanted.low if wanted else None, "high": wanted.high if wanted else None, "inside": found.inside,
-            "outside_it": found.metric.outside_it}
+    return {
+        "metric": found.metric.name,
+        "command": found.metric.command,
+        "counts": found.line.counts,
+        "outcome": found.line.outcome,
+        "value": found.value,
+        "low": wanted.low if wanted else None,
+        "high": wanted.high if wanted else None,
+        "inside": found.inside,
+        "outside_it": found.metric.outside_it,
+    }

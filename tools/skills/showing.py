@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from model_profiling.console import say
-from pages.running import summary
-from pages.running.engine import NOT_HERE, NOT_REACHED, Line
-from pages.skill_form import Metric, SkillForm
-from skills.gate import PASSED, SkillRun
-from skills.metrics import Measured
+from tools.pages.reading.skill_form import Metric, SkillForm
+from tools.pages.running import summary
+from tools.pages.running.engine import NOT_HERE, NOT_REACHED, Line
+from tools.skills.gate import PASSED, SkillRun
+from tools.skills.metrics import Measured
 
 _SHOWN_LINES = 8
 
@@ -78,8 +78,10 @@ class Screen:
             say(f"  differs: {problem}")
         for text in run.advice:
             say(f"  what to do: {text}")
-        say(f"{run.form.number} {run.form.name}: {run.status}" + (f"; next: {following.number} {following.name}"
-                                                                 if run.status == PASSED and following else ""))
+        say(
+            f"{run.form.number} {run.form.name}: {run.status}"
+            + (f"; next: {following.number} {following.name}" if run.status == PASSED and following else "")
+        )
         say()
 
 

@@ -15,8 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-          "then start this with .venv/bin/python", file=sys.stderr)
+    print(
+        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
+        "then start this with .venv/bin/python",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 from model_profiling import PACKAGE_DIR
@@ -74,8 +77,11 @@ def configure(env: Mapping[str, str]) -> None:
 def _exported(output: Path) -> Path:
     found = sorted((output / "artifacts").glob("*.pte"))
     if len(found) != 1:
-        raise UserError(f"there are {len(found)} models instead of one", f"in {output / 'artifacts'}",
-                        "use another output folder for each model")
+        raise UserError(
+            f"there are {len(found)} models instead of one",
+            f"in {output / 'artifacts'}",
+            "use another output folder for each model",
+        )
     return found[0]
 
 
@@ -101,10 +107,13 @@ def tell(env: Mapping[str, str]) -> None:
     interval = comparison.get("ci95")
     compared = _comparison_lines(output) if env["PROFILE_COMPARED"] else []
     outputs = {
-        "report": str(directory.report_html), "run-directory": str(directory.root), "feature": str(found.get("feature") or ""),
+        "report": str(directory.report_html),
+        "run-directory": str(directory.root),
+        "feature": str(found.get("feature") or ""),
         "speedup": f"{comparison['speedup']:.4g}" if comparison.get("speedup") else "",
         "interval": f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "",
-        "verdict": str(comparison.get("verdict") or ""), "regression": _REGRESSIONS[env["PROFILE_COMPARED"]],
+        "verdict": str(comparison.get("verdict") or ""),
+        "regression": _REGRESSIONS[env["PROFILE_COMPARED"]],
         "slower": compared[-1].removeprefix("error: ") if env["PROFILE_COMPARED"] == "1" else "",
     }
     _set_outputs(env, outputs)
@@ -120,7 +129,7 @@ def _comparison_lines(output: Path) -> list[str]:
 
 
 def _write_summary(env: Mapping[str, str], report: str, compared: list[str]) -> None:
-    sections = report.split("\n## ")[:1 + _SUMMARY_SECTIONS]
+    sections = report.split("\n## ")[: 1 + _SUMMARY_SECTIONS]
     # The page has no files beside it: figures and their captions stay in the artifact.
     pieces = ["\n\n".join(filter(_is_text, section.split("\n\n"))).rstrip() for section in sections]
     text = "\n\n## ".join(pieces) + "\n"

@@ -203,8 +203,9 @@ class Neck(nn.Module):
             lateral = self.convs[coarsest - level](maps[level])
             if level in TOP_DOWN_LEVELS and level != coarsest:
                 # The original computes the enlarged map in float32 whatever the model's type.
-                enlarged = nn.functional.interpolate(outputs[level + 1].to(torch.float32), scale_factor=2.0,
-                                                     mode="nearest")
+                enlarged = nn.functional.interpolate(
+                    outputs[level + 1].to(torch.float32), scale_factor=2.0, mode="nearest"
+                )
                 lateral = lateral + enlarged
             outputs[level] = lateral
         return outputs
@@ -234,7 +235,7 @@ class ImageEncoder(nn.Module):
         image : (batch, 3, height, width), height and width multiples of 32.
         """
         maps = self.neck(self.trunk(image))
-        kept = tuple(maps[:len(maps) - SCALP])
+        kept = tuple(maps[: len(maps) - SCALP])
         if not self.position_encodings:
             return kept
         return (*kept, *(self._encoding(level) for level in kept))
@@ -249,4 +250,6 @@ class ImageEncoder(nn.Module):
 
 def squeezed_channels(channels: int) -> int:
     """Return the inner width of squeeze-and-excitation: a quarter, rounded to a multiple of 8."""
-    return max(SQUEEZE_DIVISOR, int(channels / SQUEEZE_RATIO + SQUEEZE_DIVISOR / 2) // SQUEEZE_DIVISOR * SQUEEZE_DIVISOR)
+    return max(
+        SQUEEZE_DIVISOR, int(channels / SQUEEZE_RATIO + SQUEEZE_DIVISOR / 2) // SQUEEZE_DIVISOR * SQUEEZE_DIVISOR
+    )

@@ -73,7 +73,8 @@ class ExpandAndReshape(nn.Module):
     def forward(self, coarse: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
         batch, channels, height, width = coarse.shape
         return fine + coarse.reshape(batch, channels, height, 1, width, 1).expand(
-            -1, -1, -1, FACTOR, -1, FACTOR).reshape(fine.shape)
+            -1, -1, -1, FACTOR, -1, FACTOR
+        ).reshape(fine.shape)
 
 
 class RepeatInterleave(nn.Module):

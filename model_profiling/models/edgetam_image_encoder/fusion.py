@@ -50,8 +50,9 @@ def _folded(layer: ConvNorm) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _convolution(like: nn.Conv2d, weight: torch.Tensor, bias: torch.Tensor) -> nn.Conv2d:
-    made = nn.utils.skip_init(nn.Conv2d, like.in_channels, like.out_channels, like.kernel_size, like.stride,
-                              like.padding, groups=like.groups)
+    made = nn.utils.skip_init(
+        nn.Conv2d, like.in_channels, like.out_channels, like.kernel_size, like.stride, like.padding, groups=like.groups
+    )
     with torch.no_grad():
         made.weight.copy_(weight)
         made.bias.copy_(bias)

@@ -59,5 +59,8 @@ class GeluFor16(nn.Module):
 
 def gelu_forms() -> dict[str, nn.Module]:
     """Return every form by name, in the order in which they are reported."""
-    return {"gelu": nn.GELU(), "sigmoid of a cubic": GeluFor16(SigmoidGelu(CUBIC)),
-            "sigmoid of a quintic": GeluFor16(SigmoidGelu(QUINTIC))}
+    return {
+        "gelu": nn.GELU(),
+        "sigmoid of a cubic": GeluFor16(SigmoidGelu(CUBIC)),
+        "sigmoid of a quintic": GeluFor16(SigmoidGelu(QUINTIC)),
+    }

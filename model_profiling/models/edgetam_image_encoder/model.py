@@ -100,9 +100,13 @@ def load_from_state_dict(state_dict: Mapping[str, torch.Tensor]) -> nn.Module:
     return export_friendly(load_encoder(state_dict))
 
 
-def export_friendly(encoder: ImageEncoder, top_down: nn.Module | None = None, gelu: nn.Module | None = None) -> nn.Module:
+def export_friendly(
+    encoder: ImageEncoder, top_down: nn.Module | None = None, gelu: nn.Module | None = None
+) -> nn.Module:
     """Return `encoder` folded, with the forms that were measured to be the fastest unless others are given."""
-    return ExportImageEncoder(encoder, top_down or BroadcastAddChannelsLast(), gelu or GeluFor16(SigmoidGelu(CUBIC))).eval()
+    return ExportImageEncoder(
+        encoder, top_down or BroadcastAddChannelsLast(), gelu or GeluFor16(SigmoidGelu(CUBIC))
+    ).eval()
 
 
 def _with_gelu(module: nn.Module, gelu: nn.Module) -> nn.Module:

@@ -45,8 +45,19 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Operators of torchvision's compiled part. timm imports torchvision, whose Python part describes these and
 # fails where that part does not fit torch; EdgeTAM's encoder calls none of them.
 _TORCHVISION_OPERATORS = (
-    "nms", "qnms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "deform_conv2d", "_roi_align_backward",
-    "_roi_pool_backward", "_ps_roi_align_backward", "_ps_roi_pool_backward", "_deform_conv2d_backward")
+    "nms",
+    "qnms",
+    "roi_align",
+    "roi_pool",
+    "ps_roi_align",
+    "ps_roi_pool",
+    "deform_conv2d",
+    "_roi_align_backward",
+    "_roi_pool_backward",
+    "_ps_roi_align_backward",
+    "_ps_roi_pool_backward",
+    "_deform_conv2d_backward",
+)
 _declared: list[torch.library.Library] = []  # an operator lives as long as the library that declared it
 
 
@@ -82,11 +93,19 @@ def original_encoder() -> nn.Module:
         backbones = _import("sam2.modeling.backbones.timm", checkout)
         image_encoder = _import("sam2.modeling.backbones.image_encoder", checkout)
         encodings = _import("sam2.modeling.position_encoding", checkout)
-        trunk = _without_download(backbones, lambda: backbones.TimmBackbone(
-            "repvit_m1.dist_in1k", tuple(f"layer{level}" for level in range(len(REPVIT_M1)))))
+        trunk = _without_download(
+            backbones,
+            lambda: backbones.TimmBackbone(
+                "repvit_m1.dist_in1k", tuple(f"layer{level}" for level in range(len(REPVIT_M1)))
+            ),
+        )
     neck = image_encoder.FpnNeck(
-        encodings.PositionEmbeddingSine(FPN_CHANNELS), FPN_CHANNELS, [stage.channels for stage in reversed(REPVIT_M1)],
-        fpn_top_down_levels=list(TOP_DOWN_LEVELS), fpn_interp_model="nearest")
+        encodings.PositionEmbeddingSine(FPN_CHANNELS),
+        FPN_CHANNELS,
+        [stage.channels for stage in reversed(REPVIT_M1)],
+        fpn_top_down_levels=list(TOP_DOWN_LEVELS),
+        fpn_interp_model="nearest",
+    )
     return image_encoder.ImageEncoder(trunk, neck, scalp=SCALP).eval()
 
 
@@ -94,13 +113,19 @@ def find_checkout() -> Path:
     """Return the folder of the original's checkout, or raise the `UserError` that says what is missing."""
     named = os.environ.get(CHECKOUT_VARIABLE)
     folder = Path(named) if named else FETCH.with_name("EdgeTAM")
-    lacking = [] if (folder / "sam2" / "modeling" / "backbones" / "image_encoder.py").is_file() else [
-        f"the original's checkout at {folder}"]
+    lacking = (
+        []
+        if (folder / "sam2" / "modeling" / "backbones" / "image_encoder.py").is_file()
+        else [f"the original's checkout at {folder}"]
+    )
     packages = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if lacking or packages:
-        steps = [f"bash {FETCH}" if not named else f"bash {FETCH} {folder}"] * bool(lacking) + [INSTALL] * bool(packages)
-        raise UserError(f"edgetam_original needs {', '.join([*lacking, *packages])}", "not found here",
-                        f"run {' and '.join(steps)}")
+        steps = [f"bash {FETCH}" if not named else f"bash {FETCH} {folder}"] * bool(lacking) + [INSTALL] * bool(
+            packages
+        )
+        raise UserError(
+            f"edgetam_original needs {', '.join([*lacking, *packages])}", "not found here", f"run {' and '.join(steps)}"
+        )
     return folder
 
 
@@ -129,8 +154,11 @@ def _import(name: str, checkout: Path) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise UserError(f"the original's {name} cannot be imported ({error})", f"from {checkout}",
-                        f"{INSTALL}, or fetch it again with {FETCH}") from error
+        raise UserError(
+            f"the original's {name} cannot be imported ({error})",
+            f"from {checkout}",
+            f"{INSTALL}, or fetch it again with {FETCH}",
+        ) from error
 
 
 def _make_torchvision_importable() -> None:

@@ -35,8 +35,12 @@ def sine_position_encoding(height: int, width: int, channels: int) -> torch.Tens
 
 def position_encodings(maps: list[torch.Tensor] | tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
     """Return the encoding of each of the encoder's (batch, channels, height, width) maps, as the original does."""
-    return [sine_position_encoding(level.shape[-2], level.shape[-1], level.shape[1])[None]
-            .repeat(level.shape[0], 1, 1, 1).to(level) for level in maps]
+    return [
+        sine_position_encoding(level.shape[-2], level.shape[-1], level.shape[1])[None]
+        .repeat(level.shape[0], 1, 1, 1)
+        .to(level)
+        for level in maps
+    ]
 
 
 def _encode_axis(length: int, wavelengths: torch.Tensor) -> torch.Tensor:

@@ -39,9 +39,11 @@ CHOSEN_ENLARGING, CHOSEN_GELU = "broadcast_addition_channels_last", "sigmoid_of_
 
 def variant_names() -> dict[str, list[str]]:
     """Return the names of all variants, without a size, by what they differ in."""
-    return {"steps": [PLAIN, WITHOUT_ENCODINGS, FOLDED, CHOSEN],
-            "enlarging": [_name(form) for form in enlarging_forms(FPN_CHANNELS)],
-            "gelu": [_name(form) for form in gelu_forms()]}
+    return {
+        "steps": [PLAIN, WITHOUT_ENCODINGS, FOLDED, CHOSEN],
+        "enlarging": [_name(form) for form in enlarging_forms(FPN_CHANNELS)],
+        "gelu": [_name(form) for form in gelu_forms()],
+    }
 
 
 def program_of(name: str, dtype: str) -> str:

@@ -61,8 +61,16 @@ def round_to_eight(channels: float) -> int:
 class ConvNormActivation(nn.Sequential):
     """Convolution without bias, batch norm, and the activation if there is one."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1,
-                 activation: type[nn.Module] | None = None) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activation: type[nn.Module] | None = None,
+    ) -> None:
         conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
         layers: list[nn.Module] = [conv, nn.BatchNorm2d(outputs, **BATCH_NORM)]
         if activation is not None:
@@ -96,8 +104,11 @@ class InvertedResidual(nn.Module):
         layers: list[nn.Module] = []
         if row.expanded != inputs:
             layers.append(ConvNormActivation(inputs, row.expanded, 1, activation=activation))
-        layers.append(ConvNormActivation(row.expanded, row.expanded, row.kernel, stride=row.stride,
-                                         groups=row.expanded, activation=activation))
+        layers.append(
+            ConvNormActivation(
+                row.expanded, row.expanded, row.kernel, stride=row.stride, groups=row.expanded, activation=activation
+            )
+        )
         if row.squeeze:
             layers.append(SqueezeExcitation(row.expanded))
         layers.append(ConvNormActivation(row.expanded, row.out, 1))
@@ -114,8 +125,7 @@ class MobileNetV3SmallModule(nn.Module):
 
     def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
-        layers: list[nn.Module] = [
-            ConvNormActivation(3, STEM_CHANNELS, 3, stride=2, activation=nn.Hardswish)]
+        layers: list[nn.Module] = [ConvNormActivation(3, STEM_CHANNELS, 3, stride=2, activation=nn.Hardswish)]
         channels = STEM_CHANNELS
         for row in TABLE:
             layers.append(InvertedResidual(channels, row))
@@ -124,8 +134,11 @@ class MobileNetV3SmallModule(nn.Module):
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(
-            nn.Linear(6 * channels, LAST_CHANNELS), nn.Hardswish(inplace=True),
-            nn.Dropout(p=0.2, inplace=True), nn.Linear(LAST_CHANNELS, classes))
+            nn.Linear(6 * channels, LAST_CHANNELS),
+            nn.Hardswish(inplace=True),
+            nn.Dropout(p=0.2, inplace=True),
+            nn.Linear(LAST_CHANNELS, classes),
+        )
         self.apply(_initialize)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

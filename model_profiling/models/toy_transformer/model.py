@@ -52,8 +52,7 @@ class Block(nn.Module):
         self.norm_attention = nn.LayerNorm(WIDTH)
         self.attention = Attention()
         self.norm_feed_forward = nn.LayerNorm(WIDTH)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH))
+        self.feed_forward = nn.Sequential(nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.attention(self.norm_attention(x))

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from model_profiling.pipeline.cpu_features import CpuFeatures
+from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.runners import Runner, choose_runner
 from model_profiling.pipeline.runners.build import NativeBuild
 from model_profiling.pipeline.runners.native import NativeRunner
@@ -71,8 +71,15 @@ class Device(Protocol):
     def collect(self, work: Path) -> None:
         """Bring what a launch wrote to the workspace into the local folder `work`."""
 
-    def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float, log: Path,
-            affinity: tuple[int, ...] | None) -> ChildResult:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        timeout_s: float,
+        log: Path,
+        affinity: tuple[int, ...] | None,
+    ) -> ChildResult:
         """Run one launch to its end, pinned to the cores in `affinity` where given."""
 
 

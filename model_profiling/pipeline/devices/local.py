@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline import cpu_features, host_state
+from model_profiling.pipeline import host_state
 from model_profiling.pipeline.config import Config
-from model_profiling.pipeline.cpu_features import CpuFeatures
+from model_profiling.pipeline.cpu import features as cpu_features
+from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.devices import OnThisHost
 from model_profiling.processes import ChildResult, run_child
 
@@ -24,8 +25,12 @@ class LocalDevice(OnThisHost):
     native_build = None
 
     def describe(self) -> dict[str, object]:
-        return {"system": platform.system(), "release": platform.release(), "machine": platform.machine(),
-                "python": platform.python_version()}
+        return {
+            "system": platform.system(),
+            "release": platform.release(),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+        }
 
     def cpu_features(self) -> CpuFeatures:
         return cpu_features.detect()
@@ -43,8 +48,15 @@ class LocalDevice(OnThisHost):
     def max_frequency_khz(self) -> Mapping[int, int]:
         return host_state.max_frequency_khz()
 
-    def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float, log: Path,
-            affinity: tuple[int, ...] | None = None) -> ChildResult:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        timeout_s: float,
+        log: Path,
+        affinity: tuple[int, ...] | None = None,
+    ) -> ChildResult:
         with _pinned(affinity):
             return run_child(argv, env=env, timeout_s=timeout_s, log=log)
 
@@ -53,8 +65,11 @@ class LocalDevice(OnThisHost):
 def open_local(config: Config) -> Iterator[LocalDevice]:
     """Yield this host for a run; UserError where the configuration is for a device."""
     if config.device_mode is not None:
-        raise UserError("this host has no device modes", "in \"device_mode\" of the config",
-                        "remove the key, or use android_pipeline.py")
+        raise UserError(
+            "this host has no device modes",
+            'in "device_mode" of the config',
+            "remove the key, or use android_pipeline.py",
+        )
     yield LocalDevice()
 
 
@@ -65,14 +80,18 @@ def _pinned(cores: tuple[int, ...] | None) -> Iterator[None]:
         yield
         return
     if not hasattr(os, "sched_setaffinity"):
-        raise UserError(f"{platform.system()} cannot pin a process to cores", "in \"cpu_affinity\" of the config",
-                        "remove the key")
+        raise UserError(
+            f"{platform.system()} cannot pin a process to cores", 'in "cpu_affinity" of the config', "remove the key"
+        )
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, cores)
     except OSError as error:
-        raise UserError(f"this machine has no cores {list(cores)} to pin to", "in \"cpu_affinity\" of the config",
-                        f"use some of {sorted(before)}") from error
+        raise UserError(
+            f"this machine has no cores {list(cores)} to pin to",
+            'in "cpu_affinity" of the config',
+            f"use some of {sorted(before)}",
+        ) from error
     try:
         yield
     finally:

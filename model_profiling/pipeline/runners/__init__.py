@@ -50,9 +50,15 @@ class LaunchRequest:
     def at_home(self, model: Path, inputs: Sequence[Path], work: Path) -> LaunchRequest:
         """Return the same request with this host's paths, for reading what was collected into `work`."""
         record = self.kernel_record
-        return replace(self, model=model, inputs=tuple(inputs), etdump=work / self.etdump.name,
-                       result=work / self.result.name, outputs_dir=work / self.outputs_dir.name,
-                       kernel_record=None if record is None else work / record.name)
+        return replace(
+            self,
+            model=model,
+            inputs=tuple(inputs),
+            etdump=work / self.etdump.name,
+            result=work / self.result.name,
+            outputs_dir=work / self.outputs_dir.name,
+            kernel_record=None if record is None else work / record.name,
+        )
 
 
 @dataclass(frozen=True)
@@ -126,8 +132,11 @@ def choose_runner(kind: str, runner_path: str | None) -> Runner:
 
         return ExecutorRunner.at(Path(runner_path))
     if kind not in RUNNER_KINDS:
-        raise UserError(f"unknown runner {kind}{nearest(kind, RUNNER_KINDS)}", "in runner",
-                        f"write one of {', '.join(RUNNER_KINDS)}")
+        raise UserError(
+            f"unknown runner {kind}{nearest(kind, RUNNER_KINDS)}",
+            "in runner",
+            f"write one of {', '.join(RUNNER_KINDS)}",
+        )
     if kind in ("auto", "native") and (native := _native_runner(kind == "native")):
         return native
     from model_profiling.pipeline.runners.python import PythonRunner

@@ -20,7 +20,7 @@ from pathlib import Path
 from model_profiling import PACKAGE_DIR
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, read_json, sha256, write_json
-from model_profiling.pipeline.cpu_layout import normal_architecture
+from model_profiling.pipeline.cpu.layout import normal_architecture
 from model_profiling.pipeline.runners.toolchain import PYTHON_RUNNER, Toolchain, find_toolchain
 from model_profiling.pipeline.runners.wheel import Wheel, installed_wheel
 from model_profiling.processes import run_child
@@ -105,11 +105,16 @@ def build_target(target: Target, jobs: int | None = None) -> NativeBuild:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as work:
         stage = Path(work) / "stage"
         _run_build(Path(work), stage, target, jobs, folder.with_suffix(".log"))
-        write_json(stage / BUILD_RECORD, {
-            "digest": folder.name.rpartition("-")[2],
-            "sha256": {product: sha256(stage / product) for product in target.products},
-            "executorch_version": target.wheel.version, "executorch_git_sha": target.wheel.git_sha,
-            "compiler": target.tools.compiler_version})
+        write_json(
+            stage / BUILD_RECORD,
+            {
+                "digest": folder.name.rpartition("-")[2],
+                "sha256": {product: sha256(stage / product) for product in target.products},
+                "executorch_version": target.wheel.version,
+                "executorch_git_sha": target.wheel.git_sha,
+                "compiler": target.tools.compiler_version,
+            },
+        )
         try:
             if folder.is_dir() and not _existing(folder):
                 shutil.rmtree(folder)
@@ -117,7 +122,9 @@ def build_target(target: Target, jobs: int | None = None) -> NativeBuild:
         except OSError as error:
             # Another process may have finished the same build first.
             if not _existing(folder):
-                raise UserError(f"cannot keep the runner ({error.strerror})", f"at {folder}", "delete that folder") from error
+                raise UserError(
+                    f"cannot keep the runner ({error.strerror})", f"at {folder}", "delete that folder"
+                ) from error
     return _existing(folder)
 
 
@@ -136,9 +143,20 @@ def commands(work: Path, stage: Path, target: Target, jobs: int | None) -> list[
     """Return the command lines of a build, as `--dry-run` prints them."""
     build, tools = work / "build", target.tools
     return [
-        [tools.cmake, "-S", str(SOURCES), "-B", str(build), "-G", tools.generator,
-         f"-DCMAKE_MAKE_PROGRAM={tools.make_program}", f"-DCMAKE_CXX_COMPILER={tools.compiler}",
-         "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={target.wheel.root}", *target.flags],
+        [
+            tools.cmake,
+            "-S",
+            str(SOURCES),
+            "-B",
+            str(build),
+            "-G",
+            tools.generator,
+            f"-DCMAKE_MAKE_PROGRAM={tools.make_program}",
+            f"-DCMAKE_CXX_COMPILER={tools.compiler}",
+            "-DCMAKE_BUILD_TYPE=Release",
+            f"-DCMAKE_PREFIX_PATH={target.wheel.root}",
+            *target.flags,
+        ],
         [tools.cmake, "--build", str(build), "--parallel", str(jobs or os.cpu_count() or 1)],
         # Not `cmake --install`: that would strip the run path to the wheel's libraries.
         [tools.cmake, "-E", "make_directory", str(stage)],
@@ -160,11 +178,18 @@ def _existing(folder: Path) -> NativeBuild | None:
         return None
     record = read_json(folder / BUILD_RECORD, "runner's build record")
     sums = record.get("sha256")
-    if not isinstance(sums, dict) or any(not (folder / name).is_file() or sha256(folder / name) != known
-                                         for name, known in sums.items()):
+    if not isinstance(sums, dict) or any(
+        not (folder / name).is_file() or sha256(folder / name) != known for name, known in sums.items()
+    ):
         return None  # damaged since, or of an older kit: it is built anew
-    return NativeBuild(folder / BINARY, record["digest"], record["executorch_version"], record["executorch_git_sha"],
-                       record["compiler"], folder / AUDITOR if AUDITOR in sums else None)
+    return NativeBuild(
+        folder / BINARY,
+        record["digest"],
+        record["executorch_version"],
+        record["executorch_git_sha"],
+        record["compiler"],
+        folder / AUDITOR if AUDITOR in sums else None,
+    )
 
 
 def _run_build(work: Path, stage: Path, target: Target, jobs: int | None, log: Path) -> None:
@@ -172,6 +197,9 @@ def _run_build(work: Path, stage: Path, target: Target, jobs: int | None, log: P
     for command in commands(work, stage, target, jobs):
         child = run_child(command, timeout_s=_BUILD_TIMEOUT_S, log=log)
         if not child.ok:
-            raise UserError(f"building the {target.name} runner failed ({Path(command[0]).name} {child.outcome()})",
-                            f"in {log}", f"read what the compiler says there, {PYTHON_RUNNER}")
+            raise UserError(
+                f"building the {target.name} runner failed ({Path(command[0]).name} {child.outcome()})",
+                f"in {log}",
+                f"read what the compiler says there, {PYTHON_RUNNER}",
+            )
     log.unlink()

@@ -17,15 +17,26 @@ from model_profiling.pipeline.runners.source.variants import ANDROID, Variant, n
 
 
 def build_parser() -> CommandParser:
-    parser = CommandParser(prog="build_runners.sh", description="Build the runners that execute models; without flags "
-                           "the native one, which takes seconds.")
-    parser.add_argument("--list", action="store_true", help="list the runners that are there and those that can be built")
+    parser = CommandParser(
+        prog="build_runners.sh",
+        description="Build the runners that execute models; without flags the native one, which takes seconds.",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="list the runners that are there and those that can be built"
+    )
     parser.add_argument("--native", action="store_true", help="build the native runner for this host (the default)")
-    parser.add_argument("--source", nargs="+", metavar="VARIANT", default=[],
-                        help="build these variants of executor_runner from ExecuTorch's sources, which takes minutes: "
-                             "{host,mac-arm64,linux-arm64,android-arm64}-{sme2-on,sme2-off}-{timing,xnntrace}, or all "
-                             "that begin so (see --list)")
-    parser.add_argument("--android", action="store_true", help="build the Android variants from source, as --source android-arm64")
+    parser.add_argument(
+        "--source",
+        nargs="+",
+        metavar="VARIANT",
+        default=[],
+        help="build these variants of executor_runner from ExecuTorch's sources, which takes minutes: "
+        "{host,mac-arm64,linux-arm64,android-arm64}-{sme2-on,sme2-off}-{timing,xnntrace}, or all "
+        "that begin so (see --list)",
+    )
+    parser.add_argument(
+        "--android", action="store_true", help="build the Android variants from source, as --source android-arm64"
+    )
     parser.add_argument("--executorch-dir", type=Path, metavar="DIR", help="ExecuTorch's sources, instead of a clone")
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
     parser.add_argument("--jobs", type=int, metavar="N", help="parallel compilations (default: one per core)")
@@ -39,7 +50,11 @@ def main() -> None:
     if args.list:
         _print_list()
     elif variants and args.dry_run:
-        print("\n".join(line for variant in variants for line in showing.commands(variant, args.executorch_dir, args.jobs)))
+        print(
+            "\n".join(
+                line for variant in variants for line in showing.commands(variant, args.executorch_dir, args.jobs)
+            )
+        )
     elif variants:
         building.build(variants, args.executorch_dir, args.jobs)
     elif args.dry_run:
@@ -54,8 +69,11 @@ def _check(args: argparse.Namespace, variants: tuple[Variant, ...]) -> None:
     if args.jobs is not None and args.jobs < 1:
         raise UserError(f"--jobs {args.jobs} is no number of jobs", "on the command line", "give 1 or more")
     if args.executorch_dir and not variants:
-        raise UserError("--executorch-dir is for variants built from source", "on the command line",
-                        "name some with --source, or leave it out: the native runner needs no sources")
+        raise UserError(
+            "--executorch-dir is for variants built from source",
+            "on the command line",
+            "name some with --source, or leave it out: the native runner needs no sources",
+        )
 
 
 def _show(name: str, built: NativeBuild) -> None:
@@ -79,8 +97,11 @@ def _print_list() -> None:
     for name, possible in (("native", build.can_build()), (cross.NAME, cross.can_build())):
         builds = build.built(name)
         for found in builds:
-            print(f"{name:<12} {found.path} (ExecuTorch {found.executorch_version}, {found.compiler})"
-                  + (", with the kernel auditor" if found.auditor else "") + (", current" if found.path == current else ""))
+            print(
+                f"{name:<12} {found.path} (ExecuTorch {found.executorch_version}, {found.compiler})"
+                + (", with the kernel auditor" if found.auditor else "")
+                + (", current" if found.path == current else "")
+            )
         if not builds:
             print(f"{name:<12} not built yet{'' if possible else ', and this host cannot build it'}")
     print(f"{'python':<12} nothing to build\n\nfrom source (--source):")

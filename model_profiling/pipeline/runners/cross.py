@@ -11,8 +11,8 @@ import shutil
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline import emulation_parts
-from model_profiling.pipeline.cpu_layout import normal_architecture
+from model_profiling.pipeline.cpu.layout import normal_architecture
+from model_profiling.pipeline.devices.emulated import qemu as emulation_parts
 from model_profiling.pipeline.runners.build import NativeBuild, Target, build_target
 from model_profiling.pipeline.runners.toolchain import Toolchain, find_toolchain, version_line
 from model_profiling.processes import run_child
@@ -23,8 +23,10 @@ COMPILER = "aarch64-linux-gnu-g++"
 _LOADER = "ld-linux-aarch64.so.1"
 _FLAGS = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64")
 _ASK_TIMEOUT_S = 30.0
-_INSTALL = ("install g++-aarch64-linux-gnu (Debian, Ubuntu), or gcc-c++-aarch64-linux-gnu and "
-            "sysroot-aarch64-fc<release>-glibc (Fedora)")
+_INSTALL = (
+    "install g++-aarch64-linux-gnu (Debian, Ubuntu), or gcc-c++-aarch64-linux-gnu and "
+    "sysroot-aarch64-fc<release>-glibc (Fedora)"
+)
 
 
 def can_build() -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.files import sha256
-from model_profiling.pipeline.program import read_signature
+from model_profiling.pipeline.program.signature import read_signature
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, OutputFile
 from model_profiling.pipeline.runners.source.records import find_built
 from model_profiling.pipeline.runners.source.variants import ALL
@@ -65,11 +65,17 @@ class ExecutorRunner:
 
     def command(self, request: LaunchRequest) -> tuple[list[str], dict[str, str]]:
         if request.disable_cpu_features:
-            raise UserError("executor_runner cannot clear CPU features", "in disable_cpu_features",
-                            "leave it out and give each experiment a runner_path of its own build")
+            raise UserError(
+                "executor_runner cannot clear CPU features",
+                "in disable_cpu_features",
+                "leave it out and give each experiment a runner_path of its own build",
+            )
         if any("," in str(path) for path in request.inputs):
-            raise UserError("executor_runner separates its inputs by commas", f"in {request.inputs[0].parent}",
-                            "choose a folder without a comma in its path")
+            raise UserError(
+                "executor_runner separates its inputs by commas",
+                f"in {request.inputs[0].parent}",
+                "choose a folder without a comma in its path",
+            )
         base = _output_base(request)
         if len(f"{base}-999.bin") > _LONGEST_OUTPUT_PATH:
             raise UserError("executor_runner cuts long output paths", f"in {base}", "choose a shorter output_root")
@@ -90,12 +96,15 @@ class ExecutorRunner:
         log = parse_log(text)
         if not child.ok:
             said = f" ({'; '.join(log.complaints)})" if log.complaints else ""
-            raise MeasurementError(f"running {request.model}: {self.path.name} {child.outcome()}{said}; see {request.log}")
+            raise MeasurementError(
+                f"running {request.model}: {self.path.name} {child.outcome()}{said}; see {request.log}"
+            )
         wanted = request.warmup + request.runs
         if len(log.iterations_ns) != wanted:
             raise MeasurementError(
                 f"{self.path.name} printed {len(log.iterations_ns)} of {wanted} Iteration lines; see {request.log}"
-                + ("" if log.iterations_ns else " (was it built with -DEXECUTORCH_ENABLE_LOGGING=ON?)"))
+                + ("" if log.iterations_ns else " (was it built with -DEXECUTORCH_ENABLE_LOGGING=ON?)")
+            )
         latency = log.iterations_ns[request.warmup :]
         return LaunchMeasurement(
             threads=log.threads or request.threads,
@@ -113,7 +122,11 @@ class ExecutorRunner:
 
 def _how_to_build(path: Path) -> str:
     known = path.parent.name in {variant.name for variant in ALL}
-    return f"bash model_profiling/scripts/build_runners.sh --source {path.parent.name}" if known else "build it or correct the path"
+    return (
+        f"bash model_profiling/scripts/build_runners.sh --source {path.parent.name}"
+        if known
+        else "build it or correct the path"
+    )
 
 
 def parse_log(text: str) -> RunnerLog:

@@ -34,8 +34,11 @@ class NativeRunner:
         if request.kernel_record is None:
             return {}
         if self.build.auditor is None:
-            raise UserError("this native runner cannot record kernel calls", "in mode \"kernels\"",
-                            "use Arm Linux, or preview_sme2.py for an emulated CPU")
+            raise UserError(
+                "this native runner cannot record kernel calls",
+                'in mode "kernels"',
+                "use Arm Linux, or preview_sme2.py for an emulated CPU",
+            )
         return {"LD_AUDIT": str(self.build.auditor), RECORD_VARIABLE: str(request.kernel_record)}
 
     def read(self, request: LaunchRequest, child: ChildResult) -> LaunchMeasurement:

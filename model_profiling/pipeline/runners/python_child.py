@@ -27,9 +27,9 @@ from collections.abc import Callable
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.files import make_folder, write_bytes, write_json, writing
-from model_profiling.pipeline.cpu_mask import MaskedFeatures, mask_features
-from model_profiling.pipeline.inputs import make_inputs
-from model_profiling.pipeline.program import Signature, TensorSpec, read_signature
+from model_profiling.pipeline.cpu.mask import MaskedFeatures, mask_features
+from model_profiling.pipeline.program.inputs import make_inputs
+from model_profiling.pipeline.program.signature import Signature, TensorSpec, read_signature
 from model_profiling.pipeline.runners.result import (
     DEFAULT_MAX_WARMUP,
     RESULT_SCHEMA_VERSION,
@@ -48,7 +48,9 @@ def build_parser() -> CommandParser:
     parser.add_argument("--model", type=Path, required=True, help="the .pte to run")
     parser.add_argument("--input", type=Path, action="append", default=[], help="raw tensor bytes, once per input")
     parser.add_argument("--warmup", type=_count(0), default=3, help="least number of warm-up executions")
-    parser.add_argument("--max-warmup", type=_count(0), default=DEFAULT_MAX_WARMUP, help="most, where times never settle")
+    parser.add_argument(
+        "--max-warmup", type=_count(0), default=DEFAULT_MAX_WARMUP, help="most, where times never settle"
+    )
     parser.add_argument("--runs", type=_count(0), default=20, help="untraced executions to time")
     parser.add_argument("--traced-runs", type=_count(0), default=10, help="executions recorded in the ETDump")
     parser.add_argument("--threads", type=_count(1, _MOST_THREADS), default=1, help="threads of the pool")
@@ -73,8 +75,9 @@ def main() -> None:
     write_json(args.result, _measure(args, signature, inputs, wheel, features))
 
 
-def _measure(args: argparse.Namespace, signature: Signature, inputs: list[bytes], wheel: Wheel,
-             features: MaskedFeatures) -> dict[str, object]:
+def _measure(
+    args: argparse.Namespace, signature: Signature, inputs: list[bytes], wheel: Wheel, features: MaskedFeatures
+) -> dict[str, object]:
     bindings = _load_bindings(wheel)
     bindings._unsafe_reset_threadpool(args.threads)
     tensors = [_tensor(data, spec) for data, spec in zip(inputs, signature.inputs)]
@@ -161,12 +164,14 @@ def _traced(bindings: object, args: argparse.Namespace, tensors: list[object]) -
 
 def _load(bindings: object, model: Path, traced: bool) -> tuple[object, object]:
     try:
-        program = bindings._load_program(str(model), enable_etdump=traced,
-                                         program_verification=bindings.Verification.InternalConsistency)
+        program = bindings._load_program(
+            str(model), enable_etdump=traced, program_verification=bindings.Verification.InternalConsistency
+        )
         return program, program.load_method(program.get_method_name(0))
     except RuntimeError as error:
-        raise UserError(f"ExecuTorch cannot load the model ({error})", f"at {model}",
-                        "export it again with export_model.py") from error
+        raise UserError(
+            f"ExecuTorch cannot load the model ({error})", f"at {model}", "export it again with export_model.py"
+        ) from error
 
 
 class _execution_errors:
@@ -195,7 +200,7 @@ def warm_up(least: int, most: int, execute: Callable[[], int]) -> list[int]:
 def _settled(times: list[int]) -> bool:
     if len(times) % WARMUP_BLOCK or len(times) < WARMUP_BLOCK * WARMUP_BLOCKS_COMPARED:
         return False
-    last = times[-WARMUP_BLOCK * WARMUP_BLOCKS_COMPARED:]
+    last = times[-WARMUP_BLOCK * WARMUP_BLOCKS_COMPARED :]
     medians = [statistics.median(last[i : i + WARMUP_BLOCK]) for i in range(0, len(last), WARMUP_BLOCK)]
     return max(medians) - min(medians) <= WARMUP_AGREEMENT * min(medians)
 
@@ -217,8 +222,11 @@ def _input_bytes(args: argparse.Namespace, signature: Signature) -> list[bytes]:
     if not args.input:
         return [array.tobytes() for array in make_inputs(signature, None, args.seed)]
     if len(args.input) != len(signature.inputs):
-        raise UserError(f"{len(args.input)} input files for a model of {len(signature.inputs)} inputs", "in --input",
-                        "give one file per input, or none for seeded ones")
+        raise UserError(
+            f"{len(args.input)} input files for a model of {len(signature.inputs)} inputs",
+            "in --input",
+            "give one file per input, or none for seeded ones",
+        )
     return [_read_input(path, spec) for path, spec in zip(args.input, signature.inputs)]
 
 
@@ -228,8 +236,11 @@ def _read_input(path: Path, spec: TensorSpec) -> bytes:
     except OSError as error:
         raise UserError(f"the input cannot be read ({error.strerror})", f"at {path}", "correct the path") from error
     if len(data) != spec.nbytes:
-        raise UserError(f"the input has {len(data)} bytes, and the model takes {spec.nbytes}", f"at {path}",
-                        "give the raw bytes of the model's input")
+        raise UserError(
+            f"the input has {len(data)} bytes, and the model takes {spec.nbytes}",
+            f"at {path}",
+            "give the raw bytes of the model's input",
+        )
     return data
 
 
@@ -237,8 +248,11 @@ def _tensor(data: bytes, spec: TensorSpec) -> object:
     import torch
 
     shape = spec.shape
-    tensor = torch.frombuffer(bytearray(data), dtype=getattr(torch, spec.dtype)).reshape(shape) if data else \
-        torch.empty(shape, dtype=getattr(torch, spec.dtype))
+    tensor = (
+        torch.frombuffer(bytearray(data), dtype=getattr(torch, spec.dtype)).reshape(shape)
+        if data
+        else torch.empty(shape, dtype=getattr(torch, spec.dtype))
+    )
     if spec.dim_order == _CHANNELS_LAST:
         return tensor.contiguous(memory_format=torch.channels_last)
     return tensor
@@ -254,8 +268,9 @@ def _write_outputs(outputs: list[object], folder: Path) -> list[dict[str, object
         path = folder / f"output_{len(entries)}.bin"
         raw = output.contiguous().reshape(-1).view(torch.uint8) if output.numel() else output
         write_bytes(path, raw.numpy().tobytes())
-        entries.append({"file": str(path), "dtype": str(output.dtype).removeprefix("torch."),
-                        "shape": list(output.shape)})
+        entries.append(
+            {"file": str(path), "dtype": str(output.dtype).removeprefix("torch."), "shape": list(output.shape)}
+        )
     return entries
 
 
@@ -274,7 +289,7 @@ def _check_destinations(args: argparse.Namespace) -> None:
 def _count(low: int, high: int = 10_000_000) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not text.isdecimal() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"a number from {low} to {high} is needed, not \"{text}\"")
+            raise argparse.ArgumentTypeError(f'a number from {low} to {high} is needed, not "{text}"')
         return int(text)
 
     return parse

@@ -27,16 +27,25 @@ def own_runner_flags(request: LaunchRequest) -> list[str]:
     for path in request.inputs:
         flags += ["--input", str(path)]
     flags += [
-        "--warmup", str(request.warmup),
+        "--warmup",
+        str(request.warmup),
         # With nothing to time there is nothing to settle for.
-        "--max-warmup", str(max(request.warmup, DEFAULT_MAX_WARMUP if request.runs else 0)),
-        "--runs", str(request.runs),
-        "--traced-runs", str(request.traced_runs),
-        "--threads", str(request.threads),
-        "--seed", str(request.seed),
-        "--etdump", str(request.etdump),
-        "--result", str(request.result),
-        "--outputs-dir", str(request.outputs_dir),
+        "--max-warmup",
+        str(max(request.warmup, DEFAULT_MAX_WARMUP if request.runs else 0)),
+        "--runs",
+        str(request.runs),
+        "--traced-runs",
+        str(request.traced_runs),
+        "--threads",
+        str(request.threads),
+        "--seed",
+        str(request.seed),
+        "--etdump",
+        str(request.etdump),
+        "--result",
+        str(request.result),
+        "--outputs-dir",
+        str(request.outputs_dir),
     ]
     if request.disable_cpu_features:
         flags += ["--disable-cpu-features", ",".join(request.disable_cpu_features)]
@@ -60,8 +69,10 @@ def read_own_result(request: LaunchRequest, child: ChildResult) -> LaunchMeasure
         raise MeasurementError(f"the runner left no usable result ({error}), at {request.result}") from error
     counts = (len(measurement.latency_ns), len(measurement.traced_ns))
     if counts != (request.runs, request.traced_runs):
-        raise MeasurementError(f"the runner measured {counts[0]} and {counts[1]} executions instead of "
-                               f"{request.runs} and {request.traced_runs}, in {request.result}")
+        raise MeasurementError(
+            f"the runner measured {counts[0]} and {counts[1]} executions instead of "
+            f"{request.runs} and {request.traced_runs}, in {request.result}"
+        )
     return measurement
 
 
@@ -98,7 +109,10 @@ def _measurement(result: dict[str, object], outputs_dir: Path) -> LaunchMeasurem
         masked_cpu_features=tuple(map(str, result["masked_cpu_features"])),
         active_cpu_features=tuple(map(str, result["active_cpu_features"])),
         # Named with the folder that the runner saw, which may be a device's.
-        outputs=tuple(OutputFile(outputs_dir / Path(o["file"]).name, str(o["dtype"]), _counts(o["shape"])) for o in result["outputs"]),
+        outputs=tuple(
+            OutputFile(outputs_dir / Path(o["file"]).name, str(o["dtype"]), _counts(o["shape"]))
+            for o in result["outputs"]
+        ),
         traced_warmup=_count(result["traced_warmup"]),
     )
 

@@ -53,7 +53,9 @@ def find_build_program() -> tuple[str, str]:
     for generator, program in (("Ninja", "ninja"), ("Unix Makefiles", "make")):
         if found := which(program):
             return generator, found
-    raise UserError("neither ninja nor make is installed", "for building runners", f"pip install ninja, {PYTHON_RUNNER}")
+    raise UserError(
+        "neither ninja nor make is installed", "for building runners", f"pip install ninja, {PYTHON_RUNNER}"
+    )
 
 
 def _find_compiler() -> tuple[str, str]:
@@ -61,8 +63,9 @@ def _find_compiler() -> tuple[str, str]:
         path = shutil.which(name)
         if path and (line := version_line(path)):  # macOS has stubs that only say "install Xcode"
             return path, line
-    raise UserError("no C++ compiler is installed", "for the native runner",
-                    f"install one (g++ or clang++), {PYTHON_RUNNER}")
+    raise UserError(
+        "no C++ compiler is installed", "for the native runner", f"install one (g++ or clang++), {PYTHON_RUNNER}"
+    )
 
 
 def find_cmake() -> str:
@@ -73,8 +76,11 @@ def find_cmake() -> str:
         if version and (int(version[1]), int(version[2])) >= LEAST_CMAKE:
             return path
         oldest = f"cmake is older than {LEAST_CMAKE[0]}.{LEAST_CMAKE[1]}"
-    raise UserError(oldest or "cmake is not installed", "for building runners",
-                    f"{sys.executable} -m pip install 'cmake>=3.28', {PYTHON_RUNNER}")
+    raise UserError(
+        oldest or "cmake is not installed",
+        "for building runners",
+        f"{sys.executable} -m pip install 'cmake>=3.28', {PYTHON_RUNNER}",
+    )
 
 
 def which(program: str) -> str | None:

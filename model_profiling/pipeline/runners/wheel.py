@@ -43,8 +43,11 @@ def installed_wheel() -> Wheel:
     for root in roots:
         if any((root / "lib").glob("libexecutorch_threadpool.*")):
             return wheel_at(root)
-    what = "the installed ExecuTorch has no C++ libraries (1.5 or newer is needed)" if roots else \
-        "ExecuTorch is not installed"
+    what = (
+        "the installed ExecuTorch has no C++ libraries (1.5 or newer is needed)"
+        if roots
+        else "ExecuTorch is not installed"
+    )
     raise UserError(what, f"in {sys.executable}", fix)
 
 

@@ -72,8 +72,10 @@ def check_versions(with_export: bool) -> list[Finding]:
     A copy left over from another installation, or shadowed by one, tells itself so.
     ExecuTorch must also know the commit it was built from: a run's manifest records it.
     """
-    return [_version(name, needs_commit=name == "executorch")
-            for name in ("executorch", *(("torch",) if with_export else ()))]
+    return [
+        _version(name, needs_commit=name == "executorch")
+        for name in ("executorch", *(("torch",) if with_export else ()))
+    ]
 
 
 def _version(name: str, needs_commit: bool) -> Finding:

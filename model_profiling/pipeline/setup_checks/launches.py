@@ -26,7 +26,7 @@ _FIXES = {
 
 def check_model(model: Path) -> list[Finding]:
     """Say whether `model` is a .pte that ExecuTorch can load, and what its inputs are."""
-    from model_profiling.pipeline import program
+    from model_profiling.pipeline.program import signature as program
 
     try:
         signature = program.read_signature(model)
@@ -82,9 +82,18 @@ def _request(model: Path, folder: Path) -> LaunchRequest:
     outputs = folder / "outputs"
     outputs.mkdir()
     return LaunchRequest(
-        model=model, inputs=(), warmup=1, runs=1, traced_runs=1, threads=1, disable_cpu_features=(),
-        etdump=folder / "probe.etdump", result=folder / "result.json", outputs_dir=outputs,
-        log=folder / "log", timeout_s=_LAUNCH_LIMIT_S,
+        model=model,
+        inputs=(),
+        warmup=1,
+        runs=1,
+        traced_runs=1,
+        threads=1,
+        disable_cpu_features=(),
+        etdump=folder / "probe.etdump",
+        result=folder / "result.json",
+        outputs_dir=outputs,
+        log=folder / "log",
+        timeout_s=_LAUNCH_LIMIT_S,
     )
 
 
@@ -102,7 +111,17 @@ def probe_model() -> Iterator[Path]:
     MeasurementError : the export fails, which is a finding about the set-up too.
     """
     with tempfile.TemporaryDirectory() as folder:
-        run_child([sys.executable, PACKAGE_DIR / "export" / "export_model.py", "--model", _PROBE_MODEL,
-                   "--dtype", "fp32", "--outdir", folder], timeout_s=_EXPORT_LIMIT_S,
-                  ).require_ok(f"exporting {_PROBE_MODEL}")
+        run_child(
+            [
+                sys.executable,
+                PACKAGE_DIR / "export" / "export_model.py",
+                "--model",
+                _PROBE_MODEL,
+                "--dtype",
+                "fp32",
+                "--outdir",
+                folder,
+            ],
+            timeout_s=_EXPORT_LIMIT_S,
+        ).require_ok(f"exporting {_PROBE_MODEL}")
         yield next(Path(folder).glob("*.pte"))

@@ -50,9 +50,7 @@ def required(extras: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield wanted.name, _objection(found, wanted)
         for text in found.requires or ():
             needed = Requirement(text)
-            if needed.marker is None or any(
-                needed.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)
-            ):
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)):
                 waiting.append(needed)
 
 
@@ -114,8 +112,9 @@ def build_parser() -> CommandParser:
     parser = CommandParser(prog="packages", description="Check the packages that the kit requires.")
     parser.add_argument("--extras", default="", help="extras that must be there, comma-separated")
     parser.add_argument("--checkout", type=Path, help="the checkout that the kit must be installed from")
-    parser.add_argument("--forget-broken", action="store_true",
-                        help="delete the metadata of packages that are not whole")
+    parser.add_argument(
+        "--forget-broken", action="store_true", help="delete the metadata of packages that are not whole"
+    )
     return parser
 
 

@@ -70,8 +70,10 @@ def expected_files(package: Path) -> tuple[list[Expected], str]:
 
 def _from_git(package: Path) -> Iterator[Expected]:
     root = package.parent
-    listing = run_child(["git", "-C", root, "ls-files", "-z", "-t", "--stage", "--", package.name, "pyproject.toml"],
-                        timeout_s=_GIT_LIMIT_S)
+    listing = run_child(
+        ["git", "-C", root, "ls-files", "-z", "-t", "--stage", "--", package.name, "pyproject.toml"],
+        timeout_s=_GIT_LIMIT_S,
+    )
     for entry in listing.output.split("\0") if listing.ok else ():
         if "\t" not in entry:
             continue

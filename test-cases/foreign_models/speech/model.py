@@ -26,7 +26,7 @@ class KeywordSpotter(nn.Module):
         super().__init__()
         self.front_end = MelFrontEnd(bands=BANDS)
         self.widen = nn.Conv1d(BANDS, WIDTH, 3, padding=1)
-        self.blocks = nn.Sequential(*(Separable(WIDTH, 2 ** index) for index in range(3)))
+        self.blocks = nn.Sequential(*(Separable(WIDTH, 2**index) for index in range(3)))
         self.pool = nn.MaxPool1d(2)
         self.attend = nn.Conv1d(WIDTH, 1, 1)
         self.words = nn.Linear(WIDTH, WORDS)
@@ -47,5 +47,7 @@ class Speech:
 
     def get_calibration_inputs(self) -> list[tuple[torch.Tensor, ...]]:
         time = torch.arange(SAMPLES) / 16000
-        return [((torch.sin(2 * torch.pi * pitch * time) + 0.1 * torch.sin(9000 * time * time)).reshape(1, SAMPLES),)
-                for pitch in (220.0, 440.0, 880.0, 1760.0)]
+        return [
+            ((torch.sin(2 * torch.pi * pitch * time) + 0.1 * torch.sin(9000 * time * time)).reshape(1, SAMPLES),)
+            for pitch in (220.0, 440.0, 880.0, 1760.0)
+        ]

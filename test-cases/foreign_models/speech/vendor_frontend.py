@@ -16,7 +16,9 @@ class MelFrontEnd(nn.Module):
         shape = torch.hann_window(window)
         self.real = nn.Conv1d(1, window // 2 + 1, window, hop, bias=False)
         self.imaginary = nn.Conv1d(1, window // 2 + 1, window, hop, bias=False)
-        self.real.weight.data, self.imaginary.weight.data = ((f(angle) * shape).unsqueeze(1) for f in (torch.cos, torch.sin))
+        self.real.weight.data, self.imaginary.weight.data = (
+            (f(angle) * shape).unsqueeze(1) for f in (torch.cos, torch.sin)
+        )
         self.mel = nn.Conv1d(window // 2 + 1, bands, 1, bias=False)
         self.mel.weight.data = mel_filters(window // 2 + 1, bands, rate).unsqueeze(-1)
 

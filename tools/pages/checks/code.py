@@ -20,10 +20,10 @@ from pyflakes import checker, messages
 
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.config import SCHEMA_FILE, load_config
-from pages.checks import Page
-from pages.document import Block
-from pages.problems import Place, Problem
-from pages.reader import absolute
+from tools.pages.checks.page import Page
+from tools.pages.reader.reader import absolute
+from tools.pages.reading.document import Block
+from tools.pages.reading.problems import Place, Problem
 
 _UNDEFINED = (messages.UndefinedName, messages.UndefinedLocal)
 
@@ -58,7 +58,10 @@ def _json(page: Page, block: Block) -> Iterator[Problem]:
     schema = _schema()
     if not isinstance(value, dict):
         return
-    for properties, kind in ((schema["properties"], "config"), (schema["$defs"]["experiment"]["properties"], "experiment")):
+    for properties, kind in (
+        (schema["properties"], "config"),
+        (schema["$defs"]["experiment"]["properties"], "experiment"),
+    ):
         if _looks_like(value, properties):
             yield from _config(page, block, value, kind)
             return
@@ -99,7 +102,9 @@ def _config(page: Page, block: Block, value: dict, kind: str) -> Iterator[Proble
     part = _schema() if kind == "config" else _schema()["$defs"]["experiment"]
     schema = {**part, "$defs": _schema()["$defs"], "required": []}
     for error in jsonschema.Draft202012Validator(schema).iter_errors(value):
-        yield page.problem(_blamed(block, error.message), "config", f"no valid part of a configuration: {error.message}")
+        yield page.problem(
+            _blamed(block, error.message), "config", f"no valid part of a configuration: {error.message}"
+        )
 
 
 @functools.cache
@@ -127,11 +132,14 @@ def _config_paths(page: Page, block: Block, value: dict) -> Iterator[Problem]:
     model = absolute(value["model"], reader.folder)
     top = absolute(Path(value["model"]).parts[0], reader.folder)
     if "<" in value["model"] or not value["model"].endswith(".pte"):
-        yield page.problem(_blamed(block, value["model"]), "config", f"\"model\" names no .pte file: {value['model']}")
+        yield page.problem(_blamed(block, value["model"]), "config", f'"model" names no .pte file: {value["model"]}')
     elif reader.files.exists(top) and top in reader.files.made and not reader.files.exists(model):
         near = [Path(p).name for p in reader.files.matching(str(Path(model).parent / "*"))]
-        yield page.problem(_blamed(block, value["model"]), "config",
-                           f"\"model\": {value['model']} is not made on this page{nearest(Path(model).name, near)}")
+        yield page.problem(
+            _blamed(block, value["model"]),
+            "config",
+            f'"model": {value["model"]} is not made on this page{nearest(Path(model).name, near)}',
+        )
 
 
 def _blamed(block: Block, message: str) -> Place:
@@ -186,10 +194,16 @@ def _python(page: Page, block: Block, defined: set[str]) -> Iterator[Problem]:
 
 def _names(tree: ast.Module) -> set[str]:
     """Return the names that a block's code gives a meaning."""
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} \
-        | {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))} \
-        | {(a.asname or a.name).partition(".")[0] for n in ast.walk(tree)
-           if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names}
+    return (
+        {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        | {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        | {
+            (a.asname or a.name).partition(".")[0]
+            for n in ast.walk(tree)
+            if isinstance(n, (ast.Import, ast.ImportFrom))
+            for a in n.names
+        }
+    )
 
 
 def _imports(page: Page, block: Block, node: ast.Import | ast.ImportFrom) -> Iterator[Problem]:
@@ -217,9 +231,15 @@ def _module_is_there(name: str) -> bool:
         return _module_is_there(parent) and importlib.util.find_spec(name) is not None
     if not _module_is_there(parent):
         return False
-    return any((Path(folder) / f"{last}{ending}").exists() for folder in _folders(parent)
-               for ending in (".py", "/__init__.py", ".pyi", "")) or bool(_folders(parent) and _has(parent, last)) or (
-        not _folders(parent) and parent in importlib.sys.stdlib_module_names and _has(parent, last))
+    return (
+        any(
+            (Path(folder) / f"{last}{ending}").exists()
+            for folder in _folders(parent)
+            for ending in (".py", "/__init__.py", ".pyi", "")
+        )
+        or bool(_folders(parent) and _has(parent, last))
+        or (not _folders(parent) and parent in importlib.sys.stdlib_module_names and _has(parent, last))
+    )
 
 
 def _folders(module: str) -> list[str]:
@@ -237,12 +257,18 @@ def _has(module: str, name: str) -> bool:
     top = module.partition(".")[0]
     if top in importlib.sys.stdlib_module_names or top == "model_profiling":
         found = importlib.import_module(module)
-        return hasattr(found, name) or _module_is_there(f"{module}.{name}") if hasattr(found, "__path__") else hasattr(found, name)
+        return (
+            hasattr(found, name) or _module_is_there(f"{module}.{name}")
+            if hasattr(found, "__path__")
+            else hasattr(found, name)
+        )
     for folder in _folders(module):
         if any((Path(folder) / f"{name}{ending}").exists() for ending in (".py", "/__init__.py", ".pyi", ".so", "")):
             return True
-    return any(re.search(rf"\b{re.escape(name)}\b", path.read_text(encoding="utf-8", errors="replace"))
-               for path in _sources(module))
+    return any(
+        re.search(rf"\b{re.escape(name)}\b", path.read_text(encoding="utf-8", errors="replace"))
+        for path in _sources(module)
+    )
 
 
 def _sources(module: str) -> list[Path]:
@@ -251,5 +277,8 @@ def _sources(module: str) -> list[Path]:
     spec = importlib.util.find_spec(module) if not parent else None
     if spec and spec.origin and spec.origin.endswith(".py"):
         single.append(Path(spec.origin))
-    return [path for path in (*single, *(Path(f) / n for f in _folders(module) for n in ("__init__.py", "__init__.pyi")))
-            if path.is_file()]
+    return [
+        path
+        for path in (*single, *(Path(f) / n for f in _folders(module) for n in ("__init__.py", "__init__.pyi")))
+        if path.is_file()
+    ]

@@ -12,11 +12,11 @@ import jsonschema
 import yaml
 
 from model_profiling.errors import nearest
-from pages.checks import Page
-from pages.checks.links import check_address, check_internal
-from pages.checks.prose import check_text
-from pages.document import CONTENT, LANDING, OTHER
-from pages.problems import Place, Problem
+from tools.pages.checks.links import check_address, check_internal
+from tools.pages.checks.page import Page
+from tools.pages.checks.prose import check_text
+from tools.pages.reading.document import CONTENT, LANDING, OTHER
+from tools.pages.reading.problems import Place, Problem
 
 _DATA = Path(__file__).parents[1] / "data" / "front_matter.yaml"
 
@@ -43,7 +43,9 @@ def check(page: Page) -> Iterator[Problem]:
     if document.kind == CONTENT:
         yield from _together(page)
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*\.md", document.path.name):
-            yield page.problem(Place(1), "front matter", f"{document.path.name}: file names are lower case, with hyphens")
+            yield page.problem(
+                Place(1), "front matter", f"{document.path.name}: file names are lower case, with hyphens"
+            )
     if document.kind == LANDING:
         yield from _landing(page)
 
@@ -54,7 +56,11 @@ def _schema(page: Page) -> Iterator[Problem]:
         if error.validator == "additionalProperties" and not error.absolute_path:
             known = schema["properties"]
             for key in (k for k in head.values if k not in known):
-                yield page.problem(head.places[key], "front matter", f"{key} is not a key of a {page.document.kind}'s front matter{nearest(key, known)}")
+                yield page.problem(
+                    head.places[key],
+                    "front matter",
+                    f"{key} is not a key of a {page.document.kind}'s front matter{nearest(key, known)}",
+                )
         elif error.validator == "required" and not error.absolute_path:
             missing = re.match(r"'([^']+)'", error.message)[1]
             yield page.problem(Place(1), "front matter", f"the key {missing} is missing")
@@ -73,8 +79,12 @@ def _texts(page: Page) -> Iterator[Problem]:
     head = page.document.front_matter
     title = head.values.get("title")
     if isinstance(title, str) and title.split() and not begins_with_verb(title):
-        yield page.problem(head.places["title"], "front matter", f"the title does not tell the reader to do something: "
-                                                                 f"\"{title.split()[0]}\" is not among the verbs in {_DATA.name}")
+        yield page.problem(
+            head.places["title"],
+            "front matter",
+            f"the title does not tell the reader to do something: "
+            f'"{title.split()[0]}" is not among the verbs in {_DATA.name}',
+        )
     for key in ("title", "description", "who_is_this_for"):
         if isinstance(head.values.get(key), str):
             yield from check_text(page, head.values[key], head.places[key])
@@ -84,8 +94,13 @@ def _together(page: Page) -> Iterator[Problem]:
     head = page.document.front_matter
     for key in ("weight", "title"):
         for name, other in page.neighbors.items():
-            same = name != page.document.path.name and other.front_matter and other.front_matter.values \
-                and head.values.get(key) is not None and other.front_matter.values.get(key) == head.values[key]
+            same = (
+                name != page.document.path.name
+                and other.front_matter
+                and other.front_matter.values
+                and head.values.get(key) is not None
+                and other.front_matter.values.get(key) == head.values[key]
+            )
             if same:
                 yield page.problem(head.places[key], "front matter", f"the {key} {head.values[key]} is {name}'s too")
 
@@ -95,7 +110,9 @@ def _landing(page: Page) -> Iterator[Problem]:
     objectives = head.values.get("learning_objectives")
     for objective in objectives if isinstance(objectives, list) else ():
         if not begins_with_verb(str(objective)):
-            yield page.problem(head.places["learning_objectives"], "front matter", f"the objective \"{objective}\" begins with no verb")
+            yield page.problem(
+                head.places["learning_objectives"], "front matter", f'the objective "{objective}" begins with no verb'
+            )
     reading = head.values.get("further_reading")
     for entry in reading if isinstance(reading, list) else ():
         resource = entry.get("resource") if isinstance(entry, dict) else None
@@ -110,5 +127,3 @@ def _line_of(page: Page, text: str) -> Place | None:
         if text in line:
             return Place(number, line.index(text) + 1)
     return None
-
-

@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from model_profiling.errors import nearest
-from pages.checks import Page
-from pages.document import OTHER, SKILL, Document, Link, Passage
-from pages.lexer import read_document
-from pages.problems import Place, Problem
+from tools.pages.checks.page import Page
+from tools.pages.reading.document import OTHER, SKILL, Document, Link, Passage
+from tools.pages.reading.lexer import read_document
+from tools.pages.reading.problems import Place, Problem
 
 #: Addresses outside the repository that somebody has opened. A misspelt one is not among them.
 KNOWN_ADDRESSES = Path(__file__).parents[1] / "data" / "known_addresses.txt"
@@ -44,20 +44,32 @@ def check_address(page: Page, address: str, place: Place) -> Iterator[Problem]:
     path = page.repository.path_of_address(address)
     if path:
         if not page.repository.exists(unquote(path)):
-            near = [f for f in page.repository.files | page.repository.folders if posixpath.dirname(f) == posixpath.dirname(path)]
+            near = [
+                f
+                for f in page.repository.files | page.repository.folders
+                if posixpath.dirname(f) == posixpath.dirname(path)
+            ]
             yield page.problem(place, "link", f"{path} is not in the repository{nearest(path, near)}")
         elif "#" in address and path.endswith(".md"):
             yield from _anchor(page, page.repository.root / path, address.partition("#")[2], place)
     elif path is None and address.partition("#")[0] not in known_addresses():
         near = nearest(address, known_addresses())
-        yield page.problem(place, "link", f"{address} is not a known address{near}: open it, then add it to "
-                                          f"tools/pages/data/{KNOWN_ADDRESSES.name}")
+        yield page.problem(
+            place,
+            "link",
+            f"{address} is not a known address{near}: open it, then add it to tools/pages/data/{KNOWN_ADDRESSES.name}",
+        )
 
 
 def _link(page: Page, link: Link) -> Iterator[Problem]:
     text = link.text.strip()
-    if not text or text.lower() in _EMPTY_WORDS or text.startswith(("http://", "https://")) and page.document.kind != OTHER:
-        yield page.problem(link.place, "link", f"the link's text \"{text}\" does not say where it leads")
+    if (
+        not text
+        or text.lower() in _EMPTY_WORDS
+        or text.startswith(("http://", "https://"))
+        and page.document.kind != OTHER
+    ):
+        yield page.problem(link.place, "link", f'the link\'s text "{text}" does not say where it leads')
     if "://" in link.target or link.target.startswith("mailto:"):
         yield from check_address(page, link.target, link.place)
     elif link.target.startswith("#"):
@@ -103,7 +115,9 @@ def _file(page: Page, link: Link) -> Iterator[Problem]:
 def _anchor(page: Page, where: Document | Path, anchor: str, place: Place) -> Iterator[Problem]:
     document = where if isinstance(where, Document) else _document(where)
     if anchor not in document.anchors:
-        yield page.problem(place, "anchor", f"#{anchor} is no heading of {document.path.name}{nearest(anchor, document.anchors)}")
+        yield page.problem(
+            place, "anchor", f"#{anchor} is no heading of {document.path.name}{nearest(anchor, document.anchors)}"
+        )
 
 
 @functools.cache
@@ -114,11 +128,13 @@ def _document(path: Path) -> Document:
 def _image(page: Page, image: Link) -> Iterator[Problem]:
     on_a_page = page.document.kind not in (OTHER, SKILL)
     if not image.text.removesuffix("#center").strip():
-        yield page.problem(image.place, "image", "the image has no alternative text: say what it shows and what to notice")
+        yield page.problem(
+            image.place, "image", "the image has no alternative text: say what it shows and what to notice"
+        )
     if on_a_page and not image.text.endswith("#center"):
         yield page.problem(image.place, "image", "the image's alternative text does not end in #center")
     if on_a_page and not image.title:
-        yield page.problem(image.place, "image", "the image has no caption: ![alt#center](images/x.svg \"Caption\")")
+        yield page.problem(image.place, "image", 'the image has no caption: ![alt#center](images/x.svg "Caption")')
     if "://" in image.target:
         yield from check_address(page, image.target, image.place)
         return
@@ -128,7 +144,9 @@ def _image(page: Page, image: Link) -> Iterator[Problem]:
     if found is None or not _there(page, found):
         folder = (page.site.root if page.site else page.folder) / posixpath.dirname(image.target)
         near = [p.name for p in folder.glob("*")] if folder.is_dir() else []
-        yield page.problem(image.place, "image", f"{image.target} is not there{nearest(posixpath.basename(image.target), near)}")
+        yield page.problem(
+            image.place, "image", f"{image.target} is not there{nearest(posixpath.basename(image.target), near)}"
+        )
 
 
 def _there(page: Page, path: Path) -> bool:
@@ -136,5 +154,3 @@ def _there(page: Page, path: Path) -> bool:
         return page.repository.is_file(path.resolve().relative_to(page.repository.root.resolve()).as_posix())
     except ValueError:
         return path.is_file()
-
-

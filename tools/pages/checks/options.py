@@ -6,9 +6,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from pages.checks import Page
-from pages.document import Block, Passage
-from pages.problems import Problem
+from tools.pages.checks.page import Page
+from tools.pages.reading.document import Block, Passage
+from tools.pages.reading.problems import Problem
 
 
 def check(page: Page) -> Iterator[Problem]:
@@ -24,9 +24,19 @@ def check(page: Page) -> Iterator[Problem]:
             told = before.text if isinstance(before, Passage) else ""
             first_line = element.text.partition("\n")[0]
             name = posixpath.basename(options.save_as)
-            if options.save_as not in told and options.save_as not in first_line and not (name in told and "/" not in options.save_as):
-                yield page.problem(element.fence, "directive", f"the reader is not told to save this as {options.save_as}: "
-                                                               "name it in the sentence before the block or in its first line")
+            if (
+                options.save_as not in told
+                and options.save_as not in first_line
+                and not (name in told and "/" not in options.save_as)
+            ):
+                yield page.problem(
+                    element.fence,
+                    "directive",
+                    f"the reader is not told to save this as {options.save_as}: "
+                    "name it in the sentence before the block or in its first line",
+                )
     for name in page.document.settings.after:
         if name not in page.neighbors:
-            yield page.problem(page.document.elements[0].place, "directive", f"\"check: after {name}\" names no page of this folder")
+            yield page.problem(
+                page.document.elements[0].place, "directive", f'"check: after {name}" names no page of this folder'
+            )

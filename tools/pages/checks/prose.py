@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pages.checks import Page
-from pages.document import CONTENT, LANDING, Heading, Passage
-from pages.problems import Place, Problem
+from tools.pages.checks.page import Page
+from tools.pages.reading.document import CONTENT, LANDING, Heading, Passage
+from tools.pages.reading.problems import Place, Problem
 
 _MAX_MEAN_SENTENCE = 20
 _LEAST_SENTENCES = 5
@@ -16,15 +16,45 @@ _LEAST_SENTENCES = 5
 _BANNED = ("simply", "just", "obviously", "easily", "of course")
 #: Spelling and names: what stands on the left is written as on the right.
 _INSTEAD = {
-    "ARM": "Arm", "colour": "color", "behaviour": "behavior", "optimise": "optimize", "optimised": "optimized",
-    "optimisation": "optimization", "initialise": "initialize", "analyse": "analyze", "analysed": "analyzed",
-    "centre": "center", "licence": "license", "grey": "gray", "neighbour": "neighbor", "normalise": "normalize",
-    "quantise": "quantize", "quantised": "quantized", "quantisation": "quantization", "summarise": "summarize",
-    "recognise": "recognize", "visualise": "visualize", "favour": "favor", "modelling": "modeling",
-    "cancelled": "canceled", "learning path": "Learning Path", "Learning path": "Learning Path", "macos": "macOS",
-    "Mac OS": "macOS", "Pytorch": "PyTorch", "Executorch": "ExecuTorch", "ExecuTORCH": "ExecuTorch", "android": "Android",
-    "do not": "don't", "does not": "doesn't", "did not": "didn't", "is not": "isn't", "are not": "aren't",
-    "cannot": "can't", "will not": "won't", "was not": "wasn't",
+    "ARM": "Arm",
+    "colour": "color",
+    "behaviour": "behavior",
+    "optimise": "optimize",
+    "optimised": "optimized",
+    "optimisation": "optimization",
+    "initialise": "initialize",
+    "analyse": "analyze",
+    "analysed": "analyzed",
+    "centre": "center",
+    "licence": "license",
+    "grey": "gray",
+    "neighbour": "neighbor",
+    "normalise": "normalize",
+    "quantise": "quantize",
+    "quantised": "quantized",
+    "quantisation": "quantization",
+    "summarise": "summarize",
+    "recognise": "recognize",
+    "visualise": "visualize",
+    "favour": "favor",
+    "modelling": "modeling",
+    "cancelled": "canceled",
+    "learning path": "Learning Path",
+    "Learning path": "Learning Path",
+    "macos": "macOS",
+    "Mac OS": "macOS",
+    "Pytorch": "PyTorch",
+    "Executorch": "ExecuTorch",
+    "ExecuTORCH": "ExecuTorch",
+    "android": "Android",
+    "do not": "don't",
+    "does not": "doesn't",
+    "did not": "didn't",
+    "is not": "isn't",
+    "are not": "aren't",
+    "cannot": "can't",
+    "will not": "won't",
+    "was not": "wasn't",
 }
 #: The house style writes numerals from 6 on.
 _NUMBERS = ("six", "seven", "eight", "nine", "ten", "eleven", "twelve", "fifteen", "twenty", "thirty", "hundred")
@@ -57,18 +87,18 @@ def _words(page: Page, text: str, start: Place) -> Iterator[Problem]:
         return _find(page, start, found[0])
 
     for found in _BANNED_WORDS.finditer(text):
-        yield page.problem(at(found), "word", f"leave out \"{found[0]}\"")
+        yield page.problem(at(found), "word", f'leave out "{found[0]}"')
     for found in _WRONG.finditer(text):
-        yield page.problem(at(found), "word", f"write \"{_INSTEAD[found[0]]}\" for \"{found[0]}\"")
+        yield page.problem(at(found), "word", f'write "{_INSTEAD[found[0]]}" for "{found[0]}"')
     for found in _NUMBER_WORDS.finditer(text):
-        yield page.problem(at(found), "word", f"write \"{found[0]}\" as a numeral")
+        yield page.problem(at(found), "word", f'write "{found[0]}" as a numeral')
     for found in _THIRD_PERSON.finditer(text):
         if found[0] != "US":
-            yield page.problem(at(found), "word", f"speak to the reader: you, not \"{found[0]}\"")
+            yield page.problem(at(found), "word", f'speak to the reader: you, not "{found[0]}"')
     for found in _TWICE.finditer(text):
-        yield page.problem(at(found), "word", f"\"{found[1]}\" stands twice")
+        yield page.problem(at(found), "word", f'"{found[1]}" stands twice')
     for found in _OPEN_MARKS.finditer(text):
-        yield page.problem(at(found), "word", f"\"{found[0]}\" is left on the page")
+        yield page.problem(at(found), "word", f'"{found[0]}" is left on the page')
 
 
 def _find(page: Page, start: Place, words: str) -> Place:
@@ -83,8 +113,16 @@ def _find(page: Page, start: Place, words: str) -> Place:
 
 def _sentences(page: Page) -> Iterator[Problem]:
     """The page's sentences are under 20 words on average; table cells and lists are no sentences."""
-    lengths = [len(sentence.split()) for passage in page.document.every(Passage) if passage.container == "paragraph"
-               for sentence in re.split(r"(?<=[.!?:])\s+", passage.text) if len(sentence.split()) > 2]
+    lengths = [
+        len(sentence.split())
+        for passage in page.document.every(Passage)
+        if passage.container == "paragraph"
+        for sentence in re.split(r"(?<=[.!?:])\s+", passage.text)
+        if len(sentence.split()) > 2
+    ]
     if len(lengths) >= _LEAST_SENTENCES and sum(lengths) / len(lengths) >= _MAX_MEAN_SENTENCE:
-        yield page.problem(page.document.elements[0].place, "length",
-                           f"sentences have {sum(lengths) / len(lengths):.1f} words on average: under {_MAX_MEAN_SENTENCE}")
+        yield page.problem(
+            page.document.elements[0].place,
+            "length",
+            f"sentences have {sum(lengths) / len(lengths):.1f} words on average: under {_MAX_MEAN_SENTENCE}",
+        )

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.processes import run_child
-from pages.document import Block, Document
-from pages.problems import Place, Problem
-from pages.shell import fill
+from tools.pages.reading.document import Block, Document
+from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.shell import fill
 
 _SECONDS = 60
 #: What shellcheck asks of scripts and not of lines that somebody types: a first line with the
@@ -33,10 +33,16 @@ def check_blocks(documents: Iterable[Document]) -> list[Problem]:
     ------
     UserError : shellcheck is not installed, and this is continuous integration.
     """
-    blocks = [(document, block, fill(block.text, block.values)) for document in documents
-              for block in (*document.typed, *(b for fix in document.fixes for b in fix)) if block.is_shell and not block.options.skip]
+    blocks = [
+        (document, block, fill(block.text, block.values))
+        for document in documents
+        for block in (*document.typed, *(b for fix in document.fixes for b in fix))
+        if block.is_shell and not block.options.skip
+    ]
     _ask(sorted({text for _, _, text in blocks} - _answers.keys()))
-    return [problem for document, block, text in blocks for problem in _problems(document, block, _answers.get(text, ()))]
+    return [
+        problem for document, block, text in blocks for problem in _problems(document, block, _answers.get(text, ()))
+    ]
 
 
 def installed() -> bool:
@@ -57,8 +63,11 @@ def _ask(texts: list[str]) -> None:
             path = Path(folder) / f"{number:04}.bash"
             path.write_text(text, encoding="utf-8")
             names.append(path.name)
-        done = run_child(["shellcheck", "--shell=bash", "--norc", "--format=json1", f"--exclude={_EXCLUDED}", *names],
-                         timeout_s=_SECONDS, cwd=Path(folder))
+        done = run_child(
+            ["shellcheck", "--shell=bash", "--norc", "--format=json1", f"--exclude={_EXCLUDED}", *names],
+            timeout_s=_SECONDS,
+            cwd=Path(folder),
+        )
     comments = json.loads(done.output)["comments"]
     for name, text in zip(names, texts):
         _answers[text] = [comment for comment in comments if comment["file"] == name]

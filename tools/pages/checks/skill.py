@@ -7,13 +7,26 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from model_profiling.errors import nearest
-from pages import skill_form
-from pages.checks import Page
-from pages.checks.front_matter import begins_with_verb
-from pages.document import SKILL, Block, Document, Heading, Link, Passage
-from pages.following import Step
-from pages.problems import Place, Problem
-from pages.skill_form import CRITERIA, FAILURES, METRICS, NEXT, PREREQUISITES, REFINE, SECTIONS, STEPS, TIME, Row, Section, SkillForm
+from tools.pages.checks.front_matter import begins_with_verb
+from tools.pages.checks.page import Page
+from tools.pages.reader.following import Step
+from tools.pages.reading import skill_form
+from tools.pages.reading.document import SKILL, Block, Document, Heading, Link, Passage
+from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.skill_form import (
+    CRITERIA,
+    FAILURES,
+    METRICS,
+    NEXT,
+    PREREQUISITES,
+    REFINE,
+    SECTIONS,
+    STEPS,
+    TIME,
+    Row,
+    Section,
+    SkillForm,
+)
 
 ACTIVATE = "source .venv/bin/activate"
 CATALOGUE = "readme.md"
@@ -51,22 +64,38 @@ def _head(page: Page, form: SkillForm) -> Iterator[Problem]:
     values = (document.front_matter.values if document.front_matter else None) or {}
     order = values.get("metadata", {}).get("order") if isinstance(values.get("metadata"), dict) else None
     if order is not None and order != form.number:
-        yield _problem(page, document.front_matter.places.get("metadata", Place(1)), f"metadata: order is \"{order}\", the file's number is {form.number}")
+        yield _problem(
+            page,
+            document.front_matter.places.get("metadata", Place(1)),
+            f'metadata: order is "{order}", the file\'s number is {form.number}',
+        )
     if "Use when" not in str(values.get("description", "Use when")):
-        yield _problem(page, document.front_matter.places["description"], "the description does not say when to use it: add \"Use when ...\"")
+        yield _problem(
+            page,
+            document.front_matter.places["description"],
+            'the description does not say when to use it: add "Use when ..."',
+        )
     titles = [heading for heading in document.every(Heading) if heading.level == 1]
     if len(titles) != 1 or document.elements[0] is not titles[0]:
-        yield _problem(page, document.elements[0].place if document.elements else Place(1), "the body begins with one H1, the skill's title")
+        yield _problem(
+            page,
+            document.elements[0].place if document.elements else Place(1),
+            "the body begins with one H1, the skill's title",
+        )
     elif not begins_with_verb(titles[0].text):
-        yield _problem(page, titles[0].place, f"the title does not tell to do something: \"{titles[0].text.partition(' ')[0]}\" is not among the verbs "
-                                              "in front_matter.yaml")
+        yield _problem(
+            page,
+            titles[0].place,
+            f'the title does not tell to do something: "{titles[0].text.partition(" ")[0]}" is not among the verbs '
+            "in front_matter.yaml",
+        )
     elif not isinstance(document.elements[1] if len(document.elements) > 1 else None, Passage):
         yield _problem(page, titles[0].place, "no sentence after the title says what the skill is for")
     lines = document.text.count("\n")
     if lines > _MAX_LINES:
         yield _problem(page, Place(_MAX_LINES), f"{lines} lines: a skill has at most {_MAX_LINES}")
     if document.settings.start_in:
-        yield _problem(page, Place(1), "a skill starts in the kit's folder: leave \"check: start-in\" out")
+        yield _problem(page, Place(1), 'a skill starts in the kit\'s folder: leave "check: start-in" out')
     for name, other in page.neighbors.items():
         if other.kind == SKILL and name != document.path.name and skill_form.read_form(other).name == form.name:
             yield _problem(page, Place(1), f"the name {form.name} is {name}'s too")
@@ -95,12 +124,14 @@ def _order(page: Page) -> Iterator[Problem]:
     texts = [heading.text for heading in found]
     for heading in found:
         if heading.text not in SECTIONS:
-            yield _problem(page, heading.place, f"\"{heading.text}\" is no section of a skill{nearest(heading.text, SECTIONS)}")
+            yield _problem(
+                page, heading.place, f'"{heading.text}" is no section of a skill{nearest(heading.text, SECTIONS)}'
+            )
         elif texts.count(heading.text) > 1:
-            yield _problem(page, heading.place, f"the section \"{heading.text}\" stands twice")
+            yield _problem(page, heading.place, f'the section "{heading.text}" stands twice')
     for title in SECTIONS:
         if title not in texts:
-            yield _problem(page, found[-1].place if found else Place(1), f"the section \"{title}\" is missing")
+            yield _problem(page, found[-1].place if found else Place(1), f'the section "{title}" is missing')
     known = [text for text in texts if text in SECTIONS]
     if sorted(known, key=SECTIONS.index) != known:
         yield _problem(page, found[0].place, f"the sections stand in another order than {', '.join(SECTIONS)}")
@@ -127,7 +158,7 @@ def _prerequisites(page: Page, form: SkillForm, section: Section) -> Iterator[Pr
     yield from _checks(page, blocks[0])
     first = next((step.statement.text for step in _steps_of(page, blocks[0])), "")
     if form.number != "01" and first != ACTIVATE:
-        yield _problem(page, blocks[0].place, f"the check begins with \"{ACTIVATE}\"")
+        yield _problem(page, blocks[0].place, f'the check begins with "{ACTIVATE}"')
     told = [p for p in section.passages("paragraph") if p.place > blocks[0].place]
     if not told:
         yield _problem(page, section.heading.place, "no sentence after the check says what to do where it fails")
@@ -138,7 +169,7 @@ def _prerequisites(page: Page, form: SkillForm, section: Section) -> Iterator[Pr
 def _steps(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
     first = section.elements[0] if section.elements else None
     if not isinstance(first, Heading):
-        yield _problem(page, section.heading.place, "the steps begin with \"### 1. ...\"")
+        yield _problem(page, section.heading.place, 'the steps begin with "### 1. ..."')
     parts: list[list] = []
     for element in section.elements:
         if isinstance(element, Heading):
@@ -149,7 +180,11 @@ def _steps(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
         yield from _step(page, number, part)
     for step in _typed_in(page, section):
         if not _sets_up_cleanly(step):
-            yield _problem(page, step.statement.place, "a line that sets the shell up does nothing else: a run that goes on repeats it")
+            yield _problem(
+                page,
+                step.statement.place,
+                "a line that sets the shell up does nothing else: a run that goes on repeats it",
+            )
 
 
 def _step(page: Page, number: int, part: list) -> Iterator[Problem]:
@@ -158,26 +193,40 @@ def _step(page: Page, number: int, part: list) -> Iterator[Problem]:
     if heading.level != 3:
         yield _problem(page, heading.place, "a step's heading is an H3 (###)")
     if not found or int(found[1]) != number:
-        yield _problem(page, heading.place, f"the heading of this step begins with \"{number}. \"")
+        yield _problem(page, heading.place, f'the heading of this step begins with "{number}. "')
     elif not begins_with_verb(found[2]):
-        yield _problem(page, heading.place, f"the step does not tell to do something: \"{found[2].split()[0]}\" is not among the verbs in front_matter.yaml")
+        yield _problem(
+            page,
+            heading.place,
+            f'the step does not tell to do something: "{found[2].split()[0]}" is not among the verbs in front_matter.yaml',
+        )
     typed = [e for e in rest if isinstance(e, Block) and e.is_shell]
     if not rest or not isinstance(rest[0], Passage):
         yield _problem(page, heading.place, "no sentence says what the step does")
     if not typed:
         yield _problem(page, heading.place, "the step types nothing: add a bash block")
     elif not any(isinstance(e, Block) and e.language == "output" for e in rest):
-        yield _problem(page, heading.place, f"the step does not show what one should see: add \"{LEAD_IN}\" and an output block")
-    before = [e for e in rest if isinstance(e, Passage) and e.container == "paragraph" and (not typed or e.place < typed[0].place)]
+        yield _problem(
+            page, heading.place, f'the step does not show what one should see: add "{LEAD_IN}" and an output block'
+        )
+    before = [
+        e
+        for e in rest
+        if isinstance(e, Passage) and e.container == "paragraph" and (not typed or e.place < typed[0].place)
+    ]
     sentences = [s for p in before for s in re.split(r"(?<=[.!?:])\s+", p.text.strip()) if s]
     if len(sentences) > _MAX_SENTENCES:
-        yield _problem(page, before[0].place, f"{len(sentences)} sentences before the step's commands: at most {_MAX_SENTENCES}")
+        yield _problem(
+            page, before[0].place, f"{len(sentences)} sentences before the step's commands: at most {_MAX_SENTENCES}"
+        )
 
 
 def _criteria(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
     blocks = section.blocks()
     if len(blocks) != 1:
-        yield _problem(page, section.heading.place, f"one bash block holds the success criteria; here are {len(blocks)}")
+        yield _problem(
+            page, section.heading.place, f"one bash block holds the success criteria; here are {len(blocks)}"
+        )
     for block in blocks:
         yield from _checks(page, block)
 
@@ -188,7 +237,7 @@ def _checks(page: Page, block: Block) -> Iterator[Problem]:
     if not steps:
         yield _problem(page, block.fence, "the block checks nothing")
     if block.options.exits:
-        yield _problem(page, block.fence, "a check ends with status 0 where it holds: leave \"check: exits\" out")
+        yield _problem(page, block.fence, 'a check ends with status 0 where it holds: leave "check: exits" out')
     for step in steps:
         if _CANNOT_FAIL.search(step.statement.text):
             yield _problem(page, step.statement.place, "this check cannot fail")
@@ -217,17 +266,23 @@ def _metrics(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]
         name, _, plausible, advice = row.texts
         yield from _one_command(page, row)
         if skill_form.plausible_range(plausible) is None:
-            yield _problem(page, row.cells[2].place, f"\"{plausible}\" is no range: write \"LOW to HIGH unit\", \"at least X unit\" or \"at most X unit\"")
+            yield _problem(
+                page,
+                row.cells[2].place,
+                f'"{plausible}" is no range: write "LOW to HIGH unit", "at least X unit" or "at most X unit"',
+            )
         if not name:
             yield _problem(page, row.place, "the metric has no name")
         if len(advice.split()) < _LEAST_WORDS:
-            yield _problem(page, row.cells[3].place, f"\"{advice}\" does not say what to do with a value outside the range")
+            yield _problem(
+                page, row.cells[3].place, f'"{advice}" does not say what to do with a value outside the range'
+            )
 
 
 def _one_command(page: Page, row: Row) -> Iterator[Problem]:
     cell = row.cells[1]
     if len(cell.spans) != 1 or cell.spans[0].text != cell.text.strip():
-        yield _problem(page, cell.place, "the column \"command\" holds one code span, and nothing else")
+        yield _problem(page, cell.place, 'the column "command" holds one code span, and nothing else')
         return
     block = next((b for b in page.document.metrics if b.place == cell.spans[0].place), None)
     if block and len(_steps_of(page, block)) != 1:
@@ -241,18 +296,26 @@ def _failures(page: Page, form: SkillForm, section: Section) -> Iterator[Problem
         symptom, cause, fix = row.texts
         spans = row.cells[0].spans
         if len(spans) != 1 or spans[0].text != symptom or not re.search(r"[A-Za-z]{3}", symptom):
-            yield _problem(page, row.place, "the column \"symptom\" holds one code span with what is printed, and nothing else")
+            yield _problem(
+                page, row.place, 'the column "symptom" holds one code span with what is printed, and nothing else'
+            )
         elif symptom in seen:
-            yield _problem(page, row.place, f"the symptom \"{symptom}\" stands twice")
+            yield _problem(page, row.place, f'the symptom "{symptom}" stands twice')
         seen.add(symptom)
         if not cause:
-            yield _problem(page, row.place, f"the symptom \"{symptom}\" has no cause")
+            yield _problem(page, row.place, f'the symptom "{symptom}" has no cause')
         if not row.cells[2].spans or len(fix.split()) < _LEAST_WORDS:
-            yield _problem(page, row.cells[2].place, f"\"{fix}\" is no fix: say what to do, with the command as a code span")
+            yield _problem(
+                page, row.cells[2].place, f'"{fix}" is no fix: say what to do, with the command as a code span'
+            )
         for span in row.cells[2].spans:
             first = span.text.split()[0] if span.text.split() else ""
             if skill_form.is_command(span.text) and not skill_form.knows_program(first) and "=" not in first:
-                yield _problem(page, span.place, f"{first} is not a program that pages call{nearest(first, skill_form.known_starts())}")
+                yield _problem(
+                    page,
+                    span.place,
+                    f"{first} is not a program that pages call{nearest(first, skill_form.known_starts())}",
+                )
 
 
 def _rows(section: Section, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -300,6 +363,12 @@ def _is_skill(link: Link) -> bool:
 
 
 _OF_SECTIONS: Mapping[str, Callable[[Page, SkillForm, Section], Iterator[Problem]]] = {
-    PREREQUISITES: _prerequisites, STEPS: _steps, CRITERIA: _criteria, METRICS: _metrics, REFINE: _refine, FAILURES: _failures,
-    TIME: _time, NEXT: _next,
+    PREREQUISITES: _prerequisites,
+    STEPS: _steps,
+    CRITERIA: _criteria,
+    METRICS: _metrics,
+    REFINE: _refine,
+    FAILURES: _failures,
+    TIME: _time,
+    NEXT: _next,
 }

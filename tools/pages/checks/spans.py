@@ -10,13 +10,13 @@ import shlex
 from collections.abc import Iterator
 
 from model_profiling.errors import nearest
-from pages import programs
-from pages.checks import Page
-from pages.document import SKILL, Block, Passage, Span
-from pages.problems import Problem
-from pages.reader import absolute
-from pages.scripts import Scripts
-from pages.skill_form import symptoms
+from tools.pages.checks.page import Page
+from tools.pages.reader import programs
+from tools.pages.reader.reader import absolute
+from tools.pages.reader.scripts import Scripts
+from tools.pages.reading.document import SKILL, Block, Passage, Span
+from tools.pages.reading.problems import Problem
+from tools.pages.reading.skill_form import symptoms
 
 _FLAG = re.compile(r"--[a-zA-Z][\w-]*")
 _SCRIPT = re.compile(r"[\w./-]+\.(py|sh)")
@@ -85,8 +85,15 @@ def _command(page: Page, span: Span, words: list[str], named: str) -> Iterator[P
             continue
         if name not in flags:
             yield page.problem(span.place, "flag", f"{name} is not a flag of {base}{nearest(name, flags)}")
-        elif flags[name].choices and value and not _STANDS_FOR.match(value) and value not in map(str, flags[name].choices):
-            yield page.problem(span.place, "value", f"{value} is not a value of {name} of {base}{nearest(value, flags[name].choices)}")
+        elif (
+            flags[name].choices
+            and value
+            and not _STANDS_FOR.match(value)
+            and value not in map(str, flags[name].choices)
+        ):
+            yield page.problem(
+                span.place, "value", f"{value} is not a value of {name} of {base}{nearest(value, flags[name].choices)}"
+            )
 
 
 def _flags(page: Page, span: Span, words: list[str], script: str | None) -> Iterator[Problem]:
@@ -105,9 +112,11 @@ def _all_flags(scripts: Scripts) -> frozenset[str]:
 def _made(page: Page, name: str) -> bool:
     """Return whether a bare file name is one of the repository's, of a block's, or made on the page."""
     files = page.repository.files
-    return any(f.endswith("/" + name) or f == name for f in files) \
-        or any(b.options.save_as and posixpath.basename(b.options.save_as) == name for b in page.document.every(Block)) \
+    return (
+        any(f.endswith("/" + name) or f == name for f in files)
+        or any(b.options.save_as and posixpath.basename(b.options.save_as) == name for b in page.document.every(Block))
         or any(posixpath.basename(path) == name for path in page.walk.reader.files.made)
+    )
 
 
 def _path(page: Page, span: Span, text: str) -> Iterator[Problem]:
@@ -127,15 +136,23 @@ def _path(page: Page, span: Span, text: str) -> Iterator[Problem]:
     if page.repository.is_folder(top):
         made = reader.files.exists(absolute(text, reader.folder))
         if not page.repository.exists(text) and not made:
-            near = [f for f in page.repository.files | page.repository.folders if posixpath.dirname(f) == posixpath.dirname(text)]
+            near = [
+                f
+                for f in page.repository.files | page.repository.folders
+                if posixpath.dirname(f) == posixpath.dirname(text)
+            ]
             yield page.problem(span.place, "path", f"{text} is not in the repository{nearest(text, near)}")
         return
     path = absolute(text, reader.folder)
     if absolute(top, reader.folder) in reader.files.made and not reader.files.exists(path):
         near = [posixpath.basename(p) for p in reader.files.matching(posixpath.dirname(path) + "/*")]
-        yield page.problem(span.place, "path", f"{text} is not made on this page{nearest(posixpath.basename(path), near)}")
+        yield page.problem(
+            span.place, "path", f"{text} is not made on this page{nearest(posixpath.basename(path), near)}"
+        )
     elif _near_top(page, top):
-        yield page.problem(span.place, "path", f"{top} is not a folder of the repository (did you mean {_near_top(page, top)}?)")
+        yield page.problem(
+            span.place, "path", f"{top} is not a folder of the repository (did you mean {_near_top(page, top)}?)"
+        )
 
 
 def _near_top(page: Page, top: str) -> str:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 
 from model_profiling.errors import nearest
-from pages.checks import Page
-from pages.document import CONTENT, NEXT_STEPS, SKILL, Block, Document, Heading, Passage
-from pages.problems import Place, Problem
-from pages.skill_form import Section, sections
+from tools.pages.checks.page import Page
+from tools.pages.reading.document import CONTENT, NEXT_STEPS, SKILL, Block, Document, Heading, Passage
+from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.skill_form import Section, sections
 
 CLOSING = "What you've accomplished and what's next"
 LEAD_IN = "The output is similar to:"
@@ -31,7 +31,11 @@ def check(page: Page) -> Iterator[Problem]:
     for block in document.every(Block):
         if not block.closed:
             yield page.problem(block.fence, "fence", "the code fence is never closed")
-        elif _RUN_INTO.search(block.text) and _opening(document, block).startswith("```") and not _opening(document, block).startswith("````"):
+        elif (
+            _RUN_INTO.search(block.text)
+            and _opening(document, block).startswith("```")
+            and not _opening(document, block).startswith("````")
+        ):
             yield page.problem(block.fence, "fence", "the code fence runs into the next one: close it")
     if document.kind == NEXT_STEPS and document.elements:
         yield page.problem(document.elements[0].place, "structure", "this page has front matter and nothing else")
@@ -69,11 +73,11 @@ def _headings(page: Page) -> Iterator[Problem]:
     last = [h for h in headings if h.level == 2][-1:]
     if not last or last[0].text.replace("\u2019", "'") != CLOSING:
         place = last[0].place if last else Place(1)
-        yield page.problem(place, "heading", f"the page does not close with the section \"{CLOSING}\"")
+        yield page.problem(place, "heading", f'the page does not close with the section "{CLOSING}"')
     seen: set[str] = set()
     for heading in headings:
         if heading.text in seen:
-            yield page.problem(heading.place, "heading", f"the heading \"{heading.text}\" stands twice")
+            yield page.problem(heading.place, "heading", f'the heading "{heading.text}" stands twice')
         seen.add(heading.text)
 
 
@@ -81,15 +85,33 @@ def _heading(page: Page, heading: Heading) -> Iterator[Problem]:
     if re.match(r"(step\s+)?\d+[.:)]?\s", heading.text, re.IGNORECASE):
         yield page.problem(heading.place, "heading", "headings carry no numbers")
     if heading.text.endswith((".", ":")):
-        yield page.problem(heading.place, "heading", f"the heading ends in \"{heading.text[-1]}\"")
+        yield page.problem(heading.place, "heading", f'the heading ends in "{heading.text[-1]}"')
     words = [w for w in heading.text.split()[1:] if re.fullmatch(r"[A-Z][a-z]{3,}", w) and w not in _NAMES]
     if len(words) >= 2 or heading.text[:1].islower():
-        yield page.problem(heading.place, "heading", f"\"{heading.text}\" is not in sentence case")
+        yield page.problem(heading.place, "heading", f'"{heading.text}" is not in sentence case')
 
 
 #: Names that keep their capital in a heading.
-_NAMES = frozenset({"Arm", "Android", "Linux", "Python", "Apple", "Learning", "Path", "Paths", "Debian", "Ubuntu", "Markdown",
-                    "Perfetto", "Fedora", "Windows", "Google", "Cortex"})
+_NAMES = frozenset(
+    {
+        "Arm",
+        "Android",
+        "Linux",
+        "Python",
+        "Apple",
+        "Learning",
+        "Path",
+        "Paths",
+        "Debian",
+        "Ubuntu",
+        "Markdown",
+        "Perfetto",
+        "Fedora",
+        "Windows",
+        "Google",
+        "Cortex",
+    }
+)
 
 
 # ---------------------------------------------------------------- fences
@@ -102,13 +124,15 @@ def _fences(page: Page) -> Iterator[Problem]:
         if block.language not in LANGUAGES:
             told = nearest(block.language, LANGUAGES) if block.language else ""
             named = block.language or "no language"
-            yield page.problem(block.fence, "fence", f"the fence names {named}{told or ': use ' + ', '.join(LANGUAGES)}")
+            yield page.problem(
+                block.fence, "fence", f"the fence names {named}{told or ': use ' + ', '.join(LANGUAGES)}"
+            )
         if not block.text.strip():
             yield page.problem(block.fence, "fence", "the code block is empty")
         before = page.document.before(block)
         if block.language == "output":
             if not isinstance(before, Passage) or not before.text.rstrip().endswith(LEAD_IN):
-                yield page.problem(block.fence, "output", f"an output block is led in by \"{LEAD_IN}\"")
+                yield page.problem(block.fence, "output", f'an output block is led in by "{LEAD_IN}"')
         elif not isinstance(before, Passage) and not block.tab and page.document.kind == CONTENT:
             yield page.problem(block.fence, "fence", "say in a sentence what the block does before it")
         if block.is_shell:
@@ -117,9 +141,12 @@ def _fences(page: Page) -> Iterator[Problem]:
                 yield page.problem(Place(block.place.line + number), "fence", "leave the prompt out: readers copy it")
     elements = page.document.elements
     for element, after in zip(elements, (*elements[1:], None)):
-        if isinstance(element, Passage) and element.text.rstrip().endswith(LEAD_IN) and not (
-                isinstance(after, Block) and after.language == "output"):
-            yield page.problem(element.place, "output", f"no output block follows \"{LEAD_IN}\"")
+        if (
+            isinstance(element, Passage)
+            and element.text.rstrip().endswith(LEAD_IN)
+            and not (isinstance(after, Block) and after.language == "output")
+        ):
+            yield page.problem(element.place, "output", f'no output block follows "{LEAD_IN}"')
 
 
 # ---------------------------------------------------------------- lengths
@@ -133,17 +160,23 @@ def _lengths(page: Page) -> Iterator[Problem]:
             total += element.words
             between += element.words
             if blocks and between > _MAX_WORDS_WITHOUT_CODE >= between - element.words:
-                yield page.problem(element.place, "length", f"more than {_MAX_WORDS_WITHOUT_CODE} words since the last code sample")
+                yield page.problem(
+                    element.place, "length", f"more than {_MAX_WORDS_WITHOUT_CODE} words since the last code sample"
+                )
         elif isinstance(element, Block):
             between = 0
         elif element.text.replace("\u2019", "'") == CLOSING:
             blocks = False  # what closes a page has no samples
     if total > _MAX_PAGE_WORDS:
-        yield page.problem(page.document.elements[0].place, "length", f"{total:,} words: a page has under {_MAX_PAGE_WORDS:,}")
+        yield page.problem(
+            page.document.elements[0].place, "length", f"{total:,} words: a page has under {_MAX_PAGE_WORDS:,}"
+        )
     for section in sections(page.document):
         words = sum(e.words for e in section.elements if isinstance(e, Passage))
         if words > _MAX_SECTION_WORDS:
-            yield page.problem(section.heading.place, "length", f"{words} words: a section has under {_MAX_SECTION_WORDS}")
+            yield page.problem(
+                section.heading.place, "length", f"{words} words: a section has under {_MAX_SECTION_WORDS}"
+            )
 
 
 # ---------------------------------------------------------------- proofs
@@ -155,11 +188,20 @@ def _proofs(page: Page, section: Section) -> Iterator[Problem]:
     if not typed or section.heading.options.skip:
         return
     if not any(isinstance(e, Block) and e.language == "output" for e in section.elements):
-        yield page.problem(section.heading.place, "proof", f"\"{section.heading.text}\" does not show what one should see: "
-                                                           f"add \"{LEAD_IN}\" and an output block")
+        yield page.problem(
+            section.heading.place,
+            "proof",
+            f'"{section.heading.text}" does not show what one should see: add "{LEAD_IN}" and an output block',
+        )
     checks = [e for e in section.elements if isinstance(e, Passage) and e.text.startswith(CHECK)]
     if not checks:
-        yield page.problem(section.heading.place, "proof", f"\"{section.heading.text}\" has no check: add a paragraph that begins **{CHECK}**")
+        yield page.problem(
+            section.heading.place,
+            "proof",
+            f'"{section.heading.text}" has no check: add a paragraph that begins **{CHECK}**',
+        )
     for passage in checks:
         if len(passage.text.split()) < 4:
-            yield page.problem(passage.place, "proof", "the check says nothing: name what to look at and what it has to be")
+            yield page.problem(
+                passage.place, "proof", "the check says nothing: name what to look at and what it has to be"
+            )

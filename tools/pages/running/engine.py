@@ -8,18 +8,24 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pages.checking import Checker
-from pages.document import Block, Document
-from pages.following import Step, Walk
-from pages.problems import Place as Position
-from pages.problems import Problem
-from pages.running.outputs import compare
-from pages.running.place import Place
-from pages.running.session import Ran, Save, Typed, expected_status, forget, run_session
-from pages.running.workspace import new_workspace
+from tools.pages.checks.checking import Checker
+from tools.pages.reader.following import Step, Walk
+from tools.pages.reading.document import Block, Document
+from tools.pages.reading.problems import Place as Position
+from tools.pages.reading.problems import Problem
+from tools.pages.running.outputs import compare
+from tools.pages.running.place import Place
+from tools.pages.running.session import Ran, Save, Typed, expected_status, forget, run_session
+from tools.pages.running.workspace import new_workspace
 
 EXECUTED, CHECKED, NOT_HERE, NOT_REACHED, FAILED, DONE_BEFORE = (
-    "executed", "checked", "not here", "not reached", "failed", "done before")
+    "executed",
+    "checked",
+    "not here",
+    "not reached",
+    "failed",
+    "done before",
+)
 #: Longer than any page takes on a slow machine; a page that hangs is ended.
 PAGE_SECONDS = 3600.0
 _SHOWN_LINES = 6
@@ -78,8 +84,9 @@ def _with_earlier(document: Document, checker: Checker, above: tuple[Document, .
     return [*found, document]
 
 
-def run_chain(chain: Sequence[Document], checker: Checker, told: Callable[[PageRun], None],
-              limit_s: float = PAGE_SECONDS) -> list[PageRun]:
+def run_chain(
+    chain: Sequence[Document], checker: Checker, told: Callable[[PageRun], None], limit_s: float = PAGE_SECONDS
+) -> list[PageRun]:
     """Run documents that share a home, one shell each; `told` hears of every one when it is done."""
     runs = []
     with new_workspace(checker.repository.root) as workspace:
@@ -88,9 +95,11 @@ def run_chain(chain: Sequence[Document], checker: Checker, told: Callable[[PageR
             told(runs[-1])
             if any(line.outcome == FAILED for line in runs[-1].lines):
                 break
-        for document in chain[len(runs):]:
+        for document in chain[len(runs) :]:
             skipped = PageRun(document)
-            skipped.lines = [Line(step, NOT_REACHED, "an earlier page failed") for step in checker.follow(document).steps]
+            skipped.lines = [
+                Line(step, NOT_REACHED, "an earlier page failed") for step in checker.follow(document).steps
+            ]
             runs.append(skipped)
             told(skipped)
     return runs
@@ -116,7 +125,9 @@ def run_document(document: Document, checker: Checker, place: Place, manner: Man
         forget(place.session)
     actions = _actions(walk, manner)
     tell = manner.told and (lambda number, ran: manner.told(line_of(walk.steps[number], ran, False)))
-    ran, timed_out = run_session(actions, place, place.start(document), manner.limit_s, tell) if actions else ({}, False)
+    ran, timed_out = (
+        run_session(actions, place, place.start(document), manner.limit_s, tell) if actions else ({}, False)
+    )
     return outcome(walk, ran, manner, timed_out)
 
 
@@ -147,8 +158,11 @@ def _actions(walk: Walk, manner: Manner) -> list[Typed | Save]:
         steps = [(numbers[id(step)], step) for step in walk.steps if step.block is block]
         if block.options.save_as and not (manner.done and _stands_before(block, walk.steps[max(manner.done)])):
             actions.append(Save(block.options.save_as, block.text))
-        actions += [Typed(number, step, manner.goes_on(step)) for number, step in steps
-                    if number not in manner.done and not step.needs and _missing_program(step) is None]
+        actions += [
+            Typed(number, step, manner.goes_on(step))
+            for number, step in steps
+            if number not in manner.done and not step.needs and _missing_program(step) is None
+        ]
     return actions
 
 
@@ -204,12 +218,20 @@ def _compare_outputs(run: PageRun, results: dict[int, Ran]) -> None:
         if block.options.skip:
             run.not_compared.append((block.fence, block.options.skip))
         elif unusual is not None or not lines:
-            run.not_compared.append((block.fence, f"its commands were not executed ({unusual.why or unusual.outcome})"
-                                     if unusual else "no command line stands before it"))
+            run.not_compared.append(
+                (
+                    block.fence,
+                    f"its commands were not executed ({unusual.why or unusual.outcome})"
+                    if unusual
+                    else "no command line stands before it",
+                )
+            )
         else:
             run.compared += 1
             mismatch = compare(block.text, "".join(results[id(line.step)].output for line in lines))
             if mismatch:
                 near = f"; what came nearest: {mismatch.nearest}" if mismatch.nearest else "; nothing like it came"
                 place = Position(block.place.line + mismatch.line, block.place.column)
-                run.problems.append(Problem(run.document.name, place, "output", f"this did not come out: {mismatch.expected}{near}"))
+                run.problems.append(
+                    Problem(run.document.name, place, "output", f"this did not come out: {mismatch.expected}{near}")
+                )

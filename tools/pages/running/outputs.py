@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model_profiling.pipeline import cpu_features
+from model_profiling.pipeline.cpu import features as cpu_features
 
 GAP = "..."
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -23,13 +23,17 @@ _NUMBER = rf"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?=(?:{_UNIT})(?![\w
 _DIGEST = r"(?<!\w)(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,64}(?!\w)"
 _RULE = r"(?P<mark>[-=_─━═*#.█▇])(?P=mark){3,}"
 _PATH = r"(?<!\S)(?:(?!\.{3})[\w.~@+-])*/(?:(?!\.{3})[\w./@+~-])*"
-_LABELS = sorted({group.label for groups in cpu_features.FEATURE_GROUPS.values() for group in groups}, key=len, reverse=True)
+_LABELS = sorted(
+    {group.label for groups in cpu_features.FEATURE_GROUPS.values() for group in groups}, key=len, reverse=True
+)
 _LABEL = rf"(?<!\w)(?:{'|'.join(map(re.escape, _LABELS))})(?!\w)"
 #: What a pair shows is the machine's to say, and a coin orders each pair.
 _VERDICT = rf"(?P<first>{_LABEL}[^:]*?) is (?:faster|slower) than (?P<second>[^:]+?)(?=: )"
 _SIDE = r"(?<![\w/])(?P<stem>[a-z]\w*)_(?:on|off)(?![\w/])"
 _VOID = r"(?: \(void\))?"
-_TOKENS = re.compile(rf"(?P<gap>\.\.\.)|(?P<rule>{_RULE})|(?P<path>{_PATH})|(?P<verdict>{_VERDICT})|(?P<side>{_SIDE})|(?P<label>{_LABEL})|(?P<digest>{_DIGEST})|(?P<number>{_NUMBER})")
+_TOKENS = re.compile(
+    rf"(?P<gap>\.\.\.)|(?P<rule>{_RULE})|(?P<path>{_PATH})|(?P<verdict>{_VERDICT})|(?P<side>{_SIDE})|(?P<label>{_LABEL})|(?P<digest>{_DIGEST})|(?P<number>{_NUMBER})"
+)
 _ANY_NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 
 
@@ -45,7 +49,9 @@ class Mismatch:
 def clean(text: str) -> list[str]:
     """Return output as lines, as a person sees them at the end: no colors, no overwritten progress."""
     lines = [_ANSI.sub("", line).rpartition("\r")[2] for line in text.replace("\r\n", "\n").split("\n")]
-    lines = [re.sub(r"\s+", " ", line).replace("( ", "(").rstrip() for line in lines]  # "( 9.3 %)" in a column of "(86.4 %)"
+    lines = [
+        re.sub(r"\s+", " ", line).replace("( ", "(").rstrip() for line in lines
+    ]  # "( 9.3 %)" in a column of "(86.4 %)"
     while lines and not lines[-1]:
         lines.pop()
     return lines
@@ -85,7 +91,7 @@ def pattern_of(line: str) -> re.Pattern[str]:
     """Return what a line of the page stands for."""
     parts, at = [], 0
     for found in _TOKENS.finditer(line):
-        parts.append(re.escape(line[at:found.start()]))
+        parts.append(re.escape(line[at : found.start()]))
         parts.append(_stands_for(found))
         at = found.end()
     return re.compile("".join([*parts, re.escape(line[at:]), _VOID if line.endswith(" ms") else ""]))
@@ -123,10 +129,12 @@ def _segments(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
 
 
 def _fits(patterns: Sequence[re.Pattern[str]], actual: Sequence[str], place: int) -> bool:
-    return all(pattern.fullmatch(line) for pattern, line in zip(patterns, actual[place:place + len(patterns)]))
+    return all(pattern.fullmatch(line) for pattern, line in zip(patterns, actual[place : place + len(patterns)]))
 
 
-def _mismatch(patterns: Sequence[re.Pattern[str]], lines: Sequence[str], start: int, actual: Sequence[str], at: int) -> Mismatch:
+def _mismatch(
+    patterns: Sequence[re.Pattern[str]], lines: Sequence[str], start: int, actual: Sequence[str], at: int
+) -> Mismatch:
     """Name the first line that is nowhere after `at`; where each is somewhere, their order is wrong."""
     for offset, (pattern, line) in enumerate(zip(patterns, lines)):
         if not any(pattern.fullmatch(other) for other in actual[at:]):

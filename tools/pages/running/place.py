@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from pages.document import Document
+from tools.pages.reading.document import Document
 
 
 class Place(Protocol):

@@ -44,7 +44,9 @@ def _marked(mark: str) -> Iterator[int]:
                     continue  # it ended, or is somebody else's
         return
     listed = subprocess.run(["ps", "-Awwo", "pid=,command=", "-E"], capture_output=True, text=True, check=False).stdout
-    yield from (int(line.split()[0]) for line in listed.splitlines() if wanted in line and int(line.split()[0]) != os.getpid())
+    yield from (
+        int(line.split()[0]) for line in listed.splitlines() if wanted in line and int(line.split()[0]) != os.getpid()
+    )
 
 
 def _state(folder: Path) -> str:

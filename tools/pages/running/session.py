@@ -17,8 +17,8 @@ from pathlib import Path
 
 from model_profiling.files import drop_torn_line, whole_lines
 from model_profiling.processes import run_child
-from pages.following import Step
-from pages.running.place import Place
+from tools.pages.reader.following import Step
+from tools.pages.running.place import Place
 
 #: A reader's pipeline goes on when its right side (`head`) has read enough.
 _SIGPIPE_STATUS = 141
@@ -73,8 +73,9 @@ def expected_status(step: Step) -> int:
     return step.options.exits if step.last else 0
 
 
-def run_session(actions: Sequence[Save | Typed], place: Place, start: Path, limit_s: float, told: Told | None = None,
-                ) -> tuple[dict[int, Ran], bool]:
+def run_session(
+    actions: Sequence[Save | Typed], place: Place, start: Path, limit_s: float, told: Told | None = None
+) -> tuple[dict[int, Ran], bool]:
     """Run command lines in one shell, up to the first that fails.
 
     Returns what was run by the lines' numbers, and whether the time limit ended it. `told` hears
@@ -91,8 +92,20 @@ def run_session(actions: Sequence[Save | Typed], place: Place, start: Path, limi
     environment = {**place.environment(), "PAGE_EVENTS": str(events), "PAGE_START": str(start)}
     try:
         with _listening(steps, folder, before, told):
-            done = run_child(["env", "-i", *(f"{k}={v}" for k, v in environment.items()), "bash", "--noprofile", "--norc", str(script)],
-                             timeout_s=limit_s, cwd=place.home, log=folder / "shell.log")
+            done = run_child(
+                [
+                    "env",
+                    "-i",
+                    *(f"{k}={v}" for k, v in environment.items()),
+                    "bash",
+                    "--noprofile",
+                    "--norc",
+                    str(script),
+                ],
+                timeout_s=limit_s,
+                cwd=place.home,
+                log=folder / "shell.log",
+            )
     finally:
         place.end_processes()
     return results(steps, folder, before), done.timed_out
@@ -118,7 +131,11 @@ def results(steps: Mapping[int, Step], folder: Path, since: int = 0) -> dict[int
             ended.pop(number, None)
         else:
             ended[number] = int(event["status"]), int(event["at"])
-    return {number: _ran(steps[number], begun[number], ended.get(number), folder / str(number)) for number in begun if number in steps}
+    return {
+        number: _ran(steps[number], begun[number], ended.get(number), folder / str(number))
+        for number in begun
+        if number in steps
+    }
 
 
 def _ran(step: Step, begun: int, ended: tuple[int, int] | None, output: Path) -> Ran:
@@ -140,7 +157,11 @@ def _listening(steps: Mapping[int, Step], folder: Path, before: int, told: Told 
         while True:
             last = over.wait(_LOOK_SECONDS)
             lines = whole_lines(folder / "events")
-            numbers = [int(event["number"]) for event in map(_EVENT.fullmatch, lines[heard:]) if event and event["status"] is not None]
+            numbers = [
+                int(event["number"])
+                for event in map(_EVENT.fullmatch, lines[heard:])
+                if event and event["status"] is not None
+            ]
             known = results(steps, folder, before) if numbers else {}
             for number in numbers:
                 told(number, known[number])
@@ -176,7 +197,9 @@ def _command_line(typed: Typed, output: Path) -> str:
         worst = f'for __s in "${{__p[@]}}"; do [ "$__s" -eq 0 ] || [ "$__s" -eq {_SIGPIPE_STATUS} ] || __page_status=$__s; done\n'
     else:
         worst = ""
-    return (f"printf 'begin {number} %s\\n' \"$SECONDS\" >&3\n"
-            f"{{\n{step.statement.text}\n__p=(\"$?\" \"${{PIPESTATUS[@]}}\"); __page_status=${{__p[0]}}\n}} "
-            f">{shlex.quote(str(output))} 2>&1 3>&-\n{worst}"
-            f"__page_end {number} \"$__page_status\" {expected_status(step)} {'goes-on' if typed.goes_on else 'ends'}\n")
+    return (
+        f"printf 'begin {number} %s\\n' \"$SECONDS\" >&3\n"
+        f'{{\n{step.statement.text}\n__p=("$?" "${{PIPESTATUS[@]}}"); __page_status=${{__p[0]}}\n}} '
+        f">{shlex.quote(str(output))} 2>&1 3>&-\n{worst}"
+        f'__page_end {number} "$__page_status" {expected_status(step)} {"goes-on" if typed.goes_on else "ends"}\n'
+    )

@@ -65,8 +65,19 @@ def _bring(address: str, target: "str | None", settings: dict) -> int:
 def _archive(branch: str, target: "str | None", settings: dict) -> int:
     """Become git, which writes the archive as the public address serves it."""
     folder = f"{settings['name']}-{branch.replace('/', '-')}"
-    os.execvp("git", ["git", "-C", settings["checkout"], "archive", "--format=tar.gz", f"--prefix={folder}/",
-                      *(["--output", os.path.abspath(target)] if target else []), "HEAD"])
+    os.execvp(
+        "git",
+        [
+            "git",
+            "-C",
+            settings["checkout"],
+            "archive",
+            "--format=tar.gz",
+            f"--prefix={folder}/",
+            *(["--output", os.path.abspath(target)] if target else []),
+            "HEAD",
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from model_profiling import KIT_ADDRESS
-from pages import programs
+from tools.pages.reading import known_programs
 
 _STAND_IN = Path(__file__).with_name("stand_in.py")
 
@@ -18,14 +18,24 @@ _STAND_IN = Path(__file__).with_name("stand_in.py")
 def make(folder: Path, checkout: Path) -> None:
     """Write a stand-in for each program that needs something which is not here, below `folder`."""
     programs_of(folder).mkdir(parents=True, exist_ok=True)
-    (folder / "stand_ins.json").write_text(json.dumps({
-        "calls": str(folder / "stand_in_calls"), "checkout": str(checkout.resolve()),
-        "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/"),
-        "archive": f"{KIT_ADDRESS}/archive/refs/heads/", "name": KIT_ADDRESS.rpartition("/")[2]}), encoding="utf-8")
-    for name, program in programs.known().items():
+    (folder / "stand_ins.json").write_text(
+        json.dumps(
+            {
+                "calls": str(folder / "stand_in_calls"),
+                "checkout": str(checkout.resolve()),
+                "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/"),
+                "archive": f"{KIT_ADDRESS}/archive/refs/heads/",
+                "name": KIT_ADDRESS.rpartition("/")[2],
+            }
+        ),
+        encoding="utf-8",
+    )
+    for name, program in known_programs.known().items():
         if program.stand_in:
             path = programs_of(folder) / name
-            path.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, '-I', str(_STAND_IN), name])} \"$@\"\n", encoding="utf-8")
+            path.write_text(
+                f'#!/bin/sh\nexec {shlex.join([sys.executable, "-I", str(_STAND_IN), name])} "$@"\n', encoding="utf-8"
+            )
             path.chmod(0o755)
 
 

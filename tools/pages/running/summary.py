@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from model_profiling.console import say
-from pages.following import Step
-from pages.running.engine import CHECKED, DONE_BEFORE, EXECUTED, FAILED, NOT_HERE, NOT_REACHED, Line, PageRun
+from tools.pages.reader.following import Step
+from tools.pages.running.engine import CHECKED, DONE_BEFORE, EXECUTED, FAILED, NOT_HERE, NOT_REACHED, Line, PageRun
 
 #: What is asked of all pages together on plain Linux.
 LEAST_SHARE = 0.8
@@ -26,10 +26,12 @@ def line_text(line: Line, timed: bool = True) -> str:
     """Return one row of the account of a page's command lines."""
     first, _, more = line.step.statement.text.partition("\n")
     text = first + (" ..." if more else "")
-    text = text if len(text) <= _WIDTH else text[:_WIDTH - 3] + "..."
+    text = text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
     seconds = f"{line.seconds:>4} s" if timed and line.outcome in (EXECUTED, CHECKED, FAILED) else " " * 6
     counted = " " if line.counts else "."
-    return f"  {line.outcome:<11} {seconds} {counted} {line.step.statement.place.line:>4}  {text}" + (f"  [{line.why}]" if line.why else "")
+    return f"  {line.outcome:<11} {seconds} {counted} {line.step.statement.place.line:>4}  {text}" + (
+        f"  [{line.why}]" if line.why else ""
+    )
 
 
 def show_lines(name: str, lines: Sequence[Line], timed: bool = True) -> None:
@@ -63,11 +65,21 @@ def show_sums(lines: Sequence[Line], compared: int | None = None, not_compared: 
     if executed is None:
         say("no command line does more than look or move")
         return
-    others = [f"{counts[outcome]} {label}" for outcome, label in (
-        (CHECKED, "checked only, against stand-ins"), (NOT_HERE, "not runnable here"), (FAILED, "failed"),
-        (NOT_REACHED, "not reached")) if counts[outcome]]
+    others = [
+        f"{counts[outcome]} {label}"
+        for outcome, label in (
+            (CHECKED, "checked only, against stand-ins"),
+            (NOT_HERE, "not runnable here"),
+            (FAILED, "failed"),
+            (NOT_REACHED, "not reached"),
+        )
+        if counts[outcome]
+    ]
     trivial = sum(not line.counts for line in lines)
-    say(f"{counts[EXECUTED]} of {sum(counts.values())} command lines executed ({100 * executed:.0f} %)"
-        + "".join(f", {other}" for other in others) + f"; {trivial} more that only look or move (.) do not count")
+    say(
+        f"{counts[EXECUTED]} of {sum(counts.values())} command lines executed ({100 * executed:.0f} %)"
+        + "".join(f", {other}" for other in others)
+        + f"; {trivial} more that only look or move (.) do not count"
+    )
     if compared is not None:
         say(f"{compared} outputs compared, {not_compared} not")

@@ -17,14 +17,23 @@ from pathlib import Path
 from model_profiling import KIT_ADDRESS
 from model_profiling.errors import UserError
 from model_profiling.processes import run_child
-from pages.document import Document
-from pages.running import stand_ins
-from pages.running.processes import MARK, end_marked
-from pages.virtual_files import CLONE, HOME
+from tools.pages.reader.virtual_files import CLONE, HOME
+from tools.pages.reading.document import Document
+from tools.pages.running import stand_ins
+from tools.pages.running.processes import MARK, end_marked
 
 _CLONE_SECONDS = 300
 #: What belongs to the terminal that started this, and not to a reader's new one.
-_NOT_INHERITED = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "KIT_SOURCE", "SME2_KIT_BOOTSTRAP", "SME2_MODEL_PATH", "CDPATH", "BASH_ENV")
+_NOT_INHERITED = (
+    "VIRTUAL_ENV",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "KIT_SOURCE",
+    "SME2_KIT_BOOTSTRAP",
+    "SME2_MODEL_PATH",
+    "CDPATH",
+    "BASH_ENV",
+)
 
 
 @dataclass(frozen=True)
@@ -52,16 +61,25 @@ class Workspace:
         """Return the environment of the reader's shell."""
         kept = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
         own = str(Path(sys.prefix) / "bin")
-        path = [str(stand_ins.programs_of(self.root)), *(p for p in os.environ.get("PATH", "").split(os.pathsep) if p != own)]
+        path = [
+            str(stand_ins.programs_of(self.root)),
+            *(p for p in os.environ.get("PATH", "").split(os.pathsep) if p != own),
+        ]
         real_home = Path.home()
         kept.setdefault("XDG_CACHE_HOME", str(real_home / ".cache"))  # downloads of earlier runs are worth keeping
         kept.setdefault("XDG_CONFIG_HOME", str(real_home / ".config"))
         legacy = real_home / ".pip" / "pip.conf"
         if legacy.is_file():
             kept.setdefault("PIP_CONFIG_FILE", str(legacy))
-        return kept | {"HOME": str(self.home), "PATH": os.pathsep.join(path), "TERM": "dumb", MARK: self.mark,
-                       "GIT_CONFIG_GLOBAL": str(self.root / "gitconfig"), "GIT_TERMINAL_PROMPT": "0",
-                       **stand_ins.variables(self.root)}
+        return kept | {
+            "HOME": str(self.home),
+            "PATH": os.pathsep.join(path),
+            "TERM": "dumb",
+            MARK: self.mark,
+            "GIT_CONFIG_GLOBAL": str(self.root / "gitconfig"),
+            "GIT_TERMINAL_PROMPT": "0",
+            **stand_ins.variables(self.root),
+        }
 
     def make_clone(self) -> None:
         """Clone the checkout's last commit to where a page that starts in the kit expects it.
@@ -72,11 +90,17 @@ class Workspace:
         """
         if self.clone.exists():
             return
-        done = run_child(["git", "clone", "--quiet", f"{KIT_ADDRESS}.git", str(self.clone)], timeout_s=_CLONE_SECONDS,
-                         env=self.environment())
+        done = run_child(
+            ["git", "clone", "--quiet", f"{KIT_ADDRESS}.git", str(self.clone)],
+            timeout_s=_CLONE_SECONDS,
+            env=self.environment(),
+        )
         if not done.ok:
-            raise UserError(f"the checkout cannot be cloned ({done.output.strip()[-200:]})", f"at {self.checkout}",
-                            "run this from a clone of the repository")
+            raise UserError(
+                f"the checkout cannot be cloned ({done.output.strip()[-200:]})",
+                f"at {self.checkout}",
+                "run this from a clone of the repository",
+            )
 
     def end_processes(self) -> None:
         """End whatever the run has left running."""
@@ -108,7 +132,8 @@ def _prepare(workspace: Workspace) -> None:
     address = workspace.checkout.resolve().as_uri()
     (workspace.root / "gitconfig").write_text(
         f'[url "{address}"]\n\tinsteadOf = {KIT_ADDRESS}.git\n\tinsteadOf = {KIT_ADDRESS}\n'
-        "[protocol \"file\"]\n\tallow = always\n[uploadpack]\n\tallowFilter = true\n[safe]\n\tdirectory = *\n"
+        '[protocol "file"]\n\tallow = always\n[uploadpack]\n\tallowFilter = true\n[safe]\n\tdirectory = *\n'
         "[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n[user]\n\tname = Reader\n\temail = reader@example.org\n",
-        encoding="utf-8")
+        encoding="utf-8",
+    )
     stand_ins.make(workspace.root, workspace.checkout)

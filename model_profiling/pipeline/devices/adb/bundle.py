@@ -15,12 +15,25 @@ from model_profiling.pipeline.elf import Elf, read_elf
 from model_profiling.pipeline.runners.build import NativeBuild
 
 #: The native runner loads these itself, from the folder of its other libraries (runner/libraries.cpp).
-_LOADED_LATER = ("libexecutorch_backend_xnnpack.so", "libexecutorch_kernels_optimized.so",
-                 "libexecutorch_kernels_quantized.so")
+_LOADED_LATER = (
+    "libexecutorch_backend_xnnpack.so",
+    "libexecutorch_kernels_optimized.so",
+    "libexecutorch_kernels_quantized.so",
+)
 #: Where Android's linker and glibc's loader look by themselves.
-_SYSTEM_FOLDERS = ("/system/lib64", "/apex/com.android.runtime/lib64/bionic", "/vendor/lib64", "/lib64", "/usr/lib64",
-                   "/lib", "/usr/lib", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib/x86_64-linux-gnu",
-                   "/usr/lib/x86_64-linux-gnu")
+_SYSTEM_FOLDERS = (
+    "/system/lib64",
+    "/apex/com.android.runtime/lib64/bionic",
+    "/vendor/lib64",
+    "/lib64",
+    "/usr/lib64",
+    "/lib",
+    "/usr/lib",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+)
 _LIBCXX = "libc++_shared.so"
 #: glibc's loader: a device that has it runs the native runner, Android does not.
 _GLIBC_LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
@@ -51,8 +64,11 @@ def bundle_of(adb: Adb, path: Path, machine: str, build: NativeBuild | None = No
     """
     elf = read_elf(path)
     if elf.machine != machine:
-        raise UserError(f"the runner is built for {elf.machine} and the device is {machine}", f"at {path}",
-                        "build it for the device, or name another device")
+        raise UserError(
+            f"the runner is built for {elf.machine} and the device is {machine}",
+            f"at {path}",
+            "build it for the device, or name another device",
+        )
     files, missing = _libraries(elf, build)
     if build and build.auditor:
         files[build.auditor.name] = build.auditor
@@ -99,15 +115,20 @@ def _of_the_ndk(machine: str) -> list[Path]:
 def _lacking(adb: Adb, elf: Elf, names: list[str]) -> list[str]:
     """Return what the device lacks of a program's loader and of the libraries `names`."""
     steps = [f"[ -e {quote(elf.interpreter)} ] || echo lacks:{quote(elf.interpreter)}"] if elf.interpreter else []
-    steps += [f"({' || '.join(f'[ -e {quote(f)}/{quote(name)} ]' for f in _SYSTEM_FOLDERS)}) || echo lacks:{quote(name)}"
-              for name in names]
+    steps += [
+        f"({' || '.join(f'[ -e {quote(f)}/{quote(name)} ]' for f in _SYSTEM_FOLDERS)}) || echo lacks:{quote(name)}"
+        for name in names
+    ]
     return re.findall(r"^lacks:(.+?)\s*$", adb.shell("\n".join(steps)).text, re.MULTILINE) if steps else []
 
 
 def _lacks(name: str, path: Path, elf: Elf) -> UserError:
     if name == elf.interpreter:
-        return UserError(f"the runner is built for another system (the device has no {name})", f"at {path}",
-                         "build it for the device's system: for Android, build_runners.sh --android")
+        return UserError(
+            f"the runner is built for another system (the device has no {name})",
+            f"at {path}",
+            "build it for the device's system: for Android, build_runners.sh --android",
+        )
     fix = f"put {name} beside it" + (", or set ANDROID_NDK to the NDK that built it" if name == _LIBCXX else "")
     return UserError(f"the runner needs {name}, which is neither on this host nor on the device", f"at {path}", fix)
 

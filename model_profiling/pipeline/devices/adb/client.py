@@ -21,8 +21,10 @@ from model_profiling.processes import ChildResult, run_child
 
 #: Reading a few files or properties takes milliseconds; a phone that sleeps, seconds.
 SHORT_S = 60.0
-_INSTALL = ("install Android's platform-tools (Debian, Ubuntu: apt install adb; Fedora: dnf install android-tools; "
-            "macOS: brew install android-platform-tools) and put adb on PATH")
+_INSTALL = (
+    "install Android's platform-tools (Debian, Ubuntu: apt install adb; Fedora: dnf install android-tools; "
+    "macOS: brew install android-platform-tools) and put adb on PATH"
+)
 _SDK_VARIABLES = ("ANDROID_HOME", "ANDROID_SDK_ROOT")
 #: What adb prints about its own server, before anything else.
 _SERVER_NOISE = re.compile(r"^\* daemon .*$\n?", re.MULTILINE)
@@ -100,8 +102,10 @@ class Adb:
         """
         answer = self.shell(script, timeout_s)
         if not answer.ok:
-            raise MeasurementError(f"{doing}: the device {self.serial} answered with status {answer.status}"
-                                   f" ({last_line(answer.text) or 'and no word'})")
+            raise MeasurementError(
+                f"{doing}: the device {self.serial} answered with status {answer.status}"
+                f" ({last_line(answer.text) or 'and no word'})"
+            )
         return answer.text
 
 
@@ -138,7 +142,9 @@ def words_of(child: ChildResult) -> str:
         return f"no answer within {child.duration_s:.0f} s"
     lines = [line for line in _SERVER_NOISE.sub("", child.output).splitlines() if line.strip()]
     complaints = [line for line in lines if _COMPLAINT.match(line)]
-    return clean((complaints or lines[-1:] or [""])[0]) or ("it ended without an answer" if child.ok else child.outcome())
+    return clean((complaints or lines[-1:] or [""])[0]) or (
+        "it ended without an answer" if child.ok else child.outcome()
+    )
 
 
 def clean(line: str) -> str:

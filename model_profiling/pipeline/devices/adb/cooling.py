@@ -36,8 +36,10 @@ class Cooling:
             now = time.monotonic()
             left = started + self.limit_s - now
             if left <= 0:
-                raise MeasurementError(f"the device did not cool down in {_clock(self.limit_s)} ({reason}; {heat(state)}): "
-                                       "let it cool, out of its case and the sun")
+                raise MeasurementError(
+                    f"the device did not cool down in {_clock(self.limit_s)} ({reason}; {heat(state)}): "
+                    "let it cool, out of its case and the sun"
+                )
             if now - said >= self.say_s:
                 said = now
                 say(f"  still {reason}; {heat(state)}; {_clock(left)} left")

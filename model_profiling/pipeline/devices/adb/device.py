@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.pipeline import affinity
 from model_profiling.pipeline.config import Config
-from model_profiling.pipeline.cpu_features import CpuFeatures
-from model_profiling.pipeline.cpu_layout import normal_architecture
+from model_profiling.pipeline.cpu import affinity
+from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.cpu.layout import normal_architecture
 from model_profiling.pipeline.devices.adb import diagnosis, launching, state
 from model_profiling.pipeline.devices.adb.bundle import Bundle, bundle_of, has_glibc
 from model_profiling.pipeline.devices.adb.client import Adb, Lost, find_adb
@@ -32,7 +32,7 @@ from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.processes import ChildResult
 
-_AFFINITY = "in \"cpu_affinity\" of the config"
+_AFFINITY = 'in "cpu_affinity" of the config'
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Waits:
 
 
 @contextmanager
-def open_device(config: Config, *, serial: str | None = None, address: str | None = None, keep: bool = False,
-                waits: Waits = Waits()) -> Iterator[AdbDevice]:
+def open_device(
+    config: Config, *, serial: str | None = None, address: str | None = None, keep: bool = False, waits: Waits = Waits()
+) -> Iterator[AdbDevice]:
     """Yield the device that is meant, connected, with whatever an earlier run left changed put back.
 
     Parameters
@@ -70,8 +71,16 @@ def open_device(config: Config, *, serial: str | None = None, address: str | Non
 class AdbDevice:
     """One device while a run lasts; see `Device` for what each method promises."""
 
-    def __init__(self, adb: Adb, identity: Identity, config: Config, *, address: str = "", keep: bool = False,
-                 waits: Waits = Waits()) -> None:
+    def __init__(
+        self,
+        adb: Adb,
+        identity: Identity,
+        config: Config,
+        *,
+        address: str = "",
+        keep: bool = False,
+        waits: Waits = Waits(),
+    ) -> None:
         self.identity, self.virtual = identity, identity.virtual
         self.name = "adb, emulator" if identity.virtual else "adb"
         self._adb, self._address, self._keep, self._waits = adb, address, keep, waits
@@ -114,10 +123,16 @@ class AdbDevice:
             self._bundle(runner.path, None)
             return runner
         if kind == "python" or self.native_build is None:
-            what = "the python runner does not run on a device" if kind == "python" else \
-                f"the native runner does not run on {self.identity.system} ({self.identity.cpu.architecture})"
-            raise UserError(what, "in \"runner\" of the config", "give each experiment a \"runner_path\" of a build for the "
-                            "device: build_runners.sh --android makes them")
+            what = (
+                "the python runner does not run on a device"
+                if kind == "python"
+                else f"the native runner does not run on {self.identity.system} ({self.identity.cpu.architecture})"
+            )
+            raise UserError(
+                what,
+                'in "runner" of the config',
+                'give each experiment a "runner_path" of a build for the device: build_runners.sh --android makes them',
+            )
         self._bundle(self.native_build.path, self.native_build)
         return NativeRunner(self.native_build)
 
@@ -146,8 +161,14 @@ class AdbDevice:
                 now = state.read_state(self._adb)
             self._limits = now.get("frequency_limit_khz")
             if "thermal_status" not in now:
-                say("note: the device reports no thermal status" + (
-                    ": it counts as throttling where a core's clock is limited more than now" if self._limits else ""))
+                say(
+                    "note: the device reports no thermal status"
+                    + (
+                        ": it counts as throttling where a core's clock is limited more than now"
+                        if self._limits
+                        else ""
+                    )
+                )
             yield
         finally:
             self._tidy_up()
@@ -175,8 +196,10 @@ class AdbDevice:
                 if last or self._gone or not self._find_again().back:
                     break
         left = ", ".join(c.name for c in self._journal.read()) or "nothing"
-        say(f"note: the device {self._adb.serial} is out of reach: {self._files.folder} stays on it, and to be put back "
-            f"there is {left}; the next run into {self._directory.root} does it")
+        say(
+            f"note: the device {self._adb.serial} is out of reach: {self._files.folder} stays on it, and to be put back "
+            f"there is {left}; the next run into {self._directory.root} does it"
+        )
 
     def settle(self) -> None:
         self._waits.cooling.wait(self.state, lambda now: state.throttling(now, self._limits))
@@ -185,8 +208,10 @@ class AdbDevice:
         with self._explained("reading its state"):
             now = state.read_state(self._adb)
         if now.get("boot", self.identity.boot) != self.identity.boot:
-            raise MeasurementError(f"the device {self._adb.serial} has restarted since this run began, so its settings and "
-                                   "its temperature are others")
+            raise MeasurementError(
+                f"the device {self._adb.serial} has restarted since this run began, so its settings and "
+                "its temperature are others"
+            )
         return {**now, **({"settings": self._became} if self._became else {})}
 
     def void_reason(self, before: Mapping[str, object], after: Mapping[str, object]) -> str | None:
@@ -207,15 +232,23 @@ class AdbDevice:
         with self._explained("bringing back what the launch wrote"):
             self._files.pull_workspace(work)
 
-    def run(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_s: float, log: Path,
-            affinity: tuple[int, ...] | None = None) -> ChildResult:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        timeout_s: float,
+        log: Path,
+        affinity: tuple[int, ...] | None = None,
+    ) -> ChildResult:
         folder = self._push_bundle(argv[0])
         local = {str(path): str(folder / name) for name, path in self._bundles[argv[0]].files.items()}
         words = [local.get(word, word) for word in argv]
         settings = {"LD_LIBRARY_PATH": str(folder), **{key: local.get(value, value) for key, value in env.items()}}
         with self._explained("launching"):
-            child = launching.launch(self._adb, self._files.folder, words, settings, timeout_s=timeout_s, log=log,
-                                     cores=affinity)
+            child = launching.launch(
+                self._adb, self._files.folder, words, settings, timeout_s=timeout_s, log=log, cores=affinity
+            )
             if child.timed_out:
                 launching.end_launch(self._adb, self._files.folder)
             return child

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from model_profiling.pipeline.cpu_features import CpuFeatures, available_groups
+from model_profiling.pipeline.cpu.features import CpuFeatures, available_groups
 from model_profiling.pipeline.devices.adb.client import Adb
 from model_profiling.pipeline.devices.adb.files import free_kib
 from model_profiling.processes import ChildResult
@@ -23,8 +23,10 @@ def likely_cause(adb: Adb, folder: PurePosixPath, cpu: CpuFeatures, child: Child
     """
     if child.signal == "SIGILL":
         strongest = next((group.label for group in available_groups(cpu)), "none that the kit knows")
-        return (f"the runner was built for instructions that this CPU ({cpu.model_name}) lacks; the strongest of its "
-                f"features is {strongest}")
+        return (
+            f"the runner was built for instructions that this CPU ({cpu.model_name}) lacks; the strongest of its "
+            f"features is {strongest}"
+        )
     if child.signal == "SIGKILL":
         return "the system ended it, as it does when memory runs out"
     free = free_kib(adb, folder)

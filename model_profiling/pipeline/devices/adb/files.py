@@ -93,8 +93,10 @@ class RemoteFiles:
             self._explain_push(path, words_of(child), child.output)
         held = self._sums(part.parent, [part.name])[part.name]
         if held != wanted:
-            raise MeasurementError(f"{path} did not arrive on the device as it was sent ({self._checksum.command}: "
-                                   f"{held or 'nothing'}, not {wanted})")
+            raise MeasurementError(
+                f"{path} did not arrive on the device as it was sent ({self._checksum.command}: "
+                f"{held or 'nothing'}, not {wanted})"
+            )
         mode = "755" if os.access(path, os.X_OK) else "644"
         self._adb.require(f"chmod {mode} {quote(part)} && mv -f {quote(part)} {quote(target)}", f"keeping {path.name}")
 
@@ -102,19 +104,26 @@ class RemoteFiles:
         self._adb.shell("true")  # raises where it is the connection that failed
         if _NO_SPACE in output:
             raise full_device(self.folder, free_kib(self._adb, self.folder))
-        raise UserError(f"the device did not take {path} ({words})", f"in {self.folder}", "see what lies there (adb shell ls -la)")
+        raise UserError(
+            f"the device did not take {path} ({words})", f"in {self.folder}", "see what lies there (adb shell ls -la)"
+        )
 
     def _make(self, folder: PurePosixPath) -> None:
         answer = self._adb.shell(f"umask 022; mkdir -p {quote(folder)}")
         if _NO_SPACE in answer.text:
             raise full_device(folder, 0)
         if not answer.ok:
-            raise UserError(f"the device does not let a folder be made ({answer.text.strip()})", f"at {folder}",
-                            f"make {REMOTE_ROOT} writable for adb")
+            raise UserError(
+                f"the device does not let a folder be made ({answer.text.strip()})",
+                f"at {folder}",
+                f"make {REMOTE_ROOT} writable for adb",
+            )
 
     def _sums(self, folder: PurePosixPath, names: list[str]) -> dict[str, str]:
         """Return each file's checksum as the device computes it, "" for one that is not there."""
-        steps = [f"echo \"sum:$([ -f {quote(folder / n)} ] && {self._checksum.command} < {quote(folder / n)})\"" for n in names]
+        steps = [
+            f'echo "sum:$([ -f {quote(folder / n)} ] && {self._checksum.command} < {quote(folder / n)})"' for n in names
+        ]
         found = re.findall(r"^sum:\s*([0-9a-f]*)", self._adb.shell("\n".join(steps)).text, re.MULTILINE)
         if len(found) != len(names):
             raise MeasurementError(f"the device could not say what lies in {folder}")
@@ -132,8 +141,11 @@ class RemoteFiles:
         folder = self.folder / "work"
         answer = self._adb.shell(f"rm -rf {quote(folder)} && mkdir -p {quote(folder)}")
         if not answer.ok:
-            raise full_device(folder, 0) if _NO_SPACE in answer.text else MeasurementError(
-                f"the device cannot make {folder} ({answer.text.strip()})")
+            raise (
+                full_device(folder, 0)
+                if _NO_SPACE in answer.text
+                else MeasurementError(f"the device cannot make {folder} ({answer.text.strip()})")
+            )
         return folder
 
     def pull_workspace(self, work: Path) -> None:
@@ -161,7 +173,9 @@ def free_kib(adb: Adb, folder: PurePosixPath) -> int | None:
 
 def full_device(folder: PurePosixPath, free: int | None, needed: float | None = None) -> UserError:
     """Return the error for a device without room."""
-    left = "" if free is None else f" ({free / 1024:.1f} MiB free" + (f", {needed / 1024:.1f} needed)" if needed else ")")
+    left = (
+        "" if free is None else f" ({free / 1024:.1f} MiB free" + (f", {needed / 1024:.1f} needed)" if needed else ")")
+    )
     return UserError(f"the device is full{left}", f"at {folder}", "free space on it")
 
 

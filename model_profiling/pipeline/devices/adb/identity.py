@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from model_profiling.errors import MeasurementError
-from model_profiling.pipeline.cpu_features import CpuFeatures, parse_proc_cpuinfo
-from model_profiling.pipeline.cpu_layout import normal_architecture
+from model_profiling.pipeline.cpu.features import CpuFeatures, parse_proc_cpuinfo
+from model_profiling.pipeline.cpu.layout import normal_architecture
 from model_profiling.pipeline.devices.adb.client import Adb
 from model_profiling.pipeline.devices.adb.sections import ask, each_core, numbers_by_core
 
@@ -44,8 +44,14 @@ class Identity:
     virtual: str
 
     def to_json(self) -> dict[str, object]:
-        return {"system": self.system, "release": self.release, "machine": self.cpu.architecture, "model": self.name,
-                "serial": self.serial, **({"emulator": self.virtual} if self.virtual else {})}
+        return {
+            "system": self.system,
+            "release": self.release,
+            "machine": self.cpu.architecture,
+            "model": self.name,
+            "serial": self.serial,
+            **({"emulator": self.virtual} if self.virtual else {}),
+        }
 
 
 def read_identity(adb: Adb) -> Identity:

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from model_profiling.pipeline import affinity
+from model_profiling.pipeline.cpu import affinity
 from model_profiling.pipeline.devices.adb.client import Adb, Lost, marked, new_mark, quote, split_mark, words_of
 from model_profiling.processes import ChildResult
 
@@ -18,8 +18,16 @@ _TAIL = 200
 _END_S = 15.0
 
 
-def launch(adb: Adb, folder: PurePosixPath, argv: Sequence[str], env: Mapping[str, str], *, timeout_s: float, log: Path,
-           cores: Sequence[int] | None) -> ChildResult:
+def launch(
+    adb: Adb,
+    folder: PurePosixPath,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    timeout_s: float,
+    log: Path,
+    cores: Sequence[int] | None,
+) -> ChildResult:
     """Run a program on the device to its end; its output goes to `log` while it runs.
 
     `argv` and `env` hold the device's own paths. Its process number is left in `folder`, so
@@ -50,8 +58,11 @@ def end_launch(adb: Adb, folder: PurePosixPath) -> None:
     """
     file = quote(_pid_file(folder))
     # The number may be another process's by now: one of the run's has the run's folder in its command line.
-    adb.shell(f"p=$(cat {file} 2>/dev/null) || exit 0\nrm -f {file}\n"
-              f"if grep -q {quote(folder)} /proc/$p/cmdline 2>/dev/null; then kill -9 $p; fi", timeout_s=_END_S)
+    adb.shell(
+        f"p=$(cat {file} 2>/dev/null) || exit 0\nrm -f {file}\n"
+        f"if grep -q {quote(folder)} /proc/$p/cmdline 2>/dev/null; then kill -9 $p; fi",
+        timeout_s=_END_S,
+    )
 
 
 def _pid_file(folder: PurePosixPath) -> PurePosixPath:
@@ -83,5 +94,13 @@ def _split(status: int | None) -> tuple[int | None, str | None]:
 
 def _last_words(log: Path, child: ChildResult) -> str:
     text = log.read_text(encoding="utf-8", errors="replace")[-4096:]
-    return words_of(ChildResult(child.argv, child.exit_code, child.signal, child.duration_s, child.timed_out,
-                                "\n".join(line for line in text.splitlines() if line.startswith(("adb: ", "error: ")))))
+    return words_of(
+        ChildResult(
+            child.argv,
+            child.exit_code,
+            child.signal,
+            child.duration_s,
+            child.timed_out,
+            "\n".join(line for line in text.splitlines() if line.startswith(("adb: ", "error: "))),
+        )
+    )

@@ -35,8 +35,9 @@ class Setting:
             # switches it off.
             return "false"
         if self.name == _GOVERNOR:
-            found = adb.shell(f"for p in {_POLICIES}; do [ -w $p/scaling_governor ] && "
-                              "echo \"$p=$(cat $p/scaling_governor)\"; done").text.split()
+            found = adb.shell(
+                f'for p in {_POLICIES}; do [ -w $p/scaling_governor ] && echo "$p=$(cat $p/scaling_governor)"; done'
+            ).text.split()
             return " ".join(found) or None
         answer = adb.shell(f"settings get {self._place()}")
         return (last_line(answer.text) or None) if answer.ok else None
@@ -62,10 +63,14 @@ class Setting:
 def _governor_script(value: str) -> str:
     """Return the script for one governor on every policy, or for ``path=governor`` words as `Setting.read` gives them."""
     if "=" not in value:
-        return (f"for p in {_POLICIES}; do [ ! -w $p/scaling_governor ] || echo {quote(value)} > $p/scaling_governor "
-                "|| exit 1; done")
-    return " && ".join(f"echo {quote(word.partition('=')[2])} > {quote(word.partition('=')[0])}/scaling_governor"
-                       for word in value.split())
+        return (
+            f"for p in {_POLICIES}; do [ ! -w $p/scaling_governor ] || echo {quote(value)} > $p/scaling_governor "
+            "|| exit 1; done"
+        )
+    return " && ".join(
+        f"echo {quote(word.partition('=')[2])} > {quote(word.partition('=')[0])}/scaling_governor"
+        for word in value.split()
+    )
 
 
 _LOW_POWER = Setting("global.low_power")

@@ -47,8 +47,11 @@ class Journal:
             if any(change.name not in KNOWN_SETTINGS for change in changes):
                 raise ValueError("an unknown setting")
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"the journal of the device's settings is damaged ({error})", f"at {self.path}",
-                            "put the settings back by hand, then remove the file") from error
+            raise UserError(
+                f"the journal of the device's settings is damaged ({error})",
+                f"at {self.path}",
+                "put the settings back by hand, then remove the file",
+            ) from error
         return changes
 
     def write(self, changes: list[Change]) -> None:

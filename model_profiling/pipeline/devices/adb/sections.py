@@ -36,5 +36,7 @@ def numbers_by_core(text: str) -> dict[int, int]:
 
 def each_core(file: str) -> str:
     """Return the command that prints, for each core, its number and the number in a file of its cpufreq folder."""
-    return ("for d in /sys/devices/system/cpu/cpu[0-9]*/cpufreq; do n=${d#/sys/devices/system/cpu/cpu}; "
-            f"echo \"${{n%/cpufreq}} $(cat $d/{file})\"; done")
+    return (
+        "for d in /sys/devices/system/cpu/cpu[0-9]*/cpufreq; do n=${d#/sys/devices/system/cpu/cpu}; "
+        f'echo "${{n%/cpufreq}} $(cat $d/{file})"; done'
+    )

@@ -18,16 +18,30 @@ _CONNECT_S = 30.0
 _DEFAULT_PORT = 5555
 #: The states of adb's own source (`ConnectionState` in adb.h, `to_string` in transport.cpp);
 #: "no permissions" is followed by a reason of several words.
-_STATES = ("device", "offline", "unauthorized", "authorizing", "connecting", "bootloader", "recovery", "rescue",
-           "sideload", "host", "detached", "unknown", "no device", "no permissions")
+_STATES = (
+    "device",
+    "offline",
+    "unauthorized",
+    "authorizing",
+    "connecting",
+    "bootloader",
+    "recovery",
+    "rescue",
+    "sideload",
+    "host",
+    "detached",
+    "unknown",
+    "no device",
+    "no permissions",
+)
 _LINE = re.compile(rf"(\S+)\s+({'|'.join(_STATES)})(?:\s+(.*))?")
 _FIXES = {
-    "unauthorized": "unlock its screen and accept this computer under \"Allow USB debugging?\", then try again",
-    "authorizing": "unlock its screen and accept this computer under \"Allow USB debugging?\", then try again",
+    "unauthorized": 'unlock its screen and accept this computer under "Allow USB debugging?", then try again',
+    "authorizing": 'unlock its screen and accept this computer under "Allow USB debugging?", then try again',
     "offline": "reconnect the cable or the network, or restart adb (adb kill-server), then try again",
     "connecting": "wait a moment, then try again",
     "no permissions": "let your user use the USB device: on Linux install android-sdk-platform-tools-common (its udev "
-                      "rules), join the group plugdev, reconnect, then adb kill-server",
+    "rules), join the group plugdev, reconnect, then adb kill-server",
     "recovery": "restart it into Android (adb reboot)",
     "sideload": "restart it into Android (adb reboot)",
     "rescue": "restart it into Android (adb reboot)",
@@ -61,8 +75,11 @@ def list_devices(adb: Adb) -> list[Listed]:
     """Return the devices that the adb server knows; starts the server where none runs."""
     child = replace(adb, serial="").call("devices", "-l")
     if not child.ok:
-        raise UserError(f"adb cannot list its devices ({words_of(child)})", f"with {adb.program}",
-                        "try `adb devices` by hand; ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT must name a server that runs")
+        raise UserError(
+            f"adb cannot list its devices ({words_of(child)})",
+            f"with {adb.program}",
+            "try `adb devices` by hand; ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT must name a server that runs",
+        )
     return parse_devices(child.output)
 
 
@@ -82,14 +99,23 @@ def choose(adb: Adb, serial: str | None, flag: str = "--serial") -> Adb:
     elif len(devices) == 1:
         found = devices[0]
     elif devices:
-        raise UserError(f"{len(devices)} devices are connected: {', '.join(map(str, devices))}", "over adb",
-                        "name one with --serial")
+        raise UserError(
+            f"{len(devices)} devices are connected: {', '.join(map(str, devices))}",
+            "over adb",
+            "name one with --serial",
+        )
     else:
-        raise UserError("no device is connected", "over adb", "connect one with USB debugging switched on, or name "
-                        "one on the network with --remote-device HOST:PORT")
+        raise UserError(
+            "no device is connected",
+            "over adb",
+            "connect one with USB debugging switched on, or name one on the network with --remote-device HOST:PORT",
+        )
     if found.state != READY:
-        raise UserError(f"the device {found.serial} is in the state \"{found.state}\"", "over adb",
-                        _FIXES.get(found.state, "bring it to the state \"device\" (see adb devices)"))
+        raise UserError(
+            f'the device {found.serial} is in the state "{found.state}"',
+            "over adb",
+            _FIXES.get(found.state, 'bring it to the state "device" (see adb devices)'),
+        )
     return replace(adb, serial=found.serial)
 
 
@@ -139,8 +165,11 @@ def connected(adb: Adb, address: str) -> Iterator[str]:
     said = clean(last_line(child.output))
     if "connected to" not in said and "failed to authenticate" not in said:
         plain.call("disconnect", serial)
-        raise UserError(f"no device answers ({words_of(child)})", f"at {serial} (--remote-device)",
-                        "switch wireless debugging on there, correct the address, or pair first (adb pair)")
+        raise UserError(
+            f"no device answers ({words_of(child)})",
+            f"at {serial} (--remote-device)",
+            "switch wireless debugging on there, correct the address, or pair first (adb pair)",
+        )
     try:
         yield serial
     finally:

@@ -58,8 +58,11 @@ def parse_thermal(text: str) -> dict[str, object]:
         found["thermal_status"] = int(status[1])
     # The cached values may be old: those of the hardware layer are asked for by the dump itself.
     current = text.partition("Current temperatures from HAL:")[2].partition("Current cooling devices")[0] or text
-    values = [float(value) for value, kind in re.findall(r"mValue=(-?\d+(?:\.\d+)?), mType=(-?\d+)", current)
-              if int(kind) == _CPU_SENSOR]
+    values = [
+        float(value)
+        for value, kind in re.findall(r"mValue=(-?\d+(?:\.\d+)?), mType=(-?\d+)", current)
+        if int(kind) == _CPU_SENSOR
+    ]
     if values:
         found["temperature_c"] = max(values)
     return found
@@ -98,6 +101,9 @@ def status_name(status: int) -> str:
 
 def heat(state: Mapping[str, object]) -> str:
     """Return the temperatures in words, for a line on the screen."""
-    known = [f"{name} {state[key]:.1f} °C" for key, name in (("temperature_c", "CPU"), ("battery_temperature_c", "battery"))
-             if key in state]
+    known = [
+        f"{name} {state[key]:.1f} °C"
+        for key, name in (("temperature_c", "CPU"), ("battery_temperature_c", "battery"))
+        if key in state
+    ]
     return ", ".join(known) or "no temperature reported"

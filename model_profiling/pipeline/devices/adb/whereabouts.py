@@ -39,10 +39,12 @@ def find_again(adb: Adb, address: str, boot: str, patience_s: float) -> Whereabo
             except Lost:
                 state = "unsteady"
             else:
-                return Whereabouts(True, "the device has restarted since" if now != boot else
-                                   "it answers again: only the connection broke")
+                return Whereabouts(
+                    True,
+                    "the device has restarted since" if now != boot else "it answers again: only the connection broke",
+                )
         if time.monotonic() >= deadline:
-            return Whereabouts(False, f"it is in the state \"{state}\" now" if state else "it is no longer connected")
+            return Whereabouts(False, f'it is in the state "{state}" now' if state else "it is no longer connected")
         time.sleep(_PAUSE_S)
 
 

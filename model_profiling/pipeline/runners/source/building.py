@@ -22,14 +22,21 @@ from model_profiling import __version__
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, sha256, write_json, write_text
-from model_profiling.pipeline.emulation_parts import cache_folder
+from model_profiling.pipeline.devices.emulated.qemu import cache_folder
 from model_profiling.pipeline.run_directory import utc_now
 from model_profiling.pipeline.runners.build import runners_folder
 from model_profiling.pipeline.runners.source import checkout, cmake_cache, recipe
 from model_profiling.pipeline.runners.source.proof import VERSION as PROOF_VERSION
 from model_profiling.pipeline.runners.source.proof import Proof, check, kernels_of, read_definitions
 from model_profiling.pipeline.runners.source.records import (
-    CACHE_FILE, KERNELS_FILE, VERSION_FILE, BuildRecord, BuiltRunner, find_built, refuse)
+    CACHE_FILE,
+    KERNELS_FILE,
+    VERSION_FILE,
+    BuildRecord,
+    BuiltRunner,
+    find_built,
+    refuse,
+)
 from model_profiling.pipeline.runners.source.variants import Variant
 from model_profiling.pipeline.runners.toolchain import find_build_program, find_cmake, version_line
 from model_profiling.pipeline.runners.wheel import installed_wheel
@@ -67,16 +74,26 @@ class Job:
     def names(self) -> dict[str, str]:
         """The paths of this machine by the names that stand for them in what is kept."""
         own = {sys.prefix: "<venv>"} if sys.prefix != sys.base_prefix else {}
-        found = {**own, str(self.places.view): "<executorch>", str(self.places.build): "<build>",
-                 str(self.places.kleidiai): "<kleidiai>", self.programs.python: "<python>",
-                 str(Path(self.programs.python).parent): "<python-bin>", str(Path.home()): "<home>"}
+        found = {
+            **own,
+            str(self.places.view): "<executorch>",
+            str(self.places.build): "<build>",
+            str(self.places.kleidiai): "<kleidiai>",
+            self.programs.python: "<python>",
+            str(Path(self.programs.python).parent): "<python-bin>",
+            str(Path.home()): "<home>",
+        }
         return {**found, str(self.programs.ndk): "<ndk>"} if self.programs.ndk else found
 
     @property
     def digest(self) -> str:
         """Digest of the options, the compiler and the sources; sources that git does not know count by their version."""
-        parts = (*self.options, self.compiler, self.sources.version,
-                 *(f"{path}={commit}" for path, commit in sorted(self.sources.commits.items())))
+        parts = (
+            *self.options,
+            self.compiler,
+            self.sources.version,
+            *(f"{path}={commit}" for path, commit in sorted(self.sources.commits.items())),
+        )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
@@ -131,8 +148,11 @@ def build(variants: Sequence[Variant], own: Path | None, jobs: int | None) -> li
 def _programs(variant: Variant) -> recipe.Programs:
     ndk = recipe.check_platform(variant)
     if _lacks_torchgen():
-        raise UserError("PyTorch is not installed, which generates ExecuTorch's kernel bindings", f"in {sys.executable}",
-                        "run model_profiling/scripts/setup_repo.sh without --without-export")
+        raise UserError(
+            "PyTorch is not installed, which generates ExecuTorch's kernel bindings",
+            f"in {sys.executable}",
+            "run model_profiling/scripts/setup_repo.sh without --without-export",
+        )
     generator, program = find_build_program()
     return recipe.Programs(find_cmake(), generator, program, sys.executable, ndk)
 
@@ -186,8 +206,11 @@ def _run(job: Job, command: list[str], limit_s: float, log: Path) -> None:
     ccache = {"CCACHE_BASEDIR": str(job.places.build.parent), "CCACHE_NOHASHDIR": "1"}
     child = run_child(command, timeout_s=limit_s, log=log, env=ccache)
     if not child.ok:
-        raise UserError(f"building {job.variant.name} failed (cmake {child.outcome()})", f"in {log}",
-                        "read what the compiler says at its end, then run this again: it goes on where it stopped")
+        raise UserError(
+            f"building {job.variant.name} failed (cmake {child.outcome()})",
+            f"in {log}",
+            "read what the compiler says at its end, then run this again: it goes on where it stopped",
+        )
 
 
 def _read_cache(job: Job) -> dict[str, str]:
@@ -196,24 +219,34 @@ def _read_cache(job: Job) -> dict[str, str]:
     entries = cmake_cache.parse_cache(file.read_text(encoding="utf-8"), str(file))
     wrong = cmake_cache.switch_errors(entries, job.variant.sme2)
     if wrong:
-        raise UserError(f"CMake did not take {wrong[0].name}={wrong[0].other}", f"in {file}",
-                        f"delete {job.places.build} and build again")
+        raise UserError(
+            f"CMake did not take {wrong[0].name}={wrong[0].other}",
+            f"in {file}",
+            f"delete {job.places.build} and build again",
+        )
     return cmake_cache.without_places(entries, job.names)
 
 
 def _compare_with_partner(job: Job, cache: dict[str, str]) -> None:
     """Refuse a configuration that differs from its partner's in more than SME2, where that is of the same sources."""
     partner = find_built(runner_path(job.variant.partner))
-    if partner is None or (partner.record.commits, partner.record.compiler, partner.record.recipe.rpartition("-")[2]) != (
-            job.sources.commits, job.compiler, str(PROOF_VERSION)):
+    if partner is None or (
+        partner.record.commits,
+        partner.record.compiler,
+        partner.record.recipe.rpartition("-")[2],
+    ) != (job.sources.commits, job.compiler, str(PROOF_VERSION)):
         return  # it is built anew when it is asked for; a pipeline compares the two before it runs them
-    refuse(cmake_cache.differences(partner.cache, cache), f"between {job.variant.name} and {partner.record.variant}",
-           f"unset what differs (CFLAGS, CXXFLAGS, LDFLAGS), or delete {partner.path.parent} and build both")
+    refuse(
+        cmake_cache.differences(partner.cache, cache),
+        f"between {job.variant.name} and {partner.record.variant}",
+        f"unset what differs (CFLAGS, CXXFLAGS, LDFLAGS), or delete {partner.path.parent} and build both",
+    )
 
 
 def _prove(job: Job, cache: dict[str, str]) -> Proof:
-    symbols = run_child([cache["CMAKE_NM"].replace("<ndk>", str(job.programs.ndk)), _binary(job)],
-                        timeout_s=_SYMBOLS_TIMEOUT_S)
+    symbols = run_child(
+        [cache["CMAKE_NM"].replace("<ndk>", str(job.programs.ndk)), _binary(job)], timeout_s=_SYMBOLS_TIMEOUT_S
+    )
     proof = Proof(kernels_of(symbols.output), read_definitions(job.places.build / "compile_commands.json"))
     check(job.variant, proof, job.compiler)
     return proof
@@ -232,11 +265,24 @@ def _keep(job: Job, proof: Proof, cache: dict[str, str]) -> BuiltRunner:
     write_text(stage / CACHE_FILE, cmake_cache.cache_text(cache))
     write_text(stage / KERNELS_FILE, "".join(f"{kernel}\n" for kernel in proof.kernels))
     record = BuildRecord(
-        variant=job.variant.name, platform=job.variant.platform, architecture=job.variant.architecture,
-        sme2=job.variant.sme2, purpose=job.variant.purpose, executorch_version=job.sources.version,
-        commits=job.sources.commits, compiler=job.compiler, options=job.options, definitions=proof.definitions,
-        kernels=len(proof.kernels), sme2_kernels=proof.sme2, sme_kernels=proof.sme,
-        sha256=sha256(stage / recipe.TARGET), recipe=job.recipe, built=utc_now(), kit_version=__version__)
+        variant=job.variant.name,
+        platform=job.variant.platform,
+        architecture=job.variant.architecture,
+        sme2=job.variant.sme2,
+        purpose=job.variant.purpose,
+        executorch_version=job.sources.version,
+        commits=job.sources.commits,
+        compiler=job.compiler,
+        options=job.options,
+        definitions=proof.definitions,
+        kernels=len(proof.kernels),
+        sme2_kernels=proof.sme2,
+        sme_kernels=proof.sme,
+        sha256=sha256(stage / recipe.TARGET),
+        recipe=job.recipe,
+        built=utc_now(),
+        kit_version=__version__,
+    )
     write_json(stage / VERSION_FILE, record.to_json())
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(stage, folder)

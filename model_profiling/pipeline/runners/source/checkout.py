@@ -19,10 +19,16 @@ from model_profiling.processes import run_child
 ADDRESS = "https://github.com/pytorch/executorch.git"
 #: Of ExecuTorch's submodules those that the variants compile; the others are several times as large.
 SUBMODULES = (
-    "backends/xnnpack/third-party/FP16", "backends/xnnpack/third-party/FXdiv",
-    "backends/xnnpack/third-party/XNNPACK", "backends/xnnpack/third-party/cpuinfo",
-    "backends/xnnpack/third-party/pthreadpool", "kernels/optimized/third-party/eigen",
-    "third-party/flatbuffers", "third-party/flatcc", "third-party/gflags", "third-party/json",
+    "backends/xnnpack/third-party/FP16",
+    "backends/xnnpack/third-party/FXdiv",
+    "backends/xnnpack/third-party/XNNPACK",
+    "backends/xnnpack/third-party/cpuinfo",
+    "backends/xnnpack/third-party/pthreadpool",
+    "kernels/optimized/third-party/eigen",
+    "third-party/flatbuffers",
+    "third-party/flatcc",
+    "third-party/gflags",
+    "third-party/json",
     "third-party/pocketfft",
 )
 XNNPACK = SUBMODULES[2]
@@ -102,8 +108,12 @@ def obtain(own: Path | None, folder: Path, tag: str, log: Path) -> Sources:
     kleidiai = kleidiai_folder(folder, pin)
     _once(kleidiai, lambda partial: kleidiai_commands(pin, partial), log)
     commits = {path: _commit(executorch / path) for path in SUBMODULES}
-    return Sources(executorch, kleidiai, version_of(executorch),
-                   {"executorch": _commit(executorch), **commits, KLEIDIAI: pin.commit})
+    return Sources(
+        executorch,
+        kleidiai,
+        version_of(executorch),
+        {"executorch": _commit(executorch), **commits, KLEIDIAI: pin.commit},
+    )
 
 
 def check_own(folder: Path) -> Path:
@@ -114,8 +124,11 @@ def check_own(folder: Path) -> Path:
     empty = _missing(folder)
     if empty:
         more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
-        raise UserError(f"the submodule {empty[0]}{more} is not there", where,
-                        f"git -C {folder} submodule update --init -- {' '.join(empty)}")
+        raise UserError(
+            f"the submodule {empty[0]}{more} is not there",
+            where,
+            f"git -C {folder} submodule update --init -- {' '.join(empty)}",
+        )
     return folder.resolve()
 
 
@@ -137,8 +150,11 @@ def kleidiai_pin(executorch: Path) -> Pin:
     path = executorch / XNNPACK / _KLEIDIAI_PIN
     match = _ARCHIVE.search(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
     if not match:
-        raise UserError("XNNPACK does not say which KleidiAI it takes", f"in {path}",
-                        "use the sources of the ExecuTorch that the kit pins: leave --executorch-dir out")
+        raise UserError(
+            "XNNPACK does not say which KleidiAI it takes",
+            f"in {path}",
+            "use the sources of the ExecuTorch that the kit pins: leave --executorch-dir out",
+        )
     return Pin(f"{match['address']}.git", match["commit"])
 
 
@@ -187,12 +203,17 @@ def _once(folder: Path, commands: Callable[[Path], list[list[str]]], log: Path) 
 
 def _git(command: list[str], log: Path) -> None:
     if shutil.which("git") is None:
-        raise UserError("git is not installed", "for the sources of ExecuTorch", "install git, or give --executorch-dir")
+        raise UserError(
+            "git is not installed", "for the sources of ExecuTorch", "install git, or give --executorch-dir"
+        )
     child = run_child(command, timeout_s=_GIT_TIMEOUT_S, env={"GIT_TERMINAL_PROMPT": "0"}, log=log)
     if not child.ok:
         said = _COMPLAINT.findall(log.read_text(encoding="utf-8", errors="replace"))
-        raise UserError(f"git {child.outcome()} while fetching sources{f' ({said[-1]})' if said else ''}", f"in {log}",
-                        "mend that and run this again, or name sources that you have with --executorch-dir")
+        raise UserError(
+            f"git {child.outcome()} while fetching sources{f' ({said[-1]})' if said else ''}",
+            f"in {log}",
+            "mend that and run this again, or name sources that you have with --executorch-dir",
+        )
 
 
 def _commit(folder: Path) -> str:

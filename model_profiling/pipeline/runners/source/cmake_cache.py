@@ -48,8 +48,9 @@ def parse_cache(text: str, where: str) -> dict[str, str]:
             raise UserError(f"line {number} is no entry of a CMake cache", f"in {where}", "build the variant again")
         entries[match["name"].strip('"')] = match["value"]
     if len(entries) < _LEAST_ENTRIES:
-        raise UserError(f"the CMake cache has {len(entries)} entries: it is cut off", f"in {where}",
-                        "build the variant again")
+        raise UserError(
+            f"the CMake cache has {len(entries)} entries: it is cut off", f"in {where}", "build the variant again"
+        )
     return entries
 
 
@@ -81,4 +82,6 @@ def differences(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[Diffe
 def switch_errors(entries: Mapping[str, str], sme2: bool) -> tuple[Difference, ...]:
     """Return the switches that do not stand as a variant with (or without) SME2 needs them."""
     wanted = "ON" if sme2 else "OFF"
-    return tuple(Difference(name, entries.get(name), wanted) for name in sorted(SWITCHES) if entries.get(name) != wanted)
+    return tuple(
+        Difference(name, entries.get(name), wanted) for name in sorted(SWITCHES) if entries.get(name) != wanted
+    )

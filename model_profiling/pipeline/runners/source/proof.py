@@ -72,8 +72,11 @@ def definitions_of(commands: Sequence[object], where: str) -> dict[str, str]:
             found[name].add(defined.get(name, "undefined"))
     mixed = [name for name, values in found.items() if len(values) > 1]
     if mixed:
-        raise UserError(f"sources of XNNPACK disagree about {mixed[0]} ({', '.join(sorted(found[mixed[0]]))})",
-                        f"in {where}", "delete the build folder and build the variant again")
+        raise UserError(
+            f"sources of XNNPACK disagree about {mixed[0]} ({', '.join(sorted(found[mixed[0]]))})",
+            f"in {where}",
+            "delete the build folder and build the variant again",
+        )
     return {name: values.pop() for name, values in found.items()}
 
 
@@ -83,7 +86,9 @@ def read_definitions(compile_commands: Path) -> dict[str, str]:
     try:
         commands = json.loads(compile_commands.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"the compile commands cannot be read ({error})", f"at {where}", "build the variant again") from error
+        raise UserError(
+            f"the compile commands cannot be read ({error})", f"at {where}", "build the variant again"
+        ) from error
     if not isinstance(commands, list):
         raise UserError("the compile commands are no list", f"at {where}", "build the variant again")
     return definitions_of(commands, where)
@@ -104,12 +109,17 @@ def check(variant: Variant, proof: Proof, compiler: str) -> None:
     if wrong and variant.expects_sme2:
         raise UserError(f"{compiler} made XNNPACK drop SME2 ({', '.join(wrong)})", where, _OLD_COMPILER)
     if wrong:
-        raise UserError(f"XNNPACK is compiled with {', '.join(wrong)}", where, "delete its build folder and build it again")
+        raise UserError(
+            f"XNNPACK is compiled with {', '.join(wrong)}", where, "delete its build folder and build it again"
+        )
     if variant.expects_sme2 and not proof.sme2:
         raise UserError(f"the binary holds no SME2 kernel (of {len(proof.kernels)} kernels)", where, _OLD_COMPILER)
     if not variant.expects_sme2 and proof.sme2 + proof.sme:
-        raise UserError(f"the binary holds {proof.sme2} SME2 and {proof.sme} SME kernels", where,
-                        "delete its build folder and build it again")
+        raise UserError(
+            f"the binary holds {proof.sme2} SME2 and {proof.sme} SME kernels",
+            where,
+            "delete its build folder and build it again",
+        )
 
 
 def sme_names(kernels: Iterable[str]) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.cpu_layout import normal_architecture
-from model_profiling.pipeline.runners.toolchain import version_line
+from model_profiling.pipeline.cpu.layout import normal_architecture
 from model_profiling.pipeline.runners.source.variants import ANDROID, HOST, LINUX, MAC, XNNTRACE, Variant
+from model_profiling.pipeline.runners.toolchain import version_line
 
 TARGET = "executor_runner"
 
@@ -78,21 +78,39 @@ def configure_command(variant: Variant, places: Places, programs: Programs) -> l
     switch = "ON" if variant.sme2 else "OFF"
     options = [
         *OPTIONS,
-        ("XNNPACK_ENABLE_ARM_SME2", switch), ("XNNPACK_ENABLE_ARM_SME", switch),
-        ("CMAKE_MAKE_PROGRAM", programs.make_program), ("PYTHON_EXECUTABLE", programs.python),
+        ("XNNPACK_ENABLE_ARM_SME2", switch),
+        ("XNNPACK_ENABLE_ARM_SME", switch),
+        ("CMAKE_MAKE_PROGRAM", programs.make_program),
+        ("PYTHON_EXECUTABLE", programs.python),
         *_platform_options(variant, programs),
     ]
     if variant.architecture == "aarch64":
         options.append(("KLEIDIAI_SOURCE_DIR", str(places.kleidiai)))
     if variant.purpose == XNNTRACE:
         options.append(("EXECUTORCH_XNNPACK_LOG_LEVEL", XNNPACK_LOG_LEVEL))
-    return [programs.cmake, "-S", str(places.view), "-B", str(places.build), "-G", programs.generator,
-            *(f"-D{name}={value}" for name, value in options)]
+    return [
+        programs.cmake,
+        "-S",
+        str(places.view),
+        "-B",
+        str(places.build),
+        "-G",
+        programs.generator,
+        *(f"-D{name}={value}" for name, value in options),
+    ]
 
 
 def build_command(places: Places, programs: Programs, jobs: int | None) -> list[str]:
     """Return the command that compiles and links the runner."""
-    return [programs.cmake, "--build", str(places.build), "--target", TARGET, "--parallel", str(jobs or os.cpu_count() or 1)]
+    return [
+        programs.cmake,
+        "--build",
+        str(places.build),
+        "--target",
+        TARGET,
+        "--parallel",
+        str(jobs or os.cpu_count() or 1),
+    ]
 
 
 def check_platform(variant: Variant) -> Path | None:
@@ -106,11 +124,17 @@ def check_platform(variant: Variant) -> Path | None:
     if variant.platform == MAC and (platform.system(), platform.machine()) != ("Darwin", "arm64"):
         raise UserError("macOS runners are built on an Apple silicon Mac", where, "build them there")
     if _takes_clang(variant) and not find_clang():
-        raise UserError(f"clang {LEAST_CLANG} or newer is not installed", where, "install clang-19 (Debian, Ubuntu) or "
-                        "clang (Fedora): GCC 12 stops at KleidiAI with an internal error")
+        raise UserError(
+            f"clang {LEAST_CLANG} or newer is not installed",
+            where,
+            "install clang-19 (Debian, Ubuntu) or clang (Fedora): GCC 12 stops at KleidiAI with an internal error",
+        )
     if _is_cross(variant) and not shutil.which(f"{CROSS_TRIPLE}-g++"):
-        raise UserError(f"there are no C++ libraries for {CROSS_TRIPLE}", where, "install g++-aarch64-linux-gnu (Debian, "
-                        "Ubuntu) or gcc-c++-aarch64-linux-gnu (Fedora)")
+        raise UserError(
+            f"there are no C++ libraries for {CROSS_TRIPLE}",
+            where,
+            "install g++-aarch64-linux-gnu (Debian, Ubuntu) or gcc-c++-aarch64-linux-gnu (Fedora)",
+        )
     return _find_ndk(where) if variant.platform == ANDROID else None
 
 
@@ -143,8 +167,11 @@ def _platform_options(variant: Variant, programs: Programs) -> list[tuple[str, s
         return _android_options(variant, programs)
     options = []
     if _is_cross(variant):
-        options += [("CMAKE_SYSTEM_NAME", "Linux"), ("CMAKE_SYSTEM_PROCESSOR", "aarch64"),
-                    *((f"CMAKE_{language}_COMPILER_TARGET", CROSS_TRIPLE) for language in ("C", "CXX", "ASM"))]
+        options += [
+            ("CMAKE_SYSTEM_NAME", "Linux"),
+            ("CMAKE_SYSTEM_PROCESSOR", "aarch64"),
+            *((f"CMAKE_{language}_COMPILER_TARGET", CROSS_TRIPLE) for language in ("C", "CXX", "ASM")),
+        ]
     if _takes_clang(variant):
         # In full: CMake keeps a name as it is given at first, and as a path when it configures again.
         c, cxx = find_clang() or ("clang", "clang++")
@@ -156,8 +183,12 @@ def _platform_options(variant: Variant, programs: Programs) -> list[tuple[str, s
 
 
 def _android_options(variant: Variant, programs: Programs) -> list[tuple[str, str]]:
-    options = [("CMAKE_TOOLCHAIN_FILE", f"{programs.ndk}/build/cmake/android.toolchain.cmake"),
-               ("ANDROID_ABI", "arm64-v8a"), ("ANDROID_PLATFORM", ANDROID_API), ("ANDROID_STL", "c++_static")]
+    options = [
+        ("CMAKE_TOOLCHAIN_FILE", f"{programs.ndk}/build/cmake/android.toolchain.cmake"),
+        ("ANDROID_ABI", "arm64-v8a"),
+        ("ANDROID_PLATFORM", ANDROID_API),
+        ("ANDROID_STL", "c++_static"),
+    ]
     # Else XNNPACK's messages go to logcat, mixed with those of every other process.
     return [*options, ("CMAKE_C_FLAGS", "-DXNN_LOG_TO_STDIO=1")] if variant.purpose == XNNTRACE else options
 
@@ -180,12 +211,19 @@ def _ndk_named() -> Path | None:
 def _find_ndk(where: str) -> Path:
     ndk = _ndk_named()
     if ndk is None:
-        raise UserError("Android's NDK is not named", where, f"install NDK r{LEAST_NDK} or newer and set {_NDK_VARIABLES[0]}")
+        raise UserError(
+            "Android's NDK is not named", where, f"install NDK r{LEAST_NDK} or newer and set {_NDK_VARIABLES[0]}"
+        )
     properties = ndk / "source.properties"
     found = _REVISION.search(properties.read_text(encoding="utf-8", errors="replace")) if properties.is_file() else None
     if not found:
-        raise UserError("there is no NDK", f"at {ndk} ({where})", f"set {_NDK_VARIABLES[0]} to the folder of NDK r{LEAST_NDK}")
+        raise UserError(
+            "there is no NDK", f"at {ndk} ({where})", f"set {_NDK_VARIABLES[0]} to the folder of NDK r{LEAST_NDK}"
+        )
     if int(found[1]) < LEAST_NDK:
-        raise UserError(f"NDK r{found[1]} has a clang that XNNPACK drops SME2 for", f"at {ndk} ({where})",
-                        f"install NDK r{LEAST_NDK} or newer")
+        raise UserError(
+            f"NDK r{found[1]} has a clang that XNNPACK drops SME2 for",
+            f"at {ndk} ({where})",
+            f"install NDK r{LEAST_NDK} or newer",
+        )
     return ndk

@@ -65,8 +65,11 @@ class BuiltRunner:
         try:
             return parse_cache(file.read_text(encoding="utf-8"), str(file))
         except OSError as error:
-            raise UserError(f"the runner's CMake cache cannot be read ({error.strerror})", f"at {file}",
-                            f"build it again: build_runners.sh --source {self.record.variant}") from error
+            raise UserError(
+                f"the runner's CMake cache cannot be read ({error.strerror})",
+                f"at {file}",
+                f"build it again: build_runners.sh --source {self.record.variant}",
+            ) from error
 
 
 def find_built(runner: Path) -> BuiltRunner | None:
@@ -99,7 +102,9 @@ def refuse(found: tuple[Difference, ...], where: str, fix: str) -> None:
     """Raise the `UserError` that names what differs; return where nothing does."""
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise UserError(f"the configurations differ in more than SME2: {'; '.join(map(str, found[:3]))}{more}", where, fix)
+        raise UserError(
+            f"the configurations differ in more than SME2: {'; '.join(map(str, found[:3]))}{more}", where, fix
+        )
 
 
 def is_pair(variant: Variant, record: BuildRecord) -> bool:
@@ -113,7 +118,11 @@ def _record(value: object) -> BuildRecord | None:
         return None
     texts = ("variant", "platform", "architecture", "purpose", "executorch_version", "compiler", "sha256", "recipe")
     counts = ("kernels", "sme2_kernels", "sme_kernels")
-    if not all(isinstance(value[name], str) for name in texts) or not isinstance(value["sme2"], bool) \
-            or not all(type(value[name]) is int for name in counts) or not isinstance(value["commits"], dict):
+    if (
+        not all(isinstance(value[name], str) for name in texts)
+        or not isinstance(value["sme2"], bool)
+        or not all(type(value[name]) is int for name in counts)
+        or not isinstance(value["commits"], dict)
+    ):
         return None
     return BuildRecord(**value)

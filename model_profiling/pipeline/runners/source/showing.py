@@ -26,9 +26,14 @@ def commands(variant: Variant, own: Path | None, jobs: int | None) -> list[str]:
     places, programs = building.places_of(variant, kleidiai), recipe.programs_for_show()
     lines = [] if own else checkout.clone_commands(tag, executorch)
     lines += checkout.kleidiai_commands(pin, kleidiai)
-    lines += [["mkdir", "-p", str(places.view.parent), str(building.runner_path(variant).parent)], ["cp", "-al", str(executorch), str(places.view)], recipe.configure_command(variant, places, programs),
-              recipe.build_command(places, programs, jobs), ["nm", str(places.build / recipe.TARGET)],
-              ["cp", str(places.build / recipe.TARGET), str(building.runner_path(variant))]]
+    lines += [
+        ["mkdir", "-p", str(places.view.parent), str(building.runner_path(variant).parent)],
+        ["cp", "-al", str(executorch), str(places.view)],
+        recipe.configure_command(variant, places, programs),
+        recipe.build_command(places, programs, jobs),
+        ["nm", str(places.build / recipe.TARGET)],
+        ["cp", str(places.build / recipe.TARGET), str(building.runner_path(variant))],
+    ]
     return [f"# {variant.name}", *map(shlex.join, lines)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from model_profiling.errors import UserError, nearest
-from model_profiling.pipeline.cpu_layout import normal_architecture
+from model_profiling.pipeline.cpu.layout import normal_architecture
 
 HOST, MAC, LINUX, ANDROID = PLATFORMS = ("host", "mac-arm64", "linux-arm64", "android-arm64")
 SME2_ON, SME2_OFF = SIDES = ("sme2-on", "sme2-off")
@@ -58,7 +58,10 @@ def named(words: Iterable[str]) -> tuple[Variant, ...]:
     for word in words:
         chosen = [variant for variant in ALL if variant.name == word or variant.name.startswith(f"{word}-")]
         if not chosen:
-            raise UserError(f"{word} names no variant{nearest(word, [v.name for v in ALL] + list(PLATFORMS))}",
-                            "in --source", "see build_runners.sh --list")
+            raise UserError(
+                f"{word} names no variant{nearest(word, [v.name for v in ALL] + list(PLATFORMS))}",
+                "in --source",
+                "see build_runners.sh --list",
+            )
         found.update(dict.fromkeys(chosen))
     return tuple(found)

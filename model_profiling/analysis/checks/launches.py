@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check a run's manifest, launches and traces against each other, before any table is believed."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling.files import sha256
+from model_profiling.findings import Finding, error, ok, warning
+from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.cpu import features as cpu_features
+from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
+from model_profiling.pipeline.schedule import plan
+
+#: No execution is faster than the clock can tell, none slower than a launch's time limit.
+_SHORTEST_NS, _LONGEST_NS = 100, 1_800_000_000_000
+#: The tracer costs a few percent on real models; far beyond that the phases differ.
+_TRACED_RATIO_LIMIT = 3.0
+_COSINE_LIMIT = 0.99
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory read once: what every check looks at."""
+
+    directory: RunDirectory
+    manifest: dict
+    config: Config
+    launches: tuple[Launch, ...]
+
+    @property
+    def model_id(self) -> str:
+        return self.manifest["model"]["id"]
+
+
+def read_run(directory: RunDirectory) -> Run:
+    """Read the manifest and the launches.
+
+    Raises
+    ------
+    UserError : either is missing, edited or unreadable; nothing else can be checked then.
+    """
+    manifest = directory.read_manifest()
+    return Run(directory, manifest, Config.from_json(manifest["config"]), tuple(directory.read_launches()))
+
+
+def check_launches(run: Run) -> Iterator[Finding]:
+    """Yield the findings about the manifest, the launches and the raw traces."""
+    for check in (
+        _finished,
+        _record,
+        _feature,
+        _model,
+        _plan,
+        _void,
+        _order,
+        _arms,
+        _latencies,
+        _repeatable,
+        _agreement,
+        _traces,
+    ):
+        problems = list(check(run))
+        yield from problems or [ok(check.__name__.strip("_"), _PASSED[check.__name__])]
+
+
+_PASSED = {
+    "_finished": "the run is finished",
+    "_record": "the launches are those that were recorded",
+    "_feature": "the switched feature follows from the CPU and the configuration",
+    "_model": "the model is the one that was measured",
+    "_void": "no pair was lost to disturbance",
+    "_plan": "every planned launch is there once",
+    "_order": "launches stand in the order that the seed gives",
+    "_arms": "each experiment switched off what it should",
+    "_latencies": "all latencies are plausible",
+    "_repeatable": "each experiment's outputs are the same in every launch",
+    "_agreement": "outputs agree between the experiments",
+    "_traces": "every trace is the one that was recorded",
+}
+
+
+def _finished(run: Run) -> Iterator[Finding]:
+    if run.manifest["finished"] is None:
+        yield error("finished", "the run is unfinished", "run the pipeline again with --resume")
+
+
+def _record(run: Run) -> Iterator[Finding]:
+    recorded = run.manifest.get("launches_sha256")
+    if recorded is not None and not (run.directory.launches.is_file() and recorded == sha256(run.directory.launches)):
+        yield error(
+            "record", "launches.jsonl is missing or was edited after the run", "restore it or run the experiment again"
+        )
+
+
+def _void(run: Run) -> Iterator[Finding]:
+    lost = [key for key, block in newest_attempts(run.launches).items() if any(launch.void for launch in block)]
+    if lost:
+        yield warning(
+            "void pairs",
+            f"{len(lost)} of {len(newest_attempts(run.launches))} pairs could not be measured "
+            "undisturbed and do not count",
+            "run the experiment again on a quieter machine",
+        )
+
+
+def _feature(run: Run) -> Iterator[Finding]:
+    cpu = run.manifest["cpu"]
+    features = CpuFeatures(cpu["architecture"], cpu["model_name"], frozenset(cpu["features"]), cpu["cores"])
+    labels = set()
+    for experiment in run.config.experiments:
+        pair = (
+            cpu_features.resolve(experiment.disable_cpu_features, features) if experiment.disable_cpu_features else None
+        )
+        if list(pair.disabled if pair else ()) != run.manifest["disabled"][experiment.name]:
+            yield error(
+                "feature",
+                f"{experiment.name} should have switched off {', '.join(pair.disabled) if pair else 'nothing'}",
+                "run the experiment again",
+            )
+        if pair:
+            labels.add(pair.label)
+    label = run.manifest["feature"]["label"]
+    if labels and label not in labels:
+        yield error(
+            "feature",
+            f"the manifest calls the feature {label}, the CPU and the configuration say {', '.join(sorted(labels))}",
+            "run the experiment again",
+        )
+
+
+def _model(run: Run) -> Iterator[Finding]:
+    path = Path(run.manifest["model"]["path"])
+    if not path.is_file():
+        yield warning("model", f"{path} is no longer there, so it cannot be compared", "")
+    elif sha256(path) != run.manifest["model"]["sha256"]:
+        yield error("model", f"{path} is not the model that was measured", "restore it or run the experiment again")
+
+
+def _plan(run: Run) -> Iterator[Finding]:
+    wanted = {
+        (p.threads, p.index): set(p.experiments) for p in plan(run.config, run.manifest["seed"], run.manifest["pairs"])
+    }
+    newest = newest_attempts(run.launches)
+    for (threads, pair), names in wanted.items():
+        missing = names - {launch.experiment for launch in newest.get((threads, pair), []) if launch.ok}
+        if missing:
+            yield error(
+                "plan",
+                f"pair {pair} at {threads} threads has no launch of {', '.join(sorted(missing))}",
+                "run the pipeline again with --resume",
+            )
+    adaptive = run.manifest["precision_percent"] is not None
+    for threads, pair in sorted(newest.keys() - wanted.keys()):
+        if not adaptive or (threads, 0) not in wanted:
+            yield error("plan", f"pair {pair} at {threads} threads was never planned", "restore launches.jsonl")
+    counts = Counter((x.experiment, x.threads, x.pair, x.attempt) for x in run.launches if x.ok)
+    for key, count in counts.items():
+        if count > 1:
+            yield error(
+                "plan", f"a launch of {key[0]} (pair {key[2]}) is recorded {count} times", "restore launches.jsonl"
+            )
+
+
+def _order(run: Run) -> Iterator[Finding]:
+    pairs = {
+        (p.threads, p.index): p
+        for p in plan(run.config, run.manifest["seed"], 1 + max((launch.pair for launch in run.launches), default=0))
+    }
+    for launch in run.launches:
+        pair = pairs.get((launch.threads, launch.pair))
+        order = pair.order(run.manifest["seed"], launch.attempt) if pair else ()
+        if launch.order >= len(order) or order[launch.order] != launch.experiment:
+            yield error(
+                "order",
+                f"launch {launch.index} ({launch.experiment}, pair {launch.pair}) is not in its place",
+                "restore launches.jsonl",
+            )
+    if [launch.index for launch in run.launches] != list(range(len(run.launches))):
+        yield error("order", "launches are missing, repeated or moved", "restore launches.jsonl")
+
+
+def _arms(run: Run) -> Iterator[Finding]:
+    for launch in run.launches:
+        if not launch.ok:
+            continue
+        disabled = run.manifest["disabled"].get(launch.experiment)
+        if disabled is None:
+            yield error("arms", f"{launch.experiment} is not an experiment of this run", "restore launches.jsonl")
+        elif sorted(launch.masked_cpu_features) != sorted(disabled):
+            yield error(
+                "arms",
+                f"launch {launch.index} of {launch.experiment} switched off "
+                f"{', '.join(launch.masked_cpu_features) or 'nothing'}, not {', '.join(disabled) or 'nothing'}",
+                "run the experiment again",
+            )
+        elif set(launch.active_cpu_features) & set(disabled):
+            yield error(
+                "arms",
+                f"launch {launch.index} of {launch.experiment} still had "
+                f"{', '.join(sorted(set(launch.active_cpu_features) & set(disabled)))}",
+                "run the experiment again",
+            )
+
+
+def _latencies(run: Run) -> Iterator[Finding]:
+    for launch in run.launches:
+        if not launch.ok:
+            continue
+        experiment = (
+            run.config.experiment(launch.experiment)
+            if any(e.name == launch.experiment for e in run.config.experiments)
+            else None
+        )
+        where = f"launch {launch.index} ({launch.experiment})"
+        # An executor_runner has one phase: its latencies are those of its traced executions.
+        traced = () if launch.traced_ns == launch.latency_ns else launch.traced_ns
+        times = (*launch.warmup_ns, *launch.latency_ns, *traced)
+        if any(not _SHORTEST_NS <= t <= _LONGEST_NS for t in times):
+            yield error("latencies", f"{where} holds an impossible time", "run the experiment again")
+            continue
+        if experiment and len(launch.latency_ns) != experiment.runs:
+            yield error(
+                "latencies",
+                f"{where} has {len(launch.latency_ns)} latencies, not {experiment.runs}",
+                "run the experiment again",
+            )
+        if sum(times) > launch.duration_s * 1e9:
+            yield error("latencies", f"{where} ran longer than its process", "run the experiment again")
+        if launch.traced_ns:
+            ratio = statistics.median(launch.traced_ns) / statistics.median(launch.latency_ns)
+            if not 1 / _TRACED_RATIO_LIMIT < ratio < _TRACED_RATIO_LIMIT:
+                yield warning("latencies", f"{where} took {ratio:.1f} times as long with the tracer as without", "")
+
+
+def _repeatable(run: Run) -> Iterator[Finding]:
+    for experiment in run.config.timed:
+        seen = {
+            tuple(o["sha256"] for o in launch.outputs)
+            for launch in run.launches
+            if launch.ok and launch.experiment == experiment.name
+        }
+        if len(seen) > 1:
+            yield warning(
+                "repeatable",
+                f"{experiment.name} gave {len(seen)} different outputs for the same inputs",
+                "look for an operator that depends on thread timing",
+            )
+
+
+def _agreement(run: Run) -> Iterator[Finding]:
+    for launch in run.launches:
+        for other in launch.agreement:
+            cosine = other["cosine"]
+            if cosine is None or cosine < _COSINE_LIMIT:
+                yield error(
+                    "agreement",
+                    f"outputs of {launch.experiment} and {other['with']} differ "
+                    f"(cosine {'not finite' if cosine is None else format(cosine, '.4f')}, pair {launch.pair})",
+                    "a comparison of different results means nothing: look for a wrong kernel or NaN",
+                )
+                return
+
+
+def _traces(run: Run) -> Iterator[Finding]:
+    for launch in run.launches:
+        if not launch.ok or run.config.experiment(launch.experiment).traced_runs == 0:
+            continue
+        path = run.directory.root / (launch.etdump or "")
+        if launch.etdump is None or not path.is_file():
+            yield error(
+                "traces", f"launch {launch.index} ({launch.experiment}) has no ETDump", "run the experiment again"
+            )
+        elif sha256(path) != launch.etdump_sha256:
+            yield error(
+                "traces", f"{path} is not the trace that was recorded", "restore it or run the experiment again"
+            )

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The noise floor of a machine, from a calibration run (--aa): what it shows where nothing differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from model_profiling.paired_statistics import Estimate, noise_floor_percent
+from model_profiling.pipeline.calibration import FLOOR_SCHEMA_VERSION
+
+
+def noise_floor(manifest: Mapping, comparisons: Sequence[Mapping]) -> dict[str, object]:
+    """Return the content of `noise_floor.json`, by thread count.
+
+    `noise_floor_percent` is how far the interval of the arm against itself reaches from 1.
+    `calibrated` is False where that interval excludes 1: the machine then shows a
+    difference between equals, and no verdict from it can be trusted today.
+    """
+    floors, calibrated = {}, {}
+    for entry in comparisons:
+        if entry["ci95"] is not None:
+            low, high = entry["ci95"]
+            floors[str(entry["threads"])] = noise_floor_percent(
+                Estimate(entry["speedup"], low, high, entry["p_value"], None, entry["pairs"])
+            )
+            calibrated[str(entry["threads"])] = low <= 1 <= high
+    return {
+        "schema_version": FLOOR_SCHEMA_VERSION,
+        "noise_floor_percent": floors,
+        "calibrated": calibrated,
+        "quick": manifest["quick"],
+        "model": manifest["model"]["id"],
+        "cpu": manifest["cpu"]["model_name"],
+        "measured": manifest["started"],
+    }
+
+
+def known_floors(manifest: Mapping) -> dict[int, float]:
+    """Return the floors in percent by thread count that a run began with; empty without a calibration."""
+    held = manifest.get("noise_floor") or {}
+    return {int(threads): float(value) for threads, value in held.get("noise_floor_percent", {}).items()}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares the parts of a model, operators or layers, pair by pair.
+
+Each launch is one sample of each part: the median over its traced executions of what the
+part took. The same estimate as for the whole model follows from the pairs, and because
+many parts are tested at once, Holm's correction from all of their p-values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from model_profiling.paired_statistics import (
+    ALPHA,
+    FASTER,
+    MIN_PAIRS_FOR_VERDICT,
+    NO_DIFFERENCE,
+    NO_VERDICT,
+    SLOWER,
+    Estimate,
+    estimate,
+    holm,
+)
+
+#: XNNPACK's operator clock counts whole microseconds: a part of one execution that is
+#: shorter on either side gets no verdict.
+MIN_PART_US = 20.0
+#: What that clock may be off by at each event of a delegate.
+CLOCK_TICK_US = 1.0
+
+#: For each part the time in one execution of each launch, in us, in the order of the pairs.
+LaunchTimes = Mapping[Hashable, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class PartComparison:
+    """One part on both sides; times in us of one execution, the median over launches.
+
+    A side is None where the part does not run there. `speedup`, its interval and
+    `p_value` (after Holm) are None where a side is missing or its times are zero.
+    """
+
+    baseline_us: float | None
+    candidate_us: float | None
+    speedup: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    verdict: str
+
+    def to_json(self) -> dict[str, object]:
+        interval = None if self.low is None else [self.low, self.high]
+        return {
+            "baseline_us": self.baseline_us,
+            "candidate_us": self.candidate_us,
+            "speedup": self.speedup,
+            "ci95": interval,
+            "p_value": self.p_value,
+            "verdict": self.verdict,
+        }
+
+
+def compare_parts(
+    baseline: LaunchTimes, candidate: LaunchTimes, resolution_us: Mapping[Hashable, float], quick: bool
+) -> dict[Hashable, PartComparison]:
+    """Compare every part that either side has, in the baseline's order, then the candidate's.
+
+    `resolution_us` is what the clock may be off by over one execution of a part: a smaller
+    difference is none that was shown, however steady. A part of no work (0 us in some
+    launch) has no ratio; a quick run has no verdicts.
+    """
+    keys = list(dict.fromkeys((*baseline, *candidate)))
+    estimates = {key: _estimate(baseline.get(key), candidate.get(key)) for key in keys}
+    tested = [
+        key
+        for key in keys
+        if estimates[key] is not None
+        and estimates[key].t_p_value is not None
+        and _long_enough(baseline[key], candidate[key])
+    ]
+    adjusted = dict(zip(tested, holm([estimates[key].t_p_value for key in tested])))
+    return {
+        key: _comparison(
+            baseline.get(key), candidate.get(key), estimates[key], adjusted.get(key), quick, resolution_us.get(key, 0.0)
+        )
+        for key in keys
+    }
+
+
+def _estimate(first: Sequence[float] | None, second: Sequence[float] | None) -> Estimate | None:
+    if not first or not second or min(first) <= 0 or min(second) <= 0:
+        return None
+    return estimate(first, second)
+
+
+def _long_enough(first: Sequence[float], second: Sequence[float]) -> bool:
+    return min(median(first), median(second)) >= MIN_PART_US
+
+
+def _comparison(
+    first: Sequence[float] | None,
+    second: Sequence[float] | None,
+    found: Estimate | None,
+    p_value: float | None,
+    quick: bool,
+    resolution_us: float,
+) -> PartComparison:
+    times = median(first) if first else None, median(second) if second else None
+    if found is None:
+        return PartComparison(*times, None, None, None, None, NO_VERDICT)
+    verdict = NO_VERDICT
+    if p_value is not None and not quick and found.pairs >= MIN_PAIRS_FOR_VERDICT:
+        verdict = NO_DIFFERENCE
+        if p_value < ALPHA and abs(times[0] - times[1]) > resolution_us:
+            verdict = FASTER if found.speedup > 1 else SLOWER
+    return PartComparison(*times, found.speedup, found.low, found.high, p_value, verdict)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which kernels ran or were registered, by operator and layer."""

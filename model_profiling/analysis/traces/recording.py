@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A launch's trace as the analysis keeps it: its timeline, its pair, and the layer of every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model_profiling.analysis.traces.etdump import Ints
+from model_profiling.analysis.traces.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the first columns of every row say; empty where a trace stands alone."""
+
+    model_id: str
+    experiment: str = ""
+    threads: int | str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The timeline of one launch's trace and the pair it belongs to ("" where it stands alone).
+
+    `layer` holds each row's position in `layer_names`, -1 where no layer is known; None
+    where the model's layers are not known at all.
+    """
+
+    timeline: Timeline
+    pair: int | str = ""
+    layer: Ints | None = None
+    layer_names: tuple[str, ...] = ()

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inputs a model is fed: reproducible from a seed, legal for the model, the same for every runner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_profiling.errors import UserError
+from model_profiling.files import read_json, write_bytes
+from model_profiling.pipeline.program.signature import Signature, TensorSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: SplitMix64: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators",
+#: 2014, with the constants of Vigna's public-domain splitmix64.c.
+_GAMMA = 0x9E3779B97F4A7C15
+_MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+
+#: Significant bits of each floating type: a draw of that many is exact in it, so that
+#: no rounding can differ between the native runner's inputs and these.
+_FRACTION_BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
+
+
+def splitmix64(seed: int, count: int, start: int = 0) -> np.ndarray:
+    """Return draws `start` to `start + count` of SplitMix64 from `seed`, as uint64.
+
+    The generator's state only counts upwards, so any stretch is computed at once.
+    """
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        steps = np.arange(start + 1, start + count + 1, dtype=np.uint64)
+        z = np.uint64(seed % 2**64) + steps * np.uint64(_GAMMA)
+        for shift, factor in _MIX:
+            z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+        return z ^ (z >> np.uint64(31))
+
+
+def splitmix64_uniform(seed: int, count: int, start: int = 0, bits: int = 53) -> np.ndarray:
+    """Return draws as float64 in [0, 1), from the upper `bits` of each."""
+    import numpy as np
+
+    return (splitmix64(seed, count, start) >> np.uint64(64 - bits)).astype(np.float64) / 2.0**bits
+
+
+def make_inputs(signature: Signature, sidecar: Mapping[str, object] | None, seed: int) -> list[np.ndarray]:
+    """Return one array per input of the model, reproducible from `seed`.
+
+    Parameters
+    ----------
+    sidecar : what `export_model.py` wrote beside the .pte. Its ranges keep inputs such as
+        token ids legal: floats are uniform in [low, high), integers in [low, high].
+        Without it floats are in [0, 1) and integers 0 or 1: the bytes that the native
+        runner makes by itself from the same seed.
+
+    Raises
+    ------
+    UserError : the sidecar describes inputs other than the model's.
+    """
+    ranges = _ranges(signature, sidecar)
+    arrays, drawn = [], 0
+    for spec, limits in zip(signature.inputs, ranges):
+        arrays.append(_array(spec, limits, seed, drawn))
+        drawn += spec.elements
+    return arrays
+
+
+def read_sidecar(model: Path) -> dict[str, object] | None:
+    """Return the export sidecar beside a .pte (same stem, ``.json``), or None when there is none.
+
+    Raises
+    ------
+    UserError : it is there and not a JSON object.
+    """
+    path = model.with_suffix(".json")
+    if not path.is_file():
+        return None
+    sidecar = read_json(path, "export sidecar")
+    if not isinstance(sidecar, dict):
+        raise UserError("the export sidecar is not a JSON object", f"at {path}", "export the model again")
+    return sidecar
+
+
+def write_inputs(arrays: Sequence[np.ndarray], folder: Path) -> list[Path]:
+    """Write each array's raw little-endian bytes in C order to ``input_<n>.bin`` in `folder`."""
+    return [write_bytes(folder / f"input_{i}.bin", array.tobytes()) for i, array in enumerate(arrays)]
+
+
+def _ranges(signature: Signature, sidecar: Mapping[str, object] | None) -> list[tuple[float, float] | None]:
+    if sidecar is None:
+        return [None] * len(signature.inputs)
+    try:
+        entries = list(sidecar["inputs"])
+        described = [(tuple(e["shape"]), str(e["dtype"])) for e in entries]
+        limits = [(float(e["low"]), float(e["high"])) for e in entries]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the export sidecar does not describe its inputs ({error})", "beside the model", "export the model again"
+        ) from error
+    if described != [(spec.shape, spec.dtype) for spec in signature.inputs]:
+        raise UserError(
+            "the export sidecar describes other inputs than the model takes",
+            "beside the model",
+            "export the model again",
+        )
+    return limits
+
+
+def _array(spec: TensorSpec, limits: tuple[float, float] | None, seed: int, start: int) -> np.ndarray:
+    import numpy as np
+
+    if spec.dtype in _FRACTION_BITS:
+        values = splitmix64_uniform(seed, spec.elements, start, _FRACTION_BITS[spec.dtype])
+        if limits:
+            values = limits[0] + values * (limits[1] - limits[0])
+        array = _as_bfloat16(values) if spec.dtype == "bfloat16" else values.astype(spec.dtype)
+    elif limits:
+        low, high = int(limits[0]), int(limits[1])
+        values = splitmix64_uniform(seed, spec.elements, start)
+        array = (low + np.floor(values * (high - low + 1))).astype(spec.dtype)
+    else:
+        array = (splitmix64(seed, spec.elements, start) >> np.uint64(63)).astype(spec.dtype)
+    return array.reshape(spec.shape)
+
+
+def _as_bfloat16(values: np.ndarray) -> np.ndarray:
+    """Return the upper halves of float32 as uint16: numpy has no bfloat16 of its own."""
+    import numpy as np
+
+    return (values.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a .pte executes: its instructions in order, and the graph of each XNNPACK delegate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_profiling.errors import UserError
+from model_profiling.pipeline.program import signature as program
+from model_profiling.pipeline.program.flatbuffer import FlatbufferError, Table, root_table
+from model_profiling.pipeline.program.xnnpack_graph import HEADER_BYTES, XnnNode, graph_end, read_graph
+
+#: Positions of fields in the tables of program.fbs.
+_PLAN_CHAINS, _PLAN_OPERATORS = 5, 6
+_CHAIN_INSTRUCTIONS = 2
+_INSTRUCTION_KIND, _INSTRUCTION_VALUE = 0, 1
+_KERNEL_CALL, _DELEGATE_CALL = 1, 2
+_DELEGATE_PROCESSED = 1
+_PROCESSED_LOCATION, _PROCESSED_INDEX = 0, 1
+_IN_SEGMENT = 1
+_XNNPACK = "XnnpackBackend"
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction; ETDump's instruction_id is its `index`.
+
+    `name` is the operator (``aten::mean.out``) or the delegate's backend; `nodes` are an
+    XNNPACK delegate's, empty for everything else.
+    """
+
+    index: int
+    name: str
+    delegate: int | None
+    nodes: tuple[XnnNode, ...] = ()
+
+
+def read_instructions(path: Path) -> tuple[Instruction, ...]:
+    """Return the instructions of the program's first method.
+
+    Raises
+    ------
+    UserError : the .pte is missing, damaged, or delegates in a form the kit does not know.
+    """
+    data, _ = program.read_program(path)
+    try:
+        root = root_table(data)
+        plan = root.tables(program.PROGRAM_PLANS)[0]
+        graphs = [_graph(path, data, root, delegate) for delegate in plan.tables(program.PLAN_DELEGATES)]
+        operators = [_operator_name(o) for o in plan.tables(_PLAN_OPERATORS)]
+        backends = [d.text(program.DELEGATE_ID) for d in plan.tables(program.PLAN_DELEGATES)]
+        found = []
+        for index, instruction in enumerate(plan.tables(_PLAN_CHAINS)[0].tables(_CHAIN_INSTRUCTIONS)):
+            kind = instruction.u8(_INSTRUCTION_KIND)
+            number = instruction.table(_INSTRUCTION_VALUE).u32(0) if kind in (_KERNEL_CALL, _DELEGATE_CALL) else 0
+            if kind == _KERNEL_CALL:
+                found.append(Instruction(index, operators[number], None))
+            elif kind == _DELEGATE_CALL:
+                found.append(Instruction(index, backends[number], number, graphs[number]))
+        return tuple(found)
+    except (FlatbufferError, IndexError) as error:
+        raise UserError(
+            f"the model's instructions cannot be read ({error})",
+            f"in {path}",
+            "export it again with the pinned ExecuTorch",
+        ) from error
+
+
+def _operator_name(operator: Table) -> str:
+    overload = operator.text(1)
+    return operator.text(0) + (f".{overload}" if overload else "")
+
+
+def _graph(path: Path, data: bytes, root: Table, delegate: Table) -> tuple[XnnNode, ...]:
+    if delegate.text(program.DELEGATE_ID) != _XNNPACK:
+        return ()
+    processed = delegate.table(_DELEGATE_PROCESSED)
+    index = processed.u32(_PROCESSED_INDEX)
+    if processed.u8(_PROCESSED_LOCATION) != _IN_SEGMENT:
+        return read_graph(root.tables(program.PROGRAM_DELEGATE_DATA)[index].raw(0))
+    start, size = program.segments(data)[index]
+    with open(path, "rb") as file:
+        # The graph lies before the weights: a blob of hundreds of MB is not read whole.
+        file.seek(start)
+        head = file.read(min(size, HEADER_BYTES))
+        return read_graph(head + file.read(max(0, min(size, graph_end(head)) - len(head))))

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model's layers as a run keeps them: what the .pte executes, joined with where it comes from.
+
+Stored in the run directory, so that a run can be analyzed where its model is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from model_profiling.errors import UserError
+from model_profiling.files import read_json, sha256, write_json
+from model_profiling.pipeline.program.inputs import read_sidecar
+from model_profiling.pipeline.program.instructions import Instruction, read_instructions
+from model_profiling.pipeline.program.xnnpack_graph import XnnNode, XnnTensor
+
+SCHEMA_VERSION = 1
+_MATRIX_KINDS = frozenset(("Conv2d", "DepthwiseConv2d", "ConvTranspose2d", "FullyConnected", "BatchMatrixMultiply"))
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of a delegate: what it computes, on what, and where it stands in the model.
+
+    `module`, `operator` and `source` are "" where the export left no record. `inputs` are
+    the shapes of what flows in (weights left out), `output` of what flows out, both in
+    XNNPACK's order of dimensions (NHWC). `detail` says the same for people.
+    """
+
+    kind: str
+    module: str
+    operator: str
+    source: str
+    detail: str
+    inputs: tuple[tuple[int, ...], ...]
+    output: tuple[int, ...]
+    multiply_adds: int
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether the node is a matrix product or a convolution, which SME2 accelerates."""
+        return self.kind in _MATRIX_KINDS
+
+
+@dataclass(frozen=True)
+class GraphInstruction:
+    """One instruction; its position in the program is ETDump's instruction id."""
+
+    name: str
+    module: str
+    source: str
+    nodes: tuple[Node, ...]
+
+
+def build_graph(model: Path) -> tuple[GraphInstruction, ...]:
+    """Return the instructions of a .pte, with places from the export's record where it fits.
+
+    Raises
+    ------
+    UserError : the .pte or the record beside it cannot be read.
+    """
+    instructions, places = read_instructions(model), _places(model)
+    if len(places) != len(instructions):
+        places = [{}] * len(instructions)  # no record, or one of another program
+    return tuple(_instruction(i, p) for i, p in zip(instructions, places))
+
+
+def write_graph(path: Path, graph: Sequence[GraphInstruction]) -> Path:
+    """Write a graph as JSON, whole or not at all."""
+    return write_json(path, {"schema_version": SCHEMA_VERSION, "instructions": [asdict(i) for i in graph]})
+
+
+def read_graph(path: Path) -> tuple[GraphInstruction, ...]:
+    """Return the graph that `write_graph` wrote.
+
+    Raises
+    ------
+    UserError : the file is missing, damaged or of another version.
+    """
+    plain = read_json(path, "model graph")
+    try:
+        if plain["schema_version"] != SCHEMA_VERSION:
+            raise ValueError("another version")
+        return tuple(_from_json(i) for i in plain["instructions"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the model graph cannot be used ({error})", f"at {path}", "run the experiment again"
+        ) from error
+
+
+def _from_json(plain: Mapping) -> GraphInstruction:
+    nodes = (
+        Node(**{**n, "inputs": tuple(tuple(s) for s in n["inputs"]), "output": tuple(n["output"])})
+        for n in plain["nodes"]
+    )
+    return GraphInstruction(plain["name"], plain["module"], plain["source"], tuple(nodes))
+
+
+def _places(model: Path) -> list[Mapping]:
+    sidecar = read_sidecar(model)
+    if sidecar is None or sidecar.get("pte", {}).get("sha256") != sha256(model):
+        return []
+    return list(sidecar.get("places", []))
+
+
+def _instruction(instruction: Instruction, place: Mapping) -> GraphInstruction:
+    handles = place.get("handles", {})
+    nodes = tuple(_node(n, handles.get(str(n.handle), {})) for n in instruction.nodes)
+    return GraphInstruction(instruction.name, place.get("module", ""), place.get("source", ""), nodes)
+
+
+def _node(node: XnnNode, place: Mapping) -> Node:
+    flowing = tuple(t.dims for t in node.inputs if not t.constant)
+    return Node(
+        kind=node.kind,
+        module=place.get("module", ""),
+        operator=place.get("operator", ""),
+        source=place.get("source", ""),
+        detail=_detail(node),
+        inputs=flowing,
+        output=node.output.dims,
+        multiply_adds=node.multiply_adds,
+    )
+
+
+def _detail(node: XnnNode) -> str:
+    """Return a layer in the words of the field: "3x3 conv, stride 2, 3->16, 112x112"."""
+    first = node.inputs[0] if node.inputs else node.output
+    if node.kind in ("Conv2d", "DepthwiseConv2d", "ConvTranspose2d") and node.kernel:
+        return _convolution(node, first)
+    if node.kind in ("FullyConnected", "BatchMatrixMultiply") and first.dims and node.output.dims:
+        word = "linear" if node.kind == "FullyConnected" else "matmul"
+        rows = first.elements // max(first.dims[-1], 1)
+        return f"{word}, {first.dims[-1]}->{node.output.dims[-1]}, {rows} row{'' if rows == 1 else 's'}"
+    return f"{_words(node.kind)}, {_shape(node.output.dims)}"
+
+
+def _convolution(node: XnnNode, first: XnnTensor) -> str:
+    height, width, stride, groups = node.kernel
+    word = {"Conv2d": "conv", "DepthwiseConv2d": "depthwise conv", "ConvTranspose2d": "transposed conv"}[node.kind]
+    parts = [f"{height}x{width} {word}"]
+    if stride != 1:
+        parts.append(f"stride {stride}")
+    if groups > 1 and node.kind != "DepthwiseConv2d":
+        parts.append(f"{groups} groups")
+    parts.append(f"{first.dims[-1]}->{node.output.dims[-1]}" if first.dims and node.output.dims else "")
+    parts.append(_shape(node.output.dims[1:-1]))
+    return ", ".join(p for p in parts if p)
+
+
+def _words(kind: str) -> str:
+    """Return a kind of XNNPACK's schema in words: "StaticResizeBilinear2D" is "resize bilinear"."""
+    name = re.sub(r"\d[dD]?\Z", "", kind.removeprefix("Static"))
+    return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).lower()
+
+
+def _shape(dims: Sequence[int]) -> str:
+    return "x".join(map(str, dims)) or "scalar"

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every sentence and text table that people read, each made once."""

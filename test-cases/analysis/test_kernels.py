@@ -1,0 +1,481 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel evidence: the auditor on emulated CPUs, its record, and who called what."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import re
+import struct
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.emulation import Recorded, emulated, record
+from support.kit import kit, write_config
+from support.numbers import check_numbers, numbers_of, parse_page, text_of
+
+from model_profiling.analysis.kernels import uses as kernels
+from model_profiling.analysis.kernels.record import CLOCK, KERNEL_PREFIX, KernelRecord, parse_record, read_record
+from model_profiling.analysis.kernels.uses import KernelUse, coverage, kernel_rows, kernel_uses
+from model_profiling.analysis.run import analyze_run
+from model_profiling.analysis.tables.kernels import EVIDENCE, kernels_csv, read_kernels
+from model_profiling.analysis.traces.layers import attribute, model_layers
+from model_profiling.errors import MeasurementError, UserError
+from model_profiling.pipeline.devices.emulated import newer_packages
+from model_profiling.pipeline.devices.emulated import qemu as emulation_parts
+from model_profiling.pipeline.devices.emulated.qemu import arm_wheel, find_qemu
+from model_profiling.pipeline.kernel_launches import read_kernel_launches
+from model_profiling.pipeline.kernel_names import FAMILIES, ROLES, family_of, role_of
+from model_profiling.pipeline.kernel_recording import record_kernels, recording_request
+from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.pipeline.runners import build, cross
+from model_profiling.pipeline.runners.native import RECORD_VARIABLE, NativeRunner
+from model_profiling.processes import run_child
+
+SME_FEATURES = ("sme", "sme2", "sme2p1")
+#: One reading of the clock by the auditor and the next by XNNPACK itself lie this close, emulated.
+CLOCK_SLACK_US = 500.0
+
+
+def record_bytes(names: list[str], events: list[tuple[int, int, int]], lost: int = 0) -> bytes:
+    head = b"SMEKERN1" + struct.pack("<QQQ", len(names), len(events), lost)
+    return head + b"".join(n.encode() + b"\0" for n in names) + b"".join(struct.pack("<QII", *e) for e in events)
+
+
+@pytest.fixture(scope="session")
+def toy_recorded(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    return record(toy, tmp_path_factory.mktemp("toy"))
+
+
+# ---------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    ("kernel", "family", "role"),
+    [
+        ("kai_run_matmul_clamp_f32_f32p2vlx1_f32p2vlx1biasf32_sme2_mopa", "sme2", "compute"),
+        ("kai_run_matmul_clamp_f16_f16_f16p2vlx2b_1x8vl_sme_mla", "sme", "compute"),
+        ("kai_run_matmul_clamp_f32_qai8dxp4x8_qsi4cxp8x8_8x8x32_neon_i8mm", "i8mm", "compute"),
+        ("kai_run_matmul_clamp_f32_qai8dxp1x4_qsi8cxp4x4_1x4_neon_dotprod", "dotprod", "compute"),
+        ("kai_run_lhs_imatmul_pack_x32p2vlx1_x32p_sme", "sme", "pack"),
+        ("kai_run_rhs_pack_nxk_qsi8cxp_qsi8cx_neon", "neon", "pack"),
+        ("kai_run_lhs_quant_pack_qai8dxp_f32", "other", "pack"),
+        ("kai_run_rhs_pack_kxn_qsi4cxp_qs4cxs1s0", "other", "pack"),
+    ],
+)
+def test_family_and_role_come_from_the_name(kernel: str, family: str, role: str) -> None:
+    assert (family_of(kernel), role_of(kernel)) == (family, role)
+
+
+def test_every_kernel_of_the_wheel_is_called_where_the_auditor_sees_it() -> None:
+    """A kernel whose address is taken, or that is bound directly, would be called unseen."""
+    emulated()
+    readelf = cross.COMPILER.replace("g++", "readelf") if cross.can_build() else "readelf"
+    said = run_child([readelf, "-rW", arm_wheel().library_dir / "libexecutorch_backend_xnnpack.so"], timeout_s=60)
+    assert said.ok
+    kinds = Counter(line.split()[2] for line in said.output.splitlines() if KERNEL_PREFIX in line)
+    assert set(kinds) == {"R_AARCH64_JUMP_SLOT"} and kinds.total() > 40
+
+
+# ---------------------------------------------------------------- calls and operators
+
+
+def test_calls_add_up_to_the_record(toy_recorded: Recorded) -> None:
+    assert sum(use.calls for use in toy_recorded.uses) == toy_recorded.record.kernel_calls > 1000
+    assert all(use.layer for use in toy_recorded.uses if use.operator != kernels.LOADING)
+    loading = [use for use in toy_recorded.uses if use.operator == kernels.LOADING]
+    assert loading and all(use.role == "pack" and "_rhs_" in use.kernel for use in loading)
+
+
+def test_operators_without_kernels_are_listed(toy_recorded: Recorded) -> None:
+    t = toy_recorded.timeline
+    leaves = {t.names[n] for n, leaf in zip(t.name, t.leaf) if leaf}
+    assert leaves <= {use.operator for use in toy_recorded.uses}
+    without = [use for use in toy_recorded.uses if use.kernel == ""]
+    assert {"Max Pooling (NHWC, F32) #1", "native_call_mean.out"} <= {use.operator for use in without}
+    assert all((use.calls, use.family, use.role) == (0, "", "") for use in without)
+
+
+def test_boundaries_are_those_of_the_trace(toy_recorded: Recorded) -> None:
+    """The time between the readings that enclose an operator is the time that the ETDump gives it."""
+    r, t = toy_recorded.record, toy_recorded.timeline
+    rows = kernels._operators_after_readings(t, model_layers(toy_recorded.graph), attribute(t, toy_recorded.graph))
+    times = r.time_ns[r.positions(CLOCK)].astype(np.int64) / 1e3
+    spans: dict[int, float] = Counter()
+    for row, start, end in zip(rows.tolist(), times, times[1:]):
+        if row >= 0:
+            spans[row] += end - start
+    close = [abs(span - t.duration_ns[row] / 1e3) < CLOCK_SLACK_US + 0.02 * span for row, span in spans.items()]
+    assert len(close) > 10 and sum(close) >= 0.9 * len(close)  # a few may be preempted in between
+    concatenation = [row for row in spans if rows.tolist().count(row) == 2]
+    assert [t.names[t.name[row]].partition(" (")[0] for row in concatenation] == ["Copy"]
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "int8"])
+def test_masking_in_the_runner_and_switching_sme_off_give_the_same_kernels(
+    dtype: str, exported, tmp_path: Path
+) -> None:
+    model = exported("toy_cnn", dtype)
+    names = emulated().cpu_features().names
+    masked = record(model, tmp_path / "masked", disabled=tuple(f for f in SME_FEATURES if f in names))
+    off = record(model, tmp_path / "off", cpu="max,sme=off")
+    assert masked.uses == off.uses
+    assert not any(use.family in ("sme", "sme2") for use in off.uses)
+    assert [a.tobytes() for a in masked.recording.tensors] == [a.tobytes() for a in off.recording.tensors]
+
+
+def test_two_threads(toy: Path, toy_recorded: Recorded, tmp_path: Path) -> None:
+    """Each thread takes tiles of an operator: the same kernels, the calls adding up, on two threads."""
+    both = record(toy, tmp_path, threads=2)
+    assert sum(use.calls for use in both.uses) == both.record.kernel_calls
+    used = [{(use.operator, use.kernel) for use in r.uses} for r in (both, toy_recorded)]
+    assert used[0] == used[1]
+    computing = both.record.positions(KERNEL_PREFIX + "matmul")
+    assert len(set(both.record.thread[computing].tolist())) == 2
+
+
+def test_the_auditor_changes_nothing_that_is_computed(toy: Path, toy_recorded: Recorded, tmp_path: Path) -> None:
+    device, runner = emulated(), NativeRunner(emulated().native_build)
+    request = recording_request(
+        toy, sorted((toy_recorded.recording.record.parents[1] / "inputs").iterdir()), (), 1, tmp_path, tmp_path / "log"
+    )
+    plain = replace(request, kernel_record=None)
+    argv, env = runner.command(plain)
+    assert env == {}
+    runner.read(plain, device.run(argv, env=env, timeout_s=120, log=plain.log))
+    assert (tmp_path / "outputs" / "output_0.bin").read_bytes() == toy_recorded.recording.tensors[0].tobytes()
+    assert not list(tmp_path.glob("*.kernels"))
+    # Loaded without being told where to write, it leaves the process alone.
+    argv, env = runner.command(request)
+    del env[RECORD_VARIABLE]
+    assert device.run(argv, env=env, timeout_s=120, log=request.log).ok and not request.kernel_record.exists()
+
+
+def test_coverage_counts_matrix_layers_and_their_multiply_adds(toy_recorded: Recorded) -> None:
+    layers = model_layers(toy_recorded.graph)
+    found = coverage(layers, toy_recorded.uses)
+    depthwise = [layer for layer in layers if layer.kind == "DepthwiseConv2d"]
+    assert found.all_layers - found.layers == len(depthwise) == 1
+    assert found.all_multiply_adds - found.multiply_adds == sum(layer.multiply_adds for layer in depthwise)
+    assert found.sentence() == "7 of 8 matrix layers, over 99 % of multiply-adds, reach SME2 kernels"
+    assert coverage(layers, toy_recorded.uses, ("sme",)).layers == 0, "packing alone is no computing"
+    assert coverage((), ()).sentence() == "The model has no matrix layers, so nothing of it can reach SME2 kernels"
+
+
+def test_a_record_of_another_launch_is_refused(toy_recorded: Recorded, exported, tmp_path: Path) -> None:
+    other = record(exported("toy_cnn", "int8"), tmp_path)
+    with pytest.raises(UserError, match="readings of XNNPACK's clock .* record kernels and trace in the same launch"):
+        kernel_uses(other.record, toy_recorded.timeline, toy_recorded.graph, "here")
+    r = toy_recorded.record
+    end = len(r)  # a kernel call after the last operator
+    kernel = int(r.name[r.positions(KERNEL_PREFIX)[0]])
+    longer = KernelRecord(
+        r.names, np.append(r.name, kernel), np.append(r.thread, 1), np.append(r.time_ns, r.time_ns[end - 1])
+    )
+    with pytest.raises(UserError, match="between a delegate's executions"):
+        kernel_uses(longer, toy_recorded.timeline, toy_recorded.graph, "here")
+
+
+# ---------------------------------------------------------------- records
+
+
+def test_a_small_record_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "calls.kernels"
+    path.write_bytes(record_bytes(["clock_gettime", "kai_run_x"], [(5, 1, 0), (7, 2, 1), (9, 1, 0)]))
+    found = read_record(path)
+    assert found.name.tolist() == [0, 1, 0] and found.thread.tolist() == [1, 2, 1] and found.kernel_calls == 1
+    assert found.time_ns.tolist() == [5, 7, 9]
+    path.write_bytes(record_bytes([], []))
+    assert read_record(path).kernel_calls == 0
+
+
+def test_records_that_cannot_be_used(tmp_path: Path) -> None:
+    whole = record_bytes(["clock_gettime", "kai_run_x"], [(5, 1, 0), (7, 2, 1)])
+    for cut in range(len(whole)):
+        with pytest.raises(UserError, match="no record|damaged|truncated"):
+            parse_record(whole[:cut], "here")
+    for data, told in (
+        (record_bytes(["a"], [(1, 1, 3)]), "a call without a name"),
+        (whole + b"x", "truncated or damaged"),
+        (record_bytes(["a"], [], lost=3), "3 calls were not recorded"),
+        (b"SMEKERN1" + struct.pack("<QQQ", 2**60, 2**60, 0), "damaged"),
+    ):
+        with pytest.raises(UserError, match=told):
+            parse_record(data, "here")
+    with pytest.raises(UserError, match="there is no record"):
+        read_record(tmp_path / "none")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_record(tmp_path)
+
+
+@given(st.binary(max_size=200), st.integers(0, 120))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_end_in_a_record_or_a_user_error(noise: bytes, at: int) -> None:
+    whole = record_bytes(["clock_gettime", "kai_run_x"], [(5, 1, 0), (7, 2, 1)])
+    for data in (noise, whole[:at] + noise, whole[:at] + noise + whole[at:]):
+        try:
+            assert isinstance(parse_record(data, "here"), KernelRecord)
+        except UserError as problem:
+            assert "\n" not in str(problem)
+
+
+def test_an_auditor_that_cannot_write_is_reported(toy: Path, tmp_path: Path) -> None:
+    device = emulated()
+
+    class Elsewhere(NativeRunner):
+        def command(self, request):
+            argv, env = super().command(request)
+            return argv, {**env, RECORD_VARIABLE: str(tmp_path / "no" / "such" / "folder")}
+
+    with pytest.raises(MeasurementError, match="the kernel auditor left no record"):
+        record_kernels(device, Elsewhere(device.native_build), toy, [], (), tmp_path / "work")
+
+
+@pytest.mark.skipif(platform.machine() in ("aarch64", "arm64"), reason="this host's own runner has the auditor")
+def test_a_runner_without_the_auditor_says_so(toy: Path, tmp_path: Path) -> None:
+    request = recording_request(toy, [], (), 1, tmp_path, tmp_path / "log")
+    with pytest.raises(UserError, match='cannot record kernel calls, in mode "kernels": use Arm Linux'):
+        NativeRunner(build.build_native()).command(request)
+
+
+# ---------------------------------------------------------------- tables
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
+USES = st.one_of(
+    st.builds(
+        KernelUse,
+        TEXT,
+        TEXT,
+        TEXT.filter(bool),
+        st.sampled_from(FAMILIES),
+        st.sampled_from(ROLES),
+        st.integers(0, 10**12),
+        st.sampled_from(EVIDENCE),
+    ),
+    st.builds(KernelUse, TEXT, TEXT, st.just(""), st.just(""), st.just(""), st.just(0)),
+)
+
+
+@given(TEXT, TEXT, st.lists(USES, min_size=1, max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_a_kernel_table_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, model: str, experiment: str, uses: list[KernelUse]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "kernels.csv"
+    rows = kernel_rows(model, experiment, uses)
+    path.write_bytes(kernels_csv(rows))
+    assert list(read_kernels(path)) == rows
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine that has nothing: no programs, an empty cache, a pip that reaches no index."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in [n for n in os.environ if n.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    for name, value in (("PIP_NO_INDEX", "1"), ("PIP_CONFIG_FILE", os.devnull)):
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+linux_only = pytest.mark.skipif(platform.system() != "Linux", reason="emulation runs on Linux")
+
+
+@linux_only
+def test_each_missing_part_names_its_package(bare: Path) -> None:
+    with pytest.raises(UserError, match="qemu-user .Debian .*, Ubuntu .*, Fedora"):
+        find_qemu()
+    with pytest.raises(UserError, match="g..-aarch64-linux-gnu .Debian, Ubuntu.*Fedora"):
+        cross.build_cross()
+    with pytest.raises(UserError, match="aarch64-linux-gnu-g.. is not installed"):
+        cross.sysroot()
+    with pytest.raises(UserError, match="pip cannot download executorch==.*pip's configuration"):
+        arm_wheel()
+    assert not list((bare / "cache" / "sme-executorch-profiling").iterdir()), "nothing half fetched stays"
+    assert not cross.can_build()
+
+
+@linux_only
+def test_an_old_qemu_is_passed_over(bare: Path) -> None:
+    old, new = bare / "bin" / "qemu-aarch64", bare / "cache" / "sme-executorch-profiling" / "qemu-aarch64"
+    for path, version in ((old, "7.2.17"), (new, "10.1.0")):
+        path.parent.mkdir(parents=True)
+        path.write_text(f"#!/bin/sh\necho qemu-aarch64 version {version}\n")
+        path.chmod(0o755)
+    assert find_qemu() == emulation_parts.Qemu(new, "10.1.0")
+    new.write_text("#!/bin/sh\necho qemu-aarch64 version 10.0.9\n")
+    with pytest.raises(UserError, match="no QEMU with SME2"):
+        find_qemu()
+
+
+def test_apt_sources_in_both_forms() -> None:
+    deb822 = (
+        "# a remark\nTypes: deb deb-src\nURIs: http://archive.test/debian\nSuites: bookworm bookworm-updates\n"
+        "Components: main contrib\nSigned-By: /usr/share/keyrings/a.gpg\n\n"
+        "Enabled: no\nTypes: deb\nURIs: http://off.test\nSuites: bookworm\nComponents: main\n\n"
+        "Types: deb-src\nURIs: http://src.test\nSuites: bookworm\nComponents: main\n\n"
+        "Types: deb\nURIs: mirror+file:/etc/apt/m.txt\nSuites: noble\nComponents: main\nSigned-By:\n -----BEGIN\n .\n x\n"
+    )
+    found = newer_packages.parse_sources(deb822, deb822=True)
+    assert [s.uri for s in found] == ["http://archive.test/debian", "mirror+file:/etc/apt/m.txt"]
+    assert found[0].suites == ("bookworm", "bookworm-updates") and found[0].signed_by == "/usr/share/keyrings/a.gpg"
+    assert found[1].signed_by == "\n -----BEGIN\n .\n x"
+    lines = (
+        "# deb http://off.test x main\ndeb [arch=amd64 signed-by=/k.gpg] http://archive.test/ubuntu noble main universe # y\n"
+        "deb-src http://src.test noble main\ndeb http://plain.test noble-updates main\n"
+    )
+    found = newer_packages.parse_sources(lines, deb822=False)
+    assert [(s.uri, s.suites, s.components, s.signed_by) for s in found] == [
+        ("http://archive.test/ubuntu", ("noble",), ("main", "universe"), "/k.gpg"),
+        ("http://plain.test", ("noble-updates",), ("main",), ""),
+    ]
+    assert newer_packages.parse_os_release('ID=debian\nVERSION_CODENAME="bookworm"\n')["VERSION_CODENAME"] == "bookworm"
+
+
+def test_an_unknown_cpu_is_one_line() -> None:
+    emulated()
+    from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
+
+    with pytest.raises(UserError, match="cannot emulate the CPU neoverse-n9 .*did you mean neoverse-n"):
+        EmulatedDevice.of("neoverse-n9")
+    assert "emulated" in emulated().name and "sme2" in emulated().cpu_features().names
+    with pytest.raises(UserError, match="no cores to pin to"):
+        emulated().run(["x"], env={}, timeout_s=1, log=Path("x"), affinity=(0,))
+
+
+@pytest.mark.skipif(not cross.can_build(), reason="no cross compiler, or an Arm host")
+def test_build_runners_lists_the_runner_for_arm() -> None:
+    emulated()
+    said = subprocess.run(
+        [sys.executable, "-m", "model_profiling.pipeline.runners.build_command", "--list"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    line = next(line for line in said.stdout.splitlines() if str(emulated().native_build.path) in line)
+    assert line.startswith("linux-arm64 ") and "with the kernel auditor" in line
+
+
+# ---------------------------------------------------------------- in the pipeline
+
+
+def kernels_config(folder: Path, model: Path) -> Path:
+    arm = {"mode": "timing", "runs": 1, "warmup": 0, "traced_runs": 1, "threads": [1]}
+    return write_config(
+        folder,
+        model,
+        pairs=1,
+        analysis={},
+        experiments=[
+            {"name": "timed", **arm},
+            {"name": "kernels_on", "mode": "kernels"},
+            {"name": "kernels_off", "mode": "kernels", "disable_cpu_features": "auto"},
+        ],
+    )
+
+
+def test_mode_kernels_records_beside_the_timed_experiments(exported, tmp_path: Path) -> None:
+    """The whole pipeline, on an emulated device in the place of Arm hardware; its times mean nothing."""
+    from model_profiling.pipeline import orchestrator
+    from model_profiling.pipeline.config import load_config
+    from model_profiling.pipeline.preparation import RunOptions
+    from model_profiling.report.generate import generate_report
+
+    model = exported("toy_transformer", "int8")
+    config = load_config(kernels_config(tmp_path, model))
+    # Warm-up until the times settle is no use here.
+    config = replace(
+        config,
+        experiments=tuple(
+            replace(e, extra_args=("--max-warmup", "0")) if e.mode == "timing" else e for e in config.experiments
+        ),
+    )
+    directory = orchestrator.run(config, emulated(), RunOptions(tmp_path / "config.json", "test"))
+    assert {launch.experiment for launch in directory.read_launches()} == {"timed"}
+    summary = analyze_run(directory).summary
+    on, off = (read_kernels(directory.table(model.stem, name, 1, "kernels")) for name in ("kernels_on", "kernels_off"))
+    assert any(use.family == "sme2" for use in on) and not any(use.family.startswith("sme") for use in off)
+    assert [
+        (x.experiment, x.mode, sorted(Path(f).suffix for f in x.files)) for x in read_kernel_launches(directory)
+    ] == [(name, "kernels", [".etdump", ".kernels", ".log"]) for name in ("kernels_on", "kernels_off")]
+    assert summary["kernels"]["kernels_on"]["1"]["sme2_time"] == {}, "no time of an emulated CPU tells coverage"
+    assert summary["kernels"]["kernels_on"]["1"]["kernel_calls"] == sum(use.calls for use in on) > 0
+    assert summary["kernels"]["kernels_on"]["1"]["sentence"] == (
+        "17 of 17 matrix layers, 100 % of multiply-adds, reach SME2 kernels"
+    )
+    generate_report(directory)
+    assert "kernels_on, 1 thread: 17 of 17 matrix layers" in directory.pipeline_summary_md(model.stem).read_text()
+    check_report(directory)
+    check_time_coverage(directory)
+    kit("scripts/validate_results.py", "--results", directory.root).ok()
+    # Records stand when a run is resumed, and a damaged one is reported.
+    record = directory.raw("kernels_on", 1, 0, 0, ".kernels")
+    before = record.stat().st_mtime_ns
+    orchestrator.run(config, emulated(), RunOptions(tmp_path / "config.json", "test", resume=True))
+    assert record.stat().st_mtime_ns == before
+    record.write_bytes(record.read_bytes()[:-7])
+    said = kit("scripts/validate_results.py", "--results", directory.root)
+    assert "kernels_on_t1_p0.kernels is not what its launch left" in said.stdout and said.status == 2
+    said = kit("scripts/analyze_results.py", "--run-dir", directory.root).error_line()
+    assert "record of kernel calls is truncated or damaged" in said
+
+
+def check_report(directory: RunDirectory) -> None:
+    """Both sides by layer, and what misses SME2: of this model nothing."""
+    text, page = directory.report_md.read_text(), parse_page(directory.report_html)
+    for said in (text, " ".join(text_of(page).split())):
+        assert "17 of 17 matrix layers, 100 % of multiply-adds, reach SME2 kernels" in said
+        assert "Every matrix layer reaches an SME2 kernel." in said and "Kernels differ in 17 of 86 layers." in said
+        assert "each of its calls was counted" in said and "candidate" not in said
+        assert "kai_run_matmul_clamp_qai8_qai8p2vlx4_qsi8cxpsb2vlx4_2vlx2vl_sme2_mopa" in said
+    assert "| SME2 | 3 | 0 | 225 | 17 | 0 | 0 | – | 0 |" in text and "_sme2_mopa` (SME2, 8 calls)" in text
+    assert "weights, packed while loading" in text
+    check_numbers(directory.root, numbers_of(page))
+
+
+def check_time_coverage(directory: RunDirectory) -> None:
+    """The same run, were its device hardware with SME2: the shares of what its own timeline tables say."""
+    manifest, model = directory.read_manifest(), directory.read_manifest()["model"]["id"]
+    directory.write_manifest({**manifest, "device": "local", "host": {"system": "Linux"}})
+    entry = analyze_run(directory).summary["kernels"]
+    directory.write_manifest(manifest)
+    assert entry["kernels_off"]["1"]["sme2_time"] == {}, "no timed experiment switched SME2 off"
+    held = entry["kernels_on"]["1"]["sme2_time"]["timed"]
+    reached = {layer["layer"] for layer in entry["kernels_on"]["1"]["matrix_layers"]}
+    with open(directory.table(model, "timed", 1, "all_runs_timeline"), newline="") as table:
+        rows = list(csv.DictReader(table))
+    method = next(float(row["duration_us"]) for row in rows if row["name"] == "Method::execute")
+    mine = sum(float(row["duration_us"]) for row in rows if row["layer"] in reached)
+    assert held["matrix_share"] == 1.0 and held["execution_share"] == pytest.approx(mine / method, rel=1e-9)
+    assert re.fullmatch(
+        r"Layers that call SME2 kernels take 100 % of the matrix layers' time and \d+ % of an execution "
+        r"\(traced in timed\)",
+        held["sentence"],
+    )
+    analyze_run(directory)
+
+
+def test_configs_that_record_kernels_wrongly(toy: Path, tmp_path: Path) -> None:
+    from model_profiling.pipeline.config import load_config
+
+    one = {"name": "k", "mode": "kernels"}
+    with pytest.raises(UserError, match="k records kernels and measures nothing to compare"):
+        load_config(
+            write_config(tmp_path, toy, experiments=[one, {"name": "on"}], analysis={"compare_pairs": [["k", "on"]]})
+        )
+    if platform.machine() not in ("aarch64", "arm64"):
+        said = kit("scripts/mac_pipeline.py", "--config", kernels_config(tmp_path, toy)).error_line()
+        assert "cannot record kernel calls here" in said and "preview_sme2.py" in said
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main([__file__, *sys.argv[1:]]))

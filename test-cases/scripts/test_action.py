@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The action: valid, safe, and its steps run as they are written, on a real model, to a verdict and a gate."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from support.action import Action, ActionRun
+from support.kit import REPOSITORY
+from support.setup import ShadowVenv, clean_environment, own_program, run
+
+FOLDER = REPOSITORY / ".github" / "actions" / "profile"
+DEFINITION = yaml.safe_load((FOLDER / "action.yml").read_text(encoding="utf-8"))
+STEPS = DEFINITION["runs"]["steps"]
+
+
+# ---------------------------------------------------------------- the definition
+
+
+def test_it_is_valid_by_the_schema_of_actions() -> None:
+    checker = own_program("check-jsonschema")
+    done = run([checker, "--builtin-schema", "vendor.github-actions", FOLDER / "action.yml"])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_input_becomes_part_of_a_shell_s_text() -> None:
+    assert [step["name"] for step in STEPS if "${{" in step.get("run", "")] == []
+
+
+def test_every_step_that_types_has_a_name_and_bash() -> None:
+    assert all("name" in step and step["shell"] == "bash" for step in STEPS if "run" in step)
+
+
+def test_its_actions_are_pinned_by_version() -> None:
+    used = [step["uses"] for step in STEPS if "uses" in step]
+    assert len(used) == 3 and all(re.fullmatch(r"actions/[a-z/-]+@v\d+\.\d+\.\d+", name) for name in used)
+
+
+def test_every_input_and_output_is_described_and_used() -> None:
+    text = (FOLDER / "action.yml").read_text(encoding="utf-8")
+    for name, spec in DEFINITION["inputs"].items():
+        assert spec["description"] and re.search(rf"inputs\.{name}\b", text), name
+    written = set(
+        re.findall(r'^        "([a-z-]+)": ', (FOLDER / "profile_model.py").read_text(encoding="utf-8"), re.MULTILINE)
+    ) | {"verdict", "interval", "regression", "speedup", "feature", "run-directory"}
+    for name, spec in DEFINITION["outputs"].items():
+        assert spec["description"] and spec["value"] == f"${{{{ steps.tell.outputs.{name} }}}}" and name in written
+
+
+def test_the_scripts_in_its_steps_pass_shellcheck(tmp_path: Path) -> None:
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed")
+    for number, step in enumerate(step for step in STEPS if "run" in step):
+        script = tmp_path / f"{number}.sh"
+        script.write_text(f"#!/usr/bin/env bash\n{step['run']}\n")
+        done = run(["shellcheck", "--exclude=SC2154", script])
+        assert done.returncode == 0, step["name"] + done.stdout
+
+
+# ---------------------------------------------------------------- its steps
+
+
+@pytest.fixture(scope="module")
+def action(tmp_path_factory: pytest.TempPathFactory) -> Action:
+    """The action where a runner puts it: in the archive of its repository, without git."""
+    folder = tmp_path_factory.mktemp("actions") / "sme-executorch-profiling"
+    folder.mkdir()
+    archive = subprocess.run(["git", "-C", str(REPOSITORY), "archive", "HEAD"], capture_output=True, check=True).stdout
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive, check=True)
+    ShadowVenv(folder / ".venv", folder)
+    return Action(folder / ".github" / "actions" / "profile")
+
+
+def use(action: Action, workspace: Path, **inputs: str) -> ActionRun:
+    temporary = workspace.with_name(f"{workspace.name}_runner")
+    temporary.mkdir(exist_ok=True)
+    return action.use(workspace, temporary, clean_environment(), **inputs)
+
+
+@pytest.fixture(scope="module")
+def profiled(action: Action, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ActionRun]:
+    """The action's use on the main branch: a model exported, measured, made the baseline."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    return workspace, use(
+        action,
+        workspace,
+        export="toy_cnn",
+        dtype="fp32",
+        pairs="2",
+        baseline_key="toy",
+        save_baseline="true",
+        fail_if_slower="50",
+    )
+
+
+def test_it_exports_measures_and_tells_what_came_out(profiled: tuple[Path, ActionRun]) -> None:
+    workspace, done = profiled
+    assert not done.failed, done.log
+    summary = json.loads((workspace / done.outputs["run-directory"] / "analysis_summary.json").read_text())
+    (comparison,) = summary["comparisons"]
+    assert done.outputs["feature"] == summary["feature"] and done.outputs["verdict"] == comparison["verdict"]
+    assert float(done.outputs["speedup"]) == pytest.approx(comparison["speedup"], rel=1e-3)
+    assert comparison["pairs"] == 2 and (workspace / done.outputs["report"]).stat().st_size > 0
+    assert done.outputs["regression"] == "no baseline"
+    assert done.not_run == [
+        "actions/cache/restore@v4.2.3",
+        "actions/upload-artifact@v4.6.2",
+        "actions/cache/save@v4.2.3",
+    ]
+
+
+def test_the_summary_page_is_the_head_of_the_report_without_figures(profiled: tuple[Path, ActionRun]) -> None:
+    workspace, done = profiled
+    report = (workspace / done.outputs["run-directory"] / "report.md").read_text()
+    assert done.summary.splitlines()[0] == report.splitlines()[0]
+    assert (
+        "## Verdict" in done.summary and "## Latency" in done.summary and "## Where the time goes" not in done.summary
+    )
+    assert "![" not in done.summary and "Each dot is" not in done.summary
+
+
+def compared(action: Action, profiled: tuple[Path, ActionRun], nanoseconds: int, tmp_path: Path) -> ActionRun:
+    """Profile the same model again, against the first run with this for all its latencies: no noise can hide the change."""
+    workspace, done = profiled
+    baseline = shutil.copytree(workspace / done.outputs["run-directory"], tmp_path / "baseline")
+    lines = [json.loads(line) for line in (baseline / "launches.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["latency_ns"] = [nanoseconds] * len(line["latency_ns"])
+    (baseline / "launches.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    model = shutil.copy(next((workspace / "out_profile" / "artifacts").glob("*.pte")), tmp_path)
+    config = tmp_path / "config.json"
+    kept = json.loads((workspace / "out_profile" / "config.json").read_text())
+    config.write_text(json.dumps(kept | {"model": model, "pairs": 3}))
+    (tmp_path / "workspace").mkdir()
+    return use(action, tmp_path / "workspace", config=str(config), baseline=str(baseline), fail_if_slower="50")
+
+
+def test_a_run_that_is_not_slower_passes_the_gate(
+    action: Action, profiled: tuple[Path, ActionRun], tmp_path: Path
+) -> None:
+    done = compared(action, profiled, 60_000_000_000, tmp_path)
+    assert not done.failed, done.log
+    assert done.outputs["regression"] == "none" and "## Against the baseline" in done.summary
+
+
+def test_a_regression_fails_the_last_step_after_the_report_is_kept(
+    action: Action, profiled: tuple[Path, ActionRun], tmp_path: Path
+) -> None:
+    done = compared(action, profiled, 1_000, tmp_path)
+    assert done.outputs["regression"] == "slower"
+    assert [name for name, status in done.statuses.items() if status] == ["Fail where the model got slower"]
+    assert re.search(
+        r"^::error title=Slower than the baseline::mac_sme2_on on 1 thread is slower by ", done.log, re.MULTILINE
+    )
+    assert done.not_run == ["actions/upload-artifact@v4.6.2"]
+
+
+def test_a_baseline_of_another_cpu_is_told_and_fails_nothing(profiled: tuple[Path, ActionRun], tmp_path: Path) -> None:
+    workspace, done = profiled
+    (tmp_path / "comparison.txt").write_text(
+        "error: the runs are from different CPUs (A and B), in x and y: compare runs of one device\n"
+    )
+    env = {
+        **os.environ,
+        "PROFILE_RUN": str(workspace / done.outputs["run-directory"]),
+        "PROFILE_OUTPUT": str(tmp_path),
+        "PROFILE_COMPARED": "2",
+        "GITHUB_OUTPUT": str(tmp_path / "out"),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+    }
+    told = subprocess.run(
+        [sys.executable, FOLDER / "profile_model.py", "tell"], env=env, capture_output=True, text=True
+    )
+    assert told.returncode == 0, told.stderr
+    assert "::warning title=Not compared with the baseline::the runs are from different CPUs" in told.stdout
+    assert "regression=not comparable\n" in (tmp_path / "out").read_text()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "step", "told"),
+    [
+        ({}, "Check the inputs", "::error::give one of model, export, model-file and config; 0 are given"),
+        ({"model": "a.pte", "export": "toy_cnn"}, "Check the inputs", "2 are given"),
+        (
+            {"model": "a.pte", "baseline": "nowhere"},
+            "Check the inputs",
+            "::error::the baseline is no run directory, at nowhere",
+        ),
+        (
+            {"model": "a.pte", "fail_if_slower": "10%"},
+            "Check the inputs",
+            "::error::fail-if-slower is 10%: give a number such as 10, without %",
+        ),
+        (
+            {"model": "a.pte", "pairs": "many"},
+            "Write the configuration",
+            "error: many is no number of pairs, in the input pairs",
+        ),
+        ({"model": "a.pte"}, "Launch, analyze, report", "error: the model a.pte does not exist"),
+        (
+            {"model": "$(touch pwned)`touch pwned`"},
+            "Launch, analyze, report",
+            "error: the model $(touch pwned)`touch pwned` does not exist",
+        ),
+    ],
+)
+def test_wrong_inputs_are_one_line(
+    inputs: dict[str, str], step: str, told: str, action: Action, tmp_path: Path
+) -> None:
+    done = use(action, tmp_path, **inputs)
+    assert [name for name, status in done.statuses.items() if status] == [step]
+    assert told in done.log and "Traceback" not in done.log
+    assert not (tmp_path / "pwned").exists()
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main([__file__, *sys.argv[1:]]))

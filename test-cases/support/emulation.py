@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Emulated CPUs for tests: without the parts tests are skipped, in CI they fail."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from model_profiling.analysis.kernels.record import KernelRecord, read_record
+from model_profiling.analysis.kernels.uses import KernelUse, kernel_uses
+from model_profiling.analysis.traces.etdump import read_etdump
+from model_profiling.analysis.traces.timeline import Timeline, build_timeline
+from model_profiling.errors import UserError
+from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
+from model_profiling.pipeline.kernel_recording import Recording, record_kernels
+from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
+from model_profiling.pipeline.program.signature import read_signature
+from model_profiling.pipeline.runners.native import NativeRunner
+
+
+@functools.cache
+def _device(cpu: str) -> EmulatedDevice | str:
+    try:
+        return EmulatedDevice.of(cpu)
+    except UserError as problem:
+        return str(problem)
+
+
+def emulated(cpu: str = "max") -> EmulatedDevice:
+    """Return the device for a CPU, its parts obtained once a session."""
+    device = _device(cpu)
+    if isinstance(device, str):
+        pytest.fail(device) if os.environ.get("CI") else pytest.skip(device)
+    return device
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A launch on an emulated CPU that recorded its kernels, read back."""
+
+    recording: Recording
+    record: KernelRecord
+    timeline: Timeline
+    graph: tuple[GraphInstruction, ...]
+    uses: tuple[KernelUse, ...]
+
+
+def record(model: Path, folder: Path, cpu: str = "max", disabled: tuple[str, ...] = (), threads: int = 1) -> Recorded:
+    """Run `model` once on an emulated CPU and return what its operators called."""
+    device = emulated(cpu)
+    inputs = write_inputs(make_inputs(read_signature(model), read_sidecar(model), 0), folder / "inputs")
+    made = record_kernels(
+        device, NativeRunner(device.native_build), model, inputs, disabled, folder / "launch", threads=threads
+    )
+    calls, timeline = read_record(made.record), build_timeline(read_etdump(made.etdump), str(made.etdump))
+    graph = build_graph(model)
+    return Recorded(made, calls, timeline, graph, kernel_uses(calls, timeline, graph, str(made.record)))

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Markdown to a `Document`, by markdown-it-py; Hugo's shortcodes are unfolded first, line by line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tools.pages.reading import front_matter, skill_form
+from tools.pages.reading.directives import DirectiveReader
+from tools.pages.reading.document import SKILL, Block, Document, Element, Heading, Link, Passage, Span, kind_of, slug
+from tools.pages.reading.problems import Place
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+_FENCE = re.compile(r" *(`{3,}|~{3,})(.*)")
+_TAB = re.compile(r'\s*\{\{<\s*tab\s+header="([^"]+)"(?:\s+language="(\w+)")?[^>]*>\}\}\s*$')
+_SHORTCODE = re.compile(r"\s*\{\{[<%]\s*(/?)\s*([\w-]+)([^>%]*)[>%]\}\}\s*$")
+_SHORTCODES = frozenset({"notice", "tabpane"})
+_CONTAINERS = {"list_item_open": "item", "td_open": "cell", "th_open": "cell", "blockquote_open": "quote"}
+
+
+def read_document(path: Path, name: str, text: str | None = None) -> Document:
+    """Read the Markdown file at `path` (or `text` in its place) into a `Document`.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError : the file cannot be read.
+    """
+    text = path.read_text(encoding="utf-8") if text is None else text
+    lines = text.splitlines()
+    head, body = front_matter.split(lines)
+    reader = _Reader(lines)
+    reader.unfold(body)
+    reader.read()
+    document = Document(
+        path,
+        name,
+        kind_of(path),
+        text,
+        head,
+        tuple(reader.elements),
+        reader.directives.settings,
+        tuple(reader.faults + reader.directives.faults),
+    )
+    return skill_form.with_table_commands(document) if document.kind == SKILL else document
+
+
+@dataclass
+class _Reader:
+    lines: list[str]
+    plain: list[str] = field(default_factory=list)
+    elements: list[Element] = field(default_factory=list)
+    faults: list[tuple[Place, str, str]] = field(default_factory=list)
+    directives: DirectiveReader = field(default_factory=DirectiveReader)
+    containers: list[str] = field(default_factory=list)
+    anchors: dict[str, int] = field(default_factory=dict)
+    row: tuple[int, int] = (0, 0)  # a table's line, and how far its cells have been read
+
+    # ------------------------------------------------------------ shortcodes
+
+    def unfold(self, body: int) -> None:
+        """Blank the front matter and shortcodes; a tab of code becomes a fence of the same lines."""
+        self.plain = [""] * body
+        fence, opened = "", []
+        for number, line in enumerate(self.lines[body:], body + 1):
+            found = _FENCE.match(line)
+            if fence:
+                if found and found[1].startswith(fence) and not found[2].strip():
+                    fence = ""
+            elif found:
+                fence = found[1]
+            elif (tab := _TAB.match(line)) and "tabpane" in (name for name, _ in opened):
+                line = f"~~~~~~{tab[2] or ''} tab={tab[1]}"
+            elif re.match(r"\s*\{\{<\s*/tab\s*>\}\}\s*$", line):
+                line = "~~~~~~"
+            elif shortcode := _SHORTCODE.match(line):
+                self._shortcode(shortcode, Place(number), opened)
+                line = ""
+            self.plain.append(line)
+        self.faults += [(place, "shortcode", f"{{{{ {name} }}}} is never closed") for name, place in opened]
+
+    def _shortcode(self, found: re.Match[str], place: Place, opened: list[tuple[str, Place]]) -> None:
+        closing, name = found[1], found[2]
+        if name not in _SHORTCODES:
+            self.faults.append(
+                (
+                    place,
+                    "shortcode",
+                    f"{name} is not a shortcode of these pages: use {', '.join(sorted(_SHORTCODES))} or tab",
+                )
+            )
+        elif not closing:
+            opened.append((name, place))
+            kinds = ("Note", "Tip", "Warning", "Important")
+            if name == "notice" and found[3].strip() not in kinds:
+                self.faults.append(
+                    (
+                        place,
+                        "shortcode",
+                        f"{found[3].strip() or 'nothing'} is not a kind of notice: use {', '.join(kinds)}",
+                    )
+                )
+        elif opened and opened[-1][0] == name:
+            opened.pop()
+        else:
+            self.faults.append((place, "shortcode", f"{{{{ /{name} }}}} closes nothing"))
+
+    # ------------------------------------------------------------ Markdown
+
+    def read(self) -> None:
+        tokens = _MARKDOWN.parse("\n".join(self.plain) + "\n")
+        level = 0
+        for token in tokens:
+            if token.type in _CONTAINERS:
+                self.containers.append(_CONTAINERS[token.type])
+            elif token.type.replace("_close", "_open") in _CONTAINERS:
+                self.containers.pop()
+            elif token.type == "heading_open":
+                level = int(token.tag[1])
+            elif token.type == "heading_close":
+                level = 0
+            elif token.type == "inline" and level:
+                self._heading(token, level)
+            elif token.type == "inline":
+                self._passage(token)
+            elif token.type in ("fence", "code_block"):
+                self._block(token)
+            elif token.type == "html_block":
+                self.directives.read(token.content, token.map[0] + 1)
+
+    def _heading(self, token: Token, level: int) -> None:
+        text = "".join(child.content for child in token.children)
+        anchor = slug(text)
+        seen = self.anchors.get(anchor, 0)
+        self.anchors[anchor] = seen + 1
+        self.elements.append(
+            Heading(
+                level, text, f"{anchor}-{seen}" if seen else anchor, Place(token.map[0] + 1), self.directives.take()
+            )
+        )
+
+    def _passage(self, token: Token) -> None:
+        in_cell = self.containers[-1:] == ["cell"]
+        finder = _Finder(
+            self.plain, token.map[0], token.map[1], self.row[1] if in_cell and self.row[0] == token.map[0] else 0
+        )
+        links, spans, shown, prose = [], [], [], []
+        waiting: list[tuple[Token, Place, int]] = []
+        for child in token.children:
+            if child.type == "link_open":
+                waiting.append((child, finder.find("["), len(shown)))
+            elif child.type == "link_close" and waiting:
+                opened, place, start = waiting.pop()
+                links.append(
+                    Link(str(opened.attrs["href"]), "".join(shown[start:]), str(opened.attrs.get("title", "")), place)
+                )
+            elif child.type == "image":
+                place = finder.find("![")
+                links.append(
+                    Link(str(child.attrs["src"]), child.content, str(child.attrs.get("title", "")), place, image=True)
+                )
+            elif child.type == "code_inline":
+                spans.append(Span(child.content, finder.find("`", child.content)))
+                shown.append(child.content)
+            else:
+                piece = " " if child.type.endswith("break") else child.content
+                shown.append(piece if child.type != "html_inline" else "")
+                prose.append(shown[-1])
+        if in_cell:
+            self.row = token.map[0], finder.at
+        container = self.containers[-1] if self.containers else "paragraph"
+        self.elements.append(
+            Passage(
+                "".join(shown),
+                Place(token.map[0] + 1),
+                container,
+                tuple(links),
+                tuple(spans),
+                "".join(prose),
+                self.directives.take(),
+            )
+        )
+
+    def _block(self, token: Token) -> None:
+        first, end = token.map
+        info, _, tab = token.info.strip().partition(" tab=")
+        language = re.match(r"[\w+-]*", info)[0]
+        fenced = token.type == "fence"
+        closing = (
+            re.fullmatch(r" *(`{3,}|~{3,}) *", self.plain[end - 1]) if fenced and end - 1 < len(self.plain) else None
+        )
+        closed = not fenced or (end - first >= 2 and closing is not None)
+        opening = self.plain[first]
+        indent = len(opening) - len(opening.lstrip(" ")) if fenced else 4
+        self.elements.append(
+            Block(
+                language,
+                token.content,
+                Place(first + 1 + fenced, indent + 1),
+                Place(first + 1),
+                closed,
+                tab or None,
+                dict(self.directives.values),
+                self.directives.take(),
+            )
+        )
+
+
+class _Finder:
+    """Finds where pieces of a passage stand in the source, one after the other."""
+
+    def __init__(self, lines: list[str], first: int, end: int, at: int = 0) -> None:
+        self.text, self.first, self.at = "\n".join(lines[first:end]), first, at
+
+    def find(self, mark: str, content: str = "") -> Place:
+        found = self.text.find(mark, self.at) if not content else self._code(mark, content)
+        start = found if found >= 0 else self.at
+        self.at = start + len(mark) + len(content)
+        before = self.text[: start + (len(mark) if content else 0)]
+        return Place(self.first + 1 + before.count("\n"), len(before) - before.rfind("\n"))
+
+    def _code(self, mark: str, content: str) -> int:
+        # A code span may be broken over two lines: the break reads as a blank. In a table "|" has a backslash.
+        pattern = re.escape(mark) + r"+\s?" + re.escape(content).replace(r"\ ", r"[ \n]").replace(r"\|", r"\\?\|")
+        found = re.compile(pattern).search(self.text, self.at)
+        return found.start() if found else -1
