@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from model_profiling.analysis.comparing import operators as highlights
+from model_profiling.analysis.comparing import bottleneck
+from model_profiling.analysis.comparing.pairs import pair_times
 from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
 from model_profiling.report import parts
 from model_profiling.report.load import METRICS, SUMMARY, RunData
@@ -160,7 +161,7 @@ def _bottleneck(
     after: Mapping[str, float],
     sides: Sequence[_CategorySide],
 ) -> tuple[Sentence, ...]:
-    first, then = highlights.dominant(before), highlights.dominant(after)
+    first, then = bottleneck.dominant(before), bottleneck.dominant(after)
     if first is None or then is None:
         return (("The traces hold no time to attribute.",),)
     baseline, candidate = naming.under(entry["baseline"]), naming.under(entry["candidate"])
@@ -180,7 +181,7 @@ def _bottleneck(
                 " %.",
             )
         ]
-    grown = highlights.most_grown(before, after)
+    grown = bottleneck.most_grown(before, after)
     if grown:
         told.append(
             (
@@ -231,7 +232,7 @@ class _CategorySide:
         if category not in self._categories or sum(self._categories.values()) <= 0:
             return None
         path = f"{self._path}{pointer('categories_ms', category)}|share"
-        return quantity(highlights.share(self._categories, category), path, 0)
+        return quantity(bottleneck.share(self._categories, category), path, 0)
 
     def _quantity(self, value: float | None, path: str) -> Quantity | None:
         return None if value is None else quantity(value, self._path + path, places_for(self._spread * value, value))
@@ -252,7 +253,7 @@ def _pairs(run: RunData, naming: Naming, baseline: str, candidate: str, threads:
     relative = math.hypot(*((s["p90"] - s["p10"]) / 2 / s["median"] for s in spreads))
     order = {launch.index: launch.order for launch in run.launches}
     rows = []
-    for pair in highlights.pair_times(*held):
+    for pair in pair_times(*held):
         sides, flags = [], []
         for name, launches, position, value in zip(names, held, pair.positions, (pair.baseline_ms, pair.candidate_ms)):
             path = f"{METRICS}#{pointer('experiments', name, threads, 'launches', position, 'median_ms')}"

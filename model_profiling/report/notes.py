@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from model_profiling.analysis.comparing import operators as highlights
+from model_profiling.analysis.comparing.outputs import agreement
 from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
 from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
@@ -50,7 +50,7 @@ def _agreements(run: RunData, naming: Naming) -> Iterator[Note]:
     same: list[Sentence] = []
     for entry in run.summary["comparisons"]:
         names, threads = (entry["baseline"], entry["candidate"]), int(entry["threads"])
-        found = highlights.agreement(run.launches, *names, threads)
+        found = agreement(run.launches, *names, threads)
         where = f"{listed([naming.side(name) for name in names])}, {count(threads, 'thread')}"
         if not found.compared:
             same.append((f"{where}: outputs were not compared.",))

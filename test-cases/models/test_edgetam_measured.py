@@ -5,20 +5,17 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
-from support.kit import REPOSITORY, kit
-
-sys.path.insert(0, str(REPOSITORY / "tools"))
-import measure_edgetam_encoder as command
 from support.export import DTYPES
+from support.kit import REPOSITORY, kit
 
 from model_profiling.analysis.traces.breakdown import PARTS
 from model_profiling.models.edgetam_image_encoder import gelu, variants
 from model_profiling.models.edgetam_image_encoder.enlarging import enlarging_forms
 from model_profiling.paired_statistics import FASTER, SLOWER
+from tools import measure_edgetam_encoder as command
 from tools.edgetam_measurement import programs, tables
 from tools.edgetam_measurement.launches import Sample, Settings
 

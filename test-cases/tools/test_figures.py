@@ -11,8 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from support.emulation import MOBILENET
 from support.kit import REPOSITORY, Finished
-from test_preview_sme2 import MOBILENET
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline.kernel_names import family_of, role_of
