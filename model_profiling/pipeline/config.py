@@ -73,7 +73,7 @@ class Config:
         return json.loads(json.dumps(plain))
 
     @classmethod
-    def from_json(cls, plain: dict) -> "Config":
+    def from_json(cls, plain: dict) -> Config:
         """Rebuild a configuration from a manifest's `to_json` form."""
         experiments = tuple(Experiment(**{k: _tuple(v) for k, v in e.items()}) for e in plain["experiments"])
         return cls(
