@@ -84,7 +84,7 @@ class Launch:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, plain: dict) -> "Launch":
+    def from_json(cls, plain: dict) -> Launch:
         known = {f.name for f in fields(cls)}
         if not isinstance(plain, dict) or set(plain) - known:
             raise ValueError(

@@ -39,6 +39,7 @@ from model_profiling.pipeline.run_directory import RunDirectory
 PIPELINE = "scripts/android_pipeline.py"
 #: For cuts whose device is back at once.
 QUICK = Waits(patience_s=5.0)
+UNHURRIED = Waits()
 HOSTILE = """it's a "$(touch x)" `model`; & *"""
 
 
@@ -60,7 +61,7 @@ def inside(device: TestDevice, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Return a function that makes a run in this process, without the analysis: a configuration's launches alone."""
     monkeypatch.setenv("PATH", device.environment["PATH"])
 
-    def run(path: Path, waits: Waits = Waits(), resume: bool = False) -> RunDirectory:
+    def run(path: Path, waits: Waits = UNHURRIED, resume: bool = False) -> RunDirectory:
         config = load_config(path)
         with open_device(config, address=ADDRESS, waits=waits) as opened:
             return orchestrator.run(config, opened, RunOptions(path, "test", resume=resume))

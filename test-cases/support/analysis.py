@@ -35,7 +35,7 @@ def make_run(
                 model=ModelFile(MODEL, f"{MODEL}.pte", "0", 1),
                 executorch=ExecuTorchVersion("1.5.1", "0"),
                 runner={},
-                disabled={name: () for name in traces},
+                disabled=dict.fromkeys(traces, ()),
                 cpu=CpuFeatures("x86_64", "CPU", frozenset(), 2),
                 feature=SwitchedFeature("AVX-512", (), "auto", "AVX-512 on and off"),
                 seed=7,
