@@ -19,13 +19,14 @@ from model_profiling.analysis.traces.operators import CATEGORIES, FRAMEWORK_OVER
 from model_profiling.errors import UserError
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report.build import build_view
 from model_profiling.report.combined_view import ArmRow, CombinedView, ComparisonRow, RunCard, ShareRow, share_of
+from model_profiling.report.compose import build_view
 from model_profiling.report.load import METRICS, RunData, read_run
-from model_profiling.report.naming import count, listed
-from model_profiling.report.rounding import Quantity, places_for, pointer, quantity, ratio_places
-from model_profiling.report.view import Arm, Sentence, View
+from model_profiling.report.quantities import Quantity, Sentence, pointer, quantity
+from model_profiling.report.view import ExperimentRow, View
+from model_profiling.rounding import places_for, ratio_places
 from model_profiling.unpaired_statistics import estimate
+from model_profiling.wording import count, listed
 
 _DTYPE = re.compile(r"_(fp32|fp16|int8)\Z")
 _OTHER_CPU = "another CPU"
@@ -94,7 +95,9 @@ def build_combined(runs: Sequence[Run]) -> CombinedView:
         runs=tuple(_card(label, run) for label, run in zip(labels, runs)),
         differences=tuple(differences(manifests)),
         shared=tuple(shared_facts(manifests).items()),
-        arms=tuple(_arm_row(label, run, arm, runs[0]) for label, run in zip(labels, runs) for arm in run.view.arms),
+        arms=tuple(
+            _arm_row(label, run, arm, runs[0]) for label, run in zip(labels, runs) for arm in run.view.experiments
+        ),
         comparisons=comparisons,
         categories=(*CATEGORIES, FRAMEWORK_OVERHEAD),
         shares=tuple(_shares(comparisons)),
@@ -167,7 +170,7 @@ def _caution(manifests: Sequence[Manifest], cpus: Sequence[str]) -> tuple[str, .
     return tuple(told)
 
 
-def _arm_row(label: str, run: Run, arm: Arm, first: Run) -> ArmRow:
+def _arm_row(label: str, run: Run, arm: ExperimentRow, first: Run) -> ArmRow:
     key = (arm.experiment, arm.threads)
     if run is first:
         return ArmRow(label, arm, None, None, None, "the reference")

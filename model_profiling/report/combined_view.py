@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.run_differences import Difference
-from model_profiling.report.rounding import Quantity
-from model_profiling.report.view import Arm, CategoryRow, Comparison, Sentence
+from model_profiling.report.quantities import Quantity, Sentence
+from model_profiling.report.view import CategoryRow, ComparisonView, ExperimentRow
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ArmRow:
     """
 
     label: str
-    arm: Arm
+    arm: ExperimentRow
     ratio: Quantity | None
     low: Quantity | None
     high: Quantity | None
@@ -45,7 +45,7 @@ class ComparisonRow:
     """One comparison within a run."""
 
     label: str
-    comparison: Comparison
+    comparison: ComparisonView
 
 
 @dataclass(frozen=True)

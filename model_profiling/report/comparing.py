@@ -11,17 +11,19 @@ from model_profiling.analysis.comparing.pairs import pair_times
 from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
 from model_profiling.report import parts
 from model_profiling.report.load import METRICS, SUMMARY, RunData
-from model_profiling.report.naming import Naming, count
-from model_profiling.report.rounding import Quantity, places_for, pointer, probability, quantity, ratio_with_interval
-from model_profiling.report.view import Breakdown, CategoryRow, Comparison, PairRow, Sentence, Verdict
+from model_profiling.report.naming import Naming
+from model_profiling.report.quantities import Quantity, Sentence, pointer, probability, quantity, ratio_with_interval
+from model_profiling.report.view import Breakdown, CategoryRow, ComparisonView, PairRow, Verdict
+from model_profiling.rounding import places_for
+from model_profiling.wording import count
 
 
-def comparison(run: RunData, naming: Naming, index: int) -> Comparison:
+def comparison(run: RunData, naming: Naming, index: int) -> ComparisonView:
     """Return the view of comparison `index` of the analysis summary."""
     entry = run.summary["comparisons"][index]
     baseline, candidate, threads = entry["baseline"], entry["candidate"], int(entry["threads"])
     sides = naming.side(baseline), naming.side(candidate)
-    return Comparison(
+    return ComparisonView(
         anchor=f"comparison-{index}",
         baseline=baseline,
         candidate=candidate,
@@ -197,10 +199,6 @@ def _bottleneck(
             )
         )
     return tuple(told)
-
-
-def _category_path(experiment: str, threads: object, category: str) -> str:
-    return f"{SUMMARY}#{pointer('experiments', experiment, threads, 'categories_ms', category)}"
 
 
 def _categories(

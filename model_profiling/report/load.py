@@ -14,7 +14,7 @@ from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
-from model_profiling.report.rounding import pointer
+from model_profiling.report.quantities import pointer
 
 SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
 _SCHEMA_VERSION = 1
@@ -38,7 +38,7 @@ class RunData:
     """A run as read, all plain values; `export` is the model's export record where it is still there.
 
     `layers` holds the layer table of each experiment and thread count that has one, `kernels`
-    the rows of each kernel table.
+    the rows of each kernel table; `typed_as` is the run directory as the reader would type it.
     """
 
     manifest: Manifest
@@ -48,6 +48,7 @@ class RunData:
     export: dict | None = None
     layers: Mapping[tuple[str, int], Table] = field(default_factory=dict)
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
+    typed_as: str = ""
 
 
 def read_run(directory: RunDirectory) -> RunData:

@@ -4,15 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.outputs import agreement
 from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
 from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
 from model_profiling.report.load import SUMMARY, RunData
-from model_profiling.report.naming import Naming, count, listed
-from model_profiling.report.rounding import pointer, quantity
-from model_profiling.report.view import Note, Sentence
+from model_profiling.report.naming import Naming
+from model_profiling.report.quantities import Sentence, pointer, quantity
+from model_profiling.wording import count, listed
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to know before trusting the numbers. `tone`: "good", "info" or "warn"."""
+
+    tone: str
+    title: str
+    sentences: tuple[Sentence, ...]
+
 
 #: Void launches named one by one; launches.jsonl has all of them.
 _MOST_NAMED = 8

@@ -7,10 +7,11 @@ its `blocks`, from which both markups follow; any other has a template for each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from model_profiling.report.figures import Drawable
 from model_profiling.report.quantities import Sentence
 from model_profiling.report.words.table import Table
 
@@ -46,7 +47,12 @@ class Section:
         """Return the paragraphs and tables of a section without a template."""
         return ()
 
-    def html(self, page: Page) -> str:
+    def figures(self) -> Iterable[Drawable]:
+        """Return the section's own figures, in the order in which it shows them."""
+        return ()
+
+    def html(self, page: Page) -> str | None:
+        """Return the section's HTML, None where it has no place of its own in it."""
         return page.template(self.template, self) if self.template else page.blocks(self)
 
     def markdown(self, page: Page) -> str:
