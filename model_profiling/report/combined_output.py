@@ -69,8 +69,8 @@ def combined_figures(view: CombinedView) -> dict[str, Figure]:
 
 def _latency(view: CombinedView) -> Chart:
     rows, legend = [], {}
-    for label, threads in dict.fromkeys((row.label, row.arm.threads) for row in view.experiments):
-        arms = [row.arm for row in view.experiments if (row.label, row.arm.threads) == (label, threads)]
+    for label, threads in dict.fromkeys((row.label, row.experiment.threads) for row in view.experiments):
+        arms = [row.experiment for row in view.experiments if (row.label, row.experiment.threads) == (label, threads)]
         rows.append(
             Row(
                 label,
@@ -81,7 +81,7 @@ def _latency(view: CombinedView) -> Chart:
         for arm in arms:
             legend.setdefault(series(arm.series), {})[arm.side] = None
     told = "; ".join(
-        f"{row.label}, {row.arm.side}, {count(row.arm.threads, 'thread')}: {row.arm.median.text} ms"
+        f"{row.label}, {row.experiment.side}, {count(row.experiment.threads, 'thread')}: {row.experiment.median.text} ms"
         for row in view.experiments
     )
     return Chart(

@@ -25,7 +25,7 @@ class RunCard:
 
 
 @dataclass(frozen=True)
-class ArmRow:
+class RatioRow:
     """One experiment and thread count of a run.
 
     `ratio` is its time over that of the first run's experiment of the same name, with
@@ -33,7 +33,7 @@ class ArmRow:
     """
 
     label: str
-    arm: ExperimentRow
+    experiment: ExperimentRow
     ratio: Quantity | None
     low: Quantity | None
     high: Quantity | None
@@ -70,7 +70,7 @@ class CombinedView:
     runs: tuple[RunCard, ...]
     differences: tuple[Difference, ...]
     shared: tuple[tuple[str, str], ...]
-    arms: tuple[ArmRow, ...]
+    experiments: tuple[RatioRow, ...]
     comparisons: tuple[ComparisonRow, ...]
     categories: tuple[str, ...]
     shares: tuple[ShareRow, ...]

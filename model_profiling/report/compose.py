@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from model_profiling.report import heading
 from model_profiling.report.comparing import comparison, latency_places
-from model_profiling.report.load import SUMMARY, RunData
+from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.quantities import Quantity, pointer, quantity
+from model_profiling.report.quantities import Quantity, quantity
 from model_profiling.report.sections import SECTIONS
 from model_profiling.report.view import ExperimentRow, View
 from model_profiling.rounding import places_for
@@ -56,7 +56,7 @@ def _subtitle(run: RunData, naming: Naming) -> str:
 def _experiment(run: RunData, naming: Naming, name: str, threads: int) -> ExperimentRow:
     values = run.summary["experiments"][name][str(threads)]
     statistics = values["latency_ms"]
-    here = f"{SUMMARY}#{pointer('experiments', name, threads)}"
+    here = run.in_summary("experiments", name, threads)
     places = latency_places(run, name, threads)
     held = run.metrics["experiments"][name][str(threads)]["launches"]
     counted = {launch["index"] for launch in held}

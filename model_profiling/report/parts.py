@@ -9,9 +9,9 @@ from model_profiling.analysis.comparing.bottleneck import share_not_attributed
 from model_profiling.analysis.comparing.parts import MIN_PART_US
 from model_profiling.analysis.traces.operators import NATIVE_PREFIX
 from model_profiling.paired_statistics import MIN_PAIRS_FOR_VERDICT, NO_VERDICT, SLOWER
-from model_profiling.report.load import SUMMARY, RunData, Table
+from model_profiling.report.load import RunData, Table
 from model_profiling.report.naming import Naming
-from model_profiling.report.quantities import Identifier, Quantity, Sentence, pointer, quantity, ratio_with_interval
+from model_profiling.report.quantities import Identifier, Quantity, Sentence, quantity, ratio_with_interval
 from model_profiling.report.view import LayerRow, OperatorRow
 from model_profiling.rounding import places_for
 from model_profiling.wording import count
@@ -27,7 +27,7 @@ _MILLION = 1e6
 
 def operator_rows(run: RunData, index: int) -> tuple[OperatorRow, ...]:
     """Return the operators of comparison `index`, the most expensive first."""
-    path = f"{SUMMARY}#{pointer('comparisons', index, 'operators')}"
+    path = run.in_summary("comparisons", index, "operators")
     held = run.summary["comparisons"][index].get("operators") or ()
     return tuple(_operator_row(f"{path}/{number}", entry) for number, entry in enumerate(held))
 
@@ -73,7 +73,7 @@ def _word(entry: Mapping) -> str:
 def layer_rows(run: RunData, index: int) -> tuple[LayerRow, ...]:
     """Return the layers of comparison `index`, those that take the most time on either side first."""
     entry = run.summary["comparisons"][index]
-    path = f"{SUMMARY}#{pointer('comparisons', index, 'layers')}"
+    path = run.in_summary("comparisons", index, "layers")
     sides = [_Side(run, entry[side], int(entry["threads"])) for side in ("baseline", "candidate")]
     held = entry.get("layers") or ()
     rows = [_layer_row(f"{path}/{number}", number, layer, sides) for number, layer in enumerate(held)]
@@ -163,7 +163,7 @@ def not_attributed(run: RunData, naming: Naming, index: int) -> Sentence:
         held = run.summary["experiments"][name][str(entry["threads"])].get("attributed_percent")
         if held is None:
             return ()
-        path = f"{SUMMARY}#{pointer('experiments', name, entry['threads'], 'attributed_percent')}|rest"
+        path = run.in_summary("experiments", name, entry["threads"], "attributed_percent") + "|rest"
         words += [separator, quantity(share_not_attributed(held), path, 1), f" % {naming.under(name)}"]
     return (*words, " could not be tied to a layer.")
 

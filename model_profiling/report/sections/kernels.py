@@ -14,7 +14,7 @@ from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.report.coverage import CoverageBar, KernelSide, coverage_chart
 from model_profiling.report.figures import Drawable
 from model_profiling.report.kernel_markdown import MEANING
-from model_profiling.report.load import SUMMARY, RunData
+from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Identifier, Quantity, pointer, quantity
 from model_profiling.report.section import Section
@@ -189,7 +189,7 @@ def _differing(view: KernelView, sides: Sequence[KernelSide]) -> str:
 
 def _bars(run: RunData, name: str, threads: int, side: KernelSide) -> Iterator[CoverageBar]:
     """Yield the shares that reach SME2, in percent: of matrix layers, of their multiply-adds, of their time."""
-    entry, path = _entry(run, name, threads), f"{SUMMARY}#{pointer('kernels', name, threads)}"
+    entry, path = _entry(run, name, threads), run.in_summary("kernels", name, threads)
     for key in ("sme2_coverage", "packed_for_sme"):
         held = entry.get(key)
         if held and held["all_layers"]:
@@ -215,7 +215,7 @@ def _percent(share: float, path: str) -> Quantity:
 
 def _work(run: RunData, name: str, threads: int) -> dict[str, Quantity]:
     """Return the multiply-adds of each matrix layer, in millions."""
-    path = f"{SUMMARY}#{pointer('kernels', name, threads, 'matrix_layers')}"
+    path = run.in_summary("kernels", name, threads, "matrix_layers")
     return {
         layer["layer"]: quantity(
             layer["multiply_adds"],

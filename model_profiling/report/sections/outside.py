@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from model_profiling.analysis.traces.outside import outside_operators
-from model_profiling.report.load import SUMMARY, RunData
+from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.parts import _Side
-from model_profiling.report.quantities import Identifier, Quantity, pointer, quantity
+from model_profiling.report.quantities import Identifier, Quantity, quantity
 from model_profiling.report.section import Section
 from model_profiling.report.view import ComparisonView, View
 from model_profiling.rounding import places_for
@@ -65,7 +65,7 @@ def _rows(run: RunData) -> tuple[OutsideRow, ...]:
         held = [
             position[table.rows[number]["layer"]] for number in found.layers if table.rows[number]["layer"] in position
         ]
-        rows.append(_outside_row(found, *(_sum(entry, index, held, side) for side in ("baseline", "candidate"))))
+        rows.append(_outside_row(found, *(_sum(run, entry, index, held, side) for side in ("baseline", "candidate"))))
     return tuple(sorted(rows, key=lambda row: -(row.baseline.raw if row.baseline else 0.0)))
 
 
@@ -82,10 +82,10 @@ def _outside_row(found, baseline: Quantity | None, candidate: Quantity | None) -
     )
 
 
-def _sum(entry: Mapping, index: int, layers: Sequence[int], side: str) -> Quantity | None:
+def _sum(run: RunData, entry: Mapping, index: int, layers: Sequence[int], side: str) -> Quantity | None:
     values = [entry["layers"][number][f"{side}_us"] for number in layers]
     if not values or None in values:
         return None
     total = math.fsum(values)
-    paths = [f"{SUMMARY}#{pointer('comparisons', index, 'layers', number, f'{side}_us')}" for number in layers]
+    paths = [run.in_summary("comparisons", index, "layers", number, f"{side}_us") for number in layers]
     return quantity(total, ",".join(paths) + "|sum", min(places_for(None, total), 1))
