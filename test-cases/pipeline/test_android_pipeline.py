@@ -36,9 +36,12 @@ from model_profiling.pipeline.devices.adb.restoring import Journal
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import RunDirectory
 
+pytestmark = pytest.mark.device
+
 PIPELINE = "scripts/android_pipeline.py"
 #: For cuts whose device is back at once.
 QUICK = Waits(patience_s=5.0)
+DEFAULT_WAITS = Waits()
 HOSTILE = """it's a "$(touch x)" `model`; & *"""
 
 
@@ -60,7 +63,7 @@ def inside(device: TestDevice, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Return a function that makes a run in this process, without the analysis: a configuration's launches alone."""
     monkeypatch.setenv("PATH", device.environment["PATH"])
 
-    def run(path: Path, waits: Waits = Waits(), resume: bool = False) -> RunDirectory:
+    def run(path: Path, waits: Waits = DEFAULT_WAITS, resume: bool = False) -> RunDirectory:
         config = load_config(path)
         with open_device(config, address=ADDRESS, waits=waits) as opened:
             return orchestrator.run(config, opened, RunOptions(path, "test", resume=resume))
@@ -363,7 +366,7 @@ def test_runners_that_fail(device: TestDevice, toy: Path, tmp_path: Path, progra
 
 
 def test_a_runner_with_a_library_of_its_own(device: TestDevice, toy: Path, tmp_path: Path, programs) -> None:
-    """libc++_shared.so lies beside the runner: pushed with it and found, it makes the runner fail as told and no sooner."""
+    """libc++_shared.so lies beside the runner: pushed with it and found, the runner fails as told and no sooner."""
     assert "left no ETDump" in failing(device, toy, tmp_path, programs.with_library, "nothing")
 
 
