@@ -43,9 +43,9 @@ def case(
 ) -> Case:
     """Return a case of two functions; `state` are buffers of both."""
 
-    def used(function: Callable) -> dict[str, torch.Tensor]:
-        taken = function.__code__.co_varnames[: function.__code__.co_argcount]
-        return {name: value for name, value in state.items() if name in taken}
+    def used(function: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+        parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
+        return {name: value for name, value in state.items() if name in parameters}
 
     return Case(
         row, lambda: Wrapped(before, **used(before)), lambda _: Wrapped(after, **used(after)), shape, dtype, same
