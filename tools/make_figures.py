@@ -40,7 +40,7 @@ def build_parser() -> CommandParser:
 
 def made() -> dict[Path, str]:
     """Return the text of every file that this command keeps, by path."""
-    from tools.figures.build import figures, reports
+    from tools.figures.all_figures import figures, reports
 
     return {IMAGES / name: text for name, text in figures().items()} | reports()
 

@@ -27,9 +27,9 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import write_text
+from tools import REPOSITORY
 from tools.command_reference.commands import read_commands
 from tools.command_reference.text import catalogue, reference
-from tools.pages.checks.paths import REPOSITORY
 from tools.pages.reader.scripts import Scripts
 from tools.pages.reading.repository import Repository
 

@@ -102,7 +102,9 @@ def _measure(arguments) -> None:
         )
     if min(arguments.blocks, arguments.runs, arguments.threads) < 1:
         raise UserError("--blocks, --runs and --threads count things", "on the command line", "give 1 or more")
-    settings = launches.Settings(arguments.size, arguments.blocks, arguments.runs, arguments.threads, arguments.seed)
+    settings = launches.MeasurementSettings(
+        arguments.size, arguments.blocks, arguments.runs, arguments.threads, arguments.seed
+    )
     found: list[dict] = []
     for dtype in arguments.dtypes:
         made = programs.export_all(EXAMPLE, arguments.work, settings.size, dtype, dtype in arguments.forms)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 
 _PARSER = Parser(Language(tree_sitter_bash.language()))
 _PLACEHOLDER = re.compile(r"<([a-z][\w-]*)>")
@@ -34,7 +34,7 @@ class Piece:
 class Word:
     pieces: tuple[Piece, ...]
     raw: str
-    place: Place
+    place: Position
 
     @property
     def literal(self) -> str | None:
@@ -62,7 +62,7 @@ class Command:
     words: tuple[Word, ...]
     assignments: tuple[tuple[str, Word | None], ...]
     redirects: tuple[Redirect, ...]
-    place: Place
+    place: Position
     inner: tuple["Shape", ...] = ()
     keyword: str = ""
     piped: bool = False
@@ -88,7 +88,7 @@ class Statement:
     """A command line as a reader enters it: its text, where it stands, what it does."""
 
     text: str
-    place: Place
+    place: Position
     shapes: tuple[Shape, ...]
     is_pipeline: bool = False
 
@@ -96,7 +96,7 @@ class Statement:
 @dataclass(frozen=True)
 class Script:
     statements: tuple[Statement, ...]
-    faults: tuple[tuple[Place, str, str], ...]
+    faults: tuple[tuple[Position, str, str], ...]
 
 
 def commands(shapes: tuple[Shape, ...]) -> Iterator[Command]:
@@ -109,7 +109,7 @@ def commands(shapes: tuple[Shape, ...]) -> Iterator[Command]:
             yield from commands(shape.body)
 
 
-def parse(text: str, place: Place, values: Mapping[str, str]) -> Script:
+def parse(text: str, place: Position, values: Mapping[str, str]) -> Script:
     """Parse a block's text whose first character stands at `place`; `values` replace ``<name>``."""
     source = _Source(text, place, values)
     root = _PARSER.parse(source.encoded).root_node
@@ -119,7 +119,7 @@ def parse(text: str, place: Place, values: Mapping[str, str]) -> Script:
         faults.append(
             (source.at(node.start_byte), "bash", "bash cannot read this: look for a missing quote, bracket or keyword")
         )
-    reader = _Reader(source)
+    reader = _GrammarReader(source)
     statements = tuple(reader.statement(node) for node in root.named_children if node.type not in ("comment", "ERROR"))
     return Script(statements, tuple(faults))
 
@@ -132,13 +132,13 @@ def _end(node: Node) -> int:
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Return a block's text with its placeholders filled in."""
-    return _Source(text, Place(1), values).encoded.decode()
+    return _Source(text, Position(1), values).encoded.decode()
 
 
 class _Source:
     """A block's text with its placeholders filled in, and where each byte stands in the page."""
 
-    def __init__(self, text: str, place: Place, values: Mapping[str, str]) -> None:
+    def __init__(self, text: str, place: Position, values: Mapping[str, str]) -> None:
         self.text, self.first, self.faults = text, place, []
         filled, self.moves, end = [], [(0, 0)], 0
         for found in _PLACEHOLDER.finditer(text):
@@ -159,14 +159,14 @@ class _Source:
             self.moves.append((sum(len(part.encode()) for part in filled), len(text[:end].encode())))
         self.encoded = "".join([*filled, text[end:]]).encode()
 
-    def at(self, offset: int) -> Place:
+    def at(self, offset: int) -> Position:
         """Return where a byte of the filled text stands in the page."""
         filled, original = next(move for move in reversed(self.moves) if move[0] <= offset)
         return self._place(len(self.text.encode()[: original + offset - filled].decode("utf-8", "ignore")))
 
-    def _place(self, index: int) -> Place:
+    def _place(self, index: int) -> Position:
         before = self.text[:index]
-        return Place(self.first.line + before.count("\n"), self.first.column + index - (before.rfind("\n") + 1))
+        return Position(self.first.line + before.count("\n"), self.first.column + index - (before.rfind("\n") + 1))
 
     def of(self, node: Node) -> str:
         return self.encoded[node.start_byte : node.end_byte].decode("utf-8", "replace")
@@ -181,7 +181,7 @@ def _first_error(node: Node) -> Node:
     return node
 
 
-class _Reader:
+class _GrammarReader:
     def __init__(self, source: _Source) -> None:
         self.source = source
 

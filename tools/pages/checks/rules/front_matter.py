@@ -12,13 +12,13 @@ import jsonschema
 import yaml
 
 from model_profiling.errors import nearest
-from tools.pages.checks.links import check_address, check_internal
 from tools.pages.checks.page import Page
-from tools.pages.checks.prose import check_text
+from tools.pages.checks.rules.links import check_address, check_internal
+from tools.pages.checks.rules.prose import check_text
 from tools.pages.reading.document import CONTENT, LANDING, OTHER
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 
-_DATA = Path(__file__).parents[1] / "data" / "front_matter.yaml"
+_DATA = Path(__file__).parents[2] / "data" / "front_matter.yaml"
 
 
 @functools.cache
@@ -32,7 +32,7 @@ def check(page: Page) -> Iterator[Problem]:
     if document.kind == OTHER:
         return
     if head is None:
-        yield page.problem(Place(1), "front matter", "the page has no front matter")
+        yield page.problem(Position(1), "front matter", "the page has no front matter")
         return
     if head.error:
         yield page.problem(head.error[0], "front matter", head.error[1])
@@ -44,7 +44,7 @@ def check(page: Page) -> Iterator[Problem]:
         yield from _together(page)
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*\.md", document.path.name):
             yield page.problem(
-                Place(1), "front matter", f"{document.path.name}: file names are lower case, with hyphens"
+                Position(1), "front matter", f"{document.path.name}: file names are lower case, with hyphens"
             )
     if document.kind == LANDING:
         yield from _landing(page)
@@ -63,11 +63,11 @@ def _schema(page: Page) -> Iterator[Problem]:
                 )
         elif error.validator == "required" and not error.absolute_path:
             missing = re.match(r"'([^']+)'", error.message)[1]
-            yield page.problem(Place(1), "front matter", f"the key {missing} is missing")
+            yield page.problem(Position(1), "front matter", f"the key {missing} is missing")
         else:
             key = str(error.absolute_path[0]) if error.absolute_path else ""
             told = nearest(str(error.instance), error.validator_value) if error.validator == "enum" else ""
-            yield page.problem(head.places.get(key, Place(1)), "front matter", f"{key}: {error.message}{told}")
+            yield page.problem(head.places.get(key, Position(1)), "front matter", f"{key}: {error.message}{told}")
 
 
 def begins_with_verb(text: str) -> bool:
@@ -122,8 +122,8 @@ def _landing(page: Page) -> Iterator[Problem]:
             yield from check_internal(page, link, place) if link.startswith("/") else check_address(page, link, place)
 
 
-def _line_of(page: Page, text: str) -> Place | None:
+def _line_of(page: Page, text: str) -> Position | None:
     for number, line in enumerate(page.document.text.splitlines(), 1):
         if text in line:
-            return Place(number, line.index(text) + 1)
+            return Position(number, line.index(text) + 1)
     return None

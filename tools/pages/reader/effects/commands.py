@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 from model_profiling.export.artifacts import ArtifactPaths
 from model_profiling.export.precision import check_dtype
 from model_profiling.models.registry import find
-from tools.pages.reader.effects import runs as run_effects
+from tools.pages.reader.effects import pipelines
 from tools.pages.reader.kit_call import Call, asked_of_the_kit
-from tools.pages.reader.reader import Reader, absolute
+from tools.pages.reader.state import Reader, absolute
 
 
 def _export(call: Call) -> None:
@@ -59,7 +59,7 @@ def _generate_config(call: Call) -> None:
 def _quick_test(call: Call) -> None:
     folder = str(call.args.keep or "out_quick_test")
     experiments = [{"name": f"mac_sme2_{side}"} for side in ("on", "off")]
-    run_effects.make_run(call.reader, f"{folder}/runs/mac", f"{call.args.model}_xnnpack_fp32.pte", experiments)
+    pipelines.make_run(call.reader, f"{folder}/runs/mac", f"{call.args.model}_xnnpack_fp32.pte", experiments)
     made = ArtifactPaths(Path(folder) / "artifacts", str(call.args.model), "xnnpack", "fp32")
     run_directory = Path(folder) / "runs" / "mac"
     for path in (
@@ -181,16 +181,16 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "export_model.py": _export,
     "build_command.py": _build_runners,
     "generate_config.py": _generate_config,
-    "mac_pipeline.py": run_effects.pipeline,
-    "android_pipeline.py": run_effects.phone,
+    "mac_pipeline.py": pipelines.pipeline,
+    "android_pipeline.py": pipelines.phone,
     "preview_sme2.py": _preview,
-    "analyze_results.py": lambda call: run_effects.run_directory(call, call.args.run_dir) and None,
-    "generate_report.py": run_effects.report,
-    "generate_combined_report.py": run_effects.combined,
-    "compare_runs.py": run_effects.compare,
+    "analyze_results.py": lambda call: pipelines.run_directory(call, call.args.run_dir) and None,
+    "generate_report.py": pipelines.report,
+    "generate_combined_report.py": pipelines.combined,
+    "compare_runs.py": pipelines.compare,
     "validate_setup.py": _needs_model,
-    "validate_pipeline.py": lambda call: run_effects.config_of(call) and None,
-    "validate_results.py": run_effects.validate_results,
+    "validate_pipeline.py": lambda call: pipelines.config_of(call) and None,
+    "validate_results.py": pipelines.validate_results,
     "run_quick_test.py": _quick_test,
     "new_model.py": _new_model,
     "etdump_to_csv.py": _etdump,

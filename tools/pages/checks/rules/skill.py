@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from model_profiling.errors import nearest
-from tools.pages.checks.front_matter import begins_with_verb
 from tools.pages.checks.page import Page
-from tools.pages.reader.following import Step
+from tools.pages.checks.rules.front_matter import begins_with_verb
+from tools.pages.reader.following import CommandLine
 from tools.pages.reading import skill_form
 from tools.pages.reading.document import SKILL, Block, Document, Heading, Link, Passage
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 from tools.pages.reading.skill_form import (
     CRITERIA,
     FAILURES,
@@ -23,9 +23,9 @@ from tools.pages.reading.skill_form import (
     SECTIONS,
     STEPS,
     TIME,
-    Row,
     Section,
     SkillForm,
+    TableRow,
 )
 
 ACTIVATE = "source .venv/bin/activate"
@@ -50,7 +50,7 @@ def check(page: Page) -> Iterator[Problem]:
             yield from of_section(page, form, form.sections[title])
 
 
-def _problem(page: Page, place: Place, message: str) -> Problem:
+def _problem(page: Page, place: Position, message: str) -> Problem:
     return page.problem(place, "skill", message)
 
 
@@ -60,13 +60,13 @@ def _problem(page: Page, place: Place, message: str) -> Problem:
 def _head(page: Page, form: SkillForm) -> Iterator[Problem]:
     document = page.document
     if not _FILE.fullmatch(document.path.name):
-        yield _problem(page, Place(1), f"{document.path.name}: a skill's file is NN_words_in_lower_case.md")
+        yield _problem(page, Position(1), f"{document.path.name}: a skill's file is NN_words_in_lower_case.md")
     values = (document.front_matter.values if document.front_matter else None) or {}
     order = values.get("metadata", {}).get("order") if isinstance(values.get("metadata"), dict) else None
     if order is not None and order != form.number:
         yield _problem(
             page,
-            document.front_matter.places.get("metadata", Place(1)),
+            document.front_matter.places.get("metadata", Position(1)),
             f'metadata: order is "{order}", the file\'s number is {form.number}',
         )
     if "Use when" not in str(values.get("description", "Use when")):
@@ -79,7 +79,7 @@ def _head(page: Page, form: SkillForm) -> Iterator[Problem]:
     if len(titles) != 1 or document.elements[0] is not titles[0]:
         yield _problem(
             page,
-            document.elements[0].place if document.elements else Place(1),
+            document.elements[0].place if document.elements else Position(1),
             "the body begins with one H1, the skill's title",
         )
     elif not begins_with_verb(titles[0].text):
@@ -93,12 +93,12 @@ def _head(page: Page, form: SkillForm) -> Iterator[Problem]:
         yield _problem(page, titles[0].place, "no sentence after the title says what the skill is for")
     lines = document.text.count("\n")
     if lines > _MAX_LINES:
-        yield _problem(page, Place(_MAX_LINES), f"{lines} lines: a skill has at most {_MAX_LINES}")
+        yield _problem(page, Position(_MAX_LINES), f"{lines} lines: a skill has at most {_MAX_LINES}")
     if document.settings.start_in:
-        yield _problem(page, Place(1), 'a skill starts in the kit\'s folder: leave "check: start-in" out')
+        yield _problem(page, Position(1), 'a skill starts in the kit\'s folder: leave "check: start-in" out')
     for name, other in page.neighbors.items():
         if other.kind == SKILL and name != document.path.name and skill_form.read_form(other).name == form.name:
-            yield _problem(page, Place(1), f"the name {form.name} is {name}'s too")
+            yield _problem(page, Position(1), f"the name {form.name} is {name}'s too")
     yield from _in_catalogue(page, form)
 
 
@@ -110,9 +110,9 @@ def _in_catalogue(page: Page, form: SkillForm) -> Iterator[Problem]:
     links = [link for passage in catalogue.every(Passage) for link in passage.links]
     spans = [span.text for passage in catalogue.every(Passage) for span in passage.spans]
     if not any(link.target == page.document.path.name for link in links):
-        yield _problem(page, Place(1), f"{catalogue.name} does not link to this skill")
+        yield _problem(page, Position(1), f"{catalogue.name} does not link to this skill")
     if form.name not in spans:
-        yield _problem(page, Place(1), f"{catalogue.name} does not name {form.name}{nearest(form.name, spans)}")
+        yield _problem(page, Position(1), f"{catalogue.name} does not name {form.name}{nearest(form.name, spans)}")
 
 
 def _catalogue(page: Page) -> Document | None:
@@ -131,7 +131,7 @@ def _order(page: Page) -> Iterator[Problem]:
             yield _problem(page, heading.place, f'the section "{heading.text}" stands twice')
     for title in SECTIONS:
         if title not in texts:
-            yield _problem(page, found[-1].place if found else Place(1), f'the section "{title}" is missing')
+            yield _problem(page, found[-1].place if found else Position(1), f'the section "{title}" is missing')
     known = [text for text in texts if text in SECTIONS]
     if sorted(known, key=SECTIONS.index) != known:
         yield _problem(page, found[0].place, f"the sections stand in another order than {', '.join(SECTIONS)}")
@@ -243,15 +243,15 @@ def _checks(page: Page, block: Block) -> Iterator[Problem]:
             yield _problem(page, step.statement.place, "this check cannot fail")
 
 
-def _steps_of(page: Page, block: Block) -> list[Step]:
+def _steps_of(page: Page, block: Block) -> list[CommandLine]:
     return [step for step in page.walk.steps if step.block.fence == block.fence and step.block.text == block.text]
 
 
-def _typed_in(page: Page, section: Section) -> list[Step]:
+def _typed_in(page: Page, section: Section) -> list[CommandLine]:
     return [step for block in section.blocks() for step in _steps_of(page, block)]
 
 
-def _sets_up_cleanly(step: Step) -> bool:
+def _sets_up_cleanly(step: CommandLine) -> bool:
     """Return whether a line that changes the shell (its folder, its environment) does only that."""
     setting_up = [skill_form.sets_shell_up(shape) for shape in step.statement.shapes]
     return all(setting_up) or not any(setting_up)
@@ -279,7 +279,7 @@ def _metrics(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]
             )
 
 
-def _one_command(page: Page, row: Row) -> Iterator[Problem]:
+def _one_command(page: Page, row: TableRow) -> Iterator[Problem]:
     cell = row.cells[1]
     if len(cell.spans) != 1 or cell.spans[0].text != cell.text.strip():
         yield _problem(page, cell.place, 'the column "command" holds one code span, and nothing else')
@@ -318,14 +318,14 @@ def _failures(page: Page, form: SkillForm, section: Section) -> Iterator[Problem
                 )
 
 
-def _rows(section: Section, columns: tuple[str, ...]) -> Iterator[Row]:
+def _rows(section: Section, columns: tuple[str, ...]) -> Iterator[TableRow]:
     """Yield the rows of a section's table that have all columns."""
     yield from (row for row in skill_form.rows_of(section)[1:] if len(row.cells) == len(columns))
 
 
 def _table(page: Page, section: Section, columns: tuple[str, ...]) -> Iterator[Problem]:
     """A section's table has the columns that it should, and a row."""
-    header, *rows = skill_form.rows_of(section) or [Row(section.heading.place, ())]
+    header, *rows = skill_form.rows_of(section) or [TableRow(section.heading.place, ())]
     if header.texts != columns:
         yield _problem(page, header.place, f"a table with the columns {', '.join(columns)} belongs here")
     elif not rows:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model_profiling.pipeline.run_directory import TABLE_KINDS, RunDirectory
 from tools.pages.reader.kit_call import Call
-from tools.pages.reader.reader import Reader, absolute
+from tools.pages.reader.state import Reader, absolute
 
 _RUN_FILES = (
     "manifest",
