@@ -12,7 +12,7 @@ from model_profiling.analysis.comparing.arms import Arm, Blocks, collect_arms, c
 from model_profiling.analysis.comparing.comparison import compare
 from model_profiling.analysis.comparing.noise_floor import known_floors, noise_floor
 from model_profiling.analysis.kernels.recorded import kernel_tables, kernels_summary, read_recorded
-from model_profiling.analysis.kernels.time import EMULATED, is_emulated
+from model_profiling.analysis.kernels.time import EMULATED
 from model_profiling.analysis.tables.layers import layers_csv
 from model_profiling.analysis.tables.operators import operators_csv
 from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
@@ -65,13 +65,13 @@ def derive(directory: RunDirectory) -> dict[Path, bytes]:
 def analyze(directory: RunDirectory) -> Analysis:
     """Analyze a run without writing anything; raises as `analyze_run`."""
     manifest = directory.read_manifest()
-    config, launches = Config.from_json(manifest["config"]), directory.read_launches()
+    config, launches = manifest.config, directory.read_launches()
     blocks = counting_blocks(launches, config)
     graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
     arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
     # Raw tables are kept of an emulated CPU too; no latency and no ratio is made of its times.
-    timed = () if is_emulated(manifest) else arms
-    comparisons = _comparisons(config, timed, blocks, layers, known_floors(manifest), manifest["quick"])
+    timed = () if manifest.emulated else arms
+    comparisons = _comparisons(config, timed, blocks, layers, known_floors(manifest), manifest.quick)
     found = summary.analysis_summary(manifest, timed, comparisons)
     recorded = read_recorded(directory, config, graph, manifest, arms)
     if recorded:
@@ -82,18 +82,18 @@ def analyze(directory: RunDirectory) -> Analysis:
         *summary.notes(arms, launches, comparisons, compared),
         *(note for r in recorded for note in r.notes()),
     ]
-    model = manifest["model"]["id"]
+    model = manifest.model.id
     plain = summary.pipeline_summary(manifest, found, remarks)
     files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}
     files.update(kernel_tables(directory, model, recorded))
     files[directory.metrics] = json_bytes(summary.metrics(manifest, timed, launches))
-    if manifest.get("calibration"):
+    if manifest.calibration:
         files[directory.noise_floor] = json_bytes(noise_floor(manifest, comparisons))
     files[directory.pipeline_summary_json(model)] = json_bytes(plain)
     files[directory.pipeline_summary_md(model)] = _markdown(plain, found).encode("utf-8")
     # Last, because a report takes its presence for a finished analysis.
     files[directory.analysis_summary] = json_bytes(found)
-    return Analysis(found, manifest["feature"]["sentence"], tuple(remarks), files, manifest["quick"])
+    return Analysis(found, manifest.feature.sentence, tuple(remarks), files, manifest.quick)
 
 
 def _markdown(plain: dict, found: dict) -> str:

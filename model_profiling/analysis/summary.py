@@ -11,6 +11,7 @@ import numpy as np
 from model_profiling.analysis.comparing.arms import Arm
 from model_profiling.analysis.comparing.comparison import drift_of, launch_median_ms
 from model_profiling.analysis.comparing.latency import classify_outliers, describe, six_numbers
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch
 
 SCHEMA_VERSION = 1
@@ -76,22 +77,22 @@ def by_experiment(arms: Sequence[Arm], entry) -> dict[str, dict[str, object]]:
     return found
 
 
-def analysis_summary(manifest: Mapping, arms: Sequence[Arm], comparisons: Sequence[Mapping]) -> dict[str, object]:
+def analysis_summary(manifest: Manifest, arms: Sequence[Arm], comparisons: Sequence[Mapping]) -> dict[str, object]:
     """Return the content of `analysis_summary.json`."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "model": manifest["model"]["id"],
-        "feature": manifest["feature"]["label"],
+        "model": manifest.model.id,
+        "feature": manifest.feature.label,
         "experiments": by_experiment(arms, experiment_entry),
         "comparisons": list(comparisons),
     }
 
 
-def metrics(manifest: Mapping, arms: Sequence[Arm], launches: Sequence[Launch]) -> dict[str, object]:
+def metrics(manifest: Manifest, arms: Sequence[Arm], launches: Sequence[Launch]) -> dict[str, object]:
     """Return the content of `metrics.json`: robust statistics, launches with their flags, drift."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "model": manifest["model"]["id"],
+        "model": manifest.model.id,
         "experiments": by_experiment(arms, lambda arm: _metrics_entry(arm, launches)),
     }
 
@@ -151,7 +152,7 @@ def notes(
     return found
 
 
-def pipeline_summary(manifest: Mapping, summary: Mapping, remarks: Sequence[str]) -> dict[str, object]:
+def pipeline_summary(manifest: Manifest, summary: Mapping, remarks: Sequence[str]) -> dict[str, object]:
     """Return the content of `<model>_pipeline_summary.json`: a run on one page."""
     experiments = {
         name: {
@@ -168,14 +169,14 @@ def pipeline_summary(manifest: Mapping, summary: Mapping, remarks: Sequence[str]
     compared = [{key: value for key, value in entry.items() if key != "operators"} for entry in summary["comparisons"]]
     return {
         "schema_version": SCHEMA_VERSION,
-        "model": manifest["model"]["id"],
-        "feature": manifest["feature"],
-        "executorch": manifest["executorch"],
-        "cpu": manifest["cpu"]["model_name"],
-        "seed": manifest["seed"],
-        "quick": manifest["quick"],
-        "started": manifest["started"],
-        "finished": manifest["finished"],
+        "model": manifest.model.id,
+        "feature": manifest.feature.to_json(),
+        "executorch": manifest.executorch.to_json(),
+        "cpu": manifest.cpu.model_name,
+        "seed": manifest.seed,
+        "quick": manifest.quick,
+        "started": manifest.started,
+        "finished": manifest.finished,
         "experiments": experiments,
         "comparisons": compared,
         "notes": list(remarks),

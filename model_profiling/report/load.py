@@ -12,6 +12,7 @@ from urllib.parse import quote
 from model_profiling.analysis.tables.kernels import KernelRow, read_kernels
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 from model_profiling.report.rounding import pointer
 
@@ -40,7 +41,7 @@ class RunData:
     the rows of each kernel table.
     """
 
-    manifest: dict
+    manifest: Manifest
     launches: Sequence[Launch]
     summary: dict
     metrics: dict
@@ -70,9 +71,9 @@ def read_run(directory: RunDirectory) -> RunData:
         summary,
         _result(directory.metrics, manifest, ("experiments",)),
         _export_record(manifest),
-        _layer_tables(directory, manifest["model"]["id"], summary),
+        _layer_tables(directory, manifest.model.id, summary),
         {
-            (name, int(threads)): read_kernels(directory.table(manifest["model"]["id"], name, int(threads), "kernels"))
+            (name, int(threads)): read_kernels(directory.table(manifest.model.id, name, int(threads), "kernels"))
             for name, by_threads in (summary.get("kernels") or {}).items()
             for threads in by_threads
         },
@@ -121,7 +122,7 @@ def _layer_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _result(path: Path, manifest: Mapping, keys: Sequence[str]) -> dict:
+def _result(path: Path, manifest: Manifest, keys: Sequence[str]) -> dict:
     again = "run analyze_results.py again to write it anew"
     found = read_json(path, path.name)
     if not isinstance(found, dict) or found.get("schema_version") != _SCHEMA_VERSION:
@@ -129,14 +130,14 @@ def _result(path: Path, manifest: Mapping, keys: Sequence[str]) -> dict:
     for key in ("model", *keys):
         if key not in found:
             raise UserError(f'the result lacks "{key}"', f"at {path}", again)
-    if found["model"] != manifest["model"]["id"]:
+    if found["model"] != manifest.model.id:
         raise UserError("the result is of another model than the manifest", f"at {path}", again)
     return found
 
 
-def _export_record(manifest: Mapping) -> dict | None:
+def _export_record(manifest: Manifest) -> dict | None:
     """Return what the export wrote beside the model, if it is there and of this very model."""
-    path = Path(manifest["model"]["path"]).with_suffix(".json")
+    path = Path(manifest.model.path).with_suffix(".json")
     if not path.is_file():
         return None
     try:
@@ -144,4 +145,4 @@ def _export_record(manifest: Mapping) -> dict | None:
     except UserError:
         return None  # the report is about the run; a record that went bad only takes its facts along
     pte = found.get("pte") if isinstance(found, dict) else None
-    return found if isinstance(pte, dict) and pte.get("sha256") == manifest["model"]["sha256"] else None
+    return found if isinstance(pte, dict) and pte.get("sha256") == manifest.model.sha256 else None

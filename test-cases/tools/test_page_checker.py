@@ -22,7 +22,8 @@ from tools.pages.reader.scripts import shell_parser
 from tools.pages.reading.document import Block
 from tools.pages.reading.lexer import read_document
 from tools.pages.reading.problems import Position
-from tools.pages.reading.shell import commands, parse
+from tools.pages.reading.shell import commands
+from tools.pages.reading.shell_parser import parse
 
 COMMAND = [sys.executable, str(REPOSITORY / "tools" / "check_pages.py")]
 README = REPOSITORY / "README.md"

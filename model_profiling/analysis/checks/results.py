@@ -12,7 +12,6 @@ from pathlib import Path
 
 from model_profiling.analysis.checks.kernel_launches import check_kernel_launches
 from model_profiling.analysis.checks.launches import Run, check_launches, read_run
-from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.analysis.run import derive
 from model_profiling.errors import UserError
 from model_profiling.findings import ERROR, Finding, error, ok, warning
@@ -181,7 +180,7 @@ def _experiments(run: Run, summary: dict) -> Iterator[Finding]:
 
 def _comparisons(run: Run, summary: dict) -> Iterator[Finding]:
     again = _AGAIN.format(run.directory.root)
-    compare_pairs = () if is_emulated(run.manifest) else run.config.compare_pairs
+    compare_pairs = () if run.manifest.emulated else run.config.compare_pairs
     wanted = {
         (b, c, t)
         for b, c in compare_pairs

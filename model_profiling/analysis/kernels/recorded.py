@@ -29,6 +29,7 @@ from model_profiling.analysis.traces.layers import Layer, attribute, model_layer
 from model_profiling.analysis.traces.timeline import Timeline, build_timeline
 from model_profiling.pipeline.config import KERNELS, Config
 from model_profiling.pipeline.kernel_names import COMPUTE, FAMILIES, FAMILY_TITLES, PACK, SME2
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import GraphInstruction
 from model_profiling.pipeline.run_directory import RunDirectory
 
@@ -76,7 +77,7 @@ class _Launch:
 
 
 def read_recorded(
-    directory: RunDirectory, config: Config, graph: Sequence[GraphInstruction], manifest: Mapping, arms: Sequence[Arm]
+    directory: RunDirectory, config: Config, graph: Sequence[GraphInstruction], manifest: Manifest, arms: Sequence[Arm]
 ) -> tuple[RecordedKernels, ...]:
     """Return what every launch that recorded kernels shows, in the configuration's order.
 
@@ -90,12 +91,12 @@ def read_recorded(
 
 
 def _read(
-    directory: RunDirectory, config: Config, graph: Sequence[GraphInstruction], manifest: Mapping, arms: Sequence[Arm]
+    directory: RunDirectory, config: Config, graph: Sequence[GraphInstruction], manifest: Manifest, arms: Sequence[Arm]
 ) -> Iterator[RecordedKernels]:
     layers = model_layers(graph)
     for experiment in config.recorded:
         for threads in experiment.threads:
-            launch = _Launch(directory, experiment.name, threads, manifest["model"]["id"], graph, layers)
+            launch = _Launch(directory, experiment.name, threads, manifest.model.id, graph, layers)
             if experiment.mode == KERNELS:
                 yield _called(launch, timed_alike(manifest, arms, experiment.name, threads))
             else:

@@ -14,7 +14,7 @@ from model_profiling.errors import UserError
 from model_profiling.processes import run_child
 from tools.pages.reading.document import Block, Document
 from tools.pages.reading.problems import Position, Problem
-from tools.pages.reading.shell import fill
+from tools.pages.reading.shell_parser import fill
 
 _SECONDS = 60
 #: What shellcheck asks of scripts and not of lines that somebody types: a first line with the

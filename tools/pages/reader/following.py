@@ -13,7 +13,8 @@ from tools.pages.reader.virtual_files import HOME, Files
 from tools.pages.reading.document import Block, Document, Options
 from tools.pages.reading.problems import Problem
 from tools.pages.reading.repository import Repository
-from tools.pages.reading.shell import Command, Loop, Redirect, Shape, Statement, Subshell, parse
+from tools.pages.reading.shell import Command, Loop, Redirect, Shape, Statement, Subshell
+from tools.pages.reading.shell_parser import parse
 
 _KNOWN_ITERATIONS = 4
 
