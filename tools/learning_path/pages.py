@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from model_profiling.errors import UserError
+from tools import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 #: Where the pages are below `content/`, here as in Arm's repository.
 PATH = Path("learning-paths/embedded-and-microcontrollers/sme-executorch-profiling")
 CONTENT = REPOSITORY / "content" / PATH

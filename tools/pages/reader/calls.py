@@ -19,16 +19,6 @@ from tools.pages.reading.problems import Position
 
 _PYTHONS = frozenset({"python", "python3"})
 _SHELLS = frozenset({"bash", "sh"})
-#: Commands that any Python may start: they see to their environment themselves.
-_NEED_NO_KIT = frozenset(
-    {
-        "model_profiling/scripts/run_quick_test.py",
-        "tools/check_pages.py",
-        "tools/install_skills.py",
-        "tools/run_pages.py",
-        "tools/run_skill.py",
-    }
-)
 #: Programs whose arguments are a command line again.
 _WRAPPERS = frozenset({"time", "sudo", "nohup", "env"})
 
@@ -94,7 +84,7 @@ def _require_kit(program: Argument, script: Argument, reader: Reader, scripts: S
     """A command of the kit needs the environment that set-up made: activated, or named."""
     path = script.path(reader.folder)
     name = reader.files.repository_file(path) if path else None
-    if name is None or name in _NEED_NO_KIT or "/" in (program.text or "") or not scripts.needs_kit(name):
+    if name is None or "/" in (program.text or "") or not scripts.needs_kit(name):
         return
     if "VIRTUAL_ENV" not in reader.variables:
         reader.problem(

@@ -71,9 +71,7 @@ class DirectiveReader:
         elif name == "after" and rest:
             self.settings = replace(self.settings, after=(*self.settings.after, rest))
         else:
-            return (
-                f'"check: {name} {rest}" is not understood: use one of {", ".join(_NAMES)} (tools/pages/README.md)'
-            )
+            return f'"check: {name} {rest}" is not understood: use one of {", ".join(_NAMES)} (tools/pages/README.md)'
         return None
 
     def _say(self, place: Position, **what: object) -> None:

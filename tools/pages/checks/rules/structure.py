@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 
 from model_profiling.errors import nearest
+from tools.pages.checks.house_style import LEAD_IN
 from tools.pages.checks.page import Page
 from tools.pages.reading.document import CONTENT, NEXT_STEPS, SKILL, Block, Document, Heading, Passage
 from tools.pages.reading.problems import Position, Problem
 from tools.pages.reading.skill_form import Section, sections
 
 CLOSING = "What you've accomplished and what's next"
-LEAD_IN = "The output is similar to:"
 CHECK = "Check:"
 LANGUAGES = ("bash", "console", "python", "json", "yaml", "text", "output")
 _MAX_PAGE_WORDS, _MAX_SECTION_WORDS, _MAX_WORDS_WITHOUT_CODE = 3500, 700, 300
