@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from support import command_faults
 from support.page_edits import EditedPage, Fault, flag_slip, misspelt, path_slip
 from support.skill_faults import skill_faults
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.document import CONTENT, OTHER, SKILL, Block, Document, Heading, Passage
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from support.kit import REPOSITORY
 from support.page_edits import Fault
 from tools.pages.checks import shellcheck
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reader.scripts import Scripts
 from tools.pages.reading.document import Document
 from tools.pages.reading.lexer import read_document

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from support.page_edits import EditedPage, Fault, flag_slip, misspelt, path_slip
 from tools.pages.reading import skill_form
 from tools.pages.reading.document import SKILL, Heading, Passage
-from tools.pages.reading.shell import commands, parse
+from tools.pages.reading.shell import commands
+from tools.pages.reading.shell_parser import parse
 from tools.pages.reading.skill_form import CRITERIA, FAILURES, METRICS, NEXT, PREREQUISITES, STEPS, SkillForm
 
 

@@ -17,12 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.pages import REPOSITORY, SAMPLE_PAGES
 
-from tools.pages.checks.checking import Checker, opt_outs
+from tools.pages.checks.checker import Checker, opt_outs
 from tools.pages.reader.scripts import shell_parser
 from tools.pages.reading.document import Block
 from tools.pages.reading.lexer import read_document
-from tools.pages.reading.problems import Place
-from tools.pages.reading.shell import commands, parse
+from tools.pages.reading.problems import Position
+from tools.pages.reading.shell import commands
+from tools.pages.reading.shell_parser import parse
 
 COMMAND = [sys.executable, str(REPOSITORY / "tools" / "check_pages.py")]
 README = REPOSITORY / "README.md"
@@ -406,8 +407,8 @@ def test_what_is_skipped_is_not_checked_and_counted(checker: Checker) -> None:
     assert check(text, checker) == []
     told = opt_outs([read_document(REPOSITORY / "page.md", "page.md", text)])
     assert [(o.what, o.reason, o.place) for o in told] == [
-        ("not checked", "it shows a mistake", Place(1, 1)),
-        ("not run", "it takes hours", Place(6, 1)),
+        ("not checked", "it shows a mistake", Position(1, 1)),
+        ("not run", "it takes hours", Position(6, 1)),
     ]
 
 
@@ -513,7 +514,7 @@ def test_any_lines_in_any_order_are_read(lines: list[str]) -> None:
     )
 )
 def test_any_text_is_taken_for_bash_and_every_word_has_its_place(text: str) -> None:
-    script = parse(text, Place(10, 3), {})
+    script = parse(text, Position(10, 3), {})
     lines = text.split("\n")
     for statement in script.statements:
         for command in commands(statement.shapes):

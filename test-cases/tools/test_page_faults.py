@@ -15,7 +15,7 @@ from support.page_edits import Fault, misspelt
 from support.page_faults import faults
 from support.pages import REPOSITORY, SAMPLE_PAGES, caught
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.document import SKILL, Document
 
 pytestmark = pytest.mark.slow

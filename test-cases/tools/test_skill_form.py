@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.pages import REPOSITORY
 from support.skills import FIRST, FOLDER, SECOND, make_checkout
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.lexer import read_document
 from tools.pages.reading.skill_form import Range, is_command, plausible_range, read_form
 from tools.skills.metrics import value_of

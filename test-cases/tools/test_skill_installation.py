@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.pages import REPOSITORY
 from support.skills import FOLDER, SECOND, command, make_checkout, write
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.document import Passage
 from tools.pages.reading.lexer import read_document
 from tools.skills.catalogue import skills

@@ -34,7 +34,7 @@ from support.skills import (
     write,
 )
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.lexer import read_document
 from tools.pages.reading.skill_form import read_form
 from tools.pages.running.workspace import Workspace, new_workspace
