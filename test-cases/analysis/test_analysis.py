@@ -133,7 +133,7 @@ def test_a_call_that_recorded_nothing_inside_is_the_operator_itself() -> None:
         ]
     )
     found = break_down(timeline)
-    assert dict(zip(PARTS, found.parts[0]))["Other"] == 90
+    assert dict(zip(PARTS, found.parts[0], strict=True))["Other"] == 90
     assert (found.delegated[0], found.portable[0], found.framework[0]) == (60, 30, 10)
     assert found.delegate_overhead[0] == found.operator_overhead[0] == 0
     assert timeline.unmapped() == [DELEGATE_CALL]
@@ -338,7 +338,7 @@ def test_outliers_are_classified_as_criterion_does_and_kept() -> None:
     low, high = np.percentile(values, (25, 75))
     classes = latency.classify_outliers(values)
     assert classes[9] == "high severe" and classes[11] == "low severe"
-    for value, found in zip(values, classes):
+    for value, found in zip(values, classes, strict=True):
         assert (found is None) == (low - 1.5 * (high - low) <= value <= high + 1.5 * (high - low))
     statistics = latency.describe(values)
     assert statistics.count == len(values) and sum(statistics.outliers.values()) == sum(c is not None for c in classes)

@@ -40,6 +40,8 @@ from model_profiling.pipeline.runners import build, cross
 from model_profiling.pipeline.runners.native import RECORD_VARIABLE, NativeRunner
 from model_profiling.processes import run_child
 
+pytestmark = pytest.mark.emulator
+
 SME_FEATURES = ("sme", "sme2", "sme2p1")
 #: One reading of the clock by the auditor and the next by XNNPACK itself lie this close, emulated.
 CLOCK_SLACK_US = 500.0
@@ -97,7 +99,7 @@ def test_calls_add_up_to_the_record(toy_recorded: Recorded) -> None:
 
 def test_operators_without_kernels_are_listed(toy_recorded: Recorded) -> None:
     t = toy_recorded.timeline
-    leaves = {t.names[n] for n, leaf in zip(t.name, t.leaf) if leaf}
+    leaves = {t.names[n] for n, leaf in zip(t.name, t.leaf, strict=True) if leaf}
     assert leaves <= {use.operator for use in toy_recorded.uses}
     without = [use for use in toy_recorded.uses if use.kernel == ""]
     assert {"Max Pooling (NHWC, F32) #1", "native_call_mean.out"} <= {use.operator for use in without}
@@ -110,7 +112,7 @@ def test_boundaries_are_those_of_the_trace(toy_recorded: Recorded) -> None:
     rows = kernels._operators_after_readings(t, model_layers(toy_recorded.graph), attribute(t, toy_recorded.graph))
     times = r.time_ns[r.positions(CLOCK)].astype(np.int64) / 1e3
     spans: dict[int, float] = Counter()
-    for row, start, end in zip(rows.tolist(), times, times[1:]):
+    for row, start, end in zip(rows.tolist(), times, times[1:], strict=False):
         if row >= 0:
             spans[row] += end - start
     close = [abs(span - t.duration_ns[row] / 1e3) < CLOCK_SLACK_US + 0.02 * span for row, span in spans.items()]
@@ -323,14 +325,16 @@ def test_apt_sources_in_both_forms() -> None:
         "Components: main contrib\nSigned-By: /usr/share/keyrings/a.gpg\n\n"
         "Enabled: no\nTypes: deb\nURIs: http://off.test\nSuites: bookworm\nComponents: main\n\n"
         "Types: deb-src\nURIs: http://src.test\nSuites: bookworm\nComponents: main\n\n"
-        "Types: deb\nURIs: mirror+file:/etc/apt/m.txt\nSuites: noble\nComponents: main\nSigned-By:\n -----BEGIN\n .\n x\n"
+        "Types: deb\nURIs: mirror+file:/etc/apt/m.txt\nSuites: noble\nComponents: main\n"
+        "Signed-By:\n -----BEGIN\n .\n x\n"
     )
     found = newer_packages.parse_sources(deb822, deb822=True)
     assert [s.uri for s in found] == ["http://archive.test/debian", "mirror+file:/etc/apt/m.txt"]
     assert found[0].suites == ("bookworm", "bookworm-updates") and found[0].signed_by == "/usr/share/keyrings/a.gpg"
     assert found[1].signed_by == "\n -----BEGIN\n .\n x"
     lines = (
-        "# deb http://off.test x main\ndeb [arch=amd64 signed-by=/k.gpg] http://archive.test/ubuntu noble main universe # y\n"
+        "# deb http://off.test x main\ndeb [arch=amd64 signed-by=/k.gpg] "
+        "http://archive.test/ubuntu noble main universe # y\n"
         "deb-src http://src.test noble main\ndeb http://plain.test noble-updates main\n"
     )
     found = newer_packages.parse_sources(lines, deb822=False)

@@ -106,7 +106,7 @@ def test_the_same_layers_run_on_both_sides_under_other_names(model: str, graph_o
         assert len(rows) == operators and (side.layer[rows] >= 0).all()
         ran.append([(side.layer_names[side.layer[row]], t.names[t.name[row]].partition(" #")[0]) for row in rows])
     assert [layer for layer, _ in ran[0]] == [layer for layer, _ in ran[1]] and len(set(ran[0])) == layers
-    changed = [(mine[1], other[1]) for mine, other in zip(*ran) if mine != other]
+    changed = [(mine[1], other[1]) for mine, other in zip(*ran, strict=True) if mine != other]
     assert len(changed) == packed and all(PACKED_FOR_SME.search(a) and not PACKED_FOR_SME.search(b) for a, b in changed)
 
 
@@ -184,7 +184,7 @@ KINDS = ("FullyConnected", "Add", "FullyConnected")
 
 def operators_us(side: Recording) -> dict[str, float]:
     t = side.timeline
-    return {t.names[n]: d / US for n, d, leaf in zip(t.name, t.duration_ns, t.leaf) if leaf}
+    return {t.names[n]: d / US for n, d, leaf in zip(t.name, t.duration_ns, t.leaf, strict=True) if leaf}
 
 
 @pytest.mark.parametrize("kinds", [(), KINDS], ids=["layers unknown", "layers known"])
@@ -281,7 +281,7 @@ def test_charging_moves_time_and_loses_none(runs: list[list[tuple[str, int]]]) -
             US * sum(us for _, us in events) or (5 * US if not events else 0) for events in runs
         ]
     t = served.timeline
-    left = [t.names[n] for n, leaf in zip(t.name, t.leaf) if leaf and t.names[n].startswith("Pack LH")]
+    left = [t.names[n] for n, leaf in zip(t.name, t.leaf, strict=True) if leaf and t.names[n].startswith("Pack LH")]
     assert len(left) == sum(_trailing_packs(events) for events in runs), "only packing that serves nobody stays"
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from model_profiling.files import read_json
 from model_profiling.pipeline.run_directory import RunDirectory
@@ -14,9 +13,10 @@ from model_profiling.report.load import RunData, read_run
 from model_profiling.report.palette import series
 from model_profiling.report.svg import Drawing
 from model_profiling.report.view import CategoryRow, ComparisonView, View
+from tools import REPOSITORY
 from tools.figures.card import BODY, MARGIN, SMALL, WIDTH, Card
 
-_REFERENCE = Path(__file__).resolve().parents[2] / "test-cases" / "fixtures" / "reference_run"
+_REFERENCE = REPOSITORY / "test-cases" / "fixtures" / "reference_run"
 REFERENCE_RUN = RunDirectory(_REFERENCE / "mac")
 #: The color of a verdict's number, by its tone.
 _TONES = {"good": "fourthdot", "bad": "thirddot", "open": "ink"}

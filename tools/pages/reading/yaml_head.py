@@ -6,7 +6,7 @@ from __future__ import annotations
 import yaml
 
 from tools.pages.reading.document import FrontMatter
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 
 _FENCE = "---"
 #: libyaml's where PyYAML was built with it: the same, faster.
@@ -20,7 +20,7 @@ def split(lines: list[str]) -> tuple[FrontMatter | None, int]:
     for end in range(1, len(lines)):
         if lines[end].rstrip() == _FENCE:
             return _read("\n".join(lines[1:end])), end + 1
-    return FrontMatter(None, {}, (Place(1), "the front matter has no closing ---")), len(lines)
+    return FrontMatter(None, {}, (Position(1), "the front matter has no closing ---")), len(lines)
 
 
 def _read(text: str) -> FrontMatter:
@@ -29,13 +29,13 @@ def _read(text: str) -> FrontMatter:
         values = yaml.load(text, Loader=_Loader)  # a safe loader too
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = Place(mark.line + 2, mark.column + 1) if mark else Place(2)
+        place = Position(mark.line + 2, mark.column + 1) if mark else Position(2)
         return FrontMatter(None, {}, (place, f"the front matter is not YAML ({getattr(error, 'problem', error)})"))
     if not isinstance(node, yaml.MappingNode):
-        return FrontMatter(None, {}, (Place(2), "the front matter holds no keys"))
-    places: dict[str, Place] = {}
+        return FrontMatter(None, {}, (Position(2), "the front matter holds no keys"))
+    places: dict[str, Position] = {}
     for key, _ in node.value:
-        place = Place(key.start_mark.line + 2, key.start_mark.column + 1)
+        place = Position(key.start_mark.line + 2, key.start_mark.column + 1)
         if key.value in places:
             return FrontMatter(None, places, (place, f"the key {key.value} stands twice"))
         places[key.value] = place

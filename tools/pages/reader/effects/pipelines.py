@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from model_profiling.pipeline.run_directory import TABLE_KINDS, RunDirectory
 from tools.pages.reader.kit_call import Call
-from tools.pages.reader.reader import Reader, absolute
+from tools.pages.reader.state import Reader, absolute
 
 _RUN_FILES = (
     "manifest",
@@ -96,11 +95,8 @@ def make_run(
 
 def run_directory(call: Call, value: object) -> str | None:
     path = call.needs_file(value, "a run directory")
-    if (
-        path
-        and call.reader.files.made.get(path)
-        and not call.reader.files.exists(posixpath.join(path, "manifest.json"))
-    ):
+    files = call.reader.files
+    if path and files.made.get(path) and not files.exists(str(RunDirectory(Path(path)).manifest)):
         call.wrong(
             value, "path", f'{value} is no run directory: no pipeline on this page has {value} as its "output_root"'
         )
@@ -127,7 +123,7 @@ def compare(call: Call) -> None:
 def validate_results(call: Call) -> None:
     path = run_directory(call, call.args.results)
     if path:
-        call.reader.make(posixpath.join(path, "validation_report.json"))
+        call.reader.make(str(RunDirectory(Path(path)).validation_report))
 
 
 def phone(call: Call) -> None:

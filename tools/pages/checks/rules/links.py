@@ -13,19 +13,17 @@ from model_profiling.errors import nearest
 from tools.pages.checks.page import Page
 from tools.pages.reading.document import OTHER, SKILL, Document, Link, Passage
 from tools.pages.reading.lexer import read_document
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 
 #: Addresses outside the repository that somebody has opened. A misspelt one is not among them.
-KNOWN_ADDRESSES = Path(__file__).parents[1] / "data" / "known_addresses.txt"
+KNOWN_ADDRESSES = Path(__file__).parents[2] / "data" / "known_addresses.txt"
 _EMPTY_WORDS = frozenset({"here", "this", "link", "this link", "click here", "this page", "page", "read more", "more"})
 _IMAGES = (".png", ".jpg", ".jpeg", ".svg", ".webp", ".gif")
 
 
 def check(page: Page) -> Iterator[Problem]:
     """Check every link and image of the page's text."""
-    for passage in page.document.every(Passage):
-        if passage.options.skip:
-            continue
+    for passage in page.every(Passage):
         for link in passage.links:
             yield from _image(page, link) if link.image else _link(page, link)
 
@@ -36,7 +34,7 @@ def known_addresses() -> frozenset[str]:
     return frozenset(line.split()[0] for line in lines if line.strip() and not line.startswith("#"))
 
 
-def check_address(page: Page, address: str, place: Place) -> Iterator[Problem]:
+def check_address(page: Page, address: str, place: Position) -> Iterator[Problem]:
     """Check an address outside the page's own site."""
     if urlsplit(address).scheme not in ("http", "https"):
         yield page.problem(place, "link", f"{address} is no web address")
@@ -82,7 +80,7 @@ def _link(page: Page, link: Link) -> Iterator[Problem]:
         yield from _file(page, link)
 
 
-def check_internal(page: Page, target: str, place: Place) -> Iterator[Problem]:
+def check_internal(page: Page, target: str, place: Position) -> Iterator[Problem]:
     """Check a link such as ``/learning-paths/category/path/page/``."""
     if page.site is None or not page.site.own(target, page.document.path):
         # A path of somebody else's, on Arm's site.
@@ -112,7 +110,7 @@ def _file(page: Page, link: Link) -> Iterator[Problem]:
         yield from _anchor(page, path, anchor, link.place)
 
 
-def _anchor(page: Page, where: Document | Path, anchor: str, place: Place) -> Iterator[Problem]:
+def _anchor(page: Page, where: Document | Path, anchor: str, place: Position) -> Iterator[Problem]:
     document = where if isinstance(where, Document) else _document(where)
     if anchor not in document.anchors:
         yield page.problem(

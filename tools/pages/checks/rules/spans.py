@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from model_profiling.errors import nearest
 from tools.pages.checks.page import Page
 from tools.pages.reader import programs
-from tools.pages.reader.reader import absolute
 from tools.pages.reader.scripts import Scripts
+from tools.pages.reader.state import absolute
 from tools.pages.reading.document import SKILL, Block, Passage, Span
 from tools.pages.reading.problems import Problem
 from tools.pages.reading.skill_form import symptoms
@@ -31,8 +31,8 @@ _STARTERS = ("python", "python3", ".venv/bin/python", "bash", "sh", "uv", "run",
 def check(page: Page) -> Iterator[Problem]:
     """Check every code span of the page's text."""
     printed = [id(cell) for cell in symptoms(page.document)] if page.document.kind == SKILL else []
-    for passage in page.document.every(Passage):
-        if passage.options.skip or id(passage) in printed:
+    for passage in page.every(Passage):
+        if id(passage) in printed:
             continue
         script = None
         for span in passage.spans:

@@ -10,7 +10,7 @@ from typing import Protocol
 from tools.pages.reading.document import Document
 
 
-class Place(Protocol):
+class Surroundings(Protocol):
     """What a shell needs to know of the place that it runs in."""
 
     @property

@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 
 from model_profiling.errors import nearest
+from tools.pages.checks.house_style import LEAD_IN
 from tools.pages.checks.page import Page
 from tools.pages.reading.document import CONTENT, NEXT_STEPS, SKILL, Block, Document, Heading, Passage
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 from tools.pages.reading.skill_form import Section, sections
 
 CLOSING = "What you've accomplished and what's next"
-LEAD_IN = "The output is similar to:"
 CHECK = "Check:"
 LANGUAGES = ("bash", "console", "python", "json", "yaml", "text", "output")
 _MAX_PAGE_WORDS, _MAX_SECTION_WORDS, _MAX_WORDS_WITHOUT_CODE = 3500, 700, 300
@@ -60,7 +60,7 @@ def _headings(page: Page) -> Iterator[Problem]:
     document = page.document
     headings = list(document.every(Heading))
     if not document.elements or not isinstance(document.elements[0], Heading):
-        place = document.elements[0].place if document.elements else Place(1)
+        place = document.elements[0].place if document.elements else Position(1)
         yield page.problem(place, "heading", "the body does not begin with an H2 (##)")
     level = 1
     for heading in headings:
@@ -72,7 +72,7 @@ def _headings(page: Page) -> Iterator[Problem]:
         yield from _heading(page, heading)
     last = [h for h in headings if h.level == 2][-1:]
     if not last or last[0].text.replace("\u2019", "'") != CLOSING:
-        place = last[0].place if last else Place(1)
+        place = last[0].place if last else Position(1)
         yield page.problem(place, "heading", f'the page does not close with the section "{CLOSING}"')
     seen: set[str] = set()
     for heading in headings:
@@ -118,9 +118,7 @@ _NAMES = frozenset(
 
 
 def _fences(page: Page) -> Iterator[Problem]:
-    for block in page.document.every(Block):
-        if block.options.skip:
-            continue
+    for block in page.every(Block):
         if block.language not in LANGUAGES:
             told = nearest(block.language, LANGUAGES) if block.language else ""
             named = block.language or "no language"
@@ -138,7 +136,9 @@ def _fences(page: Page) -> Iterator[Problem]:
         if block.is_shell:
             prompts = (n for n, line in enumerate(block.text.splitlines()) if _PROMPT.match(line) and line[0] == "$")
             for number in prompts:
-                yield page.problem(Place(block.place.line + number), "fence", "leave the prompt out: readers copy it")
+                yield page.problem(
+                    Position(block.place.line + number), "fence", "leave the prompt out: readers copy it"
+                )
     elements = page.document.elements
     for element, after in zip(elements, (*elements[1:], None)):
         if (

@@ -21,9 +21,9 @@ from pyflakes import checker, messages
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.config import SCHEMA_FILE, load_config
 from tools.pages.checks.page import Page
-from tools.pages.reader.reader import absolute
+from tools.pages.reader.state import absolute
 from tools.pages.reading.document import Block
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 
 _UNDEFINED = (messages.UndefinedName, messages.UndefinedLocal)
 
@@ -31,9 +31,7 @@ _UNDEFINED = (messages.UndefinedName, messages.UndefinedLocal)
 def check(page: Page) -> Iterator[Problem]:
     """Check every block that is data or Python."""
     defined: set[str] = set()
-    for block in page.document.every(Block):
-        if block.options.skip:
-            continue
+    for block in page.every(Block):
         if block.language == "json":
             yield from _json(page, block)
         elif block.language in ("yaml", "yml"):
@@ -49,7 +47,7 @@ def _json(page: Page, block: Block) -> Iterator[Problem]:
     try:
         value = json.loads(block.text, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
-        place = Place(block.place.line + error.lineno - 1, block.place.column + error.colno - 1)
+        place = Position(block.place.line + error.lineno - 1, block.place.column + error.colno - 1)
         yield page.problem(place, "json", f"this is not JSON: {error.msg}")
         return
     except _Duplicate as error:
@@ -142,7 +140,7 @@ def _config_paths(page: Page, block: Block, value: dict) -> Iterator[Problem]:
         )
 
 
-def _blamed(block: Block, message: str) -> Place:
+def _blamed(block: Block, message: str) -> Position:
     """Return where the first word that a message quotes stands in a block."""
     words = re.findall(r"\"([^\"]+)\"|'([^']+)'|([\w./-]{3,})", message)
     for word in (next(filter(None, groups)) for groups in words):
@@ -152,13 +150,13 @@ def _blamed(block: Block, message: str) -> Place:
     return block.place
 
 
-def _key_place(block: Block, key: str) -> Place:
+def _key_place(block: Block, key: str) -> Position:
     return _place(block, max(0, block.text.rfind(f'"{key}"')))
 
 
-def _place(block: Block, at: int) -> Place:
+def _place(block: Block, at: int) -> Position:
     before = block.text[:at]
-    return Place(block.place.line + before.count("\n"), block.place.column + at - (before.rfind("\n") + 1))
+    return Position(block.place.line + before.count("\n"), block.place.column + at - (before.rfind("\n") + 1))
 
 
 def _yaml(page: Page, block: Block) -> Iterator[Problem]:
@@ -166,7 +164,7 @@ def _yaml(page: Page, block: Block) -> Iterator[Problem]:
         yaml.safe_load(block.text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        yield page.problem(Place(block.place.line + (mark.line if mark else 0)), "yaml", "this is not YAML")
+        yield page.problem(Position(block.place.line + (mark.line if mark else 0)), "yaml", "this is not YAML")
 
 
 # ---------------------------------------------------------------- Python
@@ -177,12 +175,14 @@ def _python(page: Page, block: Block, defined: set[str]) -> Iterator[Problem]:
     try:
         tree = ast.parse(block.text)
     except SyntaxError as error:
-        place = Place(block.place.line + (error.lineno or 1) - 1, block.place.column + max(0, (error.offset or 1) - 1))
+        place = Position(
+            block.place.line + (error.lineno or 1) - 1, block.place.column + max(0, (error.offset or 1) - 1)
+        )
         yield page.problem(place, "python", f"the Python code does not compile: {error.msg}")
         return
     for message in checker.Checker(tree, filename=page.document.name).messages:
         if isinstance(message, _UNDEFINED) and message.message_args[0] not in defined:
-            place = Place(block.place.line + message.lineno - 1, block.place.column + message.col)
+            place = Position(block.place.line + message.lineno - 1, block.place.column + message.col)
             name = message.message_args[0]
             near = nearest(name, (defined | _names(tree)) - {name}) or nearest(name, dir(builtins))
             yield page.problem(place, "python", f"{name} is not defined{near}")
@@ -207,7 +207,7 @@ def _names(tree: ast.Module) -> set[str]:
 
 
 def _imports(page: Page, block: Block, node: ast.Import | ast.ImportFrom) -> Iterator[Problem]:
-    place = Place(block.place.line + node.lineno - 1, block.place.column + node.col_offset)
+    place = Position(block.place.line + node.lineno - 1, block.place.column + node.col_offset)
     modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     for module in modules:
         saved = {Path(b.options.save_as).stem for b in page.document.every(Block) if b.options.save_as}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from model_profiling.console import say
-from tools.pages.reader.following import Step
+from tools.pages.reader.following import CommandLine
 from tools.pages.running.engine import CHECKED, DONE_BEFORE, EXECUTED, FAILED, NOT_HERE, NOT_REACHED, Line, PageRun
 
 #: What is asked of all pages together on plain Linux.
@@ -15,7 +15,7 @@ LEAST_SHARE = 0.8
 _WIDTH = 92
 
 
-def planned(step: Step) -> Line:
+def planned(step: CommandLine) -> Line:
     """Return what a run is expected to make of a command line."""
     if step.needs:
         return Line(step, NOT_HERE, step.needs if step.options.no_run else f"needs {step.needs}")

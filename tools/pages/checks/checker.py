@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check pages: read, follow, and ask every kind of check, whatever number of pages there is."""
+"""Check pages: read, follow, and ask every rule, whatever number of pages there is."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from tools.pages.checks import code, front_matter, links, options, prose, shellcheck, skill, spans, structure
+from tools.pages.checks import shellcheck
 from tools.pages.checks.page import Page
+from tools.pages.checks.rules import RULES
 from tools.pages.reader.following import Walk, follow
 from tools.pages.reader.scripts import Scripts
 from tools.pages.reading.document import OTHER, SKILL, Document
 from tools.pages.reading.lexer import read_document
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 from tools.pages.reading.repository import Repository, Site
 
-_CHECKS = (
-    options.check,
-    front_matter.check,
-    structure.check,
-    prose.check,
-    links.check,
-    code.check,
-    spans.check,
-    skill.check,
-)
 #: Recorded data and what is kept out of the navigation are no pages.
 _NOT_PAGES = ("test-cases/fixtures/", "archive/")
+_COMMAND_LINE = "on the command line"
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,7 @@ class OptOut:
     """A comment that keeps something from being checked or run, with its reason."""
 
     path: str
-    place: Place
+    place: Position
     what: str
     reason: str
 
@@ -62,6 +54,25 @@ class Checker:
             for name in sorted(self.repository.files)
             if name.endswith(".md") and not any(mark in name for mark in _NOT_PAGES)
         ]
+
+    def named(self, paths: Sequence[Path], default: Sequence[Path]) -> list[Document]:
+        """Return the documents that `paths` name, folders standing for the Markdown files in them.
+
+        Raises
+        ------
+        UserError : a path does not exist, or a folder has no Markdown file.
+        """
+        if not paths:
+            return [self.read(path) for path in default]
+        files: list[Path] = []
+        for path in paths:
+            if not path.exists():
+                raise UserError(f"{path} does not exist", _COMMAND_LINE, "name a Markdown file or a folder of them")
+            inside = sorted(path.rglob("*.md")) if path.is_dir() else [path]
+            if not inside:
+                raise UserError(f"{path} holds no Markdown file", _COMMAND_LINE, "name a folder of pages")
+            files += inside
+        return [self.read(path) for path in dict.fromkeys(path.resolve() for path in files)]
 
     def read(self, path: Path) -> Document:
         """Read a page, once.
@@ -96,7 +107,7 @@ class Checker:
         return walk
 
     def page(self, document: Document) -> Page:
-        """Return a page with what its checks need."""
+        """Return a page with what its rules need."""
         site = Site.around(document.path) if document.kind != OTHER else None
         related = site or document.kind == SKILL or document.settings.after
         neighbors = (
@@ -107,15 +118,15 @@ class Checker:
 
     def check(self, documents: Sequence[Document]) -> list[Problem]:
         """Return the problems of all documents, in order of their place."""
-        found = [problem for document in documents for problem in self.problems(document)]
-        return sorted(dict.fromkeys([*found, *shellcheck.check_blocks(documents)]))
+        of_rules = [problem for document in documents for problem in self.problems(document)]
+        return sorted(dict.fromkeys([*of_rules, *shellcheck.check_blocks(documents)]))
 
     def problems(self, document: Document) -> Iterator[Problem]:
-        """Yield what each check finds in one document as it is found; shellcheck, a program, is not asked."""
+        """Yield one document's problems, rule by rule; shellcheck, a program, is not asked."""
         page = self.page(document)
         yield from page.walk.problems
-        for kind in _CHECKS:
-            yield from kind(page)
+        for check in RULES:
+            yield from check(page)
 
     def _name(self, path: Path) -> str:
         for base in (Path.cwd(), self.repository.root.resolve()):

@@ -12,12 +12,15 @@ import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from model_profiling.export.artifacts import ArtifactPaths
-from model_profiling.export.precision import check_dtype
+from model_profiling.export.artifacts import ArtifactPaths, default_outdir
+from model_profiling.export.lowering import BACKENDS
+from model_profiling.export.precision import DEFAULT_DTYPE, check_dtype
 from model_profiling.models.registry import find
-from tools.pages.reader.effects import runs as run_effects
+from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.scripts import quick_test_workflow
+from tools.pages.reader.effects import pipelines
 from tools.pages.reader.kit_call import Call, asked_of_the_kit
-from tools.pages.reader.reader import Reader, absolute
+from tools.pages.reader.state import Reader, absolute
 
 
 def _export(call: Call) -> None:
@@ -29,13 +32,13 @@ def _export(call: Call) -> None:
     name = args.model or (Path(args.model_file).stem if args.model_file else None)
     if name is None:
         return call.reader.problem(call.place, "flag", "export_model.py needs --model NAME or --model-file FILE.py")
-    dtype = "int8" if args.quantize else args.dtype or "fp16"
+    dtype = "int8" if args.quantize else args.dtype or DEFAULT_DTYPE
     for value, check in ((dtype, check_dtype), (args.model if not args.model_file else None, find)):
         if value is not None and call.known(value):
             asked_of_the_kit(call, value, check)
-    if args.backend not in ("xnnpack", "portable"):
-        call.wrong(args.backend, "value", f"{args.backend} is not a backend: use xnnpack or portable")
-    paths = ArtifactPaths(Path(call.path(args.outdir or f"out_{name}/artifacts")), name, args.backend, dtype)
+    if args.backend not in BACKENDS:
+        call.wrong(args.backend, "value", f"{args.backend} is not a backend: use {' or '.join(BACKENDS)}")
+    paths = ArtifactPaths(Path(call.path(args.outdir or default_outdir(name))), name, args.backend, dtype)
     for path in (paths.pte, paths.etrecord, paths.sidecar, *([paths.graph] if args.save_graph else [])):
         call.reader.make(str(path))
     return None
@@ -57,18 +60,18 @@ def _generate_config(call: Call) -> None:
 
 
 def _quick_test(call: Call) -> None:
-    folder = str(call.args.keep or "out_quick_test")
+    folder = Path(call.args.keep or quick_test_workflow.DEFAULT_FOLDER)
+    made = ArtifactPaths(folder / "artifacts", str(call.args.model), "xnnpack", quick_test_workflow.DTYPE)
+    directory = RunDirectory(folder / "runs" / call.args.platform)
     experiments = [{"name": f"mac_sme2_{side}"} for side in ("on", "off")]
-    run_effects.make_run(call.reader, f"{folder}/runs/mac", f"{call.args.model}_xnnpack_fp32.pte", experiments)
-    made = ArtifactPaths(Path(folder) / "artifacts", str(call.args.model), "xnnpack", "fp32")
-    run_directory = Path(folder) / "runs" / "mac"
+    pipelines.make_run(call.reader, str(directory.root), made.pte.name, experiments)
     for path in (
         made.pte,
         made.etrecord,
         made.sidecar,
-        f"{folder}/config.json",
-        f"{folder}/quick_test.log",
-        run_directory / "validation_report.json",
+        folder / "config.json",
+        folder / "quick_test.log",
+        directory.validation_report,
     ):
         call.reader.make(call.path(path))
     asked_of_the_kit(call, call.args.model, find)
@@ -181,16 +184,16 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "export_model.py": _export,
     "build_command.py": _build_runners,
     "generate_config.py": _generate_config,
-    "mac_pipeline.py": run_effects.pipeline,
-    "android_pipeline.py": run_effects.phone,
+    "mac_pipeline.py": pipelines.pipeline,
+    "android_pipeline.py": pipelines.phone,
     "preview_sme2.py": _preview,
-    "analyze_results.py": lambda call: run_effects.run_directory(call, call.args.run_dir) and None,
-    "generate_report.py": run_effects.report,
-    "generate_combined_report.py": run_effects.combined,
-    "compare_runs.py": run_effects.compare,
+    "analyze_results.py": lambda call: pipelines.run_directory(call, call.args.run_dir) and None,
+    "generate_report.py": pipelines.report,
+    "generate_combined_report.py": pipelines.combined,
+    "compare_runs.py": pipelines.compare,
     "validate_setup.py": _needs_model,
-    "validate_pipeline.py": lambda call: run_effects.config_of(call) and None,
-    "validate_results.py": run_effects.validate_results,
+    "validate_pipeline.py": lambda call: pipelines.config_of(call) and None,
+    "validate_results.py": pipelines.validate_results,
     "run_quick_test.py": _quick_test,
     "new_model.py": _new_model,
     "etdump_to_csv.py": _etdump,

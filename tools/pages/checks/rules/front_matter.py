@@ -3,27 +3,21 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import jsonschema
-import yaml
 
 from model_profiling.errors import nearest
-from tools.pages.checks.links import check_address, check_internal
+from tools.pages.checks.house_style import FRONT_MATTER, begins_with_verb, front_matter_schemas
 from tools.pages.checks.page import Page
-from tools.pages.checks.prose import check_text
+from tools.pages.checks.rules.links import check_address, check_internal
+from tools.pages.checks.rules.prose import check_text
 from tools.pages.reading.document import CONTENT, LANDING, OTHER
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 
-_DATA = Path(__file__).parents[1] / "data" / "front_matter.yaml"
-
-
-@functools.cache
-def _rules() -> dict:
-    return yaml.safe_load(_DATA.read_text(encoding="utf-8"))
+Values = Mapping[str, object]
+Places = Mapping[str, Position]
 
 
 def check(page: Page) -> Iterator[Problem]:
@@ -32,98 +26,92 @@ def check(page: Page) -> Iterator[Problem]:
     if document.kind == OTHER:
         return
     if head is None:
-        yield page.problem(Place(1), "front matter", "the page has no front matter")
+        yield page.problem(Position(1), "front matter", "the page has no front matter")
         return
     if head.error:
         yield page.problem(head.error[0], "front matter", head.error[1])
         return
-    yield from _schema(page)
+    values = head.values or {}
+    yield from _schema(page, values, head.places)
     if document.kind in (LANDING, CONTENT):
-        yield from _texts(page)
+        yield from _texts(page, values, head.places)
     if document.kind == CONTENT:
-        yield from _together(page)
+        yield from _together(page, values, head.places)
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*\.md", document.path.name):
             yield page.problem(
-                Place(1), "front matter", f"{document.path.name}: file names are lower case, with hyphens"
+                Position(1), "front matter", f"{document.path.name}: file names are lower case, with hyphens"
             )
     if document.kind == LANDING:
-        yield from _landing(page)
+        yield from _landing(page, values, head.places)
 
 
-def _schema(page: Page) -> Iterator[Problem]:
-    head, schema = page.document.front_matter, _rules()[page.document.kind]
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(dict(head.values)):
+def _schema(page: Page, values: Values, places: Places) -> Iterator[Problem]:
+    schema = front_matter_schemas()[page.document.kind]
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(dict(values)):
         if error.validator == "additionalProperties" and not error.absolute_path:
             known = schema["properties"]
-            for key in (k for k in head.values if k not in known):
+            for key in (k for k in values if k not in known):
                 yield page.problem(
-                    head.places[key],
+                    places[key],
                     "front matter",
                     f"{key} is not a key of a {page.document.kind}'s front matter{nearest(key, known)}",
                 )
         elif error.validator == "required" and not error.absolute_path:
-            missing = re.match(r"'([^']+)'", error.message)[1]
-            yield page.problem(Place(1), "front matter", f"the key {missing} is missing")
+            missing = error.message.split("'")[1]  # "'title' is a required property"
+            yield page.problem(Position(1), "front matter", f"the key {missing} is missing")
         else:
             key = str(error.absolute_path[0]) if error.absolute_path else ""
             told = nearest(str(error.instance), error.validator_value) if error.validator == "enum" else ""
-            yield page.problem(head.places.get(key, Place(1)), "front matter", f"{key}: {error.message}{told}")
+            yield page.problem(places.get(key, Position(1)), "front matter", f"{key}: {error.message}{told}")
 
 
-def begins_with_verb(text: str) -> bool:
-    """Return whether a title tells to do something."""
-    return text.split()[:1] != [] and text.split()[0] in _rules()["verbs"]
-
-
-def _texts(page: Page) -> Iterator[Problem]:
-    head = page.document.front_matter
-    title = head.values.get("title")
+def _texts(page: Page, values: Values, places: Places) -> Iterator[Problem]:
+    title = values.get("title")
     if isinstance(title, str) and title.split() and not begins_with_verb(title):
         yield page.problem(
-            head.places["title"],
+            places["title"],
             "front matter",
             f"the title does not tell the reader to do something: "
-            f'"{title.split()[0]}" is not among the verbs in {_DATA.name}',
+            f'"{title.split()[0]}" is not among the verbs in {FRONT_MATTER.name}',
         )
     for key in ("title", "description", "who_is_this_for"):
-        if isinstance(head.values.get(key), str):
-            yield from check_text(page, head.values[key], head.places[key])
+        text = values.get(key)
+        if isinstance(text, str):
+            yield from check_text(page, text, places[key])
 
 
-def _together(page: Page) -> Iterator[Problem]:
-    head = page.document.front_matter
+def _together(page: Page, values: Values, places: Places) -> Iterator[Problem]:
     for key in ("weight", "title"):
         for name, other in page.neighbors.items():
             same = (
                 name != page.document.path.name
                 and other.front_matter
                 and other.front_matter.values
-                and head.values.get(key) is not None
-                and other.front_matter.values.get(key) == head.values[key]
+                and values.get(key) is not None
+                and other.front_matter.values.get(key) == values[key]
             )
             if same:
-                yield page.problem(head.places[key], "front matter", f"the {key} {head.values[key]} is {name}'s too")
+                yield page.problem(places[key], "front matter", f"the {key} {values[key]} is {name}'s too")
 
 
-def _landing(page: Page) -> Iterator[Problem]:
-    head = page.document.front_matter
-    objectives = head.values.get("learning_objectives")
+def _landing(page: Page, values: Values, places: Places) -> Iterator[Problem]:
+    objectives = values.get("learning_objectives")
     for objective in objectives if isinstance(objectives, list) else ():
         if not begins_with_verb(str(objective)):
             yield page.problem(
-                head.places["learning_objectives"], "front matter", f'the objective "{objective}" begins with no verb'
+                places["learning_objectives"], "front matter", f'the objective "{objective}" begins with no verb'
             )
-    reading = head.values.get("further_reading")
+    reading = values.get("further_reading")
     for entry in reading if isinstance(reading, list) else ():
         resource = entry.get("resource") if isinstance(entry, dict) else None
         link = resource.get("link") if isinstance(resource, dict) else None
         if isinstance(link, str):
-            place = _line_of(page, link) or head.places["further_reading"]
+            place = _line_of(page, link) or places["further_reading"]
             yield from check_internal(page, link, place) if link.startswith("/") else check_address(page, link, place)
 
 
-def _line_of(page: Page, text: str) -> Place | None:
+def _line_of(page: Page, text: str) -> Position | None:
     for number, line in enumerate(page.document.text.splitlines(), 1):
         if text in line:
-            return Place(number, line.index(text) + 1)
+            return Position(number, line.index(text) + 1)
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from model_profiling.errors import nearest
 from tools.pages.reader.virtual_files import CLONE, HOME, Entry, Files
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 from tools.pages.reading.repository import Repository
 from tools.pages.reading.shell import Word
 
@@ -47,7 +47,7 @@ class Argument:
     pattern: bool = False
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Position:
         return self.word.place
 
     def path(self, folder: str) -> str | None:
@@ -88,7 +88,7 @@ class Reader:
             files.clone(CLONE)
         return cls(files, name, absolute(start_in or CLONE, HOME) if start_in != "HOME" else HOME)
 
-    def problem(self, place: Place, rule: str, message: str) -> None:
+    def problem(self, place: Position, rule: str, message: str) -> None:
         found = Problem(self.name, place, rule, message)
         if found not in self.problems:
             self.problems.append(found)
@@ -136,7 +136,7 @@ class Reader:
             self.problem(argument.place, "path", self._missing(argument.text, path, what))
         return path
 
-    def read_path(self, text: str, place: Place, what: str = "") -> str | None:
+    def read_path(self, text: str, place: Position, what: str = "") -> str | None:
         """Require that a path which stands inside a file or a flag's value is there."""
         path = absolute(text, self.folder)
         self._carry(path)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tools.pages.checks.page import Page
 from tools.pages.reading.document import CONTENT, LANDING, Heading, Passage
-from tools.pages.reading.problems import Place, Problem
+from tools.pages.reading.problems import Position, Problem
 
 _MAX_MEAN_SENTENCE = 20
 _LEAST_SENTENCES = 5
@@ -77,13 +77,13 @@ def check(page: Page) -> Iterator[Problem]:
     yield from _sentences(page)
 
 
-def check_text(page: Page, text: str, place: Place) -> Iterator[Problem]:
+def check_text(page: Page, text: str, place: Position) -> Iterator[Problem]:
     """Check words that stand outside of a page's body, in its front matter."""
     yield from _words(page, text, place)
 
 
-def _words(page: Page, text: str, start: Place) -> Iterator[Problem]:
-    def at(found: re.Match[str]) -> Place:
+def _words(page: Page, text: str, start: Position) -> Iterator[Problem]:
+    def at(found: re.Match[str]) -> Position:
         return _find(page, start, found[0])
 
     for found in _BANNED_WORDS.finditer(text):
@@ -101,13 +101,13 @@ def _words(page: Page, text: str, start: Place) -> Iterator[Problem]:
         yield page.problem(at(found), "word", f'"{found[0]}" is left on the page')
 
 
-def _find(page: Page, start: Place, words: str) -> Place:
+def _find(page: Page, start: Position, words: str) -> Position:
     """Return where words stand in the source, from the line their passage begins in."""
     lines = page.document.text.splitlines()
     for number in range(start.line, min(start.line + 40, len(lines) + 1)):
         column = lines[number - 1].find(words)
         if column >= 0:
-            return Place(number, column + 1)
+            return Position(number, column + 1)
     return start
 
 
