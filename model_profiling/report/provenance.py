@@ -8,9 +8,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model_profiling.analysis.kernels.time import EMULATED, is_emulated
+from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming, count, listed
+from model_profiling.report.words.notes import EMULATED
 
 Facts = tuple[tuple[str, str], ...]
 #: Longer command lines are broken before their flags.

@@ -7,9 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from model_profiling.analysis.comparing.arms import counting_blocks
-from model_profiling.analysis.comparing.comparison import launch_median_ms
 from model_profiling.analysis.comparing.run_differences import Difference, cpu_name, cpu_of, differences
+from model_profiling.analysis.comparing.sides import counting_blocks, launch_median_ms
 from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.errors import KitError, UserError
 from model_profiling.pipeline.config import Config
@@ -117,7 +116,7 @@ def launch_times(directory: RunDirectory, manifest: Mapping) -> dict[tuple[str, 
     found: dict[tuple[str, int], list[float]] = {}
     for (threads, _), block in blocks.items():
         for name, launch in block.items():
-            found.setdefault((name, threads), []).append(launch_median_ms(launch.latency_ns))
+            found.setdefault((name, threads), []).append(launch_median_ms(launch))
     if not found:
         raise UserError(
             "no pair of launches is complete, so there is nothing to compare",
