@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from model_profiling.analysis.comparing.latency import LatencyStatistics, classify_outliers, describe
 from model_profiling.analysis.comparing.sides import MeasuredSide, launch_median_ms
 from model_profiling.analysis.summary import AGAIN, SCHEMA_VERSION, ByExperiment, read_model
-from model_profiling.json_values import JsonObject
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 

@@ -13,7 +13,6 @@ from model_profiling.analysis.comparing.noise_floor import known_floors
 from model_profiling.analysis.comparing.sides import Blocks, MeasuredSide, collect_sides, counting_blocks
 from model_profiling.analysis.experiments import summarize
 from model_profiling.analysis.kernels.recorded import RecordedKernels, read_recorded
-from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.analysis.metrics import Metrics, metrics_of
 from model_profiling.analysis.summary import AnalysisSummary, ByExperiment
 from model_profiling.analysis.tables.kernels import kernels_csv
@@ -24,6 +23,7 @@ from model_profiling.analysis.traces.layers import Layer, layer_stats, model_lay
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.recording import Identity
 from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import read_graph
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
@@ -36,7 +36,7 @@ class Analysis:
     """
 
     directory: RunDirectory
-    manifest: Mapping
+    manifest: Manifest
     config: Config
     launches: Sequence[Launch]
     sides: tuple[MeasuredSide, ...]
@@ -59,18 +59,18 @@ def analyze(directory: RunDirectory) -> Analysis:
     UserError : no run, no complete pair of launches, a missing or damaged trace.
     """
     manifest = directory.read_manifest()
-    config, launches = Config.from_json(manifest["config"]), directory.read_launches()
+    config, launches = manifest.config, directory.read_launches()
     blocks = counting_blocks(launches, config)
     graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
-    layers, model = model_layers(graph), manifest["model"]["id"]
+    layers, model = model_layers(graph), manifest.model.id
     sides = tuple(collect_sides(directory, config, blocks, graph, tuple(layer.layer for layer in layers)))
-    timed = () if is_emulated(manifest) else sides
+    timed = () if manifest.emulated else sides
     recorded = tuple(read_recorded(directory, config, graph, layers, manifest, sides))
     summary = AnalysisSummary(
         model,
-        manifest["feature"]["label"],
+        manifest.feature.label,
         ByExperiment((side.experiment, side.threads, summarize(side)) for side in timed),
-        tuple(_comparisons(config, timed, blocks, layers, known_floors(manifest), manifest["quick"])),
+        tuple(_comparisons(config, timed, blocks, layers, known_floors(manifest), manifest.quick)),
         ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
     )
     return Analysis(

@@ -10,7 +10,7 @@ from typing import TypeVar
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.latency import SixNumbers
 from model_profiling.analysis.kernels.entries import KernelEntry, read_entry
-from model_profiling.json_values import JsonObject
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.run_directory import RunDirectory
 
 SCHEMA_VERSION = 1
@@ -151,7 +151,7 @@ class AnalysisSummary:
     """What a run came to: every experiment, every comparison, every launch that recorded kernels."""
 
     model: str
-    feature: str
+    feature: str | None
     experiments: ByExperiment[ExperimentSummary]
     comparisons: tuple[Comparison, ...]
     kernels: ByExperiment[KernelEntry]
@@ -169,7 +169,7 @@ class AnalysisSummary:
         kernels = held.maybe_within("kernels")
         return cls(
             model,
-            held.maybe_text("feature") or "",
+            held.maybe_text("feature"),
             ByExperiment.from_json(held.within("experiments"), ExperimentSummary.from_json),
             tuple(map(Comparison.from_json, held.each("comparisons"))),
             ByExperiment.from_json(kernels, read_entry) if kernels else ByExperiment(),

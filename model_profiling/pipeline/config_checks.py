@@ -71,13 +71,13 @@ def _runners(config: Config, device: Device) -> Finding:
 
 
 def _features(config: Config, device: Device) -> Finding:
-    return ok("features", preparation.prepare_arms(config, device)[1]["sentence"])
+    return ok("features", preparation.prepare_arms(config, device)[1].sentence)
 
 
 def _inputs(config: Config, device: Device) -> Finding:
     with tempfile.TemporaryDirectory() as folder:
-        _, described = preparation.prepare_inputs(config, RunDirectory(Path(folder)), seed=0)
-    return ok("inputs", f"{len(described)} input{'' if len(described) == 1 else 's'}")
+        inputs = preparation.prepare_inputs(config, RunDirectory(Path(folder)), seed=0)
+    return ok("inputs", f"{len(inputs)} input{'' if len(inputs) == 1 else 's'}")
 
 
 def _comparisons(config: Config, device: Device) -> Finding:

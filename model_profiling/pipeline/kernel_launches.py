@@ -41,7 +41,7 @@ class KernelLaunch:
     failed: str | None = None
 
     @classmethod
-    def from_json(cls, plain: object) -> "KernelLaunch":
+    def from_json(cls, plain: object) -> KernelLaunch:
         """Return the launch of one line; ValueError or TypeError where it is none."""
         if not isinstance(plain, dict) or set(plain) - {f.name for f in fields(cls)}:
             raise ValueError("not the keys of a kernel launch")

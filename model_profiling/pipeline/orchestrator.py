@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from model_profiling.console import progress, say
@@ -17,6 +18,7 @@ from model_profiling.pipeline.config import KERNELS, Config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_launching import KernelLauncher
 from model_profiling.pipeline.launching import Arm, Launcher, Outcome, Place
+from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
 from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
@@ -38,7 +40,7 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
         say(aside)
     with directory.locked():
         manifest = _manifest(config, device, options, directory, arms, feature)
-        say(_sentence(feature["sentence"]))
+        say(_sentence(feature.sentence))
         if options.verbose:
             _say_arms(arms, manifest)
         try:
@@ -56,16 +58,16 @@ def _manifest(
     options: RunOptions,
     directory: RunDirectory,
     arms: Sequence[Arm],
-    feature: dict[str, object],
-) -> dict:
+    feature: SwitchedFeature,
+) -> Manifest:
     if directory.exists():
         manifest = directory.read_manifest()
         preparation.check_resumable(manifest, config, options)
         directory.drop_torn_lines()
-        manifest["command_lines"].append(options.command_line)
+        manifest = replace(manifest, command_lines=(*manifest.command_lines, options.command_line))
     else:
         seed = preparation.choose_seed(config, options)
-        _, inputs = preparation.prepare_inputs(config, directory, seed)
+        inputs = preparation.prepare_inputs(config, directory, seed)
         manifest = preparation.new_manifest(config, device, options, arms, feature, inputs, seed)
     directory.write_manifest(manifest)
     preparation.keep_graph(config.model, directory)
@@ -76,14 +78,14 @@ class _Run:
     """One run while it lasts: what is planned, what is done, what comes next."""
 
     def __init__(
-        self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm], manifest: dict
+        self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm], manifest: Manifest
     ) -> None:
         self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
         self._arms = {arm.experiment.name: arm for arm in arms}
-        self._seed, self._pairs = manifest["seed"], manifest["pairs"]
+        self._seed, self._pairs = manifest.seed, manifest.pairs
         self._launches = directory.read_launches()
-        inputs = [Path(item["file"]) for item in manifest["inputs"]]
-        self._launcher = Launcher(directory, device, config.model, inputs, self._seed, manifest["probe_baseline_ns"])
+        inputs = [Path(item.file) for item in manifest.inputs]
+        self._launcher = Launcher(directory, device, config.model, inputs, self._seed, manifest.probe_baseline_ns)
         self._kernel_launcher = KernelLauncher(directory, device, config.model, inputs, self._seed)
 
     def to_the_end(self) -> None:
@@ -92,8 +94,14 @@ class _Run:
         if self._config.timed:
             self._time()
         shutil.rmtree(self._directory.work, ignore_errors=True)
-        if self._manifest["finished"] is None:
-            self._directory.write_manifest({**self._manifest, "finished": utc_now(), **self._digests()})
+        if self._manifest.finished is None:
+            finished = replace(
+                self._manifest,
+                finished=utc_now(),
+                launches_sha256=_digest(self._directory.launches),
+                kernel_launches_sha256=_digest(self._directory.kernel_launches),
+            )
+            self._directory.write_manifest(finished)
 
     def _time(self) -> None:
         """Make the pairs that are planned, then more while the precision asked for needs them."""
@@ -108,14 +116,10 @@ class _Run:
                 for pair in extra:
                     self._complete(pair, advance)
             index += 1
-        if self._manifest["precision_percent"] is not None and any(
-            wants_more_pairs(e, self._manifest["precision_percent"], index + 1) for e in self._estimates()
+        if self._manifest.precision_percent is not None and any(
+            wants_more_pairs(e, self._manifest.precision_percent, index + 1) for e in self._estimates()
         ):
-            say(f"the precision of {self._manifest['precision_percent']:g} % was not reached with {index} pairs")
-
-    def _digests(self) -> dict[str, str]:
-        lists = {"launches_sha256": self._directory.launches, "kernel_launches_sha256": self._directory.kernel_launches}
-        return {key: sha256(path) for key, path in lists.items() if path.is_file()}
+            say(f"the precision of {self._manifest.precision_percent:g} % was not reached with {index} pairs")
 
     def _record_kernels(self) -> None:
         """Make the launches that record kernels; one that was made before stands."""
@@ -160,7 +164,7 @@ class _Run:
         return outcome
 
     def _wants_more(self, pairs: int) -> bool:
-        precision = self._manifest["precision_percent"]
+        precision = self._manifest.precision_percent
         if precision is None or pairs >= MAX_ADAPTIVE_PAIRS:
             return False
         return any(wants_more_pairs(result, precision) for result in self._estimates())
@@ -181,14 +185,18 @@ class _Run:
                     yield estimate([first[p] for p in common], [second[p] for p in common])
 
 
+def _digest(path: Path) -> str | None:
+    return sha256(path) if path.is_file() else None
+
+
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
 
 
-def _say_arms(arms: Sequence[Arm], manifest: dict) -> None:
+def _say_arms(arms: Sequence[Arm], manifest: Manifest) -> None:
     say(
-        f"CPU: {manifest['cpu']['model_name']}, {manifest['cpu']['cores']} cores; ExecuTorch "
-        f"{manifest['executorch']['version']}; seed {manifest['seed']}"
+        f"CPU: {manifest.cpu.model_name}, {manifest.cpu.cores} cores; ExecuTorch "
+        f"{manifest.executorch.version}; seed {manifest.seed}"
     )
     for arm in arms:
         off = ", ".join(arm.disabled) or "nothing"

@@ -20,10 +20,11 @@ from model_profiling.pipeline.cpu import affinity, claims
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.launching import Arm
+from model_profiling.pipeline.manifest import ExecuTorchVersion, InputFile, Manifest, ModelFile, SwitchedFeature
 from model_profiling.pipeline.program import signature as program
 from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.program.layers import build_graph, write_graph
-from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
+from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners import Runner
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
@@ -46,8 +47,8 @@ class RunOptions:
     verbose: bool = False
 
 
-def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, object]]:
-    """Resolve runners, features and cores; return the arms and the manifest's `feature`.
+def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], SwitchedFeature]:
+    """Resolve runners, features and cores; return the arms and what they differ in.
 
     Raises
     ------
@@ -70,12 +71,12 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
         features,
     )
     masked = [name for e in config.timed if e.name in pairs for name in pairs[e.name].disabled]
-    claims.check_claim([*masked, "sme2"] if builds and builds["label"] else masked, features, device.virtual)
+    claims.check_claim([*masked, "sme2"] if builds and builds.label else masked, features, device.virtual)
     return arms, feature if pairs else builds or feature
 
 
-def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], dict[str, object]]:
-    """Return what each experiment that switches features off clears, and the manifest's `feature`.
+def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], SwitchedFeature]:
+    """Return what each experiment that switches features off clears, and all of it for the manifest.
 
     Raises
     ------
@@ -88,20 +89,10 @@ def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_fe
         if e.disable_cpu_features
     }
     if not pairs:
-        return pairs, {
-            "label": None,
-            "disabled": [],
-            "requested": None,
-            "sentence": "No CPU feature is switched between these experiments.",
-        }
+        return pairs, SwitchedFeature(None, (), None, "No CPU feature is switched between these experiments.")
     name, pair = next(iter(pairs.items()))
     requested = config.experiment(name).disable_cpu_features
-    return pairs, {
-        "label": pair.label,
-        "disabled": list(pair.disabled),
-        "requested": requested if isinstance(requested, str) else list(requested),
-        "sentence": pair.sentence,
-    }
+    return pairs, SwitchedFeature(pair.label, pair.disabled, requested, pair.sentence)
 
 
 def runner_of(experiment: Experiment, device: Device) -> Runner:
@@ -136,17 +127,16 @@ def check_model_and_inputs(config: Config) -> None:
     _given_inputs(config, program.read_signature(config.model))
 
 
-def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[list[Path], list[dict]]:
-    """Write the run's input tensors (or check the given ones); return files and their description."""
+def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[InputFile, ...]:
+    """Write the run's input tensors (or check the given ones) and return them."""
     signature = program.read_signature(config.model)
     files = _given_inputs(config, signature)
     if not files:
         files = write_inputs(make_inputs(signature, read_sidecar(config.model), seed), directory.inputs)
-    described = [
-        {"file": str(f), "sha256": sha256(f), "shape": list(spec.shape), "dtype": spec.dtype}
-        for f, spec in zip(files, signature.inputs)
-    ]
-    return files, described
+    return tuple(
+        InputFile(str(file), sha256(file), tuple(spec.shape), spec.dtype)
+        for file, spec in zip(files, signature.inputs, strict=True)
+    )
 
 
 def _given_inputs(config: Config, signature: program.Signature) -> list[Path]:
@@ -188,50 +178,39 @@ def new_manifest(
     device: Device,
     options: RunOptions,
     arms: Sequence[Arm],
-    feature: dict[str, object],
-    inputs: list[dict],
+    feature: SwitchedFeature,
+    inputs: tuple[InputFile, ...],
     seed: int,
-) -> dict[str, object]:
+) -> Manifest:
     """Return the manifest of a run that begins now."""
     features, wheel = device.cpu_features(), installed_wheel()
     probes = [p for p in (device.probe_ns() for _ in range(_PROBES_FOR_BASELINE)) if p is not None]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kit_version": __version__,
-        "config": config.to_json(),
-        "config_path": str(options.config_path),
-        "command_lines": [options.command_line],
-        "model": {
-            "id": config.model.stem,
-            "path": str(config.model),
-            "sha256": sha256(config.model),
-            "bytes": config.model.stat().st_size,
-        },
-        "executorch": {"version": wheel.version, "git_sha": wheel.git_sha},
-        "runner": {arm.experiment.name: arm.runner.describe() for arm in arms},
-        "disabled": {arm.experiment.name: list(arm.disabled) for arm in arms},
-        "affinity": {arm.experiment.name: arm.affinity and list(arm.affinity) for arm in arms},
-        "affinity_mask": {arm.experiment.name: arm.affinity and affinity.mask(arm.affinity) for arm in arms},
-        "device": device.name,
-        "host": device.describe(),
-        "cpu": {
-            "architecture": features.architecture,
-            "model_name": features.model_name,
-            "cores": features.cores,
-            "features": sorted(features.names),
-        },
-        "feature": feature,
-        "seed": seed,
-        "quick": options.quick,
-        "calibration": options.calibration,
-        "pairs": QUICK_PAIRS if options.quick else config.pairs,
-        "noise_floor": None if options.calibration else find_noise_floor(config, features.model_name),
-        "precision_percent": options.precision_percent,
-        "probe_baseline_ns": round(statistics.median(probes)) if probes else None,
-        "inputs": inputs,
-        "started": utc_now(),
-        "finished": None,
-    }
+    return Manifest(
+        kit_version=__version__,
+        config_json=config.to_json(),
+        config_path=str(options.config_path),
+        command_lines=(options.command_line,),
+        model=ModelFile(config.model.stem, str(config.model), sha256(config.model), config.model.stat().st_size),
+        executorch=ExecuTorchVersion(wheel.version, wheel.git_sha),
+        runner={arm.experiment.name: arm.runner.describe() for arm in arms},
+        disabled={arm.experiment.name: arm.disabled for arm in arms},
+        affinity={arm.experiment.name: arm.affinity for arm in arms},
+        affinity_mask={arm.experiment.name: arm.affinity and affinity.mask(arm.affinity) for arm in arms},
+        device=device.name,
+        emulated=device.emulated,
+        host=device.describe(),
+        cpu=features,
+        feature=feature,
+        seed=seed,
+        quick=options.quick,
+        calibration=options.calibration,
+        pairs=QUICK_PAIRS if options.quick else config.pairs,
+        noise_floor=None if options.calibration else find_noise_floor(config, features.model_name),
+        precision_percent=options.precision_percent,
+        probe_baseline_ns=round(statistics.median(probes)) if probes else None,
+        inputs=inputs,
+        started=utc_now(),
+    )
 
 
 def keep_graph(model: Path, directory: RunDirectory) -> None:
@@ -257,29 +236,29 @@ def choose_seed(config: Config, options: RunOptions) -> int:
     return secrets.randbelow(2**31) if config.seed is None else config.seed
 
 
-def check_resumable(manifest: dict, config: Config, options: RunOptions) -> None:
+def check_resumable(manifest: Manifest, config: Config, options: RunOptions) -> None:
     """Refuse to add launches to a run that was of something else."""
     where = f"in --resume of {config.output_root}"
-    if manifest["config"] != config.to_json():
+    if manifest.config_json != config.to_json():
         raise UserError(
             "the configuration has changed since this run began",
             where,
             "restore it, or run without --resume to begin anew",
         )
-    if manifest["model"]["sha256"] != sha256(config.model):
+    if manifest.model.sha256 != sha256(config.model):
         raise UserError(
             f"the model {config.model} has changed since this run began",
             where,
             "restore it, or run without --resume to begin anew",
         )
-    if options.seed not in (None, manifest["seed"]):
-        raise UserError(f"this run has the seed {manifest['seed']}", where, "leave --seed out")
-    if manifest["quick"] != options.quick or manifest["calibration"] != options.calibration:
+    if options.seed not in (None, manifest.seed):
+        raise UserError(f"this run has the seed {manifest.seed}", where, "leave --seed out")
+    if manifest.quick != options.quick or manifest.calibration != options.calibration:
         raise UserError(
             "--quick and --aa must be as when this run began",
             where,
-            f"{'add' if manifest['quick'] else 'leave out'} --quick, "
-            f"{'add' if manifest['calibration'] else 'leave out'} --aa",
+            f"{'add' if manifest.quick else 'leave out'} --quick, "
+            f"{'add' if manifest.calibration else 'leave out'} --aa",
         )
 
 

@@ -8,7 +8,6 @@ directory that `--resume` takes up, losing at most the launch in flight.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,8 +25,8 @@ from model_profiling.files import (
     write_json,
     writing,
 )
+from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
-SCHEMA_VERSION = 1
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
 
 
@@ -85,7 +84,7 @@ class Launch:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, plain: dict) -> "Launch":
+    def from_json(cls, plain: dict) -> Launch:
         known = {f.name for f in fields(cls)}
         if not isinstance(plain, dict) or set(plain) - known:
             raise ValueError(
@@ -149,7 +148,7 @@ class RunDirectory:
             return False
         return isinstance(manifest, dict) and manifest.get("finished") is not None
 
-    def read_manifest(self) -> dict:
+    def read_manifest(self) -> Manifest:
         """Return the manifest, or raise the `UserError` for a folder that is not a run."""
         if not self.root.is_dir():
             raise UserError(
@@ -163,24 +162,32 @@ class RunDirectory:
                 f"at {self.root}",
                 "name the output_root of a run, or run mac_pipeline.py first",
             )
-        manifest = read_json(self.manifest, "manifest")
-        if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
+        plain = read_json(self.manifest, "manifest")
+        if not isinstance(plain, dict) or plain.get("schema_version") != SCHEMA_VERSION:
             raise UserError(
                 "the manifest is of another version of the kit",
                 f"at {self.manifest}",
                 "run the experiment again with this version",
             )
-        if manifest.get("digest") != manifest_digest(manifest):
+        if plain.get("digest") != manifest_digest(plain):
             raise UserError(
                 "the manifest was edited after it was written (its digest does not match)",
                 f"at {self.manifest}",
                 "restore it or run the experiment again",
             )
-        return manifest
+        try:
+            return Manifest.from_json(plain)
+        except ValueError as error:
+            raise UserError(
+                f"the manifest is not that of a run ({error})",
+                f"at {self.manifest}",
+                "restore it or run the experiment again",
+            ) from error
 
-    def write_manifest(self, manifest: dict) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest with its digest, atomically."""
-        write_json(self.manifest, {**manifest, "digest": manifest_digest(manifest)})
+        plain = manifest.to_json()
+        write_json(self.manifest, {**plain, "digest": manifest_digest(plain)})
 
     def read_launches(self) -> list[Launch]:
         """Return the recorded launches; a last line torn by a kill is left out.
@@ -233,13 +240,6 @@ class RunDirectory:
                     "another run is writing", f"to {self.root}", "wait for it, or choose another output_root"
                 ) from error
             yield
-
-
-def manifest_digest(manifest: dict) -> str:
-    """Return the SHA-256 over the manifest's canonical JSON without its digest."""
-    plain = {k: v for k, v in manifest.items() if k != "digest"}
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def newest_attempts(launches: Sequence[Launch]) -> dict[tuple[int, int], list[Launch]]:

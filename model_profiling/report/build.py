@@ -24,7 +24,7 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
     experiments = run.summary["experiments"]
     baselines = [entry["baseline"] for entry in run.summary["comparisons"]]
     naming = Naming(run.manifest, list(experiments), baselines)
-    model = run.manifest["model"]["id"]
+    model = run.manifest.model.id
     comparisons = tuple(comparison(run, naming, index) for index in range(len(run.summary["comparisons"])))
     return View(
         title=title or model,
@@ -54,7 +54,7 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
 
 
 def _subtitle(run: RunData, naming: Naming) -> str:
-    if run.manifest.get("calibration"):
+    if run.manifest.calibration:
         return "A/A calibration"
     if naming.label:
         return f"{naming.label} on and off"

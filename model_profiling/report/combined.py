@@ -17,6 +17,7 @@ from model_profiling.analysis.comparing.run_comparison import launch_times
 from model_profiling.analysis.comparing.run_differences import cpu_name, cpu_of, differences, shared_facts
 from model_profiling.analysis.traces.operators import CATEGORIES, FRAMEWORK_OVERHEAD
 from model_profiling.errors import UserError
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.build import build_view
 from model_profiling.report.combined_view import ArmRow, CombinedView, ComparisonRow, RunCard, ShareRow, share_of
@@ -102,7 +103,7 @@ def build_combined(runs: Sequence[Run]) -> CombinedView:
 
 def _labels(runs: Sequence[Run]) -> list[str]:
     """Return what to call each run: its model, with its CPU or folder where that is not enough."""
-    models = [run.data.manifest["model"]["id"] for run in runs]
+    models = [run.data.manifest.model.id for run in runs]
     with_cpu = [f"{model}, {cpu_name(run.data.manifest)}" for model, run in zip(models, runs)]
     with_folder = [f"{model} ({run.directory.root.name})" for model, run in zip(models, runs)]
     for names in (models, with_cpu, with_folder):
@@ -116,18 +117,18 @@ def _card(label: str, run: Run) -> RunCard:
     return RunCard(
         label,
         cpu_name(manifest),
-        manifest["model"]["id"],
+        manifest.model.id,
         _dtype(run.data),
         run.view.subtitle,
-        str(manifest["executorch"].get("version")),
-        str(manifest["started"])[:10],
+        manifest.executorch.version,
+        manifest.started[:10],
         str(run.directory.root),
     )
 
 
 def _dtype(data: RunData) -> str:
     """Return the model's element type: as its export recorded it, else as its name says."""
-    named = _DTYPE.search(data.manifest["model"]["id"])
+    named = _DTYPE.search(data.manifest.model.id)
     return str((data.export or {}).get("dtype") or (named[1] if named else "unknown"))
 
 
@@ -145,7 +146,7 @@ def _sentence(row: ComparisonRow) -> Sentence:
     )
 
 
-def _caution(manifests: Sequence[Mapping], cpus: Sequence[str]) -> tuple[str, ...]:
+def _caution(manifests: Sequence[Manifest], cpus: Sequence[str]) -> tuple[str, ...]:
     told = []
     if len({cpu_of(manifest) for manifest in manifests}) > 1:
         told.append(
@@ -157,11 +158,11 @@ def _caution(manifests: Sequence[Mapping], cpus: Sequence[str]) -> tuple[str, ..
             "Runs were made one after another: ratios between them are unpaired, and what changed from one "
             "session to the next, such as temperature, is in them. Speed-ups within a run are paired."
         )
-    if any("emulat" in cpu_of(manifest)[0].lower() for manifest in manifests):
+    if any(manifest.emulated for manifest in manifests):
         told.append("Times of an emulated CPU say nothing about a device.")
-    if len({m["model"]["sha256"] for m in manifests}) > 1:
+    if len({manifest.model.sha256 for manifest in manifests}) > 1:
         told.append("The runs measured different models; a ratio between them compares whole models.")
-    if len({(m.get("feature") or {}).get("label") for m in manifests}) > 1:
+    if len({manifest.feature.label for manifest in manifests}) > 1:
         told.append("The runs did not switch the same CPU feature, so their speed-ups do not answer the same question.")
     return tuple(told)
 

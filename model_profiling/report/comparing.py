@@ -62,7 +62,7 @@ def _verdict(run: RunData, naming: Naming, index: int) -> Verdict:
     speedup, low, high = ratio_with_interval(entry["speedup"], entry.get("ci95"), here)
     floor, p_value = entry.get("noise_floor_percent"), entry.get("p_value")
     word = entry["verdict"]
-    quick = bool(run.manifest.get("quick"))
+    quick = run.manifest.quick
     return Verdict(
         word=word,
         tone={FASTER: "good", SLOWER: "bad"}.get(word, "open"),
@@ -79,14 +79,14 @@ def _verdict(run: RunData, naming: Naming, index: int) -> Verdict:
 
 
 def _badge(run: RunData, word: str, quick: bool) -> str:
-    if run.manifest.get("calibration"):
+    if run.manifest.calibration:
         return "A/A calibration"
     return "quick: no verdict" if quick else word
 
 
 def _headline(run: RunData, naming: Naming, entry: Mapping) -> str:
     baseline, candidate = naming.side(entry["baseline"]), naming.side(entry["candidate"])
-    if run.manifest.get("calibration"):
+    if run.manifest.calibration:
         return "one experiment against itself"
     if entry["verdict"] in (FASTER, SLOWER):
         return f"{candidate} is {entry['verdict']} than {baseline}"
@@ -107,7 +107,7 @@ def _verdict_sentences(run: RunData, naming: Naming, entry: Mapping, here: str, 
         )
     ]
     pairs = quantity(entry["pairs"], f"{here}/pairs", 0)
-    if run.manifest.get("calibration"):
+    if run.manifest.calibration:
         return (*sentences, _calibrated(entry))
     lost = len({launch.pair for launch in run.launches if launch.threads == int(threads)}) - entry["pairs"]
     if lost > 0:

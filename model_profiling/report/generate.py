@@ -106,7 +106,7 @@ def write_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
 
 
 def _timeline(directory: RunDirectory, run: RunData) -> dict[str, object]:
-    experiments, model = run.summary["experiments"], run.manifest["model"]["id"]
+    experiments, model = run.summary["experiments"], run.manifest.model.id
     naming = Naming(run.manifest, list(experiments), [c["baseline"] for c in run.summary["comparisons"]])
     tracks = []
     for name in sorted(experiments, key=naming.series):
@@ -115,12 +115,7 @@ def _timeline(directory: RunDirectory, run: RunData) -> dict[str, object]:
             if path.is_file():
                 tracks.append(read_track(path, f"{naming.side(name)}, {count(int(threads), 'thread')} ({name})"))
     return trace_events(
-        tracks,
-        {
-            "model": model,
-            "feature": naming.label or "none",
-            "executorch": str(run.manifest["executorch"].get("version")),
-        },
+        tracks, {"model": model, "feature": naming.label or "none", "executorch": run.manifest.executorch.version}
     )
 
 

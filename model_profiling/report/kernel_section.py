@@ -52,7 +52,7 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
     def is_off(name: str) -> bool:
         entry = _entry(run, name, threads)
         if entry["evidence"] == CALLED:
-            return bool((run.manifest.get("disabled") or {}).get(name))
+            return bool(run.manifest.disabled.get(name))
         return SME2 not in entry["families"]
 
     if len(names) == 2 and is_off(names[0]) != is_off(names[1]):
@@ -64,7 +64,7 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
 def _section(run: RunData, names: tuple[str, ...], threads: int, anchor: str, titled: bool) -> KernelSection:
     evidence = _entry(run, names[0], threads)["evidence"]
     naming = Naming(
-        run.manifest if evidence == CALLED else {}, names, names[1:]
+        run.manifest if evidence == CALLED else None, names, names[1:]
     )  # builds switch what no manifest knows
     tables = [run.kernels[name, threads] for name in names]
     view = compare_kernels(tables[0], tables[1] if len(names) > 1 else ())

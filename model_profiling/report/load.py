@@ -15,6 +15,7 @@ from model_profiling.analysis.summary import AGAIN, AnalysisSummary
 from model_profiling.analysis.tables.kernels import KernelRow, read_kernels
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 from model_profiling.report.rounding import pointer
 from model_profiling.report.words.kernels import kernel_entry_json
@@ -44,7 +45,7 @@ class RunData:
     the rows of each kernel table.
     """
 
-    manifest: dict
+    manifest: Manifest
     launches: Sequence[Launch]
     summary: dict
     metrics: dict
@@ -75,9 +76,9 @@ def read_run(directory: RunDirectory) -> RunData:
         summary,
         _of_this_model(Metrics.read(directory), directory.metrics, manifest).to_json(),
         _export_record(manifest),
-        _layer_tables(directory, manifest["model"]["id"], summary),
+        _layer_tables(directory, manifest.model.id, summary),
         {
-            (name, int(threads)): read_kernels(directory.table(manifest["model"]["id"], name, int(threads), "kernels"))
+            (name, int(threads)): read_kernels(directory.table(manifest.model.id, name, int(threads), "kernels"))
             for name, by_threads in (summary.get("kernels") or {}).items()
             for threads in by_threads
         },
@@ -126,15 +127,15 @@ def _layer_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _of_this_model(result: _Result, path: Path, manifest: Mapping) -> _Result:
-    if result.model != manifest["model"]["id"]:
+def _of_this_model(result: _Result, path: Path, manifest: Manifest) -> _Result:
+    if result.model != manifest.model.id:
         raise UserError("the result is of another model than the manifest", f"at {path}", AGAIN)
     return result
 
 
-def _export_record(manifest: Mapping) -> dict | None:
+def _export_record(manifest: Manifest) -> dict | None:
     """Return what the export wrote beside the model, if it is there and of this very model."""
-    path = Path(manifest["model"]["path"]).with_suffix(".json")
+    path = Path(manifest.model.path).with_suffix(".json")
     if not path.is_file():
         return None
     try:
@@ -142,4 +143,4 @@ def _export_record(manifest: Mapping) -> dict | None:
     except UserError:
         return None  # the report is about the run; a record that went bad only takes its facts along
     pte = found.get("pte") if isinstance(found, dict) else None
-    return found if isinstance(pte, dict) and pte.get("sha256") == manifest["model"]["sha256"] else None
+    return found if isinstance(pte, dict) and pte.get("sha256") == manifest.model.sha256 else None

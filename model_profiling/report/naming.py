@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+from model_profiling.pipeline.manifest import Manifest
 
 
 class Naming:
@@ -13,10 +15,10 @@ class Naming:
     calls them by the switched feature's label from the manifest where that is unambiguous.
     """
 
-    def __init__(self, manifest: Mapping, names: Sequence[str], baselines: Sequence[str]) -> None:
-        self.label: str | None = (manifest.get("feature") or {}).get("label")
-        disabled = manifest.get("disabled") or {}
-        left_out = (manifest.get("feature") or {}).get("off") or ()  # of builds: nothing is switched at run time
+    def __init__(self, manifest: Manifest | None, names: Sequence[str], baselines: Sequence[str]) -> None:
+        self.label: str | None = manifest.feature.label if manifest else None
+        disabled = manifest.disabled if manifest else {}
+        left_out = manifest.feature.off if manifest else ()  # of builds: nothing is switched at run time
         off = [name for name in names if disabled.get(name) or name in left_out]
         on = [name for name in names if name not in off]
         self._sides: dict[str, str] = {}

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from model_profiling.analysis.comparing.outputs import agreement
-from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.paired_statistics import DRIFT_WARNING_PERCENT, MAX_ADAPTIVE_PAIRS
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
 from model_profiling.report.load import SUMMARY, RunData
@@ -38,7 +37,7 @@ def notes(run: RunData, naming: Naming) -> tuple[Note, ...]:
 
 
 def _unfinished(run: RunData) -> Iterator[Note]:
-    if run.manifest.get("finished") is None:
+    if run.manifest.finished is None:
         yield Note(
             "warn",
             "The run is unfinished",
@@ -186,7 +185,7 @@ def _unmapped(run: RunData, naming: Naming) -> Iterator[Note]:
 
 def _not_compared(run: RunData, naming: Naming) -> Iterator[Note]:
     compared = {(entry["baseline"], entry["candidate"]) for entry in run.summary["comparisons"]}
-    wanted = () if is_emulated(run.manifest) else run.manifest["config"].get("compare_pairs") or ()
+    wanted = () if run.manifest.emulated else run.manifest.config.compare_pairs
     for baseline, candidate in wanted:
         if (baseline, candidate) not in compared:
             sides = f"{naming.side(baseline)} and {naming.side(candidate)}"
@@ -194,11 +193,11 @@ def _not_compared(run: RunData, naming: Naming) -> Iterator[Note]:
 
 
 def _masking(run: RunData, naming: Naming) -> Iterator[Note]:
-    for name, features in (run.manifest.get("disabled") or {}).items():
+    for name, features in run.manifest.disabled.items():
         launches = [launch for launch in run.launches if launch.experiment == name and launch.ok]
         if not features or not launches:
             continue
-        whole = naming.label and features == run.manifest["feature"].get("disabled")
+        whole = naming.label and features == run.manifest.feature.disabled
         what = naming.label if whole else listed(features)
         if all(
             set(features) <= set(launch.masked_cpu_features) and not set(features) & set(launch.active_cpu_features)
@@ -255,7 +254,7 @@ def _noise_floor(run: RunData) -> Iterator[Note]:
         for index, entry in enumerate(run.summary["comparisons"])
         if entry.get("noise_floor_percent") is not None
     ]
-    if run.manifest.get("calibration"):
+    if run.manifest.calibration:
         return
     if entries:
         told: dict[int, Sentence] = {}
@@ -287,7 +286,7 @@ def _noise_floor(run: RunData) -> Iterator[Note]:
 
 
 def _adaptive(run: RunData, naming: Naming) -> Iterator[Note]:
-    precision = run.manifest.get("precision_percent")
+    precision = run.manifest.precision_percent
     if precision is not None:
         yield Note(
             "info",

@@ -175,9 +175,9 @@ def slower_parts(
 
     Where none did, say what that rests on: too few pairs for a verdict show nothing.
     """
-    if not operators or run.manifest.get("calibration"):
+    if not operators or run.manifest.calibration:
         return ()
-    if run.manifest.get("quick") or entry["pairs"] < MIN_PAIRS_FOR_VERDICT:
+    if run.manifest.quick or entry["pairs"] < MIN_PAIRS_FOR_VERDICT:
         return ((f"Which operators or layers got slower cannot be told from {count(int(entry['pairs']), 'pair')}.",),)
     named = [*_named(operators, "Operator", " ms ", naming, entry), *_named(layers, "Layer", " µs ", naming, entry)]
     if named:

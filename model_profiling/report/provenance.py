@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming, count, listed
 from model_profiling.report.words.notes import EMULATED
@@ -21,11 +20,11 @@ _WIDEST_COMMAND = 76
 def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
     """Say plainly what was switched between the experiments, and what the times do not mean."""
     manifest = run.manifest
-    if manifest.get("calibration"):
+    if manifest.calibration:
         return (
             "This is an A/A calibration: both names run the same experiment, so a difference between them is noise.",
         )
-    sentences = [_sentence((manifest.get("feature") or {}).get("sentence") or "no CPU feature was switched")]
+    sentences = [_sentence(manifest.feature.sentence or "no CPU feature was switched")]
     if naming.label and not naming.is_sme:
         sentences.append(f"These times measure {naming.label} and say nothing about SME2.")
         named = [name for name in run.summary["experiments"] if "sme" in name.lower()]
@@ -33,7 +32,7 @@ def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
             sentences.append(
                 f"The configuration calls its experiments {listed(named)}; the report calls them by what was switched."
             )
-    if is_emulated(manifest):
+    if manifest.emulated:
         sentences.append(EMULATED)
     return tuple(sentences)
 
@@ -41,47 +40,45 @@ def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
 def byline(run: RunData) -> tuple[str, ...]:
     """Return the few facts that stand under the title."""
     manifest = run.manifest
-    cpu, host = manifest["cpu"], manifest["host"]
+    cpu, host = manifest.cpu, manifest.host
     return (
-        f"{cpu.get('model_name') or cpu.get('architecture')}, {count(int(cpu['cores']), 'core')}",
+        f"{cpu.model_name or cpu.architecture}, {count(cpu.cores, 'core')}",
         str(host.get("system") or ""),
-        f"ExecuTorch {manifest['executorch'].get('version')}",
-        f"{str(manifest['started'])[:10]}",
+        f"ExecuTorch {manifest.executorch.version}",
+        manifest.started[:10],
     )
 
 
 def machine(run: RunData) -> Facts:
     """Return the machine's facts."""
-    manifest, cpu, host = run.manifest, run.manifest["cpu"], run.manifest["host"]
+    manifest, cpu, host = run.manifest, run.manifest.cpu, run.manifest.host
     facts = [
-        ("CPU", str(cpu.get("model_name") or "unknown")),
-        ("Architecture", str(cpu.get("architecture"))),
-        ("Cores", str(cpu.get("cores"))),
+        ("CPU", cpu.model_name or "unknown"),
+        ("Architecture", cpu.architecture),
+        ("Cores", str(cpu.cores)),
         ("System", " ".join(str(host[key]) for key in ("system", "release") if host.get(key))),
-        ("Device", str(manifest.get("device") or "local")),
+        ("Device", manifest.device),
     ]
-    pinned = {name: cores for name, cores in (manifest.get("affinity") or {}).items() if cores}
+    pinned = {name: cores for name, cores in manifest.affinity.items() if cores}
     facts += [(f"Cores of {name}", ", ".join(map(str, cores))) for name, cores in pinned.items()]
     governors = sorted({str(launch.before["governor"]) for launch in run.launches if launch.before.get("governor")})
     if governors:
         facts.append(("Frequency governor", ", ".join(governors)))
-    feature = manifest.get("feature") or {}
-    if feature.get("label"):
-        by_builds = f"by builds: left out of {', '.join(feature.get('off') or [])}"
-        facts.append((f"Switched ({feature['label']})", ", ".join(feature.get("disabled") or []) or by_builds))
+    feature = manifest.feature
+    if feature.label:
+        by_builds = f"by builds: left out of {', '.join(feature.off)}"
+        facts.append((f"Switched ({feature.label})", ", ".join(feature.disabled) or by_builds))
     return tuple(facts)
 
 
 def model_facts(run: RunData) -> Facts:
     """Return what identifies the model and its inputs, and what its export recorded."""
-    manifest, model, record = run.manifest, run.manifest["model"], run.export or {}
-    inputs = "; ".join(
-        f"{'×'.join(map(str, item['shape'])) or 'scalar'} {item['dtype']}" for item in manifest["inputs"]
-    )
+    manifest, model, record = run.manifest, run.manifest.model, run.export or {}
+    inputs = "; ".join(f"{'×'.join(map(str, item.shape)) or 'scalar'} {item.dtype}" for item in manifest.inputs)
     facts = [
-        ("File", str(model["path"])),
-        ("Size", f"{model['bytes']:,} bytes"),
-        ("SHA-256", str(model["sha256"])),
+        ("File", model.path),
+        ("Size", f"{model.bytes:,} bytes"),
+        ("SHA-256", model.sha256),
         ("Inputs", inputs or "none"),
     ]
     for key, name in (("parameters", "Parameters"), ("multiply_adds", "Multiply-adds")):
@@ -102,20 +99,20 @@ def model_facts(run: RunData) -> Facts:
 
 def versions(run: RunData) -> Facts:
     """Return the versions of everything that ran."""
-    manifest, executorch = run.manifest, run.manifest["executorch"]
+    manifest, executorch = run.manifest, run.manifest.executorch
     facts = [
-        ("ExecuTorch", str(executorch.get("version"))),
-        ("ExecuTorch git SHA", str(executorch.get("git_sha"))),
-        ("Kit", str(manifest.get("kit_version"))),
+        ("ExecuTorch", executorch.version),
+        ("ExecuTorch git SHA", executorch.git_sha),
+        ("Kit", manifest.kit_version),
     ]
-    if manifest["host"].get("python"):
-        facts.append(("Python", str(manifest["host"]["python"])))
-    facts += _distinct_runners(manifest["runner"]).items()
+    if manifest.host.get("python"):
+        facts.append(("Python", str(manifest.host["python"])))
+    facts += _distinct_runners(manifest.runner).items()
     return (
         *facts,
-        ("Seed", str(manifest["seed"])),
-        ("Started", str(manifest["started"])),
-        ("Finished", str(manifest.get("finished") or "not yet")),
+        ("Seed", str(manifest.seed)),
+        ("Started", manifest.started),
+        ("Finished", manifest.finished or "not yet"),
     )
 
 
@@ -136,11 +133,11 @@ def commands(run: RunData, run_dir: str) -> Facts:
     """Return (what it does, command) of everything it takes to make this run again."""
     manifest, script = run.manifest, "model_profiling/scripts/"
     native = [
-        f"bash {script}build_runners.sh" for runner in manifest["runner"].values() if runner.get("name") == "native"
+        f"bash {script}build_runners.sh" for runner in manifest.runner.values() if runner.get("name") == "native"
     ][:1]
     lines = [
         (
-            f"Set up the kit with ExecuTorch {str(manifest['executorch'].get('version')).split('+')[0]}",
+            f"Set up the kit with ExecuTorch {manifest.executorch.version.split('+')[0]}",
             "\n".join([f"bash {script}setup_repo.sh", *native, "source .venv/bin/activate"]),
         )
     ]
@@ -158,15 +155,15 @@ def commands(run: RunData, run_dir: str) -> Facts:
                         "--backend",
                         str(run.export["backend"]),
                         "--outdir",
-                        str(Path(manifest["model"]["path"]).parent),
+                        str(Path(manifest.model.path).parent),
                     ]
                 ),
             )
         )
-    for number, line in enumerate(manifest["command_lines"]):
+    for number, line in enumerate(manifest.command_lines):
         words = shlex.split(line)
         if number == 0 and not any(word.startswith("--seed") for word in words):
-            words += ["--seed", str(manifest["seed"])]
+            words += ["--seed", str(manifest.seed)]
         lines.append(("Run the experiment" if number == 0 else "Take it up again, as was done here", _typed(words)))
     lines.append(("Analyze the run", _typed([f"{script}analyze_results.py", "--run-dir", run_dir])))
     lines.append(("Write this report", _typed([f"{script}generate_report.py", "--run-dir", run_dir])))
@@ -190,12 +187,12 @@ def _typed(words: Sequence[str]) -> str:
 
 def configuration(run: RunData) -> str:
     """Return the resolved configuration as indented JSON."""
-    return json.dumps(run.manifest["config"], indent=2, ensure_ascii=False)
+    return json.dumps(run.manifest.config_json, indent=2, ensure_ascii=False)
 
 
 def files(run: RunData) -> Facts:
     """Return the run directory's files that a reader may want next."""
-    model = run.manifest["model"]["id"]
+    model = run.manifest.model.id
     kernels = [("kernel_launches.jsonl", "the launches that recorded kernels, with digests of what each left")]
     return (
         ("manifest.json", f"what was run, on what, with which seed ({count(len(run.launches), 'launch')})"),

@@ -43,7 +43,7 @@ def files_of(analysis: Analysis) -> dict[Path, bytes]:
     plain = pipeline_summary(analysis, run_notes(analysis))
     files = dict(analysis.tables)
     files[directory.metrics] = json_bytes(analysis.metrics.to_json())
-    if manifest.get("calibration"):
+    if manifest.calibration:
         files[directory.noise_floor] = json_bytes(noise_floor(manifest, analysis.summary.comparisons))
     files[directory.pipeline_summary_json(model)] = json_bytes(plain)
     files[directory.pipeline_summary_md(model)] = _markdown(plain, summary).encode("utf-8")
@@ -62,14 +62,14 @@ def pipeline_summary(analysis: Analysis, notes: Sequence[str]) -> dict[str, obje
     manifest, summary = analysis.manifest, analysis.summary
     return {
         "schema_version": SCHEMA_VERSION,
-        "model": manifest["model"]["id"],
-        "feature": manifest["feature"],
-        "executorch": manifest["executorch"],
-        "cpu": manifest["cpu"]["model_name"],
-        "seed": manifest["seed"],
-        "quick": manifest["quick"],
-        "started": manifest["started"],
-        "finished": manifest["finished"],
+        "model": manifest.model.id,
+        "feature": manifest.feature.to_json(),
+        "executorch": manifest.executorch.to_json(),
+        "cpu": manifest.cpu.model_name,
+        "seed": manifest.seed,
+        "quick": manifest.quick,
+        "started": manifest.started,
+        "finished": manifest.finished,
         "experiments": summary.experiments.to_json(
             lambda experiment: {
                 "median_ms": experiment.latency_ms.median,

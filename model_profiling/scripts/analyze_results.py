@@ -58,9 +58,9 @@ def main() -> None:
         kernels = kernel_table(summary)
         show_analysis(
             summary,
-            manifest["feature"]["sentence"],
+            manifest.feature.sentence,
             run_notes(analysis),
-            manifest["quick"],
+            manifest.quick,
             [kernels] if kernels else [],
         )
         for path in files:

@@ -66,7 +66,8 @@ def main() -> int:
     if missing:
         names = " ".join(Path(path).parent.name for path in missing)
         say(
-            f"first: bash model_profiling/scripts/build_runners.sh --source {names}  # takes Android's NDK, named by ANDROID_NDK_HOME"
+            f"first: bash model_profiling/scripts/build_runners.sh --source {names}"
+            "  # takes Android's NDK, named by ANDROID_NDK_HOME"
         )
     say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {shlex.quote(str(target))}")
     return 0

@@ -55,7 +55,7 @@ def run_pipeline(args: argparse.Namespace, open_device: OpenDevice) -> int:
     config = _effective_config(args)
     if args.analysis_only:
         directory = RunDirectory(config.output_root)
-        if directory.read_manifest()["model"]["sha256"] != sha256(config.model):
+        if directory.read_manifest().model.sha256 != sha256(config.model):
             raise UserError(
                 f"{directory.root} holds a run of another model than {config.model}",
                 f'in "output_root" of {args.config}',

@@ -447,8 +447,8 @@ def check_report(directory: RunDirectory) -> None:
 
 def check_time_coverage(directory: RunDirectory) -> None:
     """The same run, were its device hardware with SME2: the shares of what its own timeline tables say."""
-    manifest, model = directory.read_manifest(), directory.read_manifest()["model"]["id"]
-    directory.write_manifest({**manifest, "device": "local", "host": {"system": "Linux"}})
+    manifest, model = directory.read_manifest(), directory.read_manifest().model.id
+    directory.write_manifest(replace(manifest, device="local", emulated=False, host={"system": "Linux"}))
     entry = summary_json(analyze_run(directory))["kernels"]
     directory.write_manifest(manifest)
     assert entry["kernels_off"]["1"]["sme2_time"] == {}, "no timed experiment switched SME2 off"

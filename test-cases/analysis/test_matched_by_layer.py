@@ -26,7 +26,7 @@ from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.comparing.trace_layers import layer_changes
 from model_profiling.analysis.kernels.entries import TimeCoverage
 from model_profiling.analysis.kernels.recorded import PACKED_FOR_SME
-from model_profiling.analysis.kernels.time import is_emulated, time_coverage, timed_alike
+from model_profiling.analysis.kernels.time import time_coverage, timed_alike
 from model_profiling.analysis.run import analyze
 from model_profiling.analysis.traces.etdump import parse_etdump, read_etdump
 from model_profiling.analysis.traces.layers import Layer, attribute, layer_times, model_layers
@@ -35,6 +35,7 @@ from model_profiling.analysis.traces.operators import DELEGATE_CALL, METHOD
 from model_profiling.analysis.traces.packing import charge_packing, charged
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.analysis.traces.timeline import build_timeline
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import GraphInstruction, Node, build_graph, write_graph
 from model_profiling.pipeline.run_directory import Launch
 from model_profiling.report.run_files import files_of, summary_json
@@ -337,31 +338,43 @@ def test_shares_are_shares_and_add_up(runs: list[tuple[int, int, int]], chosen: 
     assert parts[2].matrix_share == pytest.approx(1)
 
 
-def test_coverage_by_time_takes_hardware_with_sme2_in_use() -> None:
+def test_coverage_by_time_takes_hardware_with_sme2_in_use(tmp_path: Path) -> None:
     def arm(name: str, threads: int = 1, seen: tuple[str, ...] = ("sme", "sme2")) -> MeasuredSide:
         launch = Launch(name, threads, 0, 0, 0, 0, "", "native", (), 0, None, 1.0, "", active_cpu_features=seen)
         return MeasuredSide(name, threads, (launch,), (), None)
 
-    manifest = {
-        "device": "local",
-        "host": {"system": "Linux"},
-        "disabled": {"k": [], "koff": ["sme", "sme2"], "on": [], "off": ["sme", "sme2"], "built": []},
-        "runner": {"on": {"name": "native"}, "off": {"name": "native"}, "built": {"name": "executor_runner"}},
-    }
+    manifest = replace(
+        make_run(tmp_path / "run", {}).read_manifest(),
+        disabled={"k": (), "koff": ("sme", "sme2"), "on": (), "off": ("sme", "sme2"), "built": ()},
+        runner={"on": {"name": "native"}, "off": {"name": "native"}, "built": {"name": "executor_runner"}},
+    )
     arms = (arm("on"), arm("on", 2), arm("off", seen=("i8mm",)), arm("built"))
 
     def named(**changes: object) -> list[tuple[str, int]]:
-        return [(a.experiment, a.threads) for a in timed_alike({**manifest, **changes}, arms, "k", 1)]
+        return [(a.experiment, a.threads) for a in timed_alike(replace(manifest, **changes), arms, "k", 1)]
 
     assert named() == [("on", 1)], "the same features, threads and program"
     assert timed_alike(manifest, arms, "koff", 1) == (), "SME2 was off"
     assert timed_alike(manifest, (arm("on", seen=("i8mm",)),), "k", 1) == (), "this CPU has no SME2"
-    for changes in (
+    assert named(emulated=True) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
         {"device": "emulated"},
-        {"host": {"system": "Linux (emulated)"}},
+        {"device": "adb, emulator"},
+        {"host": {"system": "Linux (emulated)", "emulated_on": "x86_64"}},
         {"host": {"emulated_on": "x86_64"}},
-    ):
-        assert is_emulated({**manifest, **changes}) and named(**changes) == []
+    ],
+)
+def test_a_manifest_of_before_says_that_its_cpu_is_emulated(tmp_path: Path, changes: dict) -> None:
+    plain = make_run(tmp_path / "run", {}).read_manifest().to_json()
+    assert not Manifest.from_json(plain).emulated and Manifest.from_json(plain | {"emulated": True}).emulated
+    del plain["emulated"]
+    assert not Manifest.from_json(plain).emulated
+    assert Manifest.from_json(plain | changes).emulated
+    assert not Manifest.from_json(plain | changes | {"emulated": False}).emulated
 
 
 if __name__ == "__main__":

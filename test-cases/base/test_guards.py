@@ -7,12 +7,12 @@ import ast
 import re
 import subprocess
 import sys
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tomllib
 import yaml
 from support.kit import REPOSITORY
 
@@ -68,7 +68,9 @@ def _classes(paths: list[Path]) -> Iterator[tuple[str, Path]]:
 def test_a_class_name_stands_for_one_thing() -> None:
     """Models are written as their papers call their parts, so theirs may meet names of the kit."""
     places = defaultdict(set)
-    kit = [p for p in CODE if p.parts[len(REPOSITORY.parts)] in ("model_profiling", "tools") and "models" not in p.parts]
+    kit = [
+        p for p in CODE if p.parts[len(REPOSITORY.parts)] in ("model_profiling", "tools") and "models" not in p.parts
+    ]
     for name, path in _classes(kit):
         places[name].add(path.relative_to(REPOSITORY).as_posix())
     assert {name: sorted(paths) for name, paths in places.items() if len(paths) > 1} == {}
@@ -76,6 +78,8 @@ def test_a_class_name_stands_for_one_thing() -> None:
 
 def test_what_the_guards_are_is_pinned() -> None:
     """A newer linter would find other things in the same code: its version is part of the rules."""
-    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
     pinned = {name for name, _, version in (line.partition("==") for line in extras["test"]) if version}
     assert {"ruff", "mypy", "import-linter", "deptry"} <= pinned

@@ -91,7 +91,7 @@ def test_more_pairs_are_added_until_the_precision_is_reached_or_20(
     assert comparison.pairs == 20 or 100 * (math.sqrt(high / low) - 1) <= 90
     tight = run(toy, tmp_path / "tight", [], precision_percent=0.0001)
     assert max(x.pair for x in tight.read_launches()) == 19
-    assert tight.read_manifest()["precision_percent"] == 0.0001
+    assert tight.read_manifest().precision_percent == 0.0001
     assert "the precision of 0.0001 % was not reached with 20 pairs" in capsys.readouterr().out
 
 

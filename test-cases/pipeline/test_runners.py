@@ -183,7 +183,7 @@ def two_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     class Two(torch.nn.Module):
-        def forward(self, ids, x):  # noqa: D102
+        def forward(self, ids, x):
             return ids.to(torch.float32).unsqueeze(-1) + x, ids * 2
 
     examples = (torch.zeros(1, 4, dtype=torch.int64), torch.rand(1, 4, 16))
@@ -195,7 +195,7 @@ def channels_last(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     class Double(torch.nn.Module):
-        def forward(self, x):  # noqa: D102
+        def forward(self, x):
             return x + x
 
     example = torch.rand(1, 3, 4, 5).to(memory_format=torch.channels_last)

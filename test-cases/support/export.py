@@ -101,7 +101,7 @@ class SharedExports:
             *json.loads(said.read_text(encoding="utf-8")), ArtifactPaths(self._outdir, wanted[0], "xnnpack", wanted[1])
         )
 
-    def fetch(self, wanted: Iterable[tuple[str, str]]) -> "SharedExports":
+    def fetch(self, wanted: Iterable[tuple[str, str]]) -> SharedExports:
         """Export all of `wanted`, as many at once as there are processors (two at most)."""
         with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
             list(pool.map(self.__getitem__, wanted))

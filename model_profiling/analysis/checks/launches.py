@@ -13,7 +13,7 @@ from model_profiling.files import sha256
 from model_profiling.findings import Finding, error, ok, warning
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
-from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
 from model_profiling.pipeline.schedule import plan
 
@@ -29,13 +29,13 @@ class Run:
     """A run directory read once: what every check looks at."""
 
     directory: RunDirectory
-    manifest: dict
+    manifest: Manifest
     config: Config
     launches: tuple[Launch, ...]
 
     @property
     def model_id(self) -> str:
-        return self.manifest["model"]["id"]
+        return self.manifest.model.id
 
 
 def read_run(directory: RunDirectory) -> Run:
@@ -46,7 +46,7 @@ def read_run(directory: RunDirectory) -> Run:
     UserError : either is missing, edited or unreadable; nothing else can be checked then.
     """
     manifest = directory.read_manifest()
-    return Run(directory, manifest, Config.from_json(manifest["config"]), tuple(directory.read_launches()))
+    return Run(directory, manifest, manifest.config, tuple(directory.read_launches()))
 
 
 def check_launches(run: Run) -> Iterator[Finding]:
@@ -86,12 +86,12 @@ _PASSED = {
 
 
 def _finished(run: Run) -> Iterator[Finding]:
-    if run.manifest["finished"] is None:
+    if run.manifest.finished is None:
         yield error("finished", "the run is unfinished", "run the pipeline again with --resume")
 
 
 def _record(run: Run) -> Iterator[Finding]:
-    recorded = run.manifest.get("launches_sha256")
+    recorded = run.manifest.launches_sha256
     if recorded is not None and not (run.directory.launches.is_file() and recorded == sha256(run.directory.launches)):
         yield error(
             "record", "launches.jsonl is missing or was edited after the run", "restore it or run the experiment again"
@@ -110,14 +110,14 @@ def _void(run: Run) -> Iterator[Finding]:
 
 
 def _feature(run: Run) -> Iterator[Finding]:
-    cpu = run.manifest["cpu"]
-    features = CpuFeatures(cpu["architecture"], cpu["model_name"], frozenset(cpu["features"]), cpu["cores"])
     labels = set()
     for experiment in run.config.experiments:
         pair = (
-            cpu_features.resolve(experiment.disable_cpu_features, features) if experiment.disable_cpu_features else None
+            cpu_features.resolve(experiment.disable_cpu_features, run.manifest.cpu)
+            if experiment.disable_cpu_features
+            else None
         )
-        if list(pair.disabled if pair else ()) != run.manifest["disabled"][experiment.name]:
+        if (pair.disabled if pair else ()) != run.manifest.disabled[experiment.name]:
             yield error(
                 "feature",
                 f"{experiment.name} should have switched off {', '.join(pair.disabled) if pair else 'nothing'}",
@@ -125,7 +125,7 @@ def _feature(run: Run) -> Iterator[Finding]:
             )
         if pair:
             labels.add(pair.label)
-    label = run.manifest["feature"]["label"]
+    label = run.manifest.feature.label
     if labels and label not in labels:
         yield error(
             "feature",
@@ -135,17 +135,15 @@ def _feature(run: Run) -> Iterator[Finding]:
 
 
 def _model(run: Run) -> Iterator[Finding]:
-    path = Path(run.manifest["model"]["path"])
+    path = Path(run.manifest.model.path)
     if not path.is_file():
         yield warning("model", f"{path} is no longer there, so it cannot be compared", "")
-    elif sha256(path) != run.manifest["model"]["sha256"]:
+    elif sha256(path) != run.manifest.model.sha256:
         yield error("model", f"{path} is not the model that was measured", "restore it or run the experiment again")
 
 
 def _plan(run: Run) -> Iterator[Finding]:
-    wanted = {
-        (p.threads, p.index): set(p.experiments) for p in plan(run.config, run.manifest["seed"], run.manifest["pairs"])
-    }
+    wanted = {(p.threads, p.index): set(p.experiments) for p in plan(run.config, run.manifest.seed, run.manifest.pairs)}
     newest = newest_attempts(run.launches)
     for (threads, pair), names in wanted.items():
         missing = names - {launch.experiment for launch in newest.get((threads, pair), []) if launch.ok}
@@ -155,7 +153,7 @@ def _plan(run: Run) -> Iterator[Finding]:
                 f"pair {pair} at {threads} threads has no launch of {', '.join(sorted(missing))}",
                 "run the pipeline again with --resume",
             )
-    adaptive = run.manifest["precision_percent"] is not None
+    adaptive = run.manifest.precision_percent is not None
     for threads, pair in sorted(newest.keys() - wanted.keys()):
         if not adaptive or (threads, 0) not in wanted:
             yield error("plan", f"pair {pair} at {threads} threads was never planned", "restore launches.jsonl")
@@ -170,11 +168,11 @@ def _plan(run: Run) -> Iterator[Finding]:
 def _order(run: Run) -> Iterator[Finding]:
     pairs = {
         (p.threads, p.index): p
-        for p in plan(run.config, run.manifest["seed"], 1 + max((launch.pair for launch in run.launches), default=0))
+        for p in plan(run.config, run.manifest.seed, 1 + max((launch.pair for launch in run.launches), default=0))
     }
     for launch in run.launches:
         pair = pairs.get((launch.threads, launch.pair))
-        order = pair.order(run.manifest["seed"], launch.attempt) if pair else ()
+        order = pair.order(run.manifest.seed, launch.attempt) if pair else ()
         if launch.order >= len(order) or order[launch.order] != launch.experiment:
             yield error(
                 "order",
@@ -189,7 +187,7 @@ def _arms(run: Run) -> Iterator[Finding]:
     for launch in run.launches:
         if not launch.ok:
             continue
-        disabled = run.manifest["disabled"].get(launch.experiment)
+        disabled = run.manifest.disabled.get(launch.experiment)
         if disabled is None:
             yield error("arms", f"{launch.experiment} is not an experiment of this run", "restore launches.jsonl")
         elif sorted(launch.masked_cpu_features) != sorted(disabled):

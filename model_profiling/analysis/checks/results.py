@@ -13,7 +13,6 @@ from pathlib import Path
 from model_profiling.analysis.checks.kernel_launches import check_kernel_launches
 from model_profiling.analysis.checks.launches import Run, check_launches, read_run
 from model_profiling.analysis.comparing.comparison import Comparison
-from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.analysis.summary import AnalysisSummary, ExperimentSummary
 from model_profiling.errors import UserError
 from model_profiling.findings import ERROR, Finding, error, ok, warning
@@ -186,7 +185,7 @@ def _experiment_problems(experiment: ExperimentSummary) -> Iterator[tuple[str, s
 
 def _comparisons(run: Run, summary: AnalysisSummary) -> Iterator[Finding]:
     again = _AGAIN.format(run.directory.root)
-    compare_pairs = () if is_emulated(run.manifest) else run.config.compare_pairs
+    compare_pairs = () if run.manifest.emulated else run.config.compare_pairs
     wanted = {
         (b, c, t)
         for b, c in compare_pairs

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model_profiling.json_values import JsonObject
+from model_profiling.json_objects import JsonObject
 
 BASELINE, CANDIDATE = SIDES = ("baseline", "candidate")
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from model_profiling.json_values import JsonObject
+from model_profiling.json_objects import JsonObject
 
 #: Tukey's fences in interquartile ranges; criterion.rs calls what lies beyond them mild and
 #: severe outliers (https://bheisler.github.io/criterion.rs/book/analysis.html).

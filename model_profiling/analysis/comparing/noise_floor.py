@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.paired_statistics import Estimate, noise_floor_percent
 from model_profiling.pipeline.calibration import FLOOR_SCHEMA_VERSION
+from model_profiling.pipeline.manifest import Manifest
 
 
-def noise_floor(manifest: Mapping, comparisons: Sequence[Comparison]) -> dict[str, object]:
+def noise_floor(manifest: Manifest, comparisons: Sequence[Comparison]) -> dict[str, object]:
     """Return the content of `noise_floor.json`, by thread count.
 
     `noise_floor_percent` is how far the interval of the arm against itself reaches from 1.
@@ -29,14 +30,14 @@ def noise_floor(manifest: Mapping, comparisons: Sequence[Comparison]) -> dict[st
         "schema_version": FLOOR_SCHEMA_VERSION,
         "noise_floor_percent": floors,
         "calibrated": calibrated,
-        "quick": manifest["quick"],
-        "model": manifest["model"]["id"],
-        "cpu": manifest["cpu"]["model_name"],
-        "measured": manifest["started"],
+        "quick": manifest.quick,
+        "model": manifest.model.id,
+        "cpu": manifest.cpu.model_name,
+        "measured": manifest.started,
     }
 
 
-def known_floors(manifest: Mapping) -> dict[int, float]:
+def known_floors(manifest: Manifest) -> dict[int, float]:
     """Return the floors in percent by thread count that a run began with; empty without a calibration."""
-    held = manifest.get("noise_floor") or {}
+    held = manifest.noise_floor or {}
     return {int(threads): float(value) for threads, value in held.get("noise_floor_percent", {}).items()}

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.run_differences import Difference, cpu_name, cpu_of, differences
 from model_profiling.analysis.comparing.sides import counting_blocks, launch_median_ms
-from model_profiling.analysis.kernels.time import is_emulated
 from model_profiling.errors import KitError, UserError
-from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.unpaired_statistics import UnpairedEstimate, estimate
 
@@ -92,15 +91,15 @@ def compare_run_directories(baseline: RunDirectory, candidate: RunDirectory) -> 
     return RunComparison(tuple(rows), tuple(differences(manifests)), tuple(_remarks(directories, manifests, times)))
 
 
-def launch_times(directory: RunDirectory, manifest: Mapping) -> dict[tuple[str, int], list[float]]:
+def launch_times(directory: RunDirectory, manifest: Manifest) -> dict[tuple[str, int], list[float]]:
     """Return the median of every launch that counts, in ms, by experiment and thread count.
 
     Raises
     ------
     UserError : the launches cannot be read, no pair of them is complete, or nothing was timed.
     """
-    config = Config.from_json(manifest["config"])
-    if is_emulated(manifest):
+    config = manifest.config
+    if manifest.emulated:
         raise UserError(
             "the CPU of this run was emulated: its times compare nothing",
             f"in {directory.root}",
@@ -128,12 +127,12 @@ def launch_times(directory: RunDirectory, manifest: Mapping) -> dict[tuple[str, 
 
 
 def _remarks(
-    directories: Sequence[RunDirectory], manifests: Sequence[Mapping], times: Sequence[LaunchTimes]
+    directories: Sequence[RunDirectory], manifests: Sequence[Manifest], times: Sequence[LaunchTimes]
 ) -> list[str]:
     found = [
         f"The run in {directory.root} is unfinished."
         for directory, manifest in zip(directories, manifests)
-        if manifest.get("finished") is None
+        if manifest.finished is None
     ]
     for directory, mine, other in zip(directories, times, reversed(times)):
         only = [

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from model_profiling.analysis.tables.kernels import CALLED, REGISTERED
-from model_profiling.json_values import JsonObject
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.kernel_names import COMPUTE
 
 #: Distinct kernels by role, by family.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from model_profiling.analysis.traces.layers import Layer, attribute
 from model_profiling.analysis.traces.timeline import Timeline, build_timeline
 from model_profiling.pipeline.config import KERNELS, Config
 from model_profiling.pipeline.kernel_names import COMPUTE, FAMILIES, PACK
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import GraphInstruction
 from model_profiling.pipeline.run_directory import RunDirectory
 
@@ -78,7 +79,7 @@ def read_recorded(
     config: Config,
     graph: Sequence[GraphInstruction],
     layers: Sequence[Layer],
-    manifest: Mapping,
+    manifest: Manifest,
     sides: Sequence[MeasuredSide],
 ) -> Iterator[RecordedKernels]:
     """Yield what every launch that recorded kernels shows, in the configuration's order.
@@ -92,7 +93,7 @@ def read_recorded(
     """
     for experiment in config.recorded:
         for threads in experiment.threads:
-            launch = _Launch(directory, experiment.name, threads, manifest["model"]["id"], graph, layers)
+            launch = _Launch(directory, experiment.name, threads, manifest.model.id, graph, layers)
             if experiment.mode == KERNELS:
                 yield _called(launch, timed_alike(manifest, sides, experiment.name, threads))
             else:

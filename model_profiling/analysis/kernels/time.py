@@ -7,7 +7,7 @@ nothing, and a launch in which SME2 was switched off has none.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from model_profiling.analysis.kernels.entries import TimeCoverage
 from model_profiling.analysis.traces.layers import Layer, times_per_run
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.pipeline.kernel_names import SME2
+from model_profiling.pipeline.manifest import Manifest
 
 #: Runners of the kit's own, on the wheel that kernels are recorded in; a source build is another program.
 _WHEEL_RUNNERS = frozenset(("native", "python"))
@@ -43,23 +44,17 @@ def time_coverage(
     )
 
 
-def is_emulated(manifest: Mapping) -> bool:
-    """Return whether a run's CPU was emulated, so that its times say nothing about a device."""
-    host = manifest.get("host") or {}
-    return "emulat" in f"{manifest.get('device', '')} {host.get('system', '')}".lower() or "emulated_on" in host
-
-
 def timed_alike(
-    manifest: Mapping, sides: Sequence[MeasuredSide], experiment: str, threads: int
+    manifest: Manifest, sides: Sequence[MeasuredSide], experiment: str, threads: int
 ) -> tuple[MeasuredSide, ...]:
     """Return the timed sides whose executions called what `experiment` recorded, on a real CPU with SME2 in use.
 
     They have its thread count, switched off the same features, ran the same wheel, and saw
     SME2 in every launch.
     """
-    if is_emulated(manifest):
+    if manifest.emulated:
         return ()
-    disabled, runners = manifest["disabled"], manifest["runner"]
+    disabled, runners = manifest.disabled, manifest.runner
     return tuple(
         side
         for side in sides

@@ -22,12 +22,13 @@ class Device(Protocol):
     `collect` brings what a launch wrote back to this host. `native_build` is the native runner
     built for this device, None where that is this host's own. `virtual` says what shows that the
     CPU is not real hardware, whose times would mean something; it is empty where it is, and for
-    the kit's own emulated device, of whose times the analysis makes nothing.
+    the kit's own emulated device. `emulated` is True of both: the analysis makes nothing of their times.
     """
 
     name: str
     native_build: NativeBuild | None
     virtual: str
+    emulated: bool
 
     def describe(self) -> dict[str, object]:
         """Return what the manifest records: system, release, machine."""
@@ -88,6 +89,7 @@ class OnThisHost:
 
     native_build: NativeBuild | None
     virtual = ""
+    emulated = False
 
     def runner(self, kind: str, runner_path: str | None) -> Runner:
         if self.native_build and runner_path is None:

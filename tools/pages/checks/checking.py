@@ -51,7 +51,7 @@ class Checker:
     _documents: dict[Path, Document] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, root: Path) -> "Checker":
+    def of(cls, root: Path) -> Checker:
         repository = Repository(root)
         return cls(repository, Scripts(repository))
 

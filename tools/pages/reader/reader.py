@@ -81,7 +81,7 @@ class Reader:
     trivial: bool = True
 
     @classmethod
-    def start(cls, repository: Repository, name: str, start_in: str | None) -> "Reader":
+    def start(cls, repository: Repository, name: str, start_in: str | None) -> Reader:
         """Return a reader in a fresh clone, or wherever the page says its shell starts."""
         files = Files(repository)
         if start_in != "HOME":

@@ -42,7 +42,7 @@ class Files:
     clones: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
 
-    def copy(self) -> "Files":
+    def copy(self) -> Files:
         return Files(self.repository, dict(self.made), dict(self.clones), set(self.gone))
 
     # ------------------------------------------------------------ looking

@@ -41,7 +41,7 @@ class Repository:
             )
         return self._listed["folders"]
 
-    def without(self, *names: str) -> "Repository":
+    def without(self, *names: str) -> Repository:
         """Return this repository as it would be without some of its files."""
         return Repository(self.root, self.gone | set(names), {"files": self.files - set(names)})
 
@@ -114,7 +114,7 @@ class Site:
     root: Path
 
     @classmethod
-    def around(cls, page: Path) -> "Site | None":
+    def around(cls, page: Path) -> Site | None:
         for parent in page.resolve().parents:
             if parent.name == "learning-paths" and parent.parent.name == "content":
                 return cls(parent.parent.parent)

@@ -63,7 +63,7 @@ class Command:
     assignments: tuple[tuple[str, Word | None], ...]
     redirects: tuple[Redirect, ...]
     place: Place
-    inner: tuple["Shape", ...] = ()
+    inner: tuple[Shape, ...] = ()
     keyword: str = ""
     piped: bool = False
 
@@ -72,12 +72,12 @@ class Command:
 class Loop:
     variable: str
     words: tuple[Word, ...]
-    body: tuple["Shape", ...]
+    body: tuple[Shape, ...]
 
 
 @dataclass(frozen=True)
 class Subshell:
-    body: tuple["Shape", ...]
+    body: tuple[Shape, ...]
 
 
 Shape = Command | Loop | Subshell

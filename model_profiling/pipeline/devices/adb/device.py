@@ -82,7 +82,8 @@ class AdbDevice:
         waits: Waits = Waits(),
     ) -> None:
         self.identity, self.virtual = identity, identity.virtual
-        self.name = "adb, emulator" if identity.virtual else "adb"
+        self.emulated = bool(identity.virtual)
+        self.name = "adb, emulator" if self.emulated else "adb"
         self._adb, self._address, self._keep, self._waits = adb, address, keep, waits
         self._mode = config.device_mode or DEFAULT_MODE
         self._directory = RunDirectory(config.output_root)

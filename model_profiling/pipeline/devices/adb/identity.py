@@ -84,7 +84,7 @@ def read_identity(adb: Adb) -> Identity:
 
 def parse_properties(text: str) -> dict[str, str]:
     """Return the properties that `getprop` printed; a value may go over several lines."""
-    return {key: value for key, value in re.findall(r"^\[([^\]\n]+)\]: \[(.*?)\]\r?$", text, re.MULTILINE | re.DOTALL)}
+    return dict(re.findall(r"^\[([^\]\n]+)\]: \[(.*?)\]\r?$", text, re.MULTILINE | re.DOTALL))
 
 
 def virtual_hardware(properties: Mapping[str, str]) -> str:

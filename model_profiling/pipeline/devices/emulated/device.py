@@ -43,6 +43,7 @@ class EmulatedDevice(OnThisHost):
     native_build: NativeBuild
     sysroot: Path
     name: str = field(init=False, default="emulated")
+    emulated: bool = field(init=False, default=True)
 
     @classmethod
     def of(cls, cpu: str = EVERYTHING) -> EmulatedDevice:
