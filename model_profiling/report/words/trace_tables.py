@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from model_profiling.analysis.comparing.comparison import operator_times
-from model_profiling.analysis.comparing.operators import OperatorChange
+from model_profiling.analysis.comparing.operators import OperatorChange, operator_time
 from model_profiling.analysis.comparing.trace_comparison import SideTimes, category_rows, changes, operator_count
 from model_profiling.analysis.comparing.trace_layers import LayerChange, layer_changes
 from model_profiling.analysis.tables.csv_text import cell
@@ -144,7 +143,7 @@ def bottlenecks(pairs: Sequence[SidePair]) -> Result:
 
 
 def _alone(side: SideTimes) -> list[OperatorChange]:
-    times = operator_times(side.operators)
+    times = list(map(operator_time, side.operators))
     return [OperatorChange(t.name, kind(t.name), t.category, t.delegated, t, None, None, False) for t in times]
 
 
