@@ -14,7 +14,7 @@ from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
-from model_profiling.report.rounding import pointer
+from model_profiling.report.quantities import pointer
 
 SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
 _SCHEMA_VERSION = 1
@@ -38,7 +38,8 @@ class RunData:
     """A run as read, all plain values; `export` is the model's export record where it is still there.
 
     `layers` holds the layer table of each experiment and thread count that has one, `kernels`
-    the rows of each kernel table.
+    the rows of each kernel table. `typed_as` is the run directory as the reader would type it;
+    with `prefix` begin the paths of all numbers, where a report lies outside of the run directory.
     """
 
     manifest: Manifest
@@ -48,10 +49,20 @@ class RunData:
     export: dict | None = None
     layers: Mapping[tuple[str, int], Table] = field(default_factory=dict)
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
+    typed_as: str = ""
+    prefix: str = ""
+
+    def in_summary(self, *keys: object) -> str:
+        """Return the path of what stands at `keys` in the analysis summary."""
+        return f"{self.prefix}{SUMMARY}#{pointer(*keys)}"
+
+    def in_metrics(self, *keys: object) -> str:
+        """Return the path of what stands at `keys` in the metrics."""
+        return f"{self.prefix}{METRICS}#{pointer(*keys)}"
 
 
-def read_run(directory: RunDirectory) -> RunData:
-    """Read a run that has been analyzed.
+def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
+    """Read a run that has been analyzed; the paths of its numbers begin with `prefix`.
 
     Raises
     ------
@@ -71,12 +82,13 @@ def read_run(directory: RunDirectory) -> RunData:
         summary,
         _result(directory.metrics, manifest, ("experiments",)),
         _export_record(manifest),
-        _layer_tables(directory, manifest.model.id, summary),
+        _layer_tables(directory, manifest.model.id, summary, prefix),
         {
             (name, int(threads)): read_kernels(directory.table(manifest.model.id, name, int(threads), "kernels"))
             for name, by_threads in (summary.get("kernels") or {}).items()
             for threads in by_threads
         },
+        prefix=prefix,
     )
 
 
@@ -96,13 +108,15 @@ def read_table(path: Path) -> list[dict[str, str]]:
         ) from error
 
 
-def _layer_tables(directory: RunDirectory, model: str, summary: Mapping) -> dict[tuple[str, int], Table]:
+def _layer_tables(directory: RunDirectory, model: str, summary: Mapping, prefix: str) -> dict[tuple[str, int], Table]:
     found = {}
     for name, by_threads in summary["experiments"].items():
         for threads in map(int, by_threads):
             path = directory.table(model, name, threads, "layers")
             if path.is_file():
-                found[name, threads] = Table(quote(path.relative_to(directory.root).as_posix()), _layer_rows(path))
+                found[name, threads] = Table(
+                    prefix + quote(path.relative_to(directory.root).as_posix()), _layer_rows(path)
+                )
     return found
 
 

@@ -127,6 +127,15 @@ def launch_times(directory: RunDirectory, manifest: Manifest) -> dict[tuple[str,
     return dict(sorted(found.items(), key=lambda item: (item[0][1], order[item[0][0]])))
 
 
+def time_ratio(
+    baseline: LaunchTimes, candidate: LaunchTimes, experiment: tuple[str, int]
+) -> UnpairedEstimate | None:
+    """Estimate candidate over baseline time of an experiment and thread count; None where either did not measure it."""
+    if experiment not in baseline or experiment not in candidate:
+        return None
+    return estimate(baseline[experiment], candidate[experiment])
+
+
 def _remarks(
     directories: Sequence[RunDirectory], manifests: Sequence[Manifest], times: Sequence[LaunchTimes]
 ) -> list[str]:
