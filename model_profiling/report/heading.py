@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from model_profiling.analysis.kernels.time import EMULATED
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
+from model_profiling.report.words.notes import EMULATED
 from model_profiling.wording import count, listed
 
 

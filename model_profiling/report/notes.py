@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.outputs import agreement
-from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
-from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS
+from model_profiling.paired_statistics import DRIFT_WARNING_PERCENT, MAX_ADAPTIVE_PAIRS
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model_profiling.analysis.comparing.comparison import operator_times
-from model_profiling.analysis.comparing.operators import OperatorChange
+from model_profiling.analysis.comparing.operators import OperatorChange, operator_time
 from model_profiling.analysis.comparing.trace_comparison import SideTimes, category_rows, changes, operator_count
 from model_profiling.analysis.comparing.trace_layers import layer_changes
 from model_profiling.analysis.tables.csv_text import cell
@@ -105,7 +104,7 @@ def bottlenecks(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result:
 
 
 def _alone(side: SideTimes) -> list[OperatorChange]:
-    times = operator_times(side.operators)
+    times = list(map(operator_time, side.operators))
     return [OperatorChange(t.name, kind(t.name), t.category, t.delegated, t, None, None, False) for t in times]
 
 
