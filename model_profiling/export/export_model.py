@@ -44,7 +44,7 @@ def build_parser() -> CommandParser:
         type=Path,
         help="a file (or package folder) of yours with the model; --model chooses among several",
     )
-    parser.add_argument("--dtype", metavar="DTYPE", help="fp32, fp16 or int8 (default fp16)")
+    parser.add_argument("--dtype", metavar="DTYPE", help=_dtypes())
     parser.add_argument("--quantize", action="store_true", help="the same as --dtype int8")
     parser.add_argument("--backend", metavar="BACKEND", default="xnnpack", help="xnnpack (default) or portable")
     parser.add_argument(
@@ -56,6 +56,13 @@ def build_parser() -> CommandParser:
     parser.add_argument("--list", action="store_true", help="list the models, their source and what they lack")
     parser.add_argument("--verbose", action="store_true", help="show the libraries' own messages")
     return parser
+
+
+def _dtypes() -> str:
+    from model_profiling.export.recipes import DEFAULT, recipes
+
+    *others, last = recipes()
+    return f"{', '.join(others)} or {last} (default {DEFAULT})"
 
 
 def main() -> int:
@@ -84,7 +91,7 @@ def main() -> int:
 def _request(arguments):
     from model_profiling.export.export_job import ExportRequest
     from model_profiling.export.lowering import check_backend
-    from model_profiling.export.precision import DEFAULT_DTYPE, check_dtype
+    from model_profiling.export.recipes import DEFAULT, find_recipe
     from model_profiling.models.registry import find
 
     if arguments.model is None and arguments.model_file is None:
@@ -93,7 +100,7 @@ def _request(arguments):
         )
     if arguments.quantize and arguments.dtype not in (None, "int8"):
         raise UserError(f"--quantize means int8, but --dtype says {arguments.dtype}", "on the command line", "give one")
-    dtype = check_dtype("int8" if arguments.quantize else arguments.dtype or DEFAULT_DTYPE)
+    dtype = find_recipe("int8" if arguments.quantize else arguments.dtype or DEFAULT).name
     backend = check_backend(arguments.backend)
     if arguments.model_file is None:
         find(arguments.model)  # a typing mistake should not wait for torch to be imported

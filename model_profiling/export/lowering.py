@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
     from executorch.exir import EdgeProgramManager, ExecutorchProgramManager
 
+    from model_profiling.export.recipe import Recipe
+
 BACKENDS = ("xnnpack", "portable")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a ZIP entry can have
 
@@ -38,19 +40,18 @@ def capture(
         return torch.export.export(module, inputs, kwargs or None, dynamic_shapes=dynamic_shapes)
 
 
-def lower(program: torch.export.ExportedProgram, backend: str) -> EdgeProgramManager:
+def lower(program: torch.export.ExportedProgram, backend: str, recipe: Recipe) -> EdgeProgramManager:
     """Return `program` in the edge dialect, with all that XNNPACK takes handed to it.
 
     The compile configuration and passes are ExecuTorch's own for XNNPACK, so that a model measured
     here is the model its documentation's recipe makes.
     """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.backends.xnnpack.utils.configs import get_transform_passes, get_xnnpack_edge_compile_config
     from executorch.exir import to_edge_transform_and_lower
 
     return to_edge_transform_and_lower(
         program,
-        partitioner=[XnnpackPartitioner()] if backend == "xnnpack" else None,
+        partitioner=list(recipe.partitioners()) if backend == "xnnpack" else None,
         transform_passes=get_transform_passes(),
         compile_config=get_xnnpack_edge_compile_config(),
         generate_etrecord=True,

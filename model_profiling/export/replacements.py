@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from model_profiling.export import delegation, lowering, precision
+from model_profiling.export import casting, delegation, lowering
+from model_profiling.export.recipes import find_recipe, floating_recipes
 from model_profiling.models import export_friendly as friendly
 
 WARMUP, EXECUTIONS = 5, 60
@@ -64,7 +65,7 @@ class Replacement:
     replacement: Callable[[nn.Module], nn.Module]
     shape: tuple[int, ...]
     bound: tuple[float, float]
-    dtypes: tuple[str, ...] = ("fp32", "fp16")
+    dtypes: tuple[str, ...] = floating_recipes()
 
 
 @dataclass(frozen=True)
@@ -215,10 +216,10 @@ def lowered(
     module: nn.Module, inputs: tuple[torch.Tensor, ...], dtype: str, dynamic_shapes: object = None
 ) -> tuple[delegation.Delegation, bytes]:
     """Return how `module` (a copy of it is cast to `dtype`) is divided, and its `.pte`; nothing is run."""
-    module = precision.cast_module(copy.deepcopy(module).eval(), dtype)
-    program = lowering.capture(module, precision.cast_inputs(inputs, dtype), {}, dynamic_shapes)
+    module = casting.cast_module(copy.deepcopy(module).eval(), dtype)
+    program = lowering.capture(module, casting.cast_inputs(inputs, dtype), {}, dynamic_shapes)
     with delegation.recording_reasons() as recorder:
-        edge = lowering.lower(program, "xnnpack")
+        edge = lowering.lower(program, "xnnpack", find_recipe(dtype))
         described = delegation.describe_edge(edge.exported_program().graph_module, recorder, "xnnpack")
         final = lowering.serialize(edge)
     return delegation.read_program(final.exported_program().graph_module, described), final.buffer
@@ -234,7 +235,7 @@ def measure(entry: Replacement, dtype: str) -> tuple[Side, Side]:
     if portable_lib._threadpool_get_thread_count() != 1:
         portable_lib._unsafe_reset_threadpool(1)  # not while programs are loaded that use the old one
     original = entry.original()
-    inputs = precision.cast_inputs((torch.rand(entry.shape) * 4 - 2,), dtype)
+    inputs = casting.cast_inputs((torch.rand(entry.shape) * 4 - 2,), dtype)
     divided, programs = [], []
     for inner in (original, entry.replacement(original)):
         division, pte = lowered(between_layers(inner, entry.shape), inputs, dtype)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from model_profiling.agreement import Agreement
-from model_profiling.export.precision import Limit
+from model_profiling.export.recipe import Limit
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from model_profiling.analysis.traces.breakdown import PARTS
-from model_profiling.export.precision import DTYPES
+from model_profiling.export.recipes import recipes
 from model_profiling.export.sidecar import versions
 from model_profiling.models.edgetam_image_encoder.variants import (
     CHOSEN,
@@ -91,7 +91,7 @@ def _comparison(baseline: str, candidate: str, samples: Mapping[str, Sequence[Sa
 def measured(settings: MeasurementSettings, found: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Return all results with where they come from."""
     cpu = cpu_features.detect()
-    order = {dtype: index for index, dtype in enumerate(DTYPES)}
+    order = {dtype: index for index, dtype in enumerate(recipes())}
     return {
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),
