@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_profiling.export import (
     casting,
@@ -27,6 +28,9 @@ from model_profiling.export.recipes import find_recipe
 from model_profiling.files import json_bytes
 from model_profiling.models import loading
 from model_profiling.models.foreign_code import ForeignCode
+
+if TYPE_CHECKING:
+    import torch
 
 STEPS = 5
 
@@ -52,7 +56,7 @@ class ExportResult:
     """Where the files are and what the sidecar in them says."""
 
     paths: ArtifactPaths
-    sidecar: dict[str, object]
+    sidecar: sidecar.ExportRecord
     delegation: delegation.Delegation
 
 
@@ -115,7 +119,7 @@ def _export_loaded(
     limit = verification.judge(agreement, find_recipe(request.dtype), model.name, program.suspicion)
     step(f"ran {paths.pte.name} and compared it with the eager model")
 
-    about = {
+    about: sidecar.ExportRecord = {
         "schema_version": sidecar.SCHEMA_VERSION,
         "model": model.name,
         "source": model.source,
@@ -195,7 +199,7 @@ def _make_program(
     return made
 
 
-def _flattened(samples: list[tuple[object, ...]], kwargs: dict[str, object]) -> list[list[object]]:
+def _flattened(samples: list[tuple[object, ...]], kwargs: dict[str, object]) -> list[list[torch.Tensor]]:
     from torch.utils import _pytree as pytree
 
     return [pytree.tree_leaves((sample, kwargs)) for sample in samples]

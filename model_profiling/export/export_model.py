@@ -12,6 +12,8 @@ Writes <model>_<backend>_<dtype>.pte with an .etrecord and a .json beside it. Mo
 the kit, from ExecuTorch's examples, from --model-file, or from the folders in SME2_MODEL_PATH.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import shutil
@@ -28,10 +30,15 @@ if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the
     )
     sys.exit(2)
 
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
+
+if TYPE_CHECKING:
+    from model_profiling.export.export_job import ExportRequest
 
 
 def build_parser() -> CommandParser:
@@ -78,7 +85,7 @@ def main() -> int:
     from model_profiling.export.quiet import quiet
 
     request = _request(arguments)
-    label = request.model or request.model_file.name
+    label = request.model or Path(str(request.model_file)).name  # one of the two is given
     with progress(f"exporting {label}", export_job.STEPS) as step, quiet(arguments.verbose):
         result = export_job.export(request, step)
     summary.print_result(result)
@@ -88,7 +95,7 @@ def main() -> int:
     return 0
 
 
-def _request(arguments):
+def _request(arguments: argparse.Namespace) -> ExportRequest:
     from model_profiling.export.export_job import ExportRequest
     from model_profiling.export.lowering import check_backend
     from model_profiling.export.recipes import DEFAULT, find_recipe

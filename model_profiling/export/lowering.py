@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from executorch.exir import EdgeProgramManager, ExecutorchProgramManager
 
     from model_profiling.export.recipe import Recipe
+    from model_profiling.models.contract import DynamicShapes
 
 BACKENDS = ("xnnpack", "portable")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a ZIP entry can have
@@ -31,7 +32,7 @@ def check_backend(name: str) -> str:
 
 
 def capture(
-    module: torch.nn.Module, inputs: tuple[object, ...], kwargs: dict[str, object], dynamic_shapes: object
+    module: torch.nn.Module, inputs: tuple[object, ...], kwargs: dict[str, object], dynamic_shapes: DynamicShapes
 ) -> torch.export.ExportedProgram:
     """Return the module's graph at the shapes of `inputs`."""
     import torch

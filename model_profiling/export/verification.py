@@ -142,8 +142,8 @@ def judge(result: agreement.Agreement, recipe: Recipe, model: str, suspicion: st
     if result.max_rel_error is None:
         suspicion = suspicion or recipe.out_of_range
     raise MeasurementError(
-        f"{model} in {recipe.name} does not agree with the eager model: largest relative error {_show(result.max_rel_error)} "
-        f"(limit {limit.max_rel_error:g}), largest absolute error {_show(result.max_abs_error)}, cosine "
+        f"{model} in {recipe.name} does not agree with the eager model: largest relative error "
+        f"{_show(result.max_rel_error)} (limit {limit.max_rel_error:g}), largest absolute error {_show(result.max_abs_error)}, cosine "
         f"{_show(result.cosine)} (limit {limit.min_cosine:g}); nothing was written{suspicion and f'; {suspicion}'}"
     )
 
