@@ -143,8 +143,9 @@ def judge(result: agreement.Agreement, recipe: Recipe, model: str, suspicion: st
         suspicion = suspicion or recipe.out_of_range
     raise MeasurementError(
         f"{model} in {recipe.name} does not agree with the eager model: largest relative error "
-        f"{_show(result.max_rel_error)} (limit {limit.max_rel_error:g}), largest absolute error {_show(result.max_abs_error)}, cosine "
-        f"{_show(result.cosine)} (limit {limit.min_cosine:g}); nothing was written{suspicion and f'; {suspicion}'}"
+        f"{_show(result.max_rel_error)} (limit {limit.max_rel_error:g}), largest absolute error "
+        f"{_show(result.max_abs_error)}, cosine {_show(result.cosine)} (limit {limit.min_cosine:g}); "
+        f"nothing was written{suspicion and f'; {suspicion}'}"
     )
 
 
