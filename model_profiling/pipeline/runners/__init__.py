@@ -146,8 +146,8 @@ def choose_runner(kind: str, runner_path: str | None) -> Runner:
 
 def _native_runner(required: bool) -> Runner | None:
     """Return the native runner, or None where it is not `required` and cannot be built."""
-    from model_profiling.pipeline.runners.build import build_native, can_build
     from model_profiling.pipeline.runners.native import NativeRunner
+    from model_profiling.pipeline.runners.native_build import build_native, can_build
 
     if not required and not can_build():
         return None

@@ -46,7 +46,7 @@ def check_runners(model: Path, with_export: bool) -> list[Finding]:
 
 
 def _native(model: Path, with_export: bool) -> Finding:
-    from model_profiling.pipeline.runners.build import can_build
+    from model_profiling.pipeline.runners.native_build import can_build
 
     finding = _launch("native", model)
     if finding.level == ERROR and with_export and not can_build():
