@@ -22,9 +22,9 @@ require_packages("checks pages")
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
+from tools import REPOSITORY
 from tools.pages.checks import shellcheck
-from tools.pages.checks.checking import Checker, OptOut, opt_outs
-from tools.pages.checks.paths import REPOSITORY, documents
+from tools.pages.checks.checker import Checker, OptOut, opt_outs
 from tools.pages.reading.document import Document
 from tools.pages.reading.problems import Problem
 
@@ -49,7 +49,7 @@ def build_parser() -> CommandParser:
 def main() -> None:
     args = build_parser().parse_args()
     checker = Checker.of(REPOSITORY)
-    pages = documents(checker, args.paths, checker.default_pages())
+    pages = checker.named(args.paths, checker.default_pages())
     if args.list_commands:
         _list_commands(checker, pages, args.json)
         return

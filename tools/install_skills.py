@@ -20,8 +20,8 @@ require_packages("reads skills")
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from tools.pages.checks.checking import Checker
-from tools.pages.checks.paths import REPOSITORY
+from tools import REPOSITORY
+from tools.pages.checks.checker import Checker
 from tools.skills.catalogue import skills
 from tools.skills.installing import FOREIGN, FRESH, GONE, NEW, OLD, install, survey
 

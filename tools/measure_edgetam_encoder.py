@@ -9,24 +9,22 @@ size it takes about an hour on two cores: exports stay in --work and are made ag
 example's sources are newer.
 """
 
-import importlib.util
+from __future__ import annotations
+
 import sys
-
-if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the kit
-    print(
-        "error: this Python lacks the kit, at " + sys.executable + ": run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
-    )
-    sys.exit(2)
-
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.own_python import require_packages
+
+require_packages("measures the encoder")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
+from tools import REPOSITORY
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-EXAMPLE = Path(__file__).resolve().parents[1] / "model_profiling" / "models" / "edgetam_image_encoder"
+EXAMPLE = REPOSITORY / "model_profiling" / "models" / "edgetam_image_encoder"
 DTYPES = ("fp32", "fp16", "int8")
 
 
@@ -102,7 +100,9 @@ def _measure(arguments) -> None:
         )
     if min(arguments.blocks, arguments.runs, arguments.threads) < 1:
         raise UserError("--blocks, --runs and --threads count things", "on the command line", "give 1 or more")
-    settings = launches.Settings(arguments.size, arguments.blocks, arguments.runs, arguments.threads, arguments.seed)
+    settings = launches.MeasurementSettings(
+        arguments.size, arguments.blocks, arguments.runs, arguments.threads, arguments.seed
+    )
     found: list[dict] = []
     for dtype in arguments.dtypes:
         made = programs.export_all(EXAMPLE, arguments.work, settings.size, dtype, dtype in arguments.forms)

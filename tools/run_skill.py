@@ -23,8 +23,8 @@ import json
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
-from tools.pages.checks.checking import Checker
-from tools.pages.checks.paths import REPOSITORY
+from tools import REPOSITORY
+from tools.pages.checks.checker import Checker
 from tools.skills.catalogue import chosen, require_form, skills
 from tools.skills.chain import Chain
 from tools.skills.result import document

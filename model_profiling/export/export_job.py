@@ -20,7 +20,7 @@ from model_profiling.export import (
     suspicions,
     verification,
 )
-from model_profiling.export.artifacts import ArtifactPaths, put_in_place, writable_folder
+from model_profiling.export.artifacts import ArtifactPaths, default_outdir, put_in_place, writable_folder
 from model_profiling.export.failures import explain_capture, explain_lowering
 from model_profiling.export.kernels import check_custom_operators, check_kernels
 from model_profiling.files import json_bytes
@@ -84,7 +84,7 @@ def export(request: ExportRequest, step: Callable[[str], None]) -> ExportResult:
     """
     started = time.monotonic()
     model = loading.load(request.model, request.model_file, request.weights)
-    outdir = request.outdir or Path(f"out_{model.name}") / "artifacts"
+    outdir = request.outdir or default_outdir(model.name)
     paths = ArtifactPaths(outdir, model.name, request.backend, request.dtype)
     with writable_folder(outdir):
         return _export_loaded(request, model, paths, step, started)

@@ -41,7 +41,7 @@ _HELP_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Entry:
+class CommandEntry:
     """What the data file says of one command; see the comment at its head."""
 
     stage: str
@@ -55,7 +55,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Command:
+class CommandReference:
     """One command: `name` is its path in the repository."""
 
     name: str
@@ -64,7 +64,7 @@ class Command:
     note: str
     flags: tuple[Flag, ...]
     environment: Mapping[str, str]
-    entry: Entry
+    entry: CommandEntry
 
     @property
     def typed(self) -> str:
@@ -72,7 +72,7 @@ class Command:
         return f"{'bash' if self.name.endswith('.sh') else 'python'} {self.name}"
 
 
-def read_commands(scripts: Scripts, data: Path = DATA) -> list[Command]:
+def read_commands(scripts: Scripts, data: Path = DATA) -> list[CommandReference]:
     """Return every command in the order of its stage, then of the data file.
 
     Raises
@@ -94,14 +94,14 @@ def read_commands(scripts: Scripts, data: Path = DATA) -> list[Command]:
     return sorted(commands, key=lambda c: (list(STAGES).index(c.entry.stage), order.index(c.name)))
 
 
-def read_entries(data: Path) -> dict[str, Entry]:
+def read_entries(data: Path) -> dict[str, CommandEntry]:
     """Return the data file's entries by command.
 
     Raises
     ------
     UserError : an entry has an unknown key or stage, or lacks one.
     """
-    known = [field.name for field in fields(Entry)]
+    known = [field.name for field in fields(CommandEntry)]
     entries = {}
     for name, raw in yaml.safe_load(data.read_text(encoding="utf-8")).items():
         for key in raw:
@@ -116,7 +116,9 @@ def read_entries(data: Path) -> dict[str, Entry]:
             raise UserError(
                 f"{raw['stage']} is no stage{nearest(raw['stage'], STAGES)}", f"in {name} of {data}", "correct it"
             )
-        entries[name] = Entry(**{key: value.strip() if isinstance(value, str) else value for key, value in raw.items()})
+        entries[name] = CommandEntry(
+            **{key: value.strip() if isinstance(value, str) else value for key, value in raw.items()}
+        )
     return entries
 
 
@@ -124,18 +126,18 @@ def _is_named(name: str) -> bool:
     return name in ALSO or any(name.startswith(folder) and "/" not in name.removeprefix(folder) for folder in FOLDERS)
 
 
-def _command(name: str, entry: Entry, scripts: Scripts) -> Command:
+def _command(name: str, entry: CommandEntry, scripts: Scripts) -> CommandReference:
     path = scripts.repository.root / name
     parser = scripts.parser(name)
     if name.endswith(".sh") and name not in FORWARDS:
         purpose, details = _paragraphs(_head_comment(path))
         if entry.arguments:
-            return Command(name, purpose, details, "", (), {}, entry)
+            return CommandReference(name, purpose, details, "", (), {}, entry)
         told = read_shell_help(_help_of(path), parser, name)
-        return Command(name, purpose, details, "", told.flags, told.environment, entry)
+        return CommandReference(name, purpose, details, "", told.flags, told.environment, entry)
     told = _docstring(path) if name.endswith(".py") else parser.description
     purpose, details = _paragraphs(told)
-    return Command(
+    return CommandReference(
         name,
         purpose,
         details,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from model_profiling import KIT_ADDRESS
-from tools.command_reference.commands import STAGES, Command
+from tools.command_reference.commands import STAGES, CommandReference
 from tools.command_reference.flags import Flag
 
 _WIDTH = 100
@@ -19,7 +19,7 @@ _FLAG_IN_TEXT = re.compile(r"(?<![\w`-])(--[a-z][\w-]*)")
 _SCRIPTS = "model_profiling/scripts/"
 
 
-def reference(commands: Sequence[Command]) -> str:
+def reference(commands: Sequence[CommandReference]) -> str:
     """Return pipeline_commands.md: every command with its flags, files, statuses and an example."""
     lines = [
         _HEAD,
@@ -43,7 +43,7 @@ def reference(commands: Sequence[Command]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _contents(commands: Sequence[Command]) -> Iterator[str]:
+def _contents(commands: Sequence[CommandReference]) -> Iterator[str]:
     yield "| you want to | command |"
     yield "|---|---|"
     for command in commands:
@@ -56,7 +56,7 @@ def _anchor(name: str) -> str:
     return name.replace(".", "")
 
 
-def _section(command: Command) -> Iterator[str]:
+def _section(command: CommandReference) -> Iterator[str]:
     entry = command.entry
     yield f"### {PurePosixPath(command.name).name}\n"
     yield " ".join(filter(None, map(_prose, (command.purpose, command.details)))) + "\n"
@@ -81,7 +81,7 @@ def _section(command: Command) -> Iterator[str]:
     yield f"```bash\n{entry.example}\n```\n"
 
 
-def synopsis(command: Command) -> str:
+def synopsis(command: CommandReference) -> str:
     """Return how a command is typed, with every flag, broken into lines that fit a page."""
     pieces = [flag.typed for flag in command.flags] or (["[ARGUMENT ...]"] if command.entry.arguments else [])
     lines = [command.typed]
@@ -129,7 +129,7 @@ def _prose(text: str) -> str:
 # ---------------------------------------------------------------- scripts/readme.md
 
 
-def catalogue(commands: Sequence[Command]) -> str:
+def catalogue(commands: Sequence[CommandReference]) -> str:
     """Return scripts/readme.md: which script serves what, and how to use one without the rest."""
     own = [command for command in commands if command.name.startswith(_SCRIPTS)]
     lines = [

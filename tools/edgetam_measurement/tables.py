@@ -22,8 +22,8 @@ from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.run_directory import utc_now
 from model_profiling.report.words.table import Table
-from tools.edgetam_measurement.launches import Sample, Settings
-from tools.edgetam_measurement.programs import Program
+from tools.edgetam_measurement.launches import MeasurementSettings, Sample
+from tools.edgetam_measurement.programs import ExportedVariant
 
 SCHEMA_VERSION = 1
 _MEGA = 1e6
@@ -41,7 +41,7 @@ STEPS = {
 
 
 def results_of(
-    dtype: str, programs: Mapping[str, Program], samples: Mapping[str, Sequence[Sample]]
+    dtype: str, programs: Mapping[str, ExportedVariant], samples: Mapping[str, Sequence[Sample]]
 ) -> dict[str, object]:
     """Return what is known of each program in `dtype`, and every comparison of it."""
     return {
@@ -53,7 +53,7 @@ def results_of(
     }
 
 
-def _program(program: Program, samples: Sequence[Sample]) -> dict[str, object]:
+def _program(program: ExportedVariant, samples: Sequence[Sample]) -> dict[str, object]:
     about = program.sidecar
     return {
         "bytes": about["pte"]["bytes"],
@@ -88,7 +88,7 @@ def _comparison(baseline: str, candidate: str, samples: Mapping[str, Sequence[Sa
     }
 
 
-def measured(settings: Settings, found: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def measured(settings: MeasurementSettings, found: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Return all results with where they come from."""
     cpu = cpu_features.detect()
     order = {dtype: index for index, dtype in enumerate(DTYPES)}

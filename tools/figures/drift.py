@@ -15,14 +15,14 @@ from tools.figures.data import load
 
 
 @dataclass(frozen=True)
-class Launch:
+class SimulatedLaunch:
     """One simulated launch: its side, and its latency in ms."""
 
     side: str
     ms: float
 
 
-def simulate(data: dict) -> tuple[list[Launch], list[Launch]]:
+def simulate(data: dict) -> tuple[list[SimulatedLaunch], list[SimulatedLaunch]]:
     """Return launches in blocks and in random pairs on one machine: the same drift, the same noise.
 
     Both sides take the same time, so whatever differs between them is the machine.
@@ -36,12 +36,12 @@ def simulate(data: dict) -> tuple[list[Launch], list[Launch]]:
     blocks = ["off"] * pairs + ["on"] * pairs
     paired = [side for _ in range(pairs) for side in random.sample(["off", "on"], 2)]
     return (
-        [Launch(side, ms) for side, ms in zip(blocks, times)],
-        [Launch(side, ms) for side, ms in zip(paired, times)],
+        [SimulatedLaunch(side, ms) for side, ms in zip(blocks, times)],
+        [SimulatedLaunch(side, ms) for side, ms in zip(paired, times)],
     )
 
 
-def speedup(launches: Sequence[Launch]) -> Estimate:
+def speedup(launches: Sequence[SimulatedLaunch]) -> Estimate:
     """Return the kit's estimate, the n-th launch of one side paired with the n-th of the other."""
     return estimate(
         [launch.ms for launch in launches if launch.side == "off"],
@@ -68,7 +68,14 @@ def pairs_and_drift(alt: str) -> Drawing:
 
 
 def _plan(
-    card: Card, y: float, title: str, launches: Sequence[Launch], paired: bool, low: float, high: float, role: str
+    card: Card,
+    y: float,
+    title: str,
+    launches: Sequence[SimulatedLaunch],
+    paired: bool,
+    low: float,
+    high: float,
+    role: str,
 ) -> None:
     found = speedup(launches)
     places = ratio_places(found.low, found.speedup, found.high)

@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from model_profiling.files import read_json
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report.build import build_view
 from model_profiling.report.canvas import fitted, text_width
+from model_profiling.report.compose import build_view
 from model_profiling.report.load import RunData, read_run
 from model_profiling.report.palette import series
 from model_profiling.report.svg import Drawing
-from model_profiling.report.view import CategoryRow, Comparison, View
+from model_profiling.report.view import CategoryRow, ComparisonView, View
+from tools import REPOSITORY
 from tools.figures.card import BODY, MARGIN, SMALL, WIDTH, Card
 
-_REFERENCE = Path(__file__).resolve().parents[2] / "test-cases" / "fixtures" / "reference_run"
+_REFERENCE = REPOSITORY / "test-cases" / "fixtures" / "reference_run"
 REFERENCE_RUN = RunDirectory(_REFERENCE / "mac")
 #: The color of a verdict's number, by its tone.
 _TONES = {"good": "fourthdot", "bad": "thirddot", "open": "ink"}
@@ -61,7 +61,7 @@ def _title(card: Card, view: View) -> None:
     card.text(MARGIN, 86, fitted(" · ".join(view.byline), WIDTH - 2 * MARGIN, SMALL * 0.92), size=SMALL, role="muted")
 
 
-def _verdict(card: Card, y: float, view: View, comparison: Comparison) -> None:
+def _verdict(card: Card, y: float, view: View, comparison: ComparisonView) -> None:
     verdict, tone = comparison.verdict, _TONES[comparison.verdict.tone]
     card.panel(MARGIN, y, WIDTH - 2 * MARGIN, 192, "track", edge="rule")
     card.panel(MARGIN, y, WIDTH - 2 * MARGIN, 5, tone, radius=2)
@@ -72,7 +72,7 @@ def _verdict(card: Card, y: float, view: View, comparison: Comparison) -> None:
     card.text(beside, y + 68, interval, size=BODY)
     card.text(beside, y + 92, f"{verdict.pairs.text} pairs of launches in random order", size=SMALL, role="muted")
     card.line(MARGIN + 18, y + 118, WIDTH - MARGIN - 18, y + 118, "rule")
-    medians = {arm.experiment: arm.median.text for arm in view.arms}
+    medians = {arm.experiment: arm.median.text for arm in view.experiments}
     told = [
         f"One inference: {medians[comparison.baseline]} ms with {comparison.baseline_side}, "
         f"{medians[comparison.candidate]} ms with {comparison.candidate_side}.",
@@ -82,7 +82,7 @@ def _verdict(card: Card, y: float, view: View, comparison: Comparison) -> None:
         card.text(MARGIN + 18, y + 136 + 20 * number, fitted(line, WIDTH, SMALL * 0.9), size=SMALL)
 
 
-def _category(card: Card, y: float, row: CategoryRow, comparison: Comparison, longest: float) -> None:
+def _category(card: Card, y: float, row: CategoryRow, comparison: ComparisonView, longest: float) -> None:
     left = MARGIN + 164
     scale = (WIDTH - MARGIN - left - text_width("00.000 ms", SMALL) - 8) / longest
     card.text(MARGIN, y + 16, row.name, size=BODY)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_profiling.files import write_json
-from tools.pages.checks.checking import Checker
-from tools.pages.checks.paths import tell_of_changes
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.skill_form import SkillForm, read_form
-from tools.pages.running import summary
-from tools.pages.running.workspace import new_workspace
+from tools.pages.running import account
+from tools.pages.running.workspace import new_workspace, tell_of_changes
 from tools.skills.catalogue import after
 from tools.skills.gate import INTERRUPTED, NOT_RUN, PASSED, SkillRun, plan, run_fresh, run_in_place
 from tools.skills.progress import commit_of, digest, only_one, progress_of, read_notes
@@ -141,4 +140,4 @@ class Chain:
 
     def _show_sums(self) -> None:
         if not self.screen.silent and self.runs:
-            summary.show_sums([line for run in self.runs for line in run.lines])
+            account.show_sums([line for run in self.runs for line in run.lines])

@@ -7,14 +7,14 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tools.pages.checks.checking import Checker
-from tools.pages.reader.following import Step
+from tools.pages.checks.checker import Checker
+from tools.pages.reader.following import CommandLine
 from tools.pages.reading.problems import Problem
 from tools.pages.reading.skill_form import CRITERIA, METRICS, PREREQUISITES, STEPS, Metric, SkillForm
-from tools.pages.running import stand_ins, summary
+from tools.pages.running import account, stand_ins
 from tools.pages.running.engine import DONE_BEFORE, FAILED, NOT_REACHED, Line, Manner, PageRun, run_document
 from tools.pages.running.outputs import shows
-from tools.pages.running.place import Place
+from tools.pages.running.surroundings import Surroundings
 from tools.skills.in_place import InPlace
 from tools.skills.metrics import Measured, measured
 from tools.skills.progress import Progress
@@ -46,7 +46,7 @@ def plan(form: SkillForm, checker: Checker, status: str = PLANNED) -> SkillRun:
     """Return what a run is expected to make of a skill; for one that is not run, that nothing came of it."""
     steps = checker.follow(form.document).steps
     lines = [
-        summary.planned(step) if status == PLANNED else Line(step, NOT_REACHED, "an earlier skill did not pass")
+        account.planned(step) if status == PLANNED else Line(step, NOT_REACHED, "an earlier skill did not pass")
         for step in steps
     ]
     return SkillRun(
@@ -81,19 +81,21 @@ def run_in_place(
     return found
 
 
-def run_fresh(form: SkillForm, checker: Checker, place: Place, told: Told) -> SkillRun:
+def run_fresh(form: SkillForm, checker: Checker, place: Surroundings, told: Told) -> SkillRun:
     """Run a skill in a home of its own, where its outputs have to be those that it shows."""
     return _run(form, checker, place, frozenset(), told, strict=True)
 
 
-def _run(form: SkillForm, checker: Checker, place: Place, done: frozenset[int], told: Told, strict: bool) -> SkillRun:
+def _run(
+    form: SkillForm, checker: Checker, place: Surroundings, done: frozenset[int], told: Told, strict: bool
+) -> SkillRun:
     heard: list[Line] = []
 
     def hear(line: Line) -> None:
         heard.append(line)
         told(line)
 
-    def goes_on(step: Step) -> bool:
+    def goes_on(step: CommandLine) -> bool:
         return form.section_of(step.block) in (CRITERIA, METRICS)
 
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from model_profiling import KIT_ADDRESS
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, write_text, writing
-from tools.pages.reading import front_matter
+from tools.pages.reading import yaml_head
 from tools.pages.reading.document import Block
 from tools.pages.reading.skill_form import SkillForm
 
@@ -129,6 +129,6 @@ def _is_ours(file: Path) -> bool:
     """Return whether a SKILL.md says that it came from the kit."""
     if not file.is_file():
         return False
-    head, _ = front_matter.split(file.read_text(encoding="utf-8", errors="replace").splitlines())
+    head, _ = yaml_head.split(file.read_text(encoding="utf-8", errors="replace").splitlines())
     metadata = (head.values or {}).get("metadata") if head else None
     return isinstance(metadata, dict) and str(metadata.get("source", "")).startswith(f"{KIT_ADDRESS}/")

@@ -18,9 +18,9 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, read_json, write_json
 from model_profiling.processes import run_child
-from tools.pages.reader.following import Step, Walk
+from tools.pages.reader.following import CommandLine, Walk
 from tools.pages.reading.skill_form import STEPS, SkillForm, sets_shell_up
-from tools.pages.running.processes import end_marked
+from tools.pages.running.marked_processes import end_marked
 from tools.pages.running.session import results
 
 _GIT_SECONDS = 30
@@ -103,7 +103,7 @@ def commit_of(root: Path) -> str:
     return done.output.strip() if done.ok else ""
 
 
-def sets_up(step: Step) -> bool:
+def sets_up(step: CommandLine) -> bool:
     """Return whether a line does nothing but set the shell up; such lines a run that goes on repeats."""
     return bool(step.statement.shapes) and all(map(sets_shell_up, step.statement.shapes))
 

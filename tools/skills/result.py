@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tools.pages.reading.skill_form import CRITERIA, PREREQUISITES, STEPS, SkillForm
-from tools.pages.running import summary
+from tools.pages.running import account
 from tools.pages.running.engine import Line
 from tools.skills.gate import PASSED, PLANNED, SkillRun
 from tools.skills.metrics import Measured
@@ -25,7 +25,7 @@ def document(results: Sequence[dict]) -> dict:
 
 def result_of(run: SkillRun, following: SkillForm | None) -> dict:
     """Return one skill's result; `following` is the skill after it."""
-    share = summary.share(run.lines)
+    share = account.share(run.lines)
     return {
         "skill": run.form.number,
         "name": run.form.name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from model_profiling.console import say
 from tools.pages.reading.skill_form import Metric, SkillForm
-from tools.pages.running import summary
+from tools.pages.running import account
 from tools.pages.running.engine import NOT_HERE, NOT_REACHED, Line
 from tools.skills.gate import PASSED, SkillRun
 from tools.skills.metrics import Measured
@@ -49,7 +49,7 @@ class Screen:
         if section != self._section:
             say(f" {section}")
             self._section = section
-        say(summary.line_text(line, timed))
+        say(account.line_text(line, timed))
         if line.result is not None and not line.result.ok:
             for text in line.result.output.strip().splitlines()[-_SHOWN_LINES:]:
                 say(f"      | {text}")

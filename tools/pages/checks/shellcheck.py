@@ -13,8 +13,8 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.processes import run_child
 from tools.pages.reading.document import Block, Document
-from tools.pages.reading.problems import Place, Problem
-from tools.pages.reading.shell import fill
+from tools.pages.reading.problems import Position, Problem
+from tools.pages.reading.shell_parser import fill
 
 _SECONDS = 60
 #: What shellcheck asks of scripts and not of lines that somebody types: a first line with the
@@ -76,5 +76,5 @@ def _ask(texts: list[str]) -> None:
 def _problems(document: Document, block: Block, comments: Iterable[dict]) -> Iterable[Problem]:
     for comment in comments:
         if comment["level"] in ("error", "warning", "info"):
-            place = Place(block.place.line + comment["line"] - 1, block.place.column + comment["column"] - 1)
+            place = Position(block.place.line + comment["line"] - 1, block.place.column + comment["column"] - 1)
             yield Problem(document.name, place, "shellcheck", f"{comment['message']} (SC{comment['code']})")

@@ -8,15 +8,15 @@ import re
 from collections.abc import Sequence
 
 from model_profiling.errors import UserError, nearest
-from tools.pages.reader.reader import Argument, Reader
-from tools.pages.reading.problems import Place
+from tools.pages.reader.state import Argument, Reader
+from tools.pages.reading.problems import Position
 
 #: Stands for what only a shell can work out: no parser refuses it for its spelling.
 _UNKNOWN = "1"
 
 
 def parse_arguments(
-    parser: argparse.ArgumentParser, words: Sequence[Argument], reader: Reader, place: Place
+    parser: argparse.ArgumentParser, words: Sequence[Argument], reader: Reader, place: Position
 ) -> argparse.Namespace | None:
     """Parse `words`; every fault becomes a problem of `reader`. Return None where there is one.
 
@@ -84,7 +84,7 @@ def _in_short(message: str, prog: str) -> str:
     return f"{prog}: {message}"
 
 
-def _blame(message: str, words: Sequence[Argument], place: Place) -> tuple[Place, str]:
+def _blame(message: str, words: Sequence[Argument], place: Position) -> tuple[Position, str]:
     """Return where the word stands that a parser's message is about."""
     about = re.match(r"argument ([^:]+): (.*)", message)
     if about:

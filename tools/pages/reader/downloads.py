@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from model_profiling import KIT_ADDRESS
 from model_profiling.errors import nearest
-from tools.pages.reader.reader import Argument, Reader, absolute
+from tools.pages.reader.state import Argument, Reader, absolute
 
 
 def curl(reader: Reader, positional: list[Argument], words: Sequence[Argument]) -> None:

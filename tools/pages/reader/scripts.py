@@ -23,6 +23,8 @@ _BASH = Parser(Language(tree_sitter_bash.language()))
 FORWARDS = {"model_profiling/scripts/build_runners.sh": "model_profiling/pipeline/runners/build_command.py"}
 _BUILDS_PARSER = re.compile(r"^def build_parser\(", re.MULTILINE)
 _IS_COMMAND = re.compile(r"^if __name__ == ", re.MULTILINE)
+#: How a command that any Python may start goes on with the right one.
+_FINDS_ITS_PYTHON = re.compile(r"^(require_packages\(|def enter_venv\()", re.MULTILINE)
 _TESTS = "test-cases/run_tests.sh"
 _FOLDERS = ("model_profiling", "test-cases", "tools", "content")
 
@@ -79,8 +81,9 @@ class Scripts:
         return frozenset(self._flags)
 
     def needs_kit(self, name: str) -> bool:
-        """Return whether a Python file imports the kit."""
-        return "model_profiling" in self._code(name)
+        """Return whether a Python file imports the kit, and does not see to its environment itself."""
+        code = self._code(name)
+        return "model_profiling" in code and not _FINDS_ITS_PYTHON.search(code)
 
     def _is_command(self, name: str) -> bool:
         code = self._code(name)
@@ -164,11 +167,11 @@ def _read_parser(script: Path) -> argparse.ArgumentParser | None:
 
 
 def _pytest_parser() -> argparse.ArgumentParser:
-    """Return pytest's flags that pages name; run_tests.sh hands its arguments on."""
+    """Return pytest's flags that pages name, and the suite's own; run_tests.sh hands its arguments on."""
     parser = CommandParser(prog="run_tests.sh", add_help=False)
     for flag in ("-k", "-m", "--durations"):
         parser.add_argument(flag)
-    for flag in ("-x", "-q", "-v", "-s", "--quiet", "--collect-only"):
+    for flag in ("-x", "-q", "-v", "-s", "--quiet", "--collect-only", "--fast"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("tests", nargs="*")
     return parser

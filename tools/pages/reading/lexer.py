@@ -10,10 +10,10 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tools.pages.reading import front_matter, skill_form
+from tools.pages.reading import skill_form, yaml_head
 from tools.pages.reading.directives import DirectiveReader
 from tools.pages.reading.document import SKILL, Block, Document, Element, Heading, Link, Passage, Span, kind_of, slug
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _FENCE = re.compile(r" *(`{3,}|~{3,})(.*)")
@@ -32,8 +32,8 @@ def read_document(path: Path, name: str, text: str | None = None) -> Document:
     """
     text = path.read_text(encoding="utf-8") if text is None else text
     lines = text.splitlines()
-    head, body = front_matter.split(lines)
-    reader = _Reader(lines)
+    head, body = yaml_head.split(lines)
+    reader = _MarkdownReader(lines)
     reader.unfold(body)
     reader.read()
     document = Document(
@@ -50,11 +50,11 @@ def read_document(path: Path, name: str, text: str | None = None) -> Document:
 
 
 @dataclass
-class _Reader:
+class _MarkdownReader:
     lines: list[str]
     plain: list[str] = field(default_factory=list)
     elements: list[Element] = field(default_factory=list)
-    faults: list[tuple[Place, str, str]] = field(default_factory=list)
+    faults: list[tuple[Position, str, str]] = field(default_factory=list)
     directives: DirectiveReader = field(default_factory=DirectiveReader)
     containers: list[str] = field(default_factory=list)
     anchors: dict[str, int] = field(default_factory=dict)
@@ -78,12 +78,12 @@ class _Reader:
             elif re.match(r"\s*\{\{<\s*/tab\s*>\}\}\s*$", line):
                 line = "~~~~~~"
             elif shortcode := _SHORTCODE.match(line):
-                self._shortcode(shortcode, Place(number), opened)
+                self._shortcode(shortcode, Position(number), opened)
                 line = ""
             self.plain.append(line)
         self.faults += [(place, "shortcode", f"{{{{ {name} }}}} is never closed") for name, place in opened]
 
-    def _shortcode(self, found: re.Match[str], place: Place, opened: list[tuple[str, Place]]) -> None:
+    def _shortcode(self, found: re.Match[str], place: Position, opened: list[tuple[str, Position]]) -> None:
         closing, name = found[1], found[2]
         if name not in _SHORTCODES:
             self.faults.append(
@@ -139,7 +139,7 @@ class _Reader:
         self.anchors[anchor] = seen + 1
         self.elements.append(
             Heading(
-                level, text, f"{anchor}-{seen}" if seen else anchor, Place(token.map[0] + 1), self.directives.take()
+                level, text, f"{anchor}-{seen}" if seen else anchor, Position(token.map[0] + 1), self.directives.take()
             )
         )
 
@@ -149,7 +149,7 @@ class _Reader:
             self.plain, token.map[0], token.map[1], self.row[1] if in_cell and self.row[0] == token.map[0] else 0
         )
         links, spans, shown, prose = [], [], [], []
-        waiting: list[tuple[Token, Place, int]] = []
+        waiting: list[tuple[Token, Position, int]] = []
         for child in token.children:
             if child.type == "link_open":
                 waiting.append((child, finder.find("["), len(shown)))
@@ -176,7 +176,7 @@ class _Reader:
         self.elements.append(
             Passage(
                 "".join(shown),
-                Place(token.map[0] + 1),
+                Position(token.map[0] + 1),
                 container,
                 tuple(links),
                 tuple(spans),
@@ -200,8 +200,8 @@ class _Reader:
             Block(
                 language,
                 token.content,
-                Place(first + 1 + fenced, indent + 1),
-                Place(first + 1),
+                Position(first + 1 + fenced, indent + 1),
+                Position(first + 1),
                 closed,
                 tab or None,
                 dict(self.directives.values),
@@ -216,12 +216,12 @@ class _Finder:
     def __init__(self, lines: list[str], first: int, end: int, at: int = 0) -> None:
         self.text, self.first, self.at = "\n".join(lines[first:end]), first, at
 
-    def find(self, mark: str, content: str = "") -> Place:
+    def find(self, mark: str, content: str = "") -> Position:
         found = self.text.find(mark, self.at) if not content else self._code(mark, content)
         start = found if found >= 0 else self.at
         self.at = start + len(mark) + len(content)
         before = self.text[: start + (len(mark) if content else 0)]
-        return Place(self.first + 1 + before.count("\n"), len(before) - before.rfind("\n"))
+        return Position(self.first + 1 + before.count("\n"), len(before) - before.rfind("\n"))
 
     def _code(self, mark: str, content: str) -> int:
         # A code span may be broken over two lines: the break reads as a blank. In a table "|" has a backslash.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from tools.pages.reading import known_programs
 from tools.pages.reading.document import Block, Document, Element, Heading, Passage, Span
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 from tools.pages.reading.shell import Command, Shape
 
 PREREQUISITES, STEPS, CRITERIA, METRICS, REFINE, FAILURES, TIME, NEXT = (
@@ -57,10 +57,10 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line of a table."""
 
-    place: Place
+    place: Position
     cells: tuple[Passage, ...]
 
     @property
@@ -87,7 +87,7 @@ class Metric:
     command: str
     plausible: Range | None
     outside_it: str
-    place: Place
+    place: Position
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Failure:
     cause: str
     fix: str
     commands: tuple[str, ...]
-    place: Place
+    place: Position
 
 
 @dataclass(frozen=True)
@@ -178,14 +178,14 @@ def sections(document: Document) -> list[Section]:
     return found
 
 
-def rows_of(section: Section | None) -> list[Row]:
+def rows_of(section: Section | None) -> list[TableRow]:
     """Return the rows of the table in a section, its header first."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for cell in section.passages("cell") if section else ():
         if rows and rows[-1].place.line == cell.place.line:
             rows[-1] = replace(rows[-1], cells=(*rows[-1].cells, cell))
         else:
-            rows.append(Row(cell.place, (cell,)))
+            rows.append(TableRow(cell.place, (cell,)))
     return rows
 
 
@@ -260,7 +260,7 @@ def with_table_commands(document: Document) -> Document:
     )
 
 
-def _commands(row: Row) -> Sequence[Span]:
+def _commands(row: TableRow) -> Sequence[Span]:
     return [span for span in row.cells[2].spans if is_command(span.text)]
 
 

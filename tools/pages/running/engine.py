@@ -8,14 +8,13 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tools.pages.checks.checking import Checker
-from tools.pages.reader.following import Step, Walk
+from tools.pages.checks.checker import Checker
+from tools.pages.reader.following import CommandLine, Walk
 from tools.pages.reading.document import Block, Document
-from tools.pages.reading.problems import Place as Position
-from tools.pages.reading.problems import Problem
+from tools.pages.reading.problems import Position, Problem
 from tools.pages.running.outputs import compare
-from tools.pages.running.place import Place
 from tools.pages.running.session import Ran, Save, Typed, expected_status, forget, run_session
+from tools.pages.running.surroundings import Surroundings
 from tools.pages.running.workspace import new_workspace
 
 EXECUTED, CHECKED, NOT_HERE, NOT_REACHED, FAILED, DONE_BEFORE = (
@@ -35,7 +34,7 @@ _SHOWN_LINES = 6
 class Line:
     """What became of one command line, and why. Trivial ones do not count."""
 
-    step: Step
+    step: CommandLine
     outcome: str
     why: str = ""
     seconds: int = 0
@@ -114,11 +113,11 @@ class Manner:
 
     limit_s: float = PAGE_SECONDS
     done: frozenset[int] = frozenset()
-    goes_on: Callable[[Step], bool] = lambda _: False
+    goes_on: Callable[[CommandLine], bool] = lambda _: False
     told: Callable[[Line], None] | None = None
 
 
-def run_document(document: Document, checker: Checker, place: Place, manner: Manner = Manner()) -> PageRun:
+def run_document(document: Document, checker: Checker, place: Surroundings, manner: Manner = Manner()) -> PageRun:
     """Run one document's command lines in one shell."""
     walk = checker.follow(document)
     if not manner.done:
@@ -166,11 +165,11 @@ def _actions(walk: Walk, manner: Manner) -> list[Typed | Save]:
     return actions
 
 
-def _stands_before(block: Block, step: Step) -> bool:
+def _stands_before(block: Block, step: CommandLine) -> bool:
     return block.place < step.statement.place
 
 
-def _missing_program(step: Step) -> str | None:
+def _missing_program(step: CommandLine) -> str | None:
     """Return the program that a line needs and this machine lacks; continuous integration has to have it."""
     first = step.statement.text.split()[:1]
     if first == ["uv"] and not os.environ.get("CI") and shutil.which("uv") is None:
@@ -178,7 +177,7 @@ def _missing_program(step: Step) -> str | None:
     return None
 
 
-def line_of(step: Step, result: Ran | None, timed_out: bool) -> Line:
+def line_of(step: CommandLine, result: Ran | None, timed_out: bool) -> Line:
     """Return what became of a command line; `result` is None where no shell came to it."""
     if step.needs:
         return Line(step, NOT_HERE, f"needs {step.needs}" if not step.options.no_run else step.needs)
@@ -200,7 +199,7 @@ def _failure(result: Ran, timed_out: bool) -> str:
     return f"exited with status {result.status}" + (f", the page says {wanted}" if wanted else "")
 
 
-def _first(step: Step) -> str:
+def _first(step: CommandLine) -> str:
     first, _, more = step.statement.text.partition("\n")
     return first + (" ..." if more else "")
 
