@@ -40,10 +40,10 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="also say what each experiment runs with")
 
 
-def run_pipeline(args: argparse.Namespace, kind: str, **options: object) -> int:
+def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) -> int:
     """Load the configuration, launch, analyze, report; return the exit status.
 
-    A device of the `kind` is opened with these `options` for runs alone: analysis needs none.
+    A device of the `kind` is opened with these options for runs alone: analysis needs none.
     """
     if args.quick and args.precision is not None:
         raise UserError("--quick and --precision contradict each other", "on the command line", "give one of them")
@@ -70,7 +70,7 @@ def run_pipeline(args: argparse.Namespace, kind: str, **options: object) -> int:
             verbose=args.verbose,
         )
         try:
-            with open_device(kind, config, **options) as device:
+            with open_device(kind, config, **device_options) as device:
                 directory = orchestrator.run(config, device, options)
         except KeyboardInterrupt:
             say(f"what was measured is kept: add --resume to go on with {config.output_root}")

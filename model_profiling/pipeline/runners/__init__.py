@@ -94,7 +94,8 @@ class LaunchMeasurement:
 class Runner(Protocol):
     """What the orchestrator needs of a runner; `name` is native, python or executor_runner."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def describe(self) -> dict[str, object]:
         """Return the runner's identity for the manifest: path, SHA-256, versions, build."""

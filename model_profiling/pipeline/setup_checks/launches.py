@@ -26,10 +26,10 @@ _FIXES = {
 
 def check_model(model: Path) -> list[Finding]:
     """Say whether `model` is a .pte that ExecuTorch can load, and what its inputs are."""
-    from model_profiling.pipeline.program import signature as program
+    from model_profiling.pipeline.program.signature import read_signature
 
     try:
-        signature = program.read_signature(model)
+        signature = read_signature(model)
     except UserError as problem:
         return [error("model", f"{problem.what}, {problem.where}", problem.fix)]
     shapes = ", ".join(f"{list(spec.shape)} {spec.dtype}" for spec in signature.inputs)

@@ -57,7 +57,9 @@ def open_adb(
     adb = Adb(find_adb())
     with connected(adb, address) if address else nullcontext(serial) as chosen:
         adb = choose(adb, chosen, "--remote-device" if address else "--serial")
-        device = AdbDevice(adb, read_identity(adb), config, address=chosen if address else "", keep=keep, waits=waits)
+        device = AdbDevice(
+            adb, read_identity(adb), config, address=chosen or "" if address else "", keep=keep, waits=waits
+        )
         device.restore_left()
         yield device
 

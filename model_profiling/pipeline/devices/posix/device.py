@@ -79,9 +79,9 @@ class PosixDevice:
 
     def runner(self, kind: str, runner_path: str | None) -> Runner:
         if runner_path is not None:
-            runner: Runner = ExecutorRunner.at(Path(runner_path))
-            self._bundle(runner.path, None)
-            return runner
+            source_built = ExecutorRunner.at(Path(runner_path))
+            self._bundle(source_built.path, None)
+            return source_built
         if kind == "python" or self.native_build is None:
             what = (
                 "the python runner does not run on a device"
