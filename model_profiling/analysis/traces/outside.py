@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Outside:
+class OperatorsOutside:
     """One kind of operator that ran in portable kernels.
 
     `reason` and `hint` are "" where the export left no record. `layers` are positions in
@@ -29,7 +29,7 @@ class Outside:
     layers: tuple[int, ...]
 
 
-def outside_operators(recorded: Sequence[Mapping], layers: Sequence[Mapping[str, str]]) -> list[Outside]:
+def outside_operators(recorded: Sequence[Mapping], layers: Sequence[Mapping[str, str]]) -> list[OperatorsOutside]:
     """Join `not_delegated` of an export's record with the rows of a layer table.
 
     An entry stands for `count` operators whose modules may differ in their numbers
@@ -42,13 +42,13 @@ def outside_operators(recorded: Sequence[Mapping], layers: Sequence[Mapping[str,
         mine = [number for number in free if _fits(entry, layers[number])][: int(entry["count"])]
         free = [number for number in free if number not in mine]
         texts = {key: entry.get(key) or "" for key in ("module", "source", "reason", "hint")}
-        found.append(Outside(entry["operator"], int(entry["count"]), **texts, layers=tuple(mine)))
+        found.append(OperatorsOutside(entry["operator"], int(entry["count"]), **texts, layers=tuple(mine)))
     groups: dict[tuple[str, str, str], list[int]] = {}
     for number in free:
         row = layers[number]
         groups.setdefault((row["kind"], row["module"], row["source"]), []).append(number)
     return found + [
-        Outside(kind, len(rows), module, source, "", "", tuple(rows)) for (kind, module, source), rows in groups.items()
+        OperatorsOutside(kind, len(rows), module, source, "", "", tuple(rows)) for (kind, module, source), rows in groups.items()
     ]
 
 
