@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from model_profiling.analysis.comparing.bottleneck import share_not_attributed
 from model_profiling.analysis.comparing.parts import MIN_PART_US
+from model_profiling.analysis.tables.layers import LayerRow as TableRow
 from model_profiling.analysis.traces.operators import NATIVE_PREFIX
 from model_profiling.paired_statistics import MIN_PAIRS_FOR_VERDICT, NO_VERDICT, SLOWER
-from model_profiling.report.load import RunData, Table
+from model_profiling.report.load import LayerTable, RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Identifier, Quantity, Sentence, quantity, ratio_with_interval
 from model_profiling.report.view import LayerRow, OperatorRow
@@ -88,23 +89,23 @@ class _Side:
     """The layer table of one side of a comparison, by layer."""
 
     def __init__(self, run: RunData, experiment: str, threads: int) -> None:
-        self.table = run.layers.get((experiment, threads), Table("", ()))
-        self._row_of = {row["layer"]: number for number, row in enumerate(self.table.rows)}
+        self.table = run.layers.get((experiment, threads), LayerTable("", ()))
+        self._row_of = {row.layer.layer: number for number, row in enumerate(self.table.rows)}
 
-    def row(self, layer: str) -> Mapping[str, str]:
+    def row(self, layer: str) -> TableRow | None:
         number = self._row_of.get(layer)
-        return {} if number is None else self.table.rows[number]
+        return None if number is None else self.table.rows[number]
 
     def spread(self, layer: str) -> float | None:
         """Return half the range from the 10th to the 90th percentile in us, None where unknown."""
         row = self.row(layer)
-        return (float(row["p90_us"]) - float(row["p10_us"])) / 2 if row else None
+        return (row.cost.p90_us - row.cost.p10_us) / 2 if row else None
 
     def gflops(self, layer: str) -> Quantity | None:
         row = self.row(layer)
-        if not row or not row["gflops"]:
+        if not row or row.cost.gflops is None:
             return None
-        value, time = float(row["gflops"]), float(row["median_us"])
+        value, time = row.cost.gflops, row.cost.median_us
         # The time's spread, or the clock's tick where that is coarser, is the speed's spread.
         spread = max(self.spread(layer), _CLOCK_US / 2) / time * value
         return quantity(value, self.table.path(self._row_of[layer], "gflops"), min(places_for(spread, value), 1))
@@ -114,16 +115,15 @@ def _layer_row(path: str, position: int, entry: Mapping, sides: Sequence[_Side])
     layer = entry["layer"]
     known = sides[0].row(layer) or sides[1].row(layer)
     number, _, title = layer.partition(" ")
-    delegated = known.get("delegated", "1") == "1"
-    kind, detail = known.get("kind", ""), known.get("detail", "")
-    what = detail if delegated else f"{kind}, {detail}"
+    delegated = known is None or bool(known.layer.delegated)
+    module, detail = (known.layer.module, known.layer.detail) if known else ("", "")
+    what = detail if known is None or delegated else f"{known.layer.kind}, {detail}"
     times = [
         _time(path, entry, name, side.spread(layer), delegated) for name, side in zip(("baseline", "candidate"), sides)
     ]
     ratio = (None, None, None)
     if entry["speedup"] is not None and min(entry["baseline_us"], entry["candidate_us"]) >= MIN_PART_US:
         ratio = ratio_with_interval(entry["speedup"], entry.get("ci95"), path)
-    module = known.get("module", "")
     return LayerRow(
         position=position,
         number=Identifier(number),

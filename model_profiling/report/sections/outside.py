@@ -61,9 +61,11 @@ def _rows(run: RunData) -> tuple[OutsideRow, ...]:
     table = _Side(run, entry["baseline"], int(entry["threads"])).table
     position = {held["layer"]: number for number, held in enumerate(entry["layers"])}
     rows = []
-    for found in outside_operators(recorded, table.rows):
+    for found in outside_operators(recorded, [row.layer for row in table.rows]):
         held = [
-            position[table.rows[number]["layer"]] for number in found.layers if table.rows[number]["layer"] in position
+            position[layer]
+            for layer in (table.rows[number].layer.layer for number in found.layers)
+            if layer in position
         ]
         rows.append(_outside_row(found, *(_sum(run, entry, index, held, side) for side in ("baseline", "candidate"))))
     return tuple(sorted(rows, key=lambda row: -(row.baseline.raw if row.baseline else 0.0)))
