@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from model_profiling.report.canvas import text_width
 from model_profiling.report.svg import Drawing
 from model_profiling.rounding import fixed
@@ -81,7 +83,7 @@ def _cores(count: int) -> str:
     return f"{count} core" if count == 1 else f"{count} cores"
 
 
-def _origin(data: dict) -> str:
+def _origin(data: dict[str, Any]) -> str:
     """Say whose numbers these are, inside the figure, because figures travel alone."""
     told = (
         f"Published by {data['source']['publisher']}, {data['source']['date']}: {data['device']}, {data['conditions']}"
