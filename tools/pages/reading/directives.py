@@ -69,7 +69,7 @@ class DirectiveReader:
             self.values[pair[1]] = pair[2]
         elif name == "start-in" and rest:
             self.settings = replace(self.settings, start_in=rest)
-        elif name == "after" and rest:
+        elif name == "after" and re.fullmatch(r"\S+", rest):
             self.settings = replace(self.settings, after=(*self.settings.after, rest))
         else:
             return f'"check: {name} {rest}" is not understood: use one of {", ".join(_NAMES)} (tools/pages/README.md)'
