@@ -4,6 +4,8 @@
 # Make what the tests need, then run them, from any folder. Arguments go to pytest.
 set -euo pipefail
 
+# With --fast only unit and property tests run: those that support/needs.py finds nothing to say of.
+
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 bash "$root/model_profiling/scripts/setup_repo.sh" --with-tests
 

@@ -20,6 +20,7 @@ from model_profiling.findings import ERROR
 from model_profiling.pipeline.config_checks import check_config
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.run_files import derive
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def run(toy_run: Path, tmp_path: Path) -> RunDirectory:
 def errors(directory: RunDirectory) -> dict[str, list[str]]:
     """Return the errors found, by check."""
     found: dict[str, list[str]] = {}
-    for finding in check_results(directory):
+    for finding in check_results(directory, derive):
         if finding.level == ERROR:
             found.setdefault(finding.check, []).append(finding.message)
     return found

@@ -10,18 +10,20 @@ from model_profiling.analysis.comparing import bottleneck
 from model_profiling.analysis.comparing.pairs import pair_times
 from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
 from model_profiling.report import parts
-from model_profiling.report.load import METRICS, SUMMARY, RunData
-from model_profiling.report.naming import Naming, count
-from model_profiling.report.rounding import Quantity, places_for, pointer, probability, quantity, ratio_with_interval
-from model_profiling.report.view import Breakdown, CategoryRow, Comparison, PairRow, Sentence, Verdict
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming
+from model_profiling.report.quantities import Quantity, Sentence, pointer, probability, quantity, ratio_with_interval
+from model_profiling.report.view import Breakdown, CategoryRow, ComparisonView, PairRow, Verdict
+from model_profiling.rounding import places_for
+from model_profiling.wording import count
 
 
-def comparison(run: RunData, naming: Naming, index: int) -> Comparison:
+def comparison(run: RunData, naming: Naming, index: int) -> ComparisonView:
     """Return the view of comparison `index` of the analysis summary."""
     entry = run.summary["comparisons"][index]
     baseline, candidate, threads = entry["baseline"], entry["candidate"], int(entry["threads"])
     sides = naming.side(baseline), naming.side(candidate)
-    return Comparison(
+    return ComparisonView(
         anchor=f"comparison-{index}",
         baseline=baseline,
         candidate=candidate,
@@ -52,13 +54,13 @@ def latency_places(run: RunData, experiment: str, threads: int | str) -> int:
 def median(run: RunData, experiment: str, threads: int | str) -> Quantity:
     """Return an experiment's median latency in ms."""
     statistics = run.summary["experiments"][experiment][str(threads)]["latency_ms"]
-    path = f"{SUMMARY}#{pointer('experiments', experiment, threads, 'latency_ms', 'median')}"
+    path = run.in_summary("experiments", experiment, threads, "latency_ms", "median")
     return quantity(statistics["median"], path, latency_places(run, experiment, threads))
 
 
 def _verdict(run: RunData, naming: Naming, index: int) -> Verdict:
     entry = run.summary["comparisons"][index]
-    here = f"{SUMMARY}#{pointer('comparisons', index)}"
+    here = run.in_summary("comparisons", index)
     speedup, low, high = ratio_with_interval(entry["speedup"], entry.get("ci95"), here)
     floor, p_value = entry.get("noise_floor_percent"), entry.get("p_value")
     word = entry["verdict"]
@@ -142,7 +144,7 @@ def _breakdown(run: RunData, naming: Naming, index: int) -> Breakdown | None:
     if not before.get("categories_ms") or not after.get("categories_ms"):
         return None
     operators, layers = parts.operator_rows(run, index), parts.layer_rows(run, index)
-    sides = _CategorySide(baseline, threads, before), _CategorySide(candidate, threads, after)
+    sides = _CategorySide(run, baseline, threads, before), _CategorySide(run, candidate, threads, after)
     return Breakdown(
         bottleneck=_bottleneck(naming, entry, before["categories_ms"], after["categories_ms"], sides),
         categories=_categories(before["categories_ms"], after["categories_ms"], sides),
@@ -199,10 +201,6 @@ def _bottleneck(
     return tuple(told)
 
 
-def _category_path(experiment: str, threads: object, category: str) -> str:
-    return f"{SUMMARY}#{pointer('experiments', experiment, threads, 'categories_ms', category)}"
-
-
 def _categories(
     before: Mapping[str, float], after: Mapping[str, float], sides: Sequence[_CategorySide]
 ) -> tuple[CategoryRow, ...]:
@@ -216,10 +214,10 @@ def _categories(
 class _CategorySide:
     """Where one experiment's time went, as quantities; digits follow the traced executions' spread."""
 
-    def __init__(self, experiment: str, threads: str, values: Mapping) -> None:
+    def __init__(self, run: RunData, experiment: str, threads: str, values: Mapping) -> None:
         statistics = values.get("traced_latency_ms") or values["latency_ms"]
         self._spread = (statistics["p90"] - statistics["p10"]) / 2 / statistics["median"]
-        self._path = f"{SUMMARY}#{pointer('experiments', experiment, threads)}"
+        self._path = run.in_summary("experiments", experiment, threads)
         self._values, self._categories = values, values["categories_ms"]
 
     def time(self, category: str) -> Quantity | None:
@@ -256,7 +254,7 @@ def _pairs(run: RunData, naming: Naming, baseline: str, candidate: str, threads:
     for pair in pair_times(*held):
         sides, flags = [], []
         for name, launches, position, value in zip(names, held, pair.positions, (pair.baseline_ms, pair.candidate_ms)):
-            path = f"{METRICS}#{pointer('experiments', name, threads, 'launches', position, 'median_ms')}"
+            path = run.in_metrics("experiments", name, threads, "launches", position, "median_ms")
             sides.append(quantity(value, path, latency_places(run, name, threads)))
             if launches[position].get("outlier"):
                 flags.append(f"{naming.side(name)}: {launches[position]['outlier']} outlier")

@@ -11,14 +11,15 @@ from model_profiling.errors import UserError
 from model_profiling.files import write_json, write_text, writing
 from model_profiling.paired_statistics import NO_VERDICT
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report.build import build_view
 from model_profiling.report.charts import Figure, figures_of
+from model_profiling.report.compose import build_view
 from model_profiling.report.html import render_html
 from model_profiling.report.load import RunData, read_run
 from model_profiling.report.markdown import render_markdown
-from model_profiling.report.naming import Naming, count
+from model_profiling.report.naming import Naming
 from model_profiling.report.perfetto import read_track, trace_events
-from model_profiling.report.view import Comparison, View
+from model_profiling.report.view import ComparisonView, View
+from model_profiling.wording import count
 
 HTML_SUFFIXES, MARKDOWN_SUFFIXES = (".html", ".htm"), (".md", ".markdown")
 
@@ -62,7 +63,7 @@ def verdict_sentences(directory: RunDirectory) -> tuple[str, ...]:
     return tuple(map(verdict_sentence, build_view(read_run(directory), str(directory.root)).comparisons))
 
 
-def verdict_sentence(comparison: Comparison) -> str:
+def verdict_sentence(comparison: ComparisonView) -> str:
     """Return one comparison's result in one line, for the screen."""
     verdict = comparison.verdict
     interval = f"95 % interval {verdict.low.text} to {verdict.high.text}" if verdict.low else "one pair, so no interval"

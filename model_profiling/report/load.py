@@ -7,17 +7,21 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
+from model_profiling.analysis.metrics import Metrics
+from model_profiling.analysis.summary import AGAIN, AnalysisSummary
 from model_profiling.analysis.tables.kernels import KernelRow, read_kernels
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
-from model_profiling.report.rounding import pointer
+from model_profiling.report.quantities import pointer
+from model_profiling.report.words.kernels import kernel_entry_json
 
 SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
-_SCHEMA_VERSION = 1
+_Result = TypeVar("_Result", AnalysisSummary, Metrics)
 _LAYER_TEXTS = ("layer", "module", "kind", "detail", "source", "delegated")
 _LAYER_NUMBERS = ("multiply_adds", "median_us", "p10_us", "p90_us", "gflops")
 
@@ -38,7 +42,8 @@ class RunData:
     """A run as read, all plain values; `export` is the model's export record where it is still there.
 
     `layers` holds the layer table of each experiment and thread count that has one, `kernels`
-    the rows of each kernel table.
+    the rows of each kernel table. `typed_as` is the run directory as the reader would type it;
+    with `prefix` begin the paths of all numbers, where a report lies outside of the run directory.
     """
 
     manifest: Manifest
@@ -48,10 +53,20 @@ class RunData:
     export: dict | None = None
     layers: Mapping[tuple[str, int], Table] = field(default_factory=dict)
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
+    typed_as: str = ""
+    prefix: str = ""
+
+    def in_summary(self, *keys: object) -> str:
+        """Return the path of what stands at `keys` in the analysis summary."""
+        return f"{self.prefix}{SUMMARY}#{pointer(*keys)}"
+
+    def in_metrics(self, *keys: object) -> str:
+        """Return the path of what stands at `keys` in the metrics."""
+        return f"{self.prefix}{METRICS}#{pointer(*keys)}"
 
 
-def read_run(directory: RunDirectory) -> RunData:
-    """Read a run that has been analyzed.
+def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
+    """Read a run that has been analyzed; the paths of its numbers begin with `prefix`.
 
     Raises
     ------
@@ -64,19 +79,21 @@ def read_run(directory: RunDirectory) -> RunData:
             f"at {directory.root}",
             f"run analyze_results.py --run-dir {directory.root} first",
         )
-    summary = _result(directory.analysis_summary, manifest, ("experiments", "comparisons"))
+    summary = _of_this_model(AnalysisSummary.read(directory), directory.analysis_summary, manifest)
+    summary = summary.to_json(kernel_entry_json)
     return RunData(
         manifest,
         directory.read_launches(),
         summary,
-        _result(directory.metrics, manifest, ("experiments",)),
+        _of_this_model(Metrics.read(directory), directory.metrics, manifest).to_json(),
         _export_record(manifest),
-        _layer_tables(directory, manifest.model.id, summary),
+        _layer_tables(directory, manifest.model.id, summary, prefix),
         {
             (name, int(threads)): read_kernels(directory.table(manifest.model.id, name, int(threads), "kernels"))
             for name, by_threads in (summary.get("kernels") or {}).items()
             for threads in by_threads
         },
+        prefix=prefix,
     )
 
 
@@ -96,13 +113,15 @@ def read_table(path: Path) -> list[dict[str, str]]:
         ) from error
 
 
-def _layer_tables(directory: RunDirectory, model: str, summary: Mapping) -> dict[tuple[str, int], Table]:
+def _layer_tables(directory: RunDirectory, model: str, summary: Mapping, prefix: str) -> dict[tuple[str, int], Table]:
     found = {}
     for name, by_threads in summary["experiments"].items():
         for threads in map(int, by_threads):
             path = directory.table(model, name, threads, "layers")
             if path.is_file():
-                found[name, threads] = Table(quote(path.relative_to(directory.root).as_posix()), _layer_rows(path))
+                found[name, threads] = Table(
+                    prefix + quote(path.relative_to(directory.root).as_posix()), _layer_rows(path)
+                )
     return found
 
 
@@ -122,17 +141,10 @@ def _layer_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _result(path: Path, manifest: Manifest, keys: Sequence[str]) -> dict:
-    again = "run analyze_results.py again to write it anew"
-    found = read_json(path, path.name)
-    if not isinstance(found, dict) or found.get("schema_version") != _SCHEMA_VERSION:
-        raise UserError("the result is of another version of the kit", f"at {path}", again)
-    for key in ("model", *keys):
-        if key not in found:
-            raise UserError(f'the result lacks "{key}"', f"at {path}", again)
-    if found["model"] != manifest.model.id:
-        raise UserError("the result is of another model than the manifest", f"at {path}", again)
-    return found
+def _of_this_model(result: _Result, path: Path, manifest: Manifest) -> _Result:
+    if result.model != manifest.model.id:
+        raise UserError("the result is of another model than the manifest", f"at {path}", AGAIN)
+    return result
 
 
 def _export_record(manifest: Manifest) -> dict | None:

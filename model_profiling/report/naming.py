@@ -45,14 +45,3 @@ class Naming:
     @property
     def is_sme(self) -> bool:
         return bool(self.label) and self.label.upper().startswith("SME")
-
-
-def count(number: int, noun: str) -> str:
-    """Return "1 launch", "2 launches"."""
-    plural = f"{noun}es" if noun.endswith(("ch", "s", "x")) else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Return words as a sentence lists them: "a", "a and b", "a, b and c"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

@@ -4,15 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.outputs import agreement
-from model_profiling.analysis.summary import DRIFT_WARNING_PERCENT
-from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS
+from model_profiling.paired_statistics import DRIFT_WARNING_PERCENT, MAX_ADAPTIVE_PAIRS
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
-from model_profiling.report.load import SUMMARY, RunData
-from model_profiling.report.naming import Naming, count, listed
-from model_profiling.report.rounding import pointer, quantity
-from model_profiling.report.view import Note, Sentence
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming
+from model_profiling.report.quantities import Sentence, quantity
+from model_profiling.wording import count, listed
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to know before trusting the numbers. `tone`: "good", "info" or "warn"."""
+
+    tone: str
+    title: str
+    sentences: tuple[Sentence, ...]
+
 
 #: Void launches named one by one; launches.jsonl has all of them.
 _MOST_NAMED = 8
@@ -260,7 +270,9 @@ def _noise_floor(run: RunData) -> Iterator[Note]:
     if entries:
         told: dict[int, Sentence] = {}
         for index, entry in entries:
-            floor = quantity(entry["noise_floor_percent"], f"{SUMMARY}#/comparisons/{index}/noise_floor_percent", 1)
+            floor = quantity(
+                entry["noise_floor_percent"], run.in_summary("comparisons", index, "noise_floor_percent"), 1
+            )
             told[int(entry["threads"])] = (f"{count(int(entry['threads']), 'thread')}: ", floor, " %.")
         yield Note(
             "info",
@@ -304,7 +316,7 @@ def _adaptive(run: RunData, naming: Naming) -> Iterator[Note]:
 
 def _pairs_used(run: RunData, naming: Naming, index: int) -> Sentence:
     entry = run.summary["comparisons"][index]
-    pairs = quantity(entry["pairs"], f"{SUMMARY}#{pointer('comparisons', index, 'pairs')}", 0)
+    pairs = quantity(entry["pairs"], run.in_summary("comparisons", index, "pairs"), 0)
     return (
         f"{naming.side(entry['candidate'])} against {naming.side(entry['baseline'])}, "
         f"{count(int(entry['threads']), 'thread')}: ",

@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from model_profiling.analysis.comparing.bottleneck import share_not_attributed
 from model_profiling.analysis.comparing.parts import MIN_PART_US
 from model_profiling.analysis.traces.operators import NATIVE_PREFIX
-from model_profiling.analysis.traces.outside import outside_operators
 from model_profiling.paired_statistics import MIN_PAIRS_FOR_VERDICT, NO_VERDICT, SLOWER
-from model_profiling.report.load import SUMMARY, RunData, Table
-from model_profiling.report.naming import Naming, count
-from model_profiling.report.rounding import Quantity, places_for, pointer, quantity, ratio_with_interval
-from model_profiling.report.view import Identifier, LayerRow, OperatorRow, OutsideRow, Sentence
+from model_profiling.report.load import RunData, Table
+from model_profiling.report.naming import Naming
+from model_profiling.report.quantities import Identifier, Quantity, Sentence, quantity, ratio_with_interval
+from model_profiling.report.view import LayerRow, OperatorRow
+from model_profiling.rounding import places_for
+from model_profiling.wording import count
 
 #: Rows of the operator table; the tables under the run directory hold all of them.
 MOST_OPERATORS = 40
@@ -27,7 +27,7 @@ _MILLION = 1e6
 
 def operator_rows(run: RunData, index: int) -> tuple[OperatorRow, ...]:
     """Return the operators of comparison `index`, the most expensive first."""
-    path = f"{SUMMARY}#{pointer('comparisons', index, 'operators')}"
+    path = run.in_summary("comparisons", index, "operators")
     held = run.summary["comparisons"][index].get("operators") or ()
     return tuple(_operator_row(f"{path}/{number}", entry) for number, entry in enumerate(held))
 
@@ -73,7 +73,7 @@ def _word(entry: Mapping) -> str:
 def layer_rows(run: RunData, index: int) -> tuple[LayerRow, ...]:
     """Return the layers of comparison `index`, those that take the most time on either side first."""
     entry = run.summary["comparisons"][index]
-    path = f"{SUMMARY}#{pointer('comparisons', index, 'layers')}"
+    path = run.in_summary("comparisons", index, "layers")
     sides = [_Side(run, entry[side], int(entry["threads"])) for side in ("baseline", "candidate")]
     held = entry.get("layers") or ()
     rows = [_layer_row(f"{path}/{number}", number, layer, sides) for number, layer in enumerate(held)]
@@ -163,7 +163,7 @@ def not_attributed(run: RunData, naming: Naming, index: int) -> Sentence:
         held = run.summary["experiments"][name][str(entry["threads"])].get("attributed_percent")
         if held is None:
             return ()
-        path = f"{SUMMARY}#{pointer('experiments', name, entry['threads'], 'attributed_percent')}|rest"
+        path = run.in_summary("experiments", name, entry["threads"], "attributed_percent") + "|rest"
         words += [separator, quantity(share_not_attributed(held), path, 1), f" % {naming.under(name)}"]
     return (*words, " could not be tied to a layer.")
 
@@ -207,43 +207,3 @@ def _named(
     if len(found) > _MOST_SLOWER:
         told.append((f"{count(len(found) - _MOST_SLOWER, f'more {word.lower()}')} got slower; the table marks them.",))
     return told
-
-
-def outside_rows(run: RunData) -> tuple[OutsideRow, ...]:
-    """Return what ran outside XNNPACK and why, with its cost in the first comparison where that is known."""
-    recorded = ((run.export or {}).get("delegation") or {}).get("not_delegated") or ()
-    entry = next((c for c in run.summary["comparisons"] if c.get("layers")), None)
-    if entry is None:
-        return tuple(_outside_row(found, None, None) for found in outside_operators(recorded, ()))
-    index = run.summary["comparisons"].index(entry)
-    table = _Side(run, entry["baseline"], int(entry["threads"])).table
-    position = {held["layer"]: number for number, held in enumerate(entry["layers"])}
-    rows = []
-    for found in outside_operators(recorded, table.rows):
-        held = [
-            position[table.rows[number]["layer"]] for number in found.layers if table.rows[number]["layer"] in position
-        ]
-        rows.append(_outside_row(found, *(_sum(entry, index, held, side) for side in ("baseline", "candidate"))))
-    return tuple(sorted(rows, key=lambda row: -(row.baseline.raw if row.baseline else 0.0)))
-
-
-def _outside_row(found, baseline: Quantity | None, candidate: Quantity | None) -> OutsideRow:
-    return OutsideRow(
-        Identifier(found.operator),
-        found.count,
-        Identifier(found.module),
-        Identifier(found.source),
-        found.reason,
-        found.hint,
-        baseline,
-        candidate,
-    )
-
-
-def _sum(entry: Mapping, index: int, layers: Sequence[int], side: str) -> Quantity | None:
-    values = [entry["layers"][number][f"{side}_us"] for number in layers]
-    if not values or None in values:
-        return None
-    total = math.fsum(values)
-    paths = [f"{SUMMARY}#{pointer('comparisons', index, 'layers', number, f'{side}_us')}" for number in layers]
-    return quantity(total, ",".join(paths) + "|sum", min(places_for(None, total), 1))

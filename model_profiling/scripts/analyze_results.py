@@ -43,17 +43,23 @@ def build_parser() -> CommandParser:
 
 def main() -> None:
     args = build_parser().parse_args()
-    from model_profiling.analysis.run import analyze_run
+    from model_profiling.analysis.run import analyze
     from model_profiling.pipeline.run_directory import RunDirectory
+    from model_profiling.report.run_files import summary_json, write
 
-    analysis = analyze_run(RunDirectory(args.run_dir))
+    analysis = analyze(RunDirectory(args.run_dir))
+    files = write(analysis)
     if not args.quiet:
         from model_profiling.report.words.kernels import kernel_table
+        from model_profiling.report.words.notes import run_notes
         from model_profiling.report.words.summary import show_analysis
 
-        kernels = kernel_table(analysis.summary)
-        show_analysis(analysis.summary, analysis.feature, analysis.notes, analysis.quick, [kernels] if kernels else [])
-        for path in analysis.files:
+        summary, manifest = summary_json(analysis), analysis.manifest
+        kernels = kernel_table(summary)
+        show_analysis(
+            summary, manifest.feature.sentence, run_notes(analysis), manifest.quick, [kernels] if kernels else []
+        )
+        for path in files:
             print(path)
 
 

@@ -97,8 +97,8 @@ def _require_calibrated(directory: RunDirectory) -> None:
 
 def analyze_and_report(directory: RunDirectory) -> None:
     """Make the tables, the summary and the report, and say where they are."""
-    from model_profiling.analysis.run import analyze_run
     from model_profiling.report.generate import generate_report
+    from model_profiling.report.run_files import analyze_run
 
     analyze_run(directory)
     outcome = generate_report(directory)

@@ -116,7 +116,7 @@ def _without_sme(device: EmulatedDevice, held: tuple[str, ...]) -> Plan:
 def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[KernelUse, ...]:
     """Return the kernels that a recording's operators called."""
     timeline = build_timeline(read_etdump(recorded.etdump), str(recorded.etdump))
-    return kernel_uses(read_record(recorded.record), timeline, graph, str(recorded.record))
+    return kernel_uses(read_record(recorded.record), timeline, graph, model_layers(graph), str(recorded.record))
 
 
 def _variants(

@@ -94,7 +94,7 @@ def _model_id(value: str) -> str:
 
 def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> dict[str, object]:
     whole = break_down(timeline)
-    latency = six_numbers(whole.method / _NS_PER_MS)
+    latency = six_numbers(whole.method / _NS_PER_MS).to_json()
     return {
         "schema_version": 1,
         "model": model,

@@ -38,7 +38,7 @@ def logged(name: str, runner: Path, **changes: object) -> dict[str, object]:
 
 
 def both_builds(folder: Path) -> list[dict[str, object]]:
-    """Return an experiment for the build with SME2 and one for the build without, as recorded with MobileNetV3-Small."""
+    """Return an experiment for the build with SME2 and one for that without, recorded with MobileNetV3-Small."""
     return [logged("log_on", stand_in(folder, ON, "mv3_fp32")), logged("log_off", stand_in(folder, OFF, "mv3_fp32"))]
 
 

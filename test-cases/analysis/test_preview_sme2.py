@@ -20,6 +20,8 @@ from support.kit import Finished, kit
 from model_profiling.analysis.kernels.uses import LOADING
 from model_profiling.analysis.tables.kernels import read_kernels
 
+pytestmark = pytest.mark.emulator
+
 PREVIEW = "scripts/preview_sme2.py"
 VARIANTS = ("sme2", "sme_only", "no_sme")
 

@@ -17,7 +17,7 @@ from model_profiling.models.edgetam_image_encoder.enlarging import enlarging_for
 from model_profiling.paired_statistics import FASTER, SLOWER
 from tools import measure_edgetam_encoder as command
 from tools.edgetam_measurement import programs, tables
-from tools.edgetam_measurement.launches import Sample, MeasurementSettings
+from tools.edgetam_measurement.launches import MeasurementSettings, Sample
 
 EXAMPLE = REPOSITORY / "model_profiling" / "models" / "edgetam_image_encoder"
 TOOL = "../tools/measure_edgetam_encoder.py"

@@ -61,7 +61,8 @@ List of devices attached
 9B071FFAZ003YL         device usb:1-1 product:tokay model:Pixel_9 device:tokay transport_id:3
 192.168.1.20:5555      offline transport_id:4
 R5CT10                 unauthorized usb:1-2 transport_id:5
-0123456789ABCDEF       no permissions (user in plugdev group; are your udev rules wrong?); see [http://developer.android.com/tools/device.html] usb:2-1 transport_id:1
+0123456789ABCDEF       no permissions (user in plugdev group; are your udev rules wrong?); \
+see [http://developer.android.com/tools/device.html] usb:2-1 transport_id:1
 emulator-5554          authorizing transport_id:6
 
 """) == [

@@ -36,6 +36,8 @@ from model_profiling.pipeline.devices.adb.restoring import Journal
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import RunDirectory
 
+pytestmark = pytest.mark.device
+
 PIPELINE = "scripts/android_pipeline.py"
 #: For cuts whose device is back at once.
 QUICK = Waits(patience_s=5.0)
@@ -364,7 +366,7 @@ def test_runners_that_fail(device: TestDevice, toy: Path, tmp_path: Path, progra
 
 
 def test_a_runner_with_a_library_of_its_own(device: TestDevice, toy: Path, tmp_path: Path, programs) -> None:
-    """libc++_shared.so lies beside the runner: pushed with it and found, it makes the runner fail as told and no sooner."""
+    """libc++_shared.so lies beside the runner: pushed with it and found, the runner fails as told and no sooner."""
     assert "left no ETDump" in failing(device, toy, tmp_path, programs.with_library, "nothing")
 
 

@@ -524,7 +524,10 @@ def test_tables_sort_by_a_click(runs: dict[str, Path], open_page) -> None:
 
 
 def test_folded_tables_sort_with_the_first(runs: dict[str, Path], open_page) -> None:
-    column = '(label) => [...document.querySelectorAll(`[aria-label^="${label}"] tbody tr`)].map((r) => r.cells[3].dataset.raw)'
+    column = (
+        '(label) => [...document.querySelectorAll(`[aria-label^="${label}"] tbody tr`)]'
+        ".map((r) => r.cells[3].dataset.raw)"
+    )
     with open_page(runs["deep"] / "report.html") as page:
         counts = [len(page.evaluate(column, label)) for label in ("Layers,", "Further layers,")]
         assert counts[0] == MOST_LAYERS and counts[1] > 0
@@ -585,7 +588,7 @@ def test_the_timeline_nests_delegates_under_the_method(run: Path) -> None:
         assert seen[0] == ["Method::execute"]
         operators = [
             stack
-            for stack, event in zip(seen, (e for e in events if e["pid"] == process))
+            for stack, event in zip(seen, (e for e in events if e["pid"] == process), strict=True)
             if event["args"]["delegated"]
         ]
         assert operators and all(stack[:2] == ["Method::execute", "DELEGATE_CALL"] for stack in operators)

@@ -13,6 +13,7 @@ import pytest
 from model_profiling.analysis.kernels.record import KernelRecord, read_record
 from model_profiling.analysis.kernels.uses import KernelUse, kernel_uses
 from model_profiling.analysis.traces.etdump import read_etdump
+from model_profiling.analysis.traces.layers import model_layers
 from model_profiling.analysis.traces.timeline import Timeline, build_timeline
 from model_profiling.errors import UserError
 from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
@@ -67,4 +68,6 @@ def record(model: Path, folder: Path, cpu: str = "max", disabled: tuple[str, ...
     )
     calls, timeline = read_record(made.record), build_timeline(read_etdump(made.etdump), str(made.etdump))
     graph = build_graph(model)
-    return Recorded(made, calls, timeline, graph, kernel_uses(calls, timeline, graph, str(made.record)))
+    return Recorded(
+        made, calls, timeline, graph, kernel_uses(calls, timeline, graph, model_layers(graph), str(made.record))
+    )

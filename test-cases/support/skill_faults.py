@@ -16,7 +16,7 @@ from tools.pages.reading.skill_form import CRITERIA, FAILURES, METRICS, NEXT, PR
 
 def _sections(page: EditedPage, form: SkillForm) -> Iterator[Fault]:
     starts = [section.heading.place.line for section in form.sections.values()]
-    for (title, section), end in zip(form.sections.items(), [*starts[1:], len(page.lines) + 1]):
+    for (title, section), end in zip(form.sections.items(), [*starts[1:], len(page.lines) + 1], strict=True):
         line = section.heading.place.line
         yield page.without_lines("missing section", line, end - 1, title)
         yield page.without_lines("missing heading", line, line, title)

@@ -18,6 +18,8 @@ from support.pages import REPOSITORY, SAMPLE_PAGES, caught
 from tools.pages.checks.checker import Checker
 from tools.pages.reading.document import SKILL, Document
 
+pytestmark = pytest.mark.slow
+
 LEAST_FAULTS = 500
 LEAST_CAUGHT = 0.99
 #: What stands in a document that a command made: it cannot hold a fault that its freshness check does not see.

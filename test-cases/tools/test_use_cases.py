@@ -86,16 +86,19 @@ def problems_of(runs: list[PageRun]) -> list[str]:
     return [str(problem) for run in runs for problem in run.problems]
 
 
+@pytest.mark.slow
 def test_every_line_and_output_is_as_the_use_case_says(runs: list[PageRun]) -> None:
     assert problems_of(runs) == []
     assert not [line for run in runs for line in run.lines if line.outcome in (FAILED, NOT_REACHED)]
     assert sum(run.compared for run in runs) >= 15
 
 
+@pytest.mark.slow
 def test_at_least_80_percent_of_the_lines_are_executed(runs: list[PageRun]) -> None:
     assert account.share([line for run in runs for line in run.lines]) >= account.LEAST_SHARE
 
 
+@pytest.mark.slow
 def test_only_the_phone_s_use_case_leaves_lines_out(runs: list[PageRun]) -> None:
     def name(page: Document) -> str:
         return page.path.stem

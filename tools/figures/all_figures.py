@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from model_profiling.report.build import build_view
 from model_profiling.report.charts import figures_of
+from model_profiling.report.compose import build_view
 from model_profiling.report.html import render_html
 from model_profiling.report.markdown import render_markdown
 from model_profiling.report.svg import Drawing

@@ -8,13 +8,13 @@ from typing import Any
 
 from model_profiling.files import read_json
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report.build import build_view
 from model_profiling.report.canvas import fitted, text_width
+from model_profiling.report.compose import build_view
 from model_profiling.report.load import RunData, read_run
 from model_profiling.report.palette import series
-from model_profiling.report.rounding import Quantity
+from model_profiling.report.quantities import Quantity
 from model_profiling.report.svg import Drawing
-from model_profiling.report.view import Comparison, View
+from model_profiling.report.view import ComparisonView, View
 from tools import REPOSITORY
 from tools.figures.card import BODY, MARGIN, SMALL, WIDTH, Card
 
@@ -65,7 +65,7 @@ def _title(card: Card, view: View) -> None:
     card.text(MARGIN, 86, fitted(" · ".join(view.byline), WIDTH - 2 * MARGIN, SMALL * 0.92), size=SMALL, role="muted")
 
 
-def _verdict(card: Card, y: float, view: View, comparison: Comparison) -> None:
+def _verdict(card: Card, y: float, view: View, comparison: ComparisonView) -> None:
     verdict, tone = comparison.verdict, _TONES[comparison.verdict.tone]
     card.panel(MARGIN, y, WIDTH - 2 * MARGIN, 192, "track", edge="rule")
     card.panel(MARGIN, y, WIDTH - 2 * MARGIN, 5, tone, radius=2)
@@ -77,7 +77,7 @@ def _verdict(card: Card, y: float, view: View, comparison: Comparison) -> None:
     card.text(beside, y + 68, interval, size=BODY)
     card.text(beside, y + 92, f"{verdict.pairs.text} pairs of launches in random order", size=SMALL, role="muted")
     card.line(MARGIN + 18, y + 118, WIDTH - MARGIN - 18, y + 118, "rule")
-    medians = {arm.experiment: arm.median.text for arm in view.arms}
+    medians = {arm.experiment: arm.median.text for arm in view.experiments}
     told = [
         f"One inference: {medians[comparison.baseline]} ms with {comparison.baseline_side}, "
         f"{medians[comparison.candidate]} ms with {comparison.candidate_side}.",
@@ -88,7 +88,7 @@ def _verdict(card: Card, y: float, view: View, comparison: Comparison) -> None:
 
 
 def _category(
-    card: Card, y: float, name: str, cells: tuple[Quantity, Quantity], comparison: Comparison, longest: float
+    card: Card, y: float, name: str, cells: tuple[Quantity, Quantity], comparison: ComparisonView, longest: float
 ) -> None:
     left = MARGIN + 164
     scale = (WIDTH - MARGIN - left - text_width("00.000 ms", SMALL) - 8) / longest

@@ -7,9 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from model_profiling.analysis.comparing.arms import counting_blocks
-from model_profiling.analysis.comparing.comparison import launch_median_ms
 from model_profiling.analysis.comparing.run_differences import Difference, cpu_name, cpu_of, differences
+from model_profiling.analysis.comparing.sides import counting_blocks, launch_median_ms
 from model_profiling.errors import KitError, UserError
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import RunDirectory
@@ -116,7 +115,7 @@ def launch_times(directory: RunDirectory, manifest: Manifest) -> dict[tuple[str,
     found: dict[tuple[str, int], list[float]] = {}
     for (threads, _), block in blocks.items():
         for name, launch in block.items():
-            found.setdefault((name, threads), []).append(launch_median_ms(launch.latency_ns))
+            found.setdefault((name, threads), []).append(launch_median_ms(launch))
     if not found:
         raise UserError(
             "no pair of launches is complete, so there is nothing to compare",
@@ -125,6 +124,13 @@ def launch_times(directory: RunDirectory, manifest: Manifest) -> dict[tuple[str,
         )
     order = {experiment.name: number for number, experiment in enumerate(config.experiments)}
     return dict(sorted(found.items(), key=lambda item: (item[0][1], order[item[0][0]])))
+
+
+def time_ratio(baseline: LaunchTimes, candidate: LaunchTimes, experiment: tuple[str, int]) -> UnpairedEstimate | None:
+    """Estimate candidate over baseline time of an experiment and thread count; None where either did not measure it."""
+    if experiment not in baseline or experiment not in candidate:
+        return None
+    return estimate(baseline[experiment], candidate[experiment])
 
 
 def _remarks(

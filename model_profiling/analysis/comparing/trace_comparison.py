@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model_profiling.analysis.comparing.comparison import operator_changes
 from model_profiling.analysis.comparing.latency import describe
-from model_profiling.analysis.comparing.operators import OperatorChange
+from model_profiling.analysis.comparing.operators import OperatorChange, operator_changes
 from model_profiling.analysis.tables.timeline import Side
 from model_profiling.analysis.traces.breakdown import PARTS, Breakdown, break_down, join
 from model_profiling.analysis.traces.operator_stats import OperatorStats, operator_stats

@@ -13,6 +13,7 @@ from model_profiling.agreement import Agreement
 from model_profiling.analysis.kernels.uses import KernelUse, compute_kernels, coverage, matrix_layers, missing
 from model_profiling.analysis.traces.layers import Layer
 from model_profiling.pipeline.kernel_names import COMPUTE, SME, SME2
+from model_profiling.report.words.kernels import coverage_sentence
 from model_profiling.report.words.table import Table
 
 SCHEMA_VERSION = 1
@@ -46,7 +47,7 @@ class Variant:
 
 def sentence(layers: Sequence[Layer], variant: Variant) -> str:
     """Return the one sentence of a preview, about its first variant."""
-    said = coverage(layers, variant.uses).sentence()
+    said = coverage_sentence(coverage(layers, variant.uses))
     return said if variant.name == SME2 else f"The CPU {variant.cpu} has no SME2: {said[:1].lower()}{said[1:]}"
 
 
@@ -97,9 +98,9 @@ def _variant_json(layers: Sequence[Layer], variant: Variant) -> dict:
         "kernel_calls": variant.calls,
         "compute_calls": families,
         "coverage": {
-            family: {**asdict(found), "share_of_multiply_adds": found.share}
+            family: {**asdict(reach), "share_of_multiply_adds": reach.share}
             for family in (SME2, SME)
-            for found in [coverage(layers, variant.uses, (family,))]
+            for reach in [coverage(layers, variant.uses, (family,))]
         },
         "agreement": variant.agreement and variant.agreement.to_json(),
     }

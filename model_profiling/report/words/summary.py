@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from model_profiling.console import say
 from model_profiling.errors import one_line
-from model_profiling.report.words.table import Table, markdown_cell
+from model_profiling.report.words.markup import escape
+from model_profiling.report.words.table import Table
 from model_profiling.rounding import fixed, places_for, ratio_places
 
 
@@ -106,23 +107,18 @@ def _threads(count: int | str) -> str:
 
 def summary_markdown(plain: Mapping, summary: Mapping, more: Sequence[Table] = ()) -> str:
     """Return `<model>_pipeline_summary.md`, with `more` tables before the notes."""
-    lines = [
-        f"# {markdown_cell(plain['model'])}: pipeline summary",
-        "",
-        markdown_cell(plain["feature"]["sentence"]),
-        "",
-    ]
+    lines = [f"# {escape(plain['model'])}: pipeline summary", "", escape(plain["feature"]["sentence"]), ""]
     for entry in plain["comparisons"]:
-        lines.append(f"- {markdown_cell(speedup_sentence(entry, plain['quick']))}")
+        lines.append(f"- {escape(speedup_sentence(entry, plain['quick']))}")
         bottleneck = bottleneck_sentence(entry)
         if bottleneck:
-            lines.append(f"- {markdown_cell(bottleneck)}")
+            lines.append(f"- {escape(bottleneck)}")
     tables: Sequence[Table | None] = (latency_table(summary), category_table(summary), *more)
     parts = ["\n".join(lines) + "\n", *(table.markdown() for table in tables if table)]
     if plain["notes"]:
-        parts.append("## Notes\n\n" + "\n".join(f"- {markdown_cell(note)}" for note in plain["notes"]) + "\n")
+        parts.append("## Notes\n\n" + "\n".join(f"- {escape(note)}" for note in plain["notes"]) + "\n")
     parts.append(
-        f"ExecuTorch {plain['executorch']['version']}, {markdown_cell(plain['cpu'])}, seed {plain['seed']}, "
+        f"ExecuTorch {plain['executorch']['version']}, {escape(plain['cpu'])}, seed {plain['seed']}, "
         f"started {plain['started']}.\n"
     )
     return "\n".join(parts)

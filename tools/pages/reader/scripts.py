@@ -170,11 +170,11 @@ def _read_parser(script: Path) -> argparse.ArgumentParser | None:
 
 
 def pytest_parser() -> argparse.ArgumentParser:
-    """Return pytest's flags that pages name; run_tests.sh hands its arguments on."""
+    """Return pytest's flags that pages name, and the suite's own; run_tests.sh hands its arguments on."""
     parser = CommandParser(prog="run_tests.sh", add_help=False)
     for flag in ("-k", "-m", "--durations"):
         parser.add_argument(flag)
-    for flag in ("-x", "-q", "-v", "-s", "--quiet", "--collect-only"):
+    for flag in ("-x", "-q", "-v", "-s", "--quiet", "--collect-only", "--fast"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("tests", nargs="*")
     return parser

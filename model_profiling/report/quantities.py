@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers as the report prints them: rounded text, the raw number, and where that stands."""
+"""What a report prints: numbers with their rounded text and where they stand, names, and sentences of both."""
 
 from __future__ import annotations
 
@@ -7,17 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model_profiling.rounding import fixed, places_for, ratio_places
-
-__all__ = [
-    "Quantity",
-    "fixed",
-    "places_for",
-    "pointer",
-    "probability",
-    "quantity",
-    "ratio_places",
-    "ratio_with_interval",
-]
 
 
 @dataclass(frozen=True)
@@ -34,6 +23,19 @@ class Quantity:
     path: str
     places: int
     scale: float = 1.0
+
+
+#: A sentence: words, and numbers that lead back to where they stand.
+Sentence = tuple["str | Quantity", ...]
+
+
+class Identifier(str):
+    """A name from the model or its source, shown as it is: no word, and no number of a measurement."""
+
+
+def plain(sentence: Sentence) -> str:
+    """Return a sentence as plain text."""
+    return "".join(part if isinstance(part, str) else part.text for part in sentence)
 
 
 def quantity(value: float, path: str, places: int, scale: float = 1.0) -> Quantity:

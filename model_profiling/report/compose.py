@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from model_profiling.report import provenance
+from dataclasses import replace
+
+from model_profiling.report import heading
 from model_profiling.report.comparing import comparison, latency_places
-from model_profiling.report.kernel_section import kernel_sections
-from model_profiling.report.load import SUMMARY, RunData
-from model_profiling.report.naming import Naming, listed
-from model_profiling.report.notes import notes
-from model_profiling.report.parts import outside_rows
-from model_profiling.report.rounding import Quantity, places_for, pointer, quantity
-from model_profiling.report.scaling import scaling
-from model_profiling.report.view import Arm, View
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming
+from model_profiling.report.quantities import Quantity, quantity
+from model_profiling.report.sections import SECTIONS
+from model_profiling.report.view import ExperimentRow, View
+from model_profiling.rounding import places_for
+from model_profiling.wording import listed
 
 
 def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
@@ -26,31 +27,22 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
     naming = Naming(run.manifest, list(experiments), baselines)
     model = run.manifest.model.id
     comparisons = tuple(comparison(run, naming, index) for index in range(len(run.summary["comparisons"])))
-    return View(
+    view = View(
         title=title or model,
         model=model,
         subtitle=_subtitle(run, naming),
-        byline=provenance.byline(run),
-        switched=provenance.switched(run, naming),
-        arms=tuple(
-            _arm(run, naming, name, threads)
+        byline=heading.byline(run),
+        switched=heading.switched(run, naming),
+        experiments=tuple(
+            _experiment(run, naming, name, threads)
             for threads in sorted({int(t) for by_threads in experiments.values() for t in by_threads})
             for name in sorted(experiments, key=naming.series)
             if str(threads) in experiments[name]
         ),
         comparisons=comparisons,
-        scaling=scaling(run, naming, comparisons),
-        outside=outside_rows(run),
-        outside_costs=next((c for c in comparisons if c.breakdown and c.breakdown.layers), None),
-        kernels=kernel_sections(run),
-        notes=notes(run, naming),
-        machine=provenance.machine(run),
-        model_facts=provenance.model_facts(run),
-        versions=provenance.versions(run),
-        commands=provenance.commands(run, run_dir),
-        configuration=provenance.configuration(run),
-        files=provenance.files(run),
     )
+    run = replace(run, typed_as=run_dir)
+    return replace(view, sections=tuple(make(run, naming, view) for make in SECTIONS))
 
 
 def _subtitle(run: RunData, naming: Naming) -> str:
@@ -61,10 +53,10 @@ def _subtitle(run: RunData, naming: Naming) -> str:
     return "Latency" if run.summary["experiments"] else "Kernels"
 
 
-def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:
+def _experiment(run: RunData, naming: Naming, name: str, threads: int) -> ExperimentRow:
     values = run.summary["experiments"][name][str(threads)]
     statistics = values["latency_ms"]
-    here = f"{SUMMARY}#{pointer('experiments', name, threads)}"
+    here = run.in_summary("experiments", name, threads)
     places = latency_places(run, name, threads)
     held = run.metrics["experiments"][name][str(threads)]["launches"]
     counted = {launch["index"] for launch in held}
@@ -84,7 +76,7 @@ def _arm(run: RunData, naming: Naming, name: str, threads: int) -> Arm:
     tracer = values.get("tracer_overhead_percent")
     relative = 100 * (statistics["p90"] - statistics["p10"]) / 2 / statistics["median"]
     resolved = sorted({launch.threads_resolved for launch in launches if launch.threads_resolved is not None})
-    return Arm(
+    return ExperimentRow(
         experiment=name,
         side=naming.side(name),
         series=naming.series(name),

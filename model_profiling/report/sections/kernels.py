@@ -1,33 +1,108 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report's part on kernels: which were called or registered, in which layers, and which layers miss SME2."""
+"""Kernels: which were called or registered, in which layers, and which layers miss SME2."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from model_profiling.analysis.kernels.side_by_side import LAYER, Group, KernelView, SideRows, compare_kernels
 from model_profiling.analysis.kernels.uses import LOADING
 from model_profiling.analysis.tables.kernels import CALLED
 from model_profiling.pipeline.kernel_names import SME2
+from model_profiling.report.coverage import CoverageBar, KernelSide, coverage_chart
+from model_profiling.report.figures import Drawable
 from model_profiling.report.kernel_markdown import MEANING
-from model_profiling.report.load import SUMMARY, RunData
-from model_profiling.report.naming import Naming, count, listed
-from model_profiling.report.rounding import Quantity, places_for, pointer, quantity
-from model_profiling.report.view import CoverageBar, Identifier, KernelRow, KernelSection, KernelSide, MissingRow
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming
+from model_profiling.report.quantities import Identifier, Quantity, pointer, quantity
+from model_profiling.report.section import Section
+from model_profiling.report.view import View
+from model_profiling.rounding import places_for
+from model_profiling.wording import count, listed
 
 _MILLION = 1e6
 _MOST_PLACES = 3
 
 
-def kernel_sections(run: RunData) -> tuple[KernelSection, ...]:
+@dataclass(frozen=True)
+class KernelsOfLayer:
+    """The kernels of one layer, or of one operator or kind where layers are not known, on both sides."""
+
+    number: Identifier
+    name: Identifier
+    detail: Identifier
+    multiply_adds: Quantity | None
+    on: SideRows
+    off: SideRows
+    differs: bool
+
+
+@dataclass(frozen=True)
+class MissingRow:
+    """One matrix layer that does not reach SME2, and the operators it ran as."""
+
+    number: Identifier
+    name: Identifier
+    detail: Identifier
+    multiply_adds: Quantity
+    operators: Identifier
+
+
+@dataclass(frozen=True)
+class KernelComparison:
+    """What one or two launches showed of kernels: the first side is the one with the features left on.
+
+    `missing` is None where it is not known which layers reach SME2. `left_out` counts
+    layers without any kernel that the record can see.
+    """
+
+    anchor: str
+    title: str
+    threads: int
+    evidence: str
+    meaning: str
+    sides: tuple[KernelSide, ...]
+    by_layer: bool
+    view: KernelView
+    differing: str
+    bars: tuple[CoverageBar, ...]
+    rows: tuple[KernelsOfLayer, ...]
+    left_out: int
+    missing: tuple[MissingRow, ...] | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kernels(Section):
+    """What launches showed of kernels, by kind of evidence and thread count."""
+
+    anchor: ClassVar[str] = "kernels"
+    title: ClassVar[str] = "Kernels"
+    template: ClassVar[str] = "kernels"
+    comparisons: tuple[KernelComparison, ...]
+
+    @property
+    def shown(self) -> bool:
+        return bool(self.comparisons)
+
+    def figures(self) -> Iterable[Drawable]:
+        return (coverage_chart(c.anchor, c.evidence, c.sides, c.bars) for c in self.comparisons if c.bars)
+
+    @classmethod
+    def of(cls, run: RunData, naming: Naming, view: View) -> Kernels:
+        return cls(_comparisons(run))
+
+
+def _comparisons(run: RunData) -> tuple[KernelComparison, ...]:
     """Return one section for each kind of evidence and thread count; its two sides where there are just two."""
     recorded = run.summary.get("kernels") or {}
     kinds = dict.fromkeys(
         (entry["evidence"], int(threads)) for by_threads in recorded.values() for threads, entry in by_threads.items()
     )
     many = len(kinds) > 1
-    sections: list[KernelSection] = []
+    sections: list[KernelComparison] = []
     for evidence, threads in kinds:
         names = [
             name
@@ -36,7 +111,7 @@ def kernel_sections(run: RunData) -> tuple[KernelSection, ...]:
         ]
         groups = list(_sides(run, names, threads))
         sections += [
-            _section(run, group, threads, f"kernels-{len(sections) + number}", many or len(groups) > 1)
+            _comparison(run, group, threads, f"kernels-{len(sections) + number}", many or len(groups) > 1)
             for number, group in enumerate(groups)
         ]
     return tuple(sections)
@@ -61,7 +136,7 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
         yield from ((name,) for name in names)
 
 
-def _section(run: RunData, names: tuple[str, ...], threads: int, anchor: str, titled: bool) -> KernelSection:
+def _comparison(run: RunData, names: tuple[str, ...], threads: int, anchor: str, titled: bool) -> KernelComparison:
     evidence = _entry(run, names[0], threads)["evidence"]
     naming = Naming(
         run.manifest if evidence == CALLED else None, names, names[1:]
@@ -73,7 +148,7 @@ def _section(run: RunData, names: tuple[str, ...], threads: int, anchor: str, ti
     )
     work = {layer: q for name in names for layer, q in _work(run, name, threads).items()}
     shown = [group for group in view.groups if group.on.kernels or group.off.kernels]
-    return KernelSection(
+    return KernelComparison(
         anchor=anchor,
         threads=threads,
         evidence=evidence,
@@ -114,7 +189,7 @@ def _differing(view: KernelView, sides: Sequence[KernelSide]) -> str:
 
 def _bars(run: RunData, name: str, threads: int, side: KernelSide) -> Iterator[CoverageBar]:
     """Yield the shares that reach SME2, in percent: of matrix layers, of their multiply-adds, of their time."""
-    entry, path = _entry(run, name, threads), f"{SUMMARY}#{pointer('kernels', name, threads)}"
+    entry, path = _entry(run, name, threads), run.in_summary("kernels", name, threads)
     for key in ("sme2_coverage", "packed_for_sme"):
         held = entry.get(key)
         if held and held["all_layers"]:
@@ -140,7 +215,7 @@ def _percent(share: float, path: str) -> Quantity:
 
 def _work(run: RunData, name: str, threads: int) -> dict[str, Quantity]:
     """Return the multiply-adds of each matrix layer, in millions."""
-    path = f"{SUMMARY}#{pointer('kernels', name, threads, 'matrix_layers')}"
+    path = run.in_summary("kernels", name, threads, "matrix_layers")
     return {
         layer["layer"]: quantity(
             layer["multiply_adds"],
@@ -152,7 +227,7 @@ def _work(run: RunData, name: str, threads: int) -> dict[str, Quantity]:
     }
 
 
-def _row(group: Group, work: Mapping[str, Quantity]) -> KernelRow:
+def _row(group: Group, work: Mapping[str, Quantity]) -> KernelsOfLayer:
     number, name, detail = _parts(group.name) if group.kind == LAYER else ("", group.name, "")
     on, off = (
         _without_ordinals(side) if group.kind == LAYER else replace(side, operators=())
@@ -160,7 +235,7 @@ def _row(group: Group, work: Mapping[str, Quantity]) -> KernelRow:
     )
     if not name or name == LOADING:
         name = "weights, packed while loading" if name else "outside of operators"
-    return KernelRow(
+    return KernelsOfLayer(
         Identifier(number), Identifier(name), Identifier(detail), work.get(group.name), on, off, group.differs
     )
 

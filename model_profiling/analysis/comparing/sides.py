@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gathers what a run measured: for each experiment and thread count its launches and traces."""
+"""The sides that a run measured: each experiment at each thread count, its launches that count and their traces."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_profiling.analysis.traces.breakdown import Breakdown, break_down, join
 from model_profiling.analysis.traces.etdump import read_etdump
-from model_profiling.analysis.traces.layers import attribute, attributed_share, model_layers
+from model_profiling.analysis.traces.layers import attribute, attributed_share
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.errors import UserError
+from model_profiling.paired_statistics import drift_percent
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.program.layers import GraphInstruction
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
@@ -22,7 +26,7 @@ _NS_PER_MS = 1e6
 
 
 @dataclass(frozen=True)
-class Arm:
+class MeasuredSide:
     """One experiment at one thread count: its launches that count, and their traces.
 
     `recordings` and `breakdown` are empty and None where the experiment traces nothing.
@@ -35,14 +39,23 @@ class Arm:
     breakdown: Breakdown | None
 
     @property
-    def latencies_ms(self) -> np.ndarray:
+    def latencies_ms(self) -> NDArray[np.float64]:
         """Every untraced execution in ms, launch after launch."""
         return np.concatenate([np.asarray(launch.latency_ns, float) for launch in self.launches]) / _NS_PER_MS
 
     @property
-    def traced_ms(self) -> np.ndarray:
+    def traced_ms(self) -> NDArray[np.float64]:
         """Every traced execution in ms, as Method::execute took it; empty without traces."""
         return np.empty(0) if self.breakdown is None else self.breakdown.method / _NS_PER_MS
+
+    @property
+    def overfull(self) -> bool:
+        """Whether operators of some execution report more time than their method took."""
+        return self.breakdown is not None and bool((self.breakdown.framework < 0).any())
+
+    def drift_percent(self) -> float:
+        """Return how far the launch medians drifted over the run, in percent of their level."""
+        return drift_percent([launch.index for launch in self.launches], [launch_median_ms(x) for x in self.launches])
 
     def attributed_percent(self) -> float | None:
         """Return which share of the operators' traced time is tied to a layer, None where layers are unknown."""
@@ -55,6 +68,16 @@ class Arm:
         return sorted({name for recording in self.recordings for name in recording.timeline.unmapped()})
 
 
+def launch_median_ms(launch: Launch) -> float:
+    """Return the median of a launch's executions in ms: a launch is one sample."""
+    return median_ms(launch.latency_ns)
+
+
+def median_ms(times_ns: Sequence[int]) -> float:
+    """Return the median of times in ns, in ms."""
+    return statistics.median(times_ns) / _NS_PER_MS
+
+
 Blocks = Mapping[tuple[int, int], Mapping[str, Launch]]
 
 
@@ -64,21 +87,25 @@ def counting_blocks(launches: Sequence[Launch], config: Config) -> dict[tuple[in
     A pair counts when the newest attempt at it holds a launch of every experiment with
     that thread count, all of them succeeded and none is void.
     """
-    found = {}
+    counting = {}
     for (threads, pair), block in sorted(newest_attempts(launches).items()):
         wanted = {e.name for e in config.timed if threads in e.threads}
         held = {launch.experiment: launch for launch in block}
         if wanted and wanted <= held.keys() and all(held[name].counts for name in wanted):
-            found[threads, pair] = {name: held[name] for name in wanted}
-    return found
+            counting[threads, pair] = {name: held[name] for name in wanted}
+    return counting
 
 
-def collect_arms(
-    directory: RunDirectory, config: Config, blocks: Blocks, graph: Sequence[GraphInstruction]
-) -> list[Arm]:
+def collect_sides(
+    directory: RunDirectory,
+    config: Config,
+    blocks: Blocks,
+    graph: Sequence[GraphInstruction],
+    layer_names: tuple[str, ...],
+) -> list[MeasuredSide]:
     """Read the traces of all launches that count, in the configuration's order.
 
-    `graph` ties operators to layers; empty where the model's layers are not known.
+    `graph` ties operators to layers of `layer_names`; both empty where the model's layers are not known.
 
     Raises
     ------
@@ -90,35 +117,36 @@ def collect_arms(
             f"in {directory.launches}",
             "run the pipeline again with --resume",
         )
-    arms = []
+    sides = []
     for experiment in config.timed:
         for threads in experiment.threads:
             launches = tuple(
                 block[experiment.name] for (t, _), block in blocks.items() if t == threads and experiment.name in block
             )
             if launches:
-                arms.append(_arm(directory, experiment.name, threads, launches, graph))
-    return arms
+                sides.append(_side(directory, experiment.name, threads, launches, graph, layer_names))
+    return sides
 
 
-def _arm(
+def _side(
     directory: RunDirectory,
     experiment: str,
     threads: int,
     launches: tuple[Launch, ...],
     graph: Sequence[GraphInstruction],
-) -> Arm:
-    names = tuple(layer.layer for layer in model_layers(graph))
-    recordings = tuple(_recording(directory, launch, graph, names) for launch in launches if launch.etdump)
+    layer_names: tuple[str, ...],
+) -> MeasuredSide:
+    recordings = tuple(
+        _recording(directory.root / launch.etdump, launch, graph, layer_names) for launch in launches if launch.etdump
+    )
     breakdown = join([break_down(r.timeline) for r in recordings]) if recordings else None
-    return Arm(experiment, threads, launches, recordings, breakdown)
+    return MeasuredSide(experiment, threads, launches, recordings, breakdown)
 
 
 def _recording(
-    directory: RunDirectory, launch: Launch, graph: Sequence[GraphInstruction], names: tuple[str, ...]
+    path: Path, launch: Launch, graph: Sequence[GraphInstruction], layer_names: tuple[str, ...]
 ) -> Recording:
-    path = directory.root / launch.etdump
     timeline = build_timeline(read_etdump(path), str(path), launch.traced_warmup)
     if not graph:
         return Recording(timeline, launch.pair)
-    return Recording(timeline, launch.pair, attribute(timeline, graph), names)
+    return Recording(timeline, launch.pair, attribute(timeline, graph), layer_names)
