@@ -17,6 +17,7 @@ from model_profiling.analysis.comparing.run_comparison import LaunchTimes, launc
 from model_profiling.analysis.comparing.run_differences import cpu_name, cpu_of, differences, shared_facts
 from model_profiling.analysis.traces.operators import CATEGORIES, FRAMEWORK_OVERHEAD
 from model_profiling.errors import UserError
+from model_profiling.export.recipes import recipes
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.combined_view import CombinedView, ComparisonRow, RatioRow, RunCard, ShareRow, share_of
@@ -28,7 +29,6 @@ from model_profiling.report.words.verdict import combined_sentence
 from model_profiling.rounding import places_for, ratio_places
 from model_profiling.wording import count, listed
 
-_DTYPE = re.compile(r"_(fp32|fp16|int8)\Z")
 _OTHER_CPU = "another CPU"
 
 
@@ -122,7 +122,7 @@ def _card(label: str, run: CombinedRun) -> RunCard:
 
 def _dtype(data: RunData) -> str:
     """Return the model's element type: as its export recorded it, else as its name says."""
-    named = _DTYPE.search(data.manifest.model.id)
+    named = re.search(rf"_({'|'.join(map(re.escape, recipes()))})\Z", data.manifest.model.id)
     return str((data.export or {}).get("dtype") or (named[1] if named else "unknown"))
 
 

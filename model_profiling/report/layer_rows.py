@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from model_profiling.analysis.comparing.comparison import BASELINE, CANDIDATE, LayerComparison
 from model_profiling.analysis.comparing.parts import MIN_PART_US
+from model_profiling.analysis.tables.layers import LayerRow as TableRow
 from model_profiling.report.load import LayerTable, RunData
 from model_profiling.report.operator_rows import shown_verdict
 from model_profiling.report.quantities import Identifier, Quantity, quantity, ratio_or_none
@@ -23,22 +22,22 @@ class LayersOfSide:
 
     def __init__(self, run: RunData, experiment: str, threads: int) -> None:
         self.table = run.layers.get((experiment, threads), LayerTable("", ()))
-        self._row_of = {row["layer"]: number for number, row in enumerate(self.table.rows)}
+        self._row_of = {row.layer.layer: number for number, row in enumerate(self.table.rows)}
 
-    def row(self, layer: str) -> Mapping[str, str]:
+    def row(self, layer: str) -> TableRow | None:
         number = self._row_of.get(layer)
-        return {} if number is None else self.table.rows[number]
+        return None if number is None else self.table.rows[number]
 
     def spread(self, layer: str) -> float | None:
         """Return half the range from the 10th to the 90th percentile in us, None where unknown."""
         row = self.row(layer)
-        return (float(row["p90_us"]) - float(row["p10_us"])) / 2 if row else None
+        return (row.cost.p90_us - row.cost.p10_us) / 2 if row else None
 
     def gflops(self, layer: str) -> Quantity | None:
         row, spread = self.row(layer), self.spread(layer)
-        if spread is None or not row["gflops"]:
+        if row is None or spread is None or row.cost.gflops is None:
             return None
-        value, time = float(row["gflops"]), float(row["median_us"])
+        value, time = row.cost.gflops, row.cost.median_us
         # The time's spread, or the clock's tick where that is coarser, is the speed's spread.
         relative = max(spread, _CLOCK_US / 2) / time
         path = self.table.path(self._row_of[layer], "gflops")
@@ -64,9 +63,9 @@ def _longest(row: LayerRow) -> float:
 def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide, after: LayersOfSide) -> LayerRow:
     known = before.row(layer.layer) or after.row(layer.layer)
     number, _, title = layer.layer.partition(" ")
-    delegated = known.get("delegated", "1") == "1"
-    kind, detail = known.get("kind", ""), known.get("detail", "")
-    what, module = detail if delegated else f"{kind}, {detail}", known.get("module", "")
+    delegated = known is None or bool(known.layer.delegated)
+    module, detail = (known.layer.module, known.layer.detail) if known else ("", "")
+    what = detail if known is None or delegated else f"{known.layer.kind}, {detail}"
     shortest = min(layer.baseline_us or 0.0, layer.candidate_us or 0.0)
     speedup, low, high = ratio_or_none(layer.speedup if shortest >= MIN_PART_US else None, layer.interval, path)
     return LayerRow(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import quote
 from model_profiling.analysis.metrics import Metrics
 from model_profiling.analysis.summary import AGAIN, AnalysisSummary
 from model_profiling.analysis.tables.kernels import KernelRow, read_kernels
+from model_profiling.analysis.tables.layers import LayerRow, read_layers
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.manifest import Manifest
@@ -23,16 +23,14 @@ SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
 _Result = TypeVar("_Result", AnalysisSummary, Metrics)
 #: What an export wrote beside its model, as JSON.
 ExportRecord = Mapping[str, Any]
-_LAYER_TEXTS = ("layer", "module", "kind", "detail", "source", "delegated")
-_LAYER_NUMBERS = ("multiply_adds", "median_us", "p10_us", "p90_us", "gflops")
 
 
 @dataclass(frozen=True)
 class LayerTable:
-    """A CSV table and what its numbers' paths begin with: its file within the run directory."""
+    """The layer table of an experiment, and what its numbers' paths begin with: its file within the run directory."""
 
     file: str
-    rows: Sequence[Mapping[str, str]]
+    rows: Sequence[LayerRow]
 
     def path(self, row: int, column: str) -> str:
         return f"{self.file}#{pointer(row, column)}"
@@ -96,22 +94,6 @@ def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
     )
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV table by column name.
-
-    Raises
-    ------
-    UserError : the file cannot be read as a table.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"the table cannot be read ({error})", f"at {path}", "run analyze_results.py again to write it anew"
-        ) from error
-
-
 def _layer_tables(
     directory: RunDirectory, model: str, summary: AnalysisSummary, prefix: str
 ) -> dict[tuple[str, int], LayerTable]:
@@ -120,24 +102,8 @@ def _layer_tables(
         path = directory.table(model, name, threads, "layers")
         if path.is_file():
             file = prefix + quote(path.relative_to(directory.root).as_posix())
-            tables[name, threads] = LayerTable(file, _layer_rows(path))
+            tables[name, threads] = LayerTable(file, read_layers(path))
     return tables
-
-
-def _layer_rows(path: Path) -> list[dict[str, str]]:
-    rows, again = read_table(path), "run analyze_results.py again to write it anew"
-    for row in rows:
-        missing = [column for column in (*_LAYER_TEXTS, *_LAYER_NUMBERS) if row.get(column) is None]
-        if missing:
-            raise UserError(f"the layer table lacks the column {missing[0]}", f"at {path}", again)
-        try:
-            for column in _LAYER_NUMBERS:
-                float(row[column] or 0)
-        except ValueError as error:
-            raise UserError(
-                f"the layer table holds a value that is not a number ({error})", f"at {path}", again
-            ) from error
-    return rows
 
 
 def _of_this_model(result: _Result, path: Path, manifest: Manifest) -> _Result:

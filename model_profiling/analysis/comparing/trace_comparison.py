@@ -11,7 +11,7 @@ import numpy as np
 from model_profiling.analysis.comparing.comparison import Interval
 from model_profiling.analysis.comparing.latency import describe
 from model_profiling.analysis.comparing.operators import OperatorChange, operator_changes
-from model_profiling.analysis.tables.timeline import Side
+from model_profiling.analysis.comparing.traced_sides import TracedSide
 from model_profiling.analysis.traces.breakdown import PARTS, Breakdown, break_down, join
 from model_profiling.analysis.traces.operator_stats import OperatorStats, operator_stats
 from model_profiling.analysis.traces.packing import charged
@@ -27,7 +27,7 @@ class SideTimes:
     `operators` are as recorded; in `comparable` packing counts with the operator that it serves.
     """
 
-    side: Side
+    side: TracedSide
     operators: tuple[OperatorStats, ...]
     comparable: tuple[OperatorStats, ...]
     whole: Breakdown
@@ -46,7 +46,7 @@ class SideTimes:
         return {name: self.whole.mean_share(column) * self.median_ms for name, column in found.items()}
 
 
-def times_of(side: Side) -> SideTimes:
+def times_of(side: TracedSide) -> SideTimes:
     """Break a side's executions down."""
     whole = join([break_down(recording.timeline) for recording in side.recordings])
     operators = tuple(operator_stats(side.recordings))
@@ -66,12 +66,12 @@ def category_rows(first: SideTimes, second: SideTimes | None) -> list[tuple[str,
     return [(name, sides[0][name], sides[1].get(name)) for name in PARTS]
 
 
-def common_threads(first: Mapping[str, Side], second: Mapping[str, Side]) -> list[str]:
+def common_threads(first: Mapping[str, TracedSide], second: Mapping[str, TracedSide]) -> list[str]:
     """Return the thread counts that both sides have, in order."""
     return sorted(first.keys() & second.keys(), key=lambda text: (len(text), text))
 
 
-def latency_entry(side: Side) -> dict[str, object]:
+def latency_entry(side: TracedSide) -> dict[str, object]:
     """Return the robust statistics of a side's executions, with the median of each launch."""
     return {
         "name": side.label,
@@ -107,7 +107,7 @@ class LatencyComparison:
         }
 
 
-def latency_comparison(first: Side, second: Side) -> LatencyComparison:
+def latency_comparison(first: TracedSide, second: TracedSide) -> LatencyComparison:
     """Compare two sides' end-to-end latency, by pairs of launches where the tables name them.
 
     Without pair numbers the launches are independent only in name, so there is a ratio of
@@ -124,7 +124,7 @@ def latency_comparison(first: Side, second: Side) -> LatencyComparison:
     return LatencyComparison(*named, result.speedup, interval, result.p_value, verdict(result))
 
 
-def _launch_medians(side: Side) -> dict[str, float]:
+def _launch_medians(side: TracedSide) -> dict[str, float]:
     """Return the median execution of each launch in ms, by pair ("" for a trace that stands alone)."""
     groups: dict[str, list[np.ndarray]] = {}
     for recording in side.recordings:

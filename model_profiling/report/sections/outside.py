@@ -61,8 +61,8 @@ def _rows(run: RunData) -> tuple[OutsideRow, ...]:
     rows_of_layers = LayersOfSide(run, compared.baseline, compared.threads).table.rows
     position = {layer.layer: number for number, layer in enumerate(compared.layers)}
     rows = []
-    for operator in outside_operators(recorded, rows_of_layers):
-        names = [rows_of_layers[number]["layer"] for number in operator.layers]
+    for operator in outside_operators(recorded, [row.layer for row in rows_of_layers]):
+        names = [rows_of_layers[number].layer.layer for number in operator.layers]
         layers = [position[name] for name in names if name in position]
         times = [(compared.layers[number].baseline_us, compared.layers[number].candidate_us) for number in layers]
         paths = [run.in_summary("comparisons", index, "layers", number) for number in layers]
