@@ -15,7 +15,7 @@ from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.operator_rows import operator_rows
 from model_profiling.report.quantities import Identifier, Quantity, Sentence, pointer, quantity
-from model_profiling.report.view import Breakdown, CategoryRow, LayerRow, OperatorRow
+from model_profiling.report.view import CategoryRow, ComparedLayer, ComparedOperator, TimeBreakdown
 from model_profiling.report.words.bottleneck import moved, stayed
 from model_profiling.rounding import places_for
 from model_profiling.wording import count
@@ -26,7 +26,7 @@ MOST_OPERATORS = 40
 _MOST_SLOWER = 5
 
 
-def breakdown_of(run: RunData, naming: Naming, index: int) -> Breakdown | None:
+def breakdown_of(run: RunData, naming: Naming, index: int) -> TimeBreakdown | None:
     """Return where the time went in comparison `index`, None where a side was not traced."""
     compared = run.summary.comparisons[index]
     before, after = (
@@ -35,11 +35,11 @@ def breakdown_of(run: RunData, naming: Naming, index: int) -> Breakdown | None:
     if before is None or after is None or not before.categories_ms or not after.categories_ms:
         return None
     sides = (
-        TracedSide(run, compared.baseline, compared.threads, before),
-        TracedSide(run, compared.candidate, compared.threads, after),
+        TracedQuantities(run, compared.baseline, compared.threads, before),
+        TracedQuantities(run, compared.candidate, compared.threads, after),
     )
     operators, layers = operator_rows(run, index), layer_rows(run, index)
-    return Breakdown(
+    return TimeBreakdown(
         bottleneck=tuple(_bottleneck(naming, compared, *sides)),
         categories=_categories(*sides),
         placement=_placement(*sides),
@@ -50,7 +50,7 @@ def breakdown_of(run: RunData, naming: Naming, index: int) -> Breakdown | None:
     )
 
 
-class TracedSide:
+class TracedQuantities:
     """Where one experiment's time went, as quantities; digits follow the traced executions' spread."""
 
     def __init__(self, run: RunData, experiment: str, threads: int, traced: TracedTimes) -> None:
@@ -58,14 +58,18 @@ class TracedSide:
         self._spread, self._path = spread_of(traced.latency_ms), run.in_summary("experiments", experiment, threads)
 
     def time(self, category: str) -> Quantity | None:
-        value = self.traced.categories_ms.get(category)
-        return None if value is None else self._quantity(value, pointer("categories_ms", category))
+        return self.known_time(category) if category in self.traced.categories_ms else None
 
     def share(self, category: str) -> Quantity | None:
         categories = self.traced.categories_ms
-        if category not in categories or sum(categories.values()) <= 0:
-            return None
-        return quantity(share(categories, category), f"{self._path}{pointer('categories_ms', category)}|share", 0)
+        return self.known_share(category) if category in categories and sum(categories.values()) > 0 else None
+
+    def known_time(self, category: str) -> Quantity:
+        return self._quantity(self.traced.categories_ms[category], pointer("categories_ms", category))
+
+    def known_share(self, category: str) -> Quantity:
+        path = f"{self._path}{pointer('categories_ms', category)}|share"
+        return quantity(share(self.traced.categories_ms, category), path, 0)
 
     def delegated(self) -> Quantity:
         return self._quantity(self.traced.delegated_ms, "/delegated_ms")
@@ -84,12 +88,14 @@ class TracedSide:
         return quantity(value, self._path + path, places_for(self._spread * value, value))
 
 
-def _bottleneck(naming: Naming, compared: Comparison, before: TracedSide, after: TracedSide) -> Iterator[Sentence]:
+def _bottleneck(
+    naming: Naming, compared: Comparison, before: TracedQuantities, after: TracedQuantities
+) -> Iterator[Sentence]:
     first, then = dominant(before.traced.categories_ms), dominant(after.traced.categories_ms)
     if first is None or then is None:
         yield ("The traces hold no time to attribute.",)
         return
-    was, becomes = before.share(first[0]), after.share(then[0])
+    was, becomes = before.known_share(first[0]), after.known_share(then[0])
     baseline, candidate = naming.under(compared.baseline), naming.under(compared.candidate)
     if first[0] == then[0]:
         yield (f"{stayed(first[0])}: ", was, f" % {baseline}, ", becomes, f" % {candidate}.")
@@ -106,18 +112,18 @@ def _bottleneck(naming: Naming, compared: Comparison, before: TracedSide, after:
     if grown:
         yield (
             f"{grown} grows most in share, from ",
-            before.share(grown),
+            before.known_share(grown),
             " % to ",
-            after.share(grown),
+            after.known_share(grown),
             " %; in time it goes from ",
-            before.time(grown),
+            before.known_time(grown),
             " ms to ",
-            after.time(grown),
+            after.known_time(grown),
             " ms.",
         )
 
 
-def _categories(before: TracedSide, after: TracedSide) -> tuple[CategoryRow, ...]:
+def _categories(before: TracedQuantities, after: TracedQuantities) -> tuple[CategoryRow, ...]:
     times = before.traced.categories_ms
     names = sorted({*times, *after.traced.categories_ms}, key=lambda name: (-times.get(name, 0), name))
     return tuple(
@@ -125,14 +131,16 @@ def _categories(before: TracedSide, after: TracedSide) -> tuple[CategoryRow, ...
     )
 
 
-def _placement(before: TracedSide, after: TracedSide) -> tuple[CategoryRow, ...]:
+def _placement(before: TracedQuantities, after: TracedQuantities) -> tuple[CategoryRow, ...]:
     return (
         CategoryRow("In XNNPACK delegates", before.delegated(), after.delegated(), None, None),
         CategoryRow("In portable kernels", before.portable(), after.portable(), None, None),
     )
 
 
-def _not_attributed(naming: Naming, compared: Comparison, before: TracedSide, after: TracedSide) -> Sentence:
+def _not_attributed(
+    naming: Naming, compared: Comparison, before: TracedQuantities, after: TracedQuantities
+) -> Sentence:
     """Say how much of the operators' time belongs to no known layer, on both sides."""
     rests = before.not_attributed(), after.not_attributed()
     if rests[0] is None or rests[1] is None:
@@ -149,7 +157,11 @@ def _not_attributed(naming: Naming, compared: Comparison, before: TracedSide, af
 
 
 def _slower_parts(
-    run: RunData, naming: Naming, compared: Comparison, operators: Sequence[OperatorRow], layers: Sequence[LayerRow]
+    run: RunData,
+    naming: Naming,
+    compared: Comparison,
+    operators: Sequence[ComparedOperator],
+    layers: Sequence[ComparedLayer],
 ) -> Iterator[Sentence]:
     """Name the operators and layers that got slower, those that lost most first.
 
@@ -170,7 +182,7 @@ def _slower_parts(
 
 
 def _named(
-    rows: Sequence[OperatorRow | LayerRow], word: str, unit: str, naming: Naming, compared: Comparison
+    rows: Sequence[ComparedOperator | ComparedLayer], word: str, unit: str, naming: Naming, compared: Comparison
 ) -> Iterator[Sentence]:
     slower = [
         (row.baseline, row.candidate, row)
@@ -179,7 +191,7 @@ def _named(
     ]
     slower.sort(key=lambda entry: entry[0].raw - entry[1].raw)
     for before, after, row in slower[:_MOST_SLOWER]:
-        what = f" ({row.detail})" if isinstance(row, LayerRow) and row.detail else ""
+        what = f" ({row.detail})" if isinstance(row, ComparedLayer) and row.detail else ""
         yield (
             f"{word} ",
             Identifier(row.name),

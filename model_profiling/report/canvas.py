@@ -69,8 +69,8 @@ class Canvas:
     def finish(self, name: str, alt: str) -> Drawing:
         """Return the drawing; equal input gives equal bytes (no date, ids salted by name and width)."""
         buffer = io.BytesIO()
-        options = {"svg.fonttype": "none", "svg.hashsalt": f"{name}-{self.width}"}
-        with matplotlib.rc_context(options):
+        salt = f"{name}-{self.width}"
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
             self._figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         return Drawing(name, buffer.getvalue(), self.width, self.height, one_line(alt))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from model_profiling.report import figures
-from model_profiling.report.figures import Bar, Chart, Drawable, Row
+from model_profiling.report.figures import Bar, BarRow, Chart, Drawable
 from model_profiling.report.palette import series
 from model_profiling.report.svg import Drawing
 from model_profiling.report.view import ComparisonView, ExperimentRow, View
@@ -44,8 +44,8 @@ def _shared(view: View) -> Iterator[Drawable]:
         yield Drawable(
             _latency(view.experiments),
             figures.bars,
-            "Median latency of one inference. Each dot is the median of one launch (a process); the thin line spans the "
-            "10th to 90th percentile of all executions.",
+            "Median latency of one inference. Each dot is the median of one launch (a process); the thin line spans "
+            "the 10th to 90th percentile of all executions.",
         )
     if view.comparisons:
         yield Drawable(
@@ -56,31 +56,25 @@ def _shared(view: View) -> Iterator[Drawable]:
         )
 
 
-def _latency(arms: Sequence[ExperimentRow]) -> Chart:
-    rows = []
-    for threads in dict.fromkeys(arm.threads for arm in arms):
-        held = [arm for arm in arms if arm.threads == threads]
-        rows.append(
-            Row(
-                count(threads, "thread"),
-                "",
-                tuple(
-                    Bar(arm.median.raw, f"{arm.median.text} ms", series(arm.series), arm.dots, arm.p10.raw, arm.p90.raw)
-                    for arm in held
-                ),
-            )
-        )
-    legend = {series(arm.series): arm.side for arm in arms}
-    told = "; ".join(f"{arm.side}, {count(arm.threads, 'thread')}: {arm.median.text} ms" for arm in arms)
+def _latency(experiments: Sequence[ExperimentRow]) -> Chart:
+    rows = [
+        BarRow(count(threads, "thread"), "", tuple(_latency_bar(row) for row in experiments if row.threads == threads))
+        for threads in dict.fromkeys(row.threads for row in experiments)
+    ]
+    legend = {series(row.series): row.side for row in experiments}
+    told = "; ".join(f"{row.side}, {count(row.threads, 'thread')}: {row.median.text} ms" for row in experiments)
     return Chart("latency", f"Bar chart of median latency. {told}.", tuple(rows), tuple(legend.items()), thickness=24)
+
+
+def _latency_bar(row: ExperimentRow) -> Bar:
+    return Bar(row.median.raw, f"{row.median.text} ms", series(row.series), row.dots, row.p10.raw, row.p90.raw)
 
 
 def _speedups(view: View) -> Chart:
     rows = []
     for names in dict.fromkeys((c.baseline_side, c.candidate_side) for c in view.comparisons):
-        held = [c for c in view.comparisons if (c.baseline_side, c.candidate_side) == names]
-        for comparison in held:
-            rows.append(Row(comparison.candidate_side, count(comparison.threads, "thread"), (ratio_bar(comparison),)))
+        of_names = [c for c in view.comparisons if (c.baseline_side, c.candidate_side) == names]
+        rows += [BarRow(c.candidate_side, count(c.threads, "thread"), (ratio_bar(c),)) for c in of_names]
     told = "; ".join(f"{c.title}: {c.verdict.speedup.text}×" for c in view.comparisons)
     return Chart("speedup", f"Dot plot of the speed-up of each pair of launches. {told}.", tuple(rows))
 
@@ -89,7 +83,7 @@ def ratio_bar(comparison: ComparisonView) -> Bar:
     """Return a comparison's speed-up for `figures.intervals`: the estimate, its interval, its pairs."""
     verdict = comparison.verdict
     low, high = (q.raw if q else None for q in (verdict.low, verdict.high))
-    interval = f" ({verdict.low.text} to {verdict.high.text})" if verdict.low else ""
+    interval = f" ({verdict.low.text} to {verdict.high.text})" if verdict.low and verdict.high else ""
     return Bar(
         verdict.speedup.raw,
         f"{verdict.speedup.text}×{interval}",

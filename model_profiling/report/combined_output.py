@@ -11,8 +11,8 @@ from model_profiling.report import figures
 from model_profiling.report.charts import Figure, drawn, ratio_bar
 from model_profiling.report.combined import build_combined, read_runs
 from model_profiling.report.combined_view import CombinedView
-from model_profiling.report.figures import Bar, Chart, Drawable, Row
-from model_profiling.report.generate import Outcome, as_link, kind_of, write_figures
+from model_profiling.report.figures import Bar, BarRow, Chart, Drawable
+from model_profiling.report.generate import WrittenReport, as_link, kind_of, write_figures
 from model_profiling.report.html import render_page
 from model_profiling.report.markdown import MarkdownPage
 from model_profiling.report.palette import series
@@ -22,7 +22,7 @@ from model_profiling.wording import count
 _SECTIONS = (("runs", "Runs"), ("latency", "Latency"), ("speedups", "Speed-up"), ("shares", "Where the time goes"))
 
 
-def generate_combined_report(folders: Sequence[Path], out: Path) -> Outcome:
+def generate_combined_report(folders: Sequence[Path], out: Path) -> WrittenReport:
     """Write one report of several analyzed runs; `out` ends in .html or .md.
 
     Raises
@@ -39,7 +39,7 @@ def generate_combined_report(folders: Sequence[Path], out: Path) -> Outcome:
         folder = out.with_name(f"{out.stem}_figures")
         text = MarkdownPage(drawings, as_link(folder.name)).rendered("combined.md.j2", view=view)
         files = [write_text(out, text), *write_figures(folder, drawings)]
-    return Outcome(tuple(files), tuple(map(plain, view.summary)))
+    return WrittenReport(tuple(files), tuple(map(plain, view.summary)))
 
 
 def _holds(view: CombinedView, anchor: str) -> bool:
@@ -68,21 +68,17 @@ def combined_figures(view: CombinedView) -> dict[str, Figure]:
 
 
 def _latency(view: CombinedView) -> Chart:
-    rows, legend = [], {}
+    rows: list[BarRow] = []
+    legend: dict[str, dict[str, None]] = {}
     for label, threads in dict.fromkeys((row.label, row.experiment.threads) for row in view.experiments):
-        arms = [row.experiment for row in view.experiments if (row.label, row.experiment.threads) == (label, threads)]
-        rows.append(
-            Row(
-                label,
-                count(threads, "thread"),
-                tuple(Bar(arm.median.raw, f"{arm.median.text} ms", series(arm.series), arm.dots) for arm in arms),
-            )
-        )
-        for arm in arms:
-            legend.setdefault(series(arm.series), {})[arm.side] = None
+        own = [x.experiment for x in view.experiments if (x.label, x.experiment.threads) == (label, threads)]
+        bars = (Bar(row.median.raw, f"{row.median.text} ms", series(row.series), row.dots) for row in own)
+        rows.append(BarRow(label, count(threads, "thread"), tuple(bars)))
+        for row in own:
+            legend.setdefault(series(row.series), {})[row.side] = None
     told = "; ".join(
-        f"{row.label}, {row.experiment.side}, {count(row.experiment.threads, 'thread')}: {row.experiment.median.text} ms"
-        for row in view.experiments
+        f"{x.label}, {x.experiment.side}, {count(x.experiment.threads, 'thread')}: {x.experiment.median.text} ms"
+        for x in view.experiments
     )
     return Chart(
         "combined-latency",
@@ -95,7 +91,7 @@ def _latency(view: CombinedView) -> Chart:
 
 def _speedups(view: CombinedView) -> Chart:
     rows = tuple(
-        Row(
+        BarRow(
             row.label,
             f"{row.comparison.candidate_side}, {count(row.comparison.threads, 'thread')}",
             (ratio_bar(row.comparison),),

@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_profiling.report import figures
-from model_profiling.report.figures import Bar, Chart, Drawable, Row
+from model_profiling.report.figures import Bar, BarRow, Chart, Drawable
 from model_profiling.report.palette import series
-from model_profiling.report.view import Breakdown, ComparisonView, LayerRow, OperatorRow
+from model_profiling.report.view import ComparedLayer, ComparedOperator, ComparisonView, TimeBreakdown
 from model_profiling.wording import count
 
 #: Operators drawn before and after; the table below the figure has more.
 MOST_OPERATORS_DRAWN = 10
 
 
-def comparison_charts(comparison: ComparisonView, breakdown: Breakdown) -> Iterator[Drawable]:
+def comparison_charts(comparison: ComparisonView, breakdown: TimeBreakdown) -> Iterator[Drawable]:
     """Yield the figures of a comparison whose launches were traced."""
     yield Drawable(
         _categories(comparison, breakdown),
@@ -38,7 +38,7 @@ def comparison_charts(comparison: ComparisonView, breakdown: Breakdown) -> Itera
         )
 
 
-def _categories(comparison: ComparisonView, breakdown: Breakdown) -> Chart:
+def _categories(comparison: ComparisonView, breakdown: TimeBreakdown) -> Chart:
     roles = series(comparison.baseline_series), series(comparison.candidate_series)
     rows, told = [], []
     for row in breakdown.categories:
@@ -46,10 +46,14 @@ def _categories(comparison: ComparisonView, breakdown: Breakdown) -> Chart:
         if not any(q.raw for q in sides):
             continue  # a category that the model does not use
         rows.append(
-            Row(
+            BarRow(
                 row.name,
                 "",
-                tuple(Bar(max(q.raw, 0), q.text, role) for q, role in zip((row.baseline, row.candidate), roles) if q),
+                tuple(
+                    Bar(max(q.raw, 0), q.text, role)
+                    for q, role in zip((row.baseline, row.candidate), roles, strict=True)
+                    if q
+                ),
             )
         )
         told.append(f"{row.name} {' and '.join(q.text for q in sides)} ms")
@@ -60,11 +64,11 @@ def _categories(comparison: ComparisonView, breakdown: Breakdown) -> Chart:
     return Chart(f"categories-{comparison.anchor}", alt, tuple(rows), _legend(comparison))
 
 
-def _operators(comparison: ComparisonView, breakdown: Breakdown) -> Chart:
+def _operators(comparison: ComparisonView, breakdown: TimeBreakdown) -> Chart:
     roles = series(comparison.baseline_series), series(comparison.candidate_series)
     shown = breakdown.operators[:MOST_OPERATORS_DRAWN]
     rows = tuple(
-        Row(row.name, "" if row.where == "XNNPACK" else row.where, _operator_bars(row, roles)) for row in shown
+        BarRow(row.name, "" if row.where == "XNNPACK" else row.where, _operator_bars(row, roles)) for row in shown
     )
     told = "; ".join(
         f"{row.name} {' and '.join(q.text for q in (row.baseline, row.candidate) if q)} ms" for row in shown
@@ -73,10 +77,10 @@ def _operators(comparison: ComparisonView, breakdown: Breakdown) -> Chart:
     return Chart(f"operators-{comparison.anchor}", alt, rows, _legend(comparison))
 
 
-def _layers(comparison: ComparisonView, breakdown: Breakdown) -> Chart:
+def _layers(comparison: ComparisonView, breakdown: TimeBreakdown) -> Chart:
     roles = series(comparison.baseline_series), series(comparison.candidate_series)
     shown = breakdown.layers[:MOST_OPERATORS_DRAWN]
-    rows = tuple(Row(row.name, row.detail, _operator_bars(row, roles)) for row in shown)
+    rows = tuple(BarRow(row.name, row.detail, _operator_bars(row, roles)) for row in shown)
     told = "; ".join(
         f"{row.name} {' and '.join(q.text for q in (row.baseline, row.candidate) if q)} µs" for row in shown
     )
@@ -84,8 +88,8 @@ def _layers(comparison: ComparisonView, breakdown: Breakdown) -> Chart:
     return Chart(f"layers-{comparison.anchor}", alt, rows, _legend(comparison))
 
 
-def _operator_bars(row: OperatorRow | LayerRow, roles: tuple[str, str]) -> tuple[Bar, ...]:
-    return tuple(Bar(q.raw, q.text, role) for q, role in zip((row.baseline, row.candidate), roles) if q)
+def _operator_bars(row: ComparedOperator | ComparedLayer, roles: tuple[str, str]) -> tuple[Bar, ...]:
+    return tuple(Bar(q.raw, q.text, role) for q, role in zip((row.baseline, row.candidate), roles, strict=True) if q)
 
 
 def _legend(comparison: ComparisonView) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from model_profiling.analysis.tables.kernels import CALLED, REGISTERED
 from model_profiling.report import figures
-from model_profiling.report.figures import Bar, Chart, Drawable, Row
+from model_profiling.report.figures import Bar, BarRow, Chart, Drawable
 from model_profiling.report.palette import series
 from model_profiling.report.quantities import Quantity
 
@@ -17,8 +17,8 @@ _COVERAGE = {CALLED: "calls SME2 kernels", REGISTERED: "runs with element types 
 
 _COVERAGE_CAPTION = {
     CALLED: "How much of the model's matrix work is in layers that call SME2 kernels.",
-    REGISTERED: "How much of the model's matrix work is in layers that ran with element types which XNNPACK packs for SME "
-    "and SME2 alone (PF32, PF16, PQS8).",
+    REGISTERED: "How much of the model's matrix work is in layers that ran with element types which XNNPACK packs for "
+    "SME and SME2 alone (PF32, PF16, PQS8).",
 }
 
 
@@ -45,7 +45,7 @@ class CoverageBar:
 def coverage_chart(name: str, evidence: str, sides: Sequence[KernelSide], shares: Sequence[CoverageBar]) -> Drawable:
     """Return the figure of the shares of one or two sides."""
     rows = tuple(
-        Row(
+        BarRow(
             of,
             "",
             tuple(

@@ -34,7 +34,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Row:
+class BarRow:
     """Bars that belong together under one label; `note` stands beside or below the label."""
 
     label: str
@@ -51,7 +51,7 @@ class Chart:
 
     name: str
     alt: str
-    rows: tuple[Row, ...]
+    rows: tuple[BarRow, ...]
     legend: tuple[tuple[str, str], ...] = ()
     thickness: int = 14
     whole: float | None = None
@@ -83,7 +83,7 @@ def bars(chart: Chart, width: int) -> Drawing:
     room = width - left - widest - 16
     scale = _scale(chart.rows, room) if chart.whole is None else room / chart.whole
     y = top
-    for row, height in zip(chart.rows, heights):
+    for row, height in zip(chart.rows, heights, strict=True):
         bar_y = _label(canvas, row, y, height - _GAP, wide)
         for bar in row.bars:
             if chart.whole is not None:
@@ -113,7 +113,7 @@ def intervals(chart: Chart, width: int) -> Drawing:
         return left + 8 + (math.log(ratio) - low) / (high - low) * room
 
     y = 0.0
-    for row, height in zip(chart.rows, heights):
+    for row, height in zip(chart.rows, heights, strict=True):
         lane_y = _label(canvas, row, y, height - _GAP, wide)
         canvas.line(place(1), y if wide else lane_y, place(1), y + height, "muted", 1)
         for bar in row.bars:
@@ -125,18 +125,18 @@ def intervals(chart: Chart, width: int) -> Drawing:
     return canvas.finish(chart.name, chart.alt)
 
 
-def _body(row: Row, lane: float, wide: bool) -> float:
+def _body(row: BarRow, lane: float, wide: bool) -> float:
     """Return the height of a row whose bars take `lane` pixels each."""
     height = len(row.bars) * lane
     return (max(height, 34 if row.note else 18) if wide else height + (42 if _stacked(row) else 24)) + _GAP
 
 
-def _stacked(row: Row) -> bool:
+def _stacked(row: BarRow) -> bool:
     """Return whether a narrow figure has room for a row's note below its label only."""
     return bool(row.note) and text_width(row.label, 13) + text_width(row.note, 12) + 14 > NARROW
 
 
-def _label(canvas: Canvas, row: Row, y: float, height: float, wide: bool) -> float:
+def _label(canvas: Canvas, row: BarRow, y: float, height: float, wide: bool) -> float:
     """Write a row's label and return where its first bar begins."""
     if wide:
         middle = y + height / 2 - (8 if row.note else 0)
@@ -177,12 +177,12 @@ def _interval(canvas: Canvas, bar: Bar, place: Callable[[float], float], y: floa
     canvas.line(place(bar.value), y - 9, place(bar.value), y + 9, "ink", 2.4)
 
 
-def _scale(rows: Sequence[Row], room: float) -> float:
+def _scale(rows: Sequence[BarRow], room: float) -> float:
     longest = max((max((bar.value, bar.high or 0, *bar.dots)) for row in rows for bar in row.bars), default=0)
     return room / longest if longest > 0 else 0.0
 
 
-def _ratio_range(rows: Sequence[Row]) -> tuple[float, float]:
+def _ratio_range(rows: Sequence[BarRow]) -> tuple[float, float]:
     """Return the logarithms between which all ratios, and 1, have room."""
     seen = [1.0]
     for bar in (bar for row in rows for bar in row.bars):

@@ -25,14 +25,14 @@ HTML_SUFFIXES, MARKDOWN_SUFFIXES = (".html", ".htm"), (".md", ".markdown")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WrittenReport:
     """What was written, and the verdicts in one sentence each."""
 
     files: tuple[Path, ...]
     sentences: tuple[str, ...]
 
 
-def generate_report(directory: RunDirectory, out: Path | None = None, title: str | None = None) -> Outcome:
+def generate_report(directory: RunDirectory, out: Path | None = None, title: str | None = None) -> WrittenReport:
     """Write the report of an analyzed run.
 
     Without `out`, report.md, report.html, figures/ and timeline.json go into the run
@@ -55,7 +55,7 @@ def generate_report(directory: RunDirectory, out: Path | None = None, title: str
         folder = out.with_name(f"{out.stem}_figures")
         markdown = render_markdown(view, figures, as_link(folder.name))
         files = [write_text(out, markdown), *write_figures(folder, figures)]
-    return Outcome(tuple(files), tuple(map(outcome_sentence, view.comparisons)))
+    return WrittenReport(tuple(files), tuple(map(outcome_sentence, view.comparisons)))
 
 
 def verdict_sentences(directory: RunDirectory) -> tuple[str, ...]:

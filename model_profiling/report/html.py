@@ -16,7 +16,7 @@ from model_profiling.report import palette
 from model_profiling.report.charts import Figure
 from model_profiling.report.kernel_markdown import families
 from model_profiling.report.quantities import Identifier
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
 from model_profiling.report.words.table import Table
 from model_profiling.wording import capitalized, count
@@ -46,10 +46,10 @@ class HtmlPage:
     def __init__(self, figures: Mapping[str, Figure]) -> None:
         self._figures = figures
 
-    def template(self, name: str, section: Section) -> str:
+    def template(self, name: str, section: ReportSection) -> str:
         return _rendered(f"{name}.html.j2", section=section, figures=self._figures, most_layers=MOST_LAYERS)
 
-    def blocks(self, section: Section) -> str:
+    def blocks(self, section: ReportSection) -> str:
         return _rendered("section.html.j2", section=section)
 
 

@@ -15,8 +15,8 @@ from model_profiling.wording import count
 
 #: What each kind of evidence shows, and what it does not.
 MEANING = {
-    CALLED: "the kernel ran, and each of its calls was counted. Only KleidiAI's kernels (kai_...) can be seen this way: "
-    "an operator without one ran something else, which is not listed.",
+    CALLED: "the kernel ran, and each of its calls was counted. Only KleidiAI's kernels (kai_...) can be seen this "
+    "way: an operator without one ran something else, which is not listed.",
     REGISTERED: "XNNPACK wrote the kernel into a table that it initialized while loading the model, once for the whole "
     "process. It is a candidate, not a call: tables also hold variants for other shapes and element types "
     "and variants that a better one replaced, and a few tables are not logged. Whether, where and how often "

@@ -82,7 +82,8 @@ def _void(run: RunData, naming: Naming) -> Iterator[Note]:
             "Nothing was void",
             (
                 (
-                    f"All {count(len(run.launches), 'launch')} succeeded, and none was disturbed enough to be made again.",
+                    f"All {count(len(run.launches), 'launch')} succeeded, and none was disturbed enough to be made "
+                    "again.",
                 ),
             ),
         )

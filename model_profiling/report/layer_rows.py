@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from model_profiling.analysis.comparing.comparison import BASELINE, CANDIDATE, LayerComparison
 from model_profiling.analysis.comparing.parts import MIN_PART_US
-from model_profiling.analysis.tables.layers import LayerRow as TableRow
+from model_profiling.analysis.tables.layers import LayerRow
 from model_profiling.report.load import LayerTable, RunData
 from model_profiling.report.operator_rows import shown_verdict
 from model_profiling.report.quantities import Identifier, Quantity, quantity, ratio_or_none
-from model_profiling.report.view import LayerRow
+from model_profiling.report.view import ComparedLayer
 from model_profiling.rounding import places_for
 
 #: XNNPACK's clock counts whole microseconds; medians of them may end in a half.
@@ -24,7 +24,7 @@ class LayersOfSide:
         self.table = run.layers.get((experiment, threads), LayerTable("", ()))
         self._row_of = {row.layer.layer: number for number, row in enumerate(self.table.rows)}
 
-    def row(self, layer: str) -> TableRow | None:
+    def row(self, layer: str) -> LayerRow | None:
         number = self._row_of.get(layer)
         return None if number is None else self.table.rows[number]
 
@@ -44,7 +44,7 @@ class LayersOfSide:
         return quantity(value, path, min(places_for(relative * value, value), 1))
 
 
-def layer_rows(run: RunData, index: int) -> tuple[LayerRow, ...]:
+def layer_rows(run: RunData, index: int) -> tuple[ComparedLayer, ...]:
     """Return the layers of comparison `index`, those that take the most time on either side first."""
     compared = run.summary.comparisons[index]
     before = LayersOfSide(run, compared.baseline, compared.threads)
@@ -56,11 +56,11 @@ def layer_rows(run: RunData, index: int) -> tuple[LayerRow, ...]:
     return tuple(sorted(rows, key=lambda row: -_longest(row)))
 
 
-def _longest(row: LayerRow) -> float:
+def _longest(row: ComparedLayer) -> float:
     return max((side.raw for side in (row.baseline, row.candidate) if side), default=0.0)
 
 
-def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide, after: LayersOfSide) -> LayerRow:
+def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide, after: LayersOfSide) -> ComparedLayer:
     known = before.row(layer.layer) or after.row(layer.layer)
     number, _, title = layer.layer.partition(" ")
     delegated = known is None or bool(known.layer.delegated)
@@ -68,7 +68,7 @@ def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide,
     what = detail if known is None or delegated else f"{known.layer.kind}, {detail}"
     shortest = min(layer.baseline_us or 0.0, layer.candidate_us or 0.0)
     speedup, low, high = ratio_or_none(layer.speedup if shortest >= MIN_PART_US else None, layer.interval, path)
-    return LayerRow(
+    return ComparedLayer(
         position=position,
         number=Identifier(number),
         name=Identifier(module or what or title),

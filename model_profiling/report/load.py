@@ -121,5 +121,7 @@ def _export_record(manifest: Manifest) -> ExportRecord | None:
         record = read_json(path, "export record")
     except UserError:
         return None  # the report is about the run; a record that went bad only takes its facts along
-    pte = record.get("pte") if isinstance(record, dict) else None
+    if not isinstance(record, dict):
+        return None
+    pte = record.get("pte")
     return record if isinstance(pte, dict) and pte.get("sha256") == manifest.model.sha256 else None

@@ -12,8 +12,8 @@ from model_profiling.report.charts import Figure
 from model_profiling.report.html import MOST_LAYERS, TEMPLATES
 from model_profiling.report.kernel_markdown import families, side_cell
 from model_profiling.report.scaling import ThreadRow
-from model_profiling.report.section import Section
-from model_profiling.report.view import LayerRow, OperatorRow, View
+from model_profiling.report.section import ReportSection
+from model_profiling.report.view import ComparedLayer, ComparedOperator, View
 from model_profiling.report.words.markup import Verbatim, escape, printed, sentence
 from model_profiling.report.words.table import Table
 from model_profiling.wording import capitalized, count
@@ -50,10 +50,10 @@ class MarkdownPage:
         environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
         self._environment = environment
 
-    def template(self, name: str, section: Section) -> str:
+    def template(self, name: str, section: ReportSection) -> str:
         return self.rendered(f"{name}.md.j2", section=section, most_layers=MOST_LAYERS)
 
-    def blocks(self, section: Section) -> str:
+    def blocks(self, section: ReportSection) -> str:
         parts = [block.markdown_body() if isinstance(block, Table) else sentence(block) for block in section.blocks()]
         return "\n\n".join([f"## {printed(section.title)}", *parts])
 
@@ -70,11 +70,11 @@ def fence(text: str) -> Verbatim:
     return Verbatim(f"{marks}\n{text}\n{marks}")
 
 
-def _ratio(row: OperatorRow | LayerRow | ThreadRow) -> str:
+def _ratio(row: ComparedOperator | ComparedLayer | ThreadRow) -> str:
     """Return a row's speed-up with its interval."""
     if row.speedup is None:
         return printed(None)
-    interval = f" ({row.low.text} to {row.high.text})" if row.low else ""
+    interval = f" ({row.low.text} to {row.high.text})" if row.low and row.high else ""
     return f"{row.speedup.text}×{interval}"
 
 

@@ -81,8 +81,9 @@ def _tracer(run: RunData) -> Iterator[Note]:
             "Latency and operators come from different executions",
             (
                 (
-                    "Latency is measured without the tracer. Operator and category times come from further executions of the "
-                    "same launches with the tracer on, and add up to their median; the tables under Latency give the tracer's "
+                    "Latency is measured without the tracer. Operator and category times come from further executions "
+                    "of the same launches with the tracer on, and add up to their median; the tables "
+                    "under Latency give the tracer's "
                     "cost.",
                 ),
             ),
@@ -115,7 +116,8 @@ def _noise_floor(run: RunData) -> Iterator[Note]:
             "Noise floor",
             (
                 (
-                    "An A/A calibration on this machine measured how large a difference shows where there is none; smaller "
+                    "An A/A calibration on this machine measured how large a difference shows where there is none; "
+                    "smaller "
                     "effects get no verdict.",
                 ),
                 *told.values(),
@@ -127,7 +129,8 @@ def _noise_floor(run: RunData) -> Iterator[Note]:
             "Noise floor not measured",
             (
                 (
-                    "No A/A calibration was made. mac_pipeline.py --aa runs one side against itself and measures how large "
+                    "No A/A calibration was made. mac_pipeline.py --aa runs one side against itself and measures how "
+                    "large "
                     "a difference this machine shows where there is none.",
                 ),
             ),

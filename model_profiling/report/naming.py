@@ -44,4 +44,4 @@ class Naming:
 
     @property
     def is_sme(self) -> bool:
-        return bool(self.label) and self.label.upper().startswith("SME")
+        return self.label is not None and self.label.upper().startswith("SME")

@@ -8,11 +8,11 @@ from model_profiling.analysis.traces.operators import NATIVE_PREFIX
 from model_profiling.paired_statistics import NO_VERDICT
 from model_profiling.report.load import RunData
 from model_profiling.report.quantities import Quantity, quantity, ratio_or_none
-from model_profiling.report.view import OperatorRow
+from model_profiling.report.view import ComparedOperator
 from model_profiling.rounding import places_for
 
 
-def operator_rows(run: RunData, index: int) -> tuple[OperatorRow, ...]:
+def operator_rows(run: RunData, index: int) -> tuple[ComparedOperator, ...]:
     """Return the operators of comparison `index`, the most expensive first."""
     return tuple(
         _row(run.in_summary("comparisons", index, "operators", number), operator)
@@ -20,10 +20,10 @@ def operator_rows(run: RunData, index: int) -> tuple[OperatorRow, ...]:
     )
 
 
-def _row(path: str, operator: OperatorComparison) -> OperatorRow:
+def _row(path: str, operator: OperatorComparison) -> ComparedOperator:
     calls = dict.fromkeys(f"{side.calls:g}" for side in (operator.baseline, operator.candidate) if side)
     speedup, low, high = ratio_or_none(operator.speedup, operator.interval, path)
-    return OperatorRow(
+    return ComparedOperator(
         # "portable" says already what ExecuTorch's prefix would.
         name=operator.name if operator.delegated else operator.name.replace(NATIVE_PREFIX, ""),
         category=operator.category,

@@ -58,17 +58,18 @@ def _nested(rows: Sequence[TimelineRow], process: int) -> list[dict[str, object]
     for row in rows:
         parent = row.parent if row.parent in known and row.parent != row.event_index else None
         children.setdefault(parent, []).append(row)
-    events: list[dict[str, object]] = []
+    drawn: list[tuple[float, float, TimelineRow]] = []
     waiting: list[tuple[int | None, float, float]] = [(None, 0.0, float("inf"))]
     while waiting:
         parent, free, end = waiting.pop()
         for row in sorted(children.get(parent, ()), key=lambda r: (r.start_us, r.event_index)):
             start = min(max(row.start_us, free), end)
             stop = min(start + max(row.duration_us, 0.0), end)
-            events.append(_event(row, process, start, stop))
+            drawn.append((start, stop, row))
             waiting.append((row.event_index, start, stop))
             free = stop
-    return sorted(events, key=lambda event: (event["ts"], -event["dur"]))
+    drawn.sort(key=lambda event: (round(event[0], 3), -round(event[1] - event[0], 3)))
+    return [_event(row, process, start, stop) for start, stop, row in drawn]
 
 
 def _event(row: TimelineRow, process: int, start: float, stop: float) -> dict[str, object]:

@@ -62,8 +62,10 @@ def scaling(run: RunData, naming: Naming, comparisons: Sequence[ComparisonView])
 
 def _row(run: RunData, c: ComparisonView) -> ThreadRow:
     verdict = c.verdict
-    times = (median(run, name, c.threads) for name in (c.baseline, c.candidate))
-    return ThreadRow(c.threads, _resolved(run, c), *times, verdict.speedup, verdict.low, verdict.high, verdict.badge)
+    before, after = (median(run, name, c.threads) for name in (c.baseline, c.candidate))
+    return ThreadRow(
+        c.threads, _resolved(run, c), before, after, verdict.speedup, verdict.low, verdict.high, verdict.badge
+    )
 
 
 def _resolved(run: RunData, c: ComparisonView) -> str:
@@ -71,8 +73,10 @@ def _resolved(run: RunData, c: ComparisonView) -> str:
     seen = {
         launch.threads_resolved
         for launch in run.launches
-        if launch.threads == c.threads and launch.experiment in (c.baseline, c.candidate)
-    } - {None}
+        if launch.threads == c.threads
+        and launch.experiment in (c.baseline, c.candidate)
+        and launch.threads_resolved is not None
+    }
     return listed([str(number) for number in sorted(seen)])
 
 

@@ -16,18 +16,18 @@ from model_profiling.report.quantities import Sentence
 from model_profiling.report.words.table import Table
 
 
-class Page(Protocol):
+class ReportPage(Protocol):
     """A page in one markup, as a section writes to it."""
 
-    def template(self, name: str, section: Section) -> str:
+    def template(self, name: str, section: ReportSection) -> str:
         """Return the section by its template of that name."""
 
-    def blocks(self, section: Section) -> str:
+    def blocks(self, section: ReportSection) -> str:
         """Return the section from its title and its blocks."""
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A section: `anchor` and `title` lead to it from the navigation, `template` is "" where it has blocks."""
 
     anchor: ClassVar[str]
@@ -51,9 +51,9 @@ class Section:
         """Return the section's own figures, in the order in which it shows them."""
         return ()
 
-    def html(self, page: Page) -> str | None:
+    def html(self, page: ReportPage) -> str | None:
         """Return the section's HTML, None where it has no place of its own in it."""
         return page.template(self.template, self) if self.template else page.blocks(self)
 
-    def markdown(self, page: Page) -> str:
+    def markdown(self, page: ReportPage) -> str:
         return page.template(self.template, self) if self.template else page.blocks(self)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_profiling.report.quantities import Identifier, Quantity, Sentence
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class CategoryRow:
 
 
 @dataclass(frozen=True)
-class OperatorRow:
+class ComparedOperator:
     """One operator's time in one execution in ms, before and after; `verdict` is "" where there is none."""
 
     name: str
@@ -81,7 +81,7 @@ class OperatorRow:
 
 
 @dataclass(frozen=True)
-class LayerRow:
+class ComparedLayer:
     """One layer's time in one execution in us, before and after, and what it computes.
 
     `name` is its module's path, or what it does where no path is known (`detail` is then "").
@@ -115,14 +115,14 @@ class PairRow:
 
 
 @dataclass(frozen=True)
-class Breakdown:
+class TimeBreakdown:
     """Where the time went, before and after: present where launches were traced."""
 
     bottleneck: tuple[Sentence, ...]
     categories: tuple[CategoryRow, ...]
     placement: tuple[CategoryRow, ...]
-    operators: tuple[OperatorRow, ...]
-    layers: tuple[LayerRow, ...]
+    operators: tuple[ComparedOperator, ...]
+    layers: tuple[ComparedLayer, ...]
     not_attributed: Sentence
     slower: tuple[Sentence, ...]
 
@@ -141,7 +141,7 @@ class ComparisonView:
     threads: int
     title: str
     verdict: Verdict
-    breakdown: Breakdown | None
+    breakdown: TimeBreakdown | None
     pairs: tuple[PairRow, ...]
 
 
@@ -156,4 +156,4 @@ class View:
     switched: tuple[str, ...]
     experiments: tuple[ExperimentRow, ...]
     comparisons: tuple[ComparisonView, ...]
-    sections: tuple[Section, ...] = ()
+    sections: tuple[ReportSection, ...] = ()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sections of a report, in their order: HTML, Markdown and the navigation all follow this list.
 
-A new section is a file with a `Section` and its place here.
+A new section is a file with a `ReportSection` and its place here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.sections.breakdown import WhereTimeGoesSection
 from model_profiling.report.sections.kernels import KernelsSection
 from model_profiling.report.sections.latency import LatencySection
@@ -23,7 +23,7 @@ from model_profiling.report.sections.verdict import VerdictsSection
 from model_profiling.report.view import View
 
 #: What makes each section, from the run, what its experiments are called, and what all sections share.
-SECTIONS: Sequence[Callable[[RunData, Naming, View], Section]] = (
+SECTIONS: Sequence[Callable[[RunData, Naming, View], ReportSection]] = (
     VerdictsSection.of,
     LatencySection.of,
     WhereTimeGoesSection.of,

@@ -11,12 +11,12 @@ from model_profiling.report.comparison_charts import comparison_charts
 from model_profiling.report.figures import Drawable
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import ComparisonView, View
 
 
 @dataclass(frozen=True)
-class WhereTimeGoesSection(Section):
+class WhereTimeGoesSection(ReportSection):
     """The comparisons whose launches were traced."""
 
     anchor: ClassVar[str] = ""  # each comparison has its own

@@ -18,7 +18,7 @@ from model_profiling.report.kernel_markdown import MEANING
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Identifier, Quantity, pointer, quantity
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
 from model_profiling.report.words.kernels import kernel_sentences
 from model_profiling.rounding import places_for
@@ -77,7 +77,7 @@ class KernelComparison:
 
 
 @dataclass(frozen=True)
-class KernelsSection(Section):
+class KernelsSection(ReportSection):
     """What launches showed of kernels, by kind of evidence and thread count."""
 
     anchor: ClassVar[str] = "kernels"
@@ -241,7 +241,7 @@ def _without_ordinals(side: SideRows) -> SideRows:
 
 
 def _parts(layer: str) -> tuple[str, str, str]:
-    """Split "0.4 wide (3x3 conv, 64->64)" into its number, module and what it does; either of these may be all there is."""
+    """Split "0.4 wide (3x3 conv, 64->64)" into its number, module and what it does; one may be all there is."""
     number, _, title = layer.partition(" ")
     module, bracket, detail = title.partition(" (")
     return (number, module, detail.removesuffix(")")) if bracket else (number, title, "")

@@ -9,12 +9,12 @@ from typing import ClassVar
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.scaling import Scaling, scaling
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import ExperimentRow, View
 
 
 @dataclass(frozen=True)
-class LatencySection(Section):
+class LatencySection(ReportSection):
     """The rows of the latency tables, and each comparison over several thread counts."""
 
     anchor: ClassVar[str] = "latency"

@@ -13,7 +13,7 @@ from model_profiling.report.layer_rows import LayersOfSide
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Identifier, Quantity, quantity
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import ComparisonView, View
 from model_profiling.rounding import places_for
 
@@ -33,8 +33,8 @@ class OutsideRow:
 
 
 @dataclass(frozen=True)
-class OutsideSection(Section):
-    """Operators outside XNNPACK; `costs` is the comparison whose times their rows give, None where none knows layers."""
+class OutsideSection(ReportSection):
+    """Operators outside XNNPACK; `costs` is the comparison whose times rows give, None where none knows layers."""
 
     anchor: ClassVar[str] = "outside"
     title: ClassVar[str] = "Outside XNNPACK"

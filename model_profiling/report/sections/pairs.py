@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.section import Page, Section
+from model_profiling.report.section import ReportPage, ReportSection
 from model_profiling.report.view import ComparisonView, View
 
 
 @dataclass(frozen=True)
-class PairsSection(Section):
+class PairsSection(ReportSection):
     """The comparisons with their pairs."""
 
     anchor: ClassVar[str] = ""
@@ -25,7 +25,7 @@ class PairsSection(Section):
     def links(self) -> Sequence[tuple[str, str]]:
         return ()
 
-    def html(self, page: Page) -> None:
+    def html(self, page: ReportPage) -> None:
         return None  # the verdict's section has them
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
 from model_profiling.wording import count
 
@@ -20,7 +20,7 @@ Steps = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class ReproduceSection(Section):
+class ReproduceSection(ReportSection):
     """Commands with their purposes, the whole configuration, and the files with what they hold."""
 
     anchor: ClassVar[str] = "reproduce"

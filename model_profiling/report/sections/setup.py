@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from model_profiling.pipeline.manifest import RunnerDescription
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
 from model_profiling.wording import count, listed
 
@@ -17,7 +18,7 @@ Facts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class SetupSection(Section):
+class SetupSection(ReportSection):
     """What ran, on what."""
 
     anchor: ClassVar[str] = "setup"
@@ -99,7 +100,7 @@ def _versions(run: RunData) -> Facts:
     )
 
 
-def _distinct_runners(runners: Mapping[str, Mapping]) -> dict[str, str]:
+def _distinct_runners(runners: Mapping[str, RunnerDescription]) -> dict[str, str]:
     """Describe each runner once, under the names of the experiments that used it."""
     names: dict[str, list[str]] = {}
     for name, described in runners.items():

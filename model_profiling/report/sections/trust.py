@@ -11,7 +11,7 @@ from model_profiling.report.load import RunData
 from model_profiling.report.method_notes import method_notes
 from model_profiling.report.naming import Naming
 from model_profiling.report.note import Note
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
 
 #: In this order they stand.
@@ -19,7 +19,7 @@ _TONES = ("warn", "good", "info")
 
 
 @dataclass(frozen=True)
-class TrustSection(Section):
+class TrustSection(ReportSection):
     """The notes of a run, warnings first."""
 
     anchor: ClassVar[str] = "trust"

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.section import Section
+from model_profiling.report.section import ReportSection
 from model_profiling.report.view import ComparisonView, View
 
 
 @dataclass(frozen=True)
-class VerdictsSection(Section):
+class VerdictsSection(ReportSection):
     """Every comparison's verdict, and what was switched; `timed` says whether the run has times at all."""
 
     anchor: ClassVar[str] = "verdict"

@@ -47,6 +47,7 @@ def _side_notes(side: MeasuredSide) -> Iterator[str]:
         yield f"Launches of {side.experiment} at {side.threads} threads drifted by {drift:+.0f} % over the run."
     unmapped = side.unmapped()
     if unmapped:
-        yield f"{side.experiment} ran operators without a category of their own, counted as Other: {', '.join(unmapped)}."
+        names = ", ".join(unmapped)
+        yield f"{side.experiment} ran operators without a category of their own, counted as Other: {names}."
     if side.overfull:
         yield f"Operators of {side.experiment} report more time than their method took."

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from model_profiling.analysis.comparing.run_comparison import RunComparison, RunRow
+from model_profiling.analysis.comparing.run_differences import Difference
+from model_profiling.report.words.table import Table
 from model_profiling.rounding import places_for, ratio_places
 from model_profiling.wording import count
 
@@ -15,27 +15,27 @@ _WIDEST_VALUE = 60
 
 def comparison_lines(compared: RunComparison) -> list[str]:
     """Return the table, one line for each experiment and thread count, then what to know about it."""
-    lines = _table([_HEADINGS, *map(_cells, compared.rows)])
-    lines.append("")
-    lines.append(
+    table = Table("Time ratios", _HEADINGS, tuple(map(_cells, compared.rows)), frozenset(_HEADINGS[1:]))
+    lines = [
+        *table.lines(),
+        "",
         "The time ratio is candidate over baseline (above 1: slower), with Welch's interval over launches. "
-        "The interval does not cover what differs between two sessions, such as temperature."
-    )
+        "The interval does not cover what differs between two sessions, such as temperature.",
+    ]
     if any(row.estimate.low is None for row in compared.rows):
         lines.append("A run with one launch has no interval and supports no verdict.")
     lines += [f"The run in {root} is unfinished." for root in compared.unfinished]
     for only in compared.left_out:
         names = ", ".join(f"{name} on {count(threads, 'thread')}" for name, threads in only.experiments)
         lines.append(f"Only in {only.root}: {names}.")
-    for difference in compared.differences:
-        values = [
-            value if len(value) <= _WIDEST_VALUE else f"{value[: _WIDEST_VALUE - 1]}…" for value in difference.values
-        ]
-        if len(set(values)) == 1:  # what differs lies beyond the cut
-            lines.append(f"The runs differ in {difference.what}.")
-        else:
-            lines.append(f"The runs differ in {difference.what}: {values[0]} before, {values[1]} now.")
-    return lines
+    return [*lines, *map(_difference, compared.differences)]
+
+
+def _difference(difference: Difference) -> str:
+    values = [value if len(value) <= _WIDEST_VALUE else f"{value[: _WIDEST_VALUE - 1]}…" for value in difference.values]
+    if len(set(values)) == 1:  # what differs lies beyond the cut
+        return f"The runs differ in {difference.what}."
+    return f"The runs differ in {difference.what}: {values[0]} before, {values[1]} now."
 
 
 def slowdown(row: RunRow, percent: float) -> str:
@@ -62,14 +62,3 @@ def _cells(row: RunRow) -> tuple[str, ...]:
         interval,
         f"{100 * (estimate.ratio - 1):+.{max(places - 2, 0)}f} %",
     )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if number == 0 else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -83,7 +83,7 @@ def _result(name: str, title: str, columns: Iterable[Column[Row]], rows: Sequenc
 
 
 @dataclass(frozen=True)
-class _Operator:
+class _Bottleneck:
     """An operator of the table of bottlenecks."""
 
     first: SideTimes
@@ -115,11 +115,11 @@ def bottlenecks(pairs: Sequence[SidePair]) -> Result:
     """
     one, two = _names(pairs)
     rows = [
-        _Operator(first, rank, change)
+        _Bottleneck(first, rank, change)
         for first, second in pairs
         for rank, change in enumerate(changes(first, second) if second else _alone(first), 1)
     ]
-    columns: list[Column[_Operator]] = [
+    columns: list[Column[_Bottleneck]] = [
         Column("threads", "threads", lambda row: row.first.side.threads, word=True),
         Column("rank", None, lambda row: row.rank),
         Column("operator", "operator", lambda row: row.change.name, word=True),
@@ -196,8 +196,10 @@ class _Category:
 
     @property
     def shares(self) -> tuple[float, float | None]:
-        known = self.after is not None and self.second is not None
-        return 100 * self.before / self.first.median_ms, 100 * self.after / self.second.median_ms if known else None
+        before = 100 * self.before / self.first.median_ms
+        if self.after is None or self.second is None:
+            return before, None
+        return before, 100 * self.after / self.second.median_ms
 
     @property
     def speedup(self) -> float | None:
