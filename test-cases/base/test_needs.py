@@ -19,7 +19,7 @@ from support.needs import needs_of_program
         (["/usr/lib/chromium/chromium", "--headless"], {"browser"}),
         (["/cache/bin/qemu-aarch64", "-cpu", "max", "runner"], {"emulator"}),
         (["python", "model_profiling/scripts/preview_sme2.py", "--model", "m.pte"], {"emulator"}),
-        (["python", "model_profiling/scripts/preview_sme2.py", "--help"], set()),
+        (["python", "model_profiling/scripts/preview_sme2.py", "--some flag"], set()),
         (["sh", "-c", "adb devices"], {"device"}),
         (["python", "export_model.py", "--model", "mobilenet_v3_small"], {"exports"}),
         (["python", "export_model.py", "--model", "toy_cnn"], set()),
