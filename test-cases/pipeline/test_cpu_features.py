@@ -192,7 +192,7 @@ def in_new_process(code: str) -> str:
     """Run `code` where no ExecuTorch library is loaded yet; return what it prints."""
     setup = (
         "from pathlib import Path\nfrom dataclasses import replace\n"
-        "from model_profiling.pipeline import cpu_mask, cpu_features\n"
+        "from model_profiling.pipeline.cpu import features as cpu_features, mask as cpu_mask\n"
         "from model_profiling.pipeline.cpu.layout import layouts\nfrom model_profiling.errors import UserError\n"
         f"lib = Path({str(installed_wheel().library_dir)!r})\nfeatures = cpu_features.detect()\n"
         "pair = cpu_features.resolve('auto', features)\nlayout = layouts()[features.architecture]\n"
