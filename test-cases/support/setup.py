@@ -136,11 +136,10 @@ class ShadowVenv:
 
     Made in a moment and cheap to damage: `own` turns the links above a file into folders
     of its own first, so that the real environment is never touched. Packages whose names
-    begin with one of `without` are not there. With `sized` its files are hard links, which count as
-    a download's do and cost as much time as a folder of that many names: damage none of those.
+    begin with one of `without` are not there.
     """
 
-    def __init__(self, folder: Path, kit: Path | None, without: tuple[str, ...] = (), *, sized: bool = False) -> None:
+    def __init__(self, folder: Path, kit: Path | None, without: tuple[str, ...] = ()) -> None:
         self.folder, self.kit = folder, kit
         assert run([BARE_PYTHON, "-m", "venv", "--without-pip", folder]).returncode == 0
         self.python = folder / "bin" / "python"
@@ -148,7 +147,7 @@ class ShadowVenv:
         real = Path(sysconfig.get_paths()["purelib"])
         for entry in real.iterdir():
             if not entry.name.startswith(("__editable__", "sme_executorch_profiling", *without)):
-                _link(entry, self.site_packages / entry.name, sized)
+                (self.site_packages / entry.name).symlink_to(entry)
         for shared in ("bin", "share"):  # programs, manuals; the native runner's builds are not shared
             (folder / shared).mkdir(exist_ok=True)
             for entry in (Path(sys.prefix) / shared).iterdir():
@@ -189,22 +188,6 @@ class ShadowVenv:
     def validate(self, *arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         script = self.kit / "model_profiling" / "scripts" / "validate_setup.py"
         return run([self.python, script, *arguments], env=env or clean_environment())
-
-
-def _link(real: Path, place: Path, sized: bool) -> None:
-    if not sized:
-        place.symlink_to(real)
-    elif real.is_dir():
-        shutil.copytree(real, place, symlinks=True, copy_function=_hard_link)
-    else:
-        _hard_link(str(real), str(place))
-
-
-def _hard_link(real: str, place: str) -> None:
-    try:
-        os.link(real, place)
-    except OSError:  # another file system
-        shutil.copy2(real, place)
 
 
 def tool_folder(folder: Path, *leave_out: str, **stand_ins: str) -> Path:
