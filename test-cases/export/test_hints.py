@@ -15,6 +15,8 @@ from model_profiling.export import casting, delegation_hints, replacements, veri
 from model_profiling.export.delegation import Rejected
 from model_profiling.models import export_friendly
 
+pytestmark = pytest.mark.slow
+
 # Rows about a whole program: tested one by one below.
 ALONE = {"bilinear at dynamic size", "slice at dynamic size", "dynamic shape", "state"}
 # Nothing that a model should do in their place: their hints name no other form to try.
