@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from model_profiling.paired_statistics import ALPHA
@@ -69,10 +70,11 @@ def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> UnpairedE
     )
 
 
-def _logarithms(times: Sequence[float]) -> np.ndarray:
+def _logarithms(times: Sequence[float]) -> NDArray[np.float64]:
     values = np.asarray(times, float)
     if values.ndim != 1 or values.size == 0:
         raise ValueError("each side needs at least one launch")
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError("launch times must be positive and finite")
-    return np.log(values)
+    logarithms: NDArray[np.float64] = np.log(values)
+    return logarithms

@@ -14,6 +14,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict
 
 if importlib.util.find_spec("model_profiling") is None:
     print(
@@ -35,10 +36,25 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes, write_json
-from model_profiling.report.words import summary as text
+from model_profiling.report.words.summary import milliseconds, percent
+from model_profiling.report.words.table import Table
 
 _TOP_OPERATORS = 10
 _NS_PER_MS = 1e6
+
+
+class Summary(TypedDict):
+    """The file that --json writes; times in ms."""
+
+    schema_version: int
+    model: str
+    executions: int
+    traced_latency_ms: dict[str, float]
+    categories_ms: dict[str, float]
+    delegated_ms: float
+    portable_ms: float
+    unmapped_operators: list[str]
+    operators: list[dict[str, object]]
 
 
 def build_parser() -> CommandParser:
@@ -92,7 +108,7 @@ def _model_id(value: str) -> str:
     return value
 
 
-def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> dict[str, object]:
+def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> Summary:
     whole = break_down(timeline)
     latency = six_numbers(whole.method / _NS_PER_MS).to_json()
     return {
@@ -108,24 +124,24 @@ def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> 
     }
 
 
-def _show(summary: dict, operators: list[OperatorStats], unmapped: list[str], files: list[Path]) -> None:
+def _show(summary: Summary, operators: list[OperatorStats], unmapped: list[str], files: list[Path]) -> None:
     latency = summary["traced_latency_ms"]
     spread = (latency["p90"] - latency["p10"]) / 2
     runs = f"{summary['executions']} execution{'' if summary['executions'] == 1 else 's'}"
-    say(one_line(f"{summary['model']}: {runs}, median {text.milliseconds(latency['median'], spread)} ms (traced)"))
+    say(one_line(f"{summary['model']}: {runs}, median {milliseconds(latency['median'], spread)} ms (traced)"))
     say()
     total = sum(summary["categories_ms"].values())
-    text.Table(
+    Table(
         "Where the time goes",
         ("category", "ms", "share"),
         tuple(
-            (name, text.milliseconds(value, total / 1000), text.percent(100 * value / total))
+            (name, milliseconds(value, total / 1000), percent(100 * value / total))
             for name, value in summary["categories_ms"].items()
         ),
         frozenset(("ms", "share")),
     ).show()
     shown = operators[:_TOP_OPERATORS]
-    text.Table(
+    Table(
         f"Most expensive operators ({len(shown)} of {len(operators)})",
         ("operator", "category", "calls", "ms", "share"),
         tuple(
@@ -133,8 +149,8 @@ def _show(summary: dict, operators: list[OperatorStats], unmapped: list[str], fi
                 row.name,
                 row.category,
                 f"{row.calls_per_run:g}",
-                text.milliseconds(row.total_ms_per_run, total / 1000),
-                text.percent(row.pct_of_run),
+                milliseconds(row.total_ms_per_run, total / 1000),
+                percent(row.pct_of_run),
             )
             for row in shown
         ),

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 if importlib.util.find_spec("model_profiling") is None:
     print(
@@ -27,6 +29,8 @@ from model_profiling.files import write_json
 from model_profiling.report.words.summary import milliseconds, percent, speedup_sentence
 from model_profiling.report.words.table import Table
 from model_profiling.tools.side_arguments import add_side_arguments, read_arguments
+
+Entry = Mapping[str, Any]  # what latency_statistics.json holds of a side
 
 
 def build_parser() -> CommandParser:
@@ -60,7 +64,7 @@ def main() -> None:
     say(str(path))
 
 
-def _table(entries: list[dict]) -> Table:
+def _table(entries: Sequence[Entry]) -> Table:
     columns = (
         "experiment",
         "threads",
@@ -75,16 +79,16 @@ def _table(entries: list[dict]) -> Table:
     )
     rows = []
     for entry in entries:
-        found = entry["statistics"]
-        half = (found["p90"] - found["p10"]) / 2
+        statistics = entry["statistics"]
+        half = (statistics["p90"] - statistics["p10"]) / 2
         rows.append(
             (
                 entry["name"],
                 entry["threads"],
-                str(found["count"]),
-                *(milliseconds(found[key], half) for key in ("median", "p10", "p90", "min", "max")),
-                percent(found["robust_variation"]),
-                _outliers(found["outliers"]),
+                str(statistics["count"]),
+                *(milliseconds(statistics[key], half) for key in ("median", "p10", "p90", "min", "max")),
+                percent(statistics["robust_variation"]),
+                _outliers(statistics["outliers"]),
             )
         )
     return Table("End-to-end latency (traced executions)", columns, tuple(rows), frozenset(columns[1:-1]))
@@ -94,7 +98,7 @@ def _outliers(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
 
 
-def _launches(entries: list[dict]) -> Table:
+def _launches(entries: Sequence[Entry]) -> Table:
     rows = [
         (entry["name"], entry["threads"], str(pair), milliseconds(median))
         for entry in entries

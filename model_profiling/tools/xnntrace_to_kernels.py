@@ -85,7 +85,7 @@ def _show(trace: XnnTrace, model: str) -> None:
     rows = []
     for family in FAMILIES:
         names = [name for name in trace.names if family_of(name) == family]
-        lines = sum(found.lines for found in trace.kernels if family_of(found.kernel) == family)
+        lines = sum(named.lines for named in trace.kernels if family_of(named.kernel) == family)
         if names:
             packing = sum(role_of(name) == PACK for name in names)
             rows.append((FAMILY_TITLES[family], str(len(names)), str(packing), str(lines)))
@@ -96,11 +96,11 @@ def _show(trace: XnnTrace, model: str) -> None:
         frozenset(("kernels", "of them packing", "lines")),
     ).show()
     if trace.operators or trace.skipped:
-        names = dict.fromkeys((*trace.operators, *trace.skipped))
+        operators = dict.fromkeys((*trace.operators, *trace.skipped))
         Table(
             "Operators that ran (log level 5, all executions)",
             ("operator", "calls", "skipped"),
-            tuple((name, str(trace.operators.get(name, 0)), str(trace.skipped.get(name, 0))) for name in names),
+            tuple((name, str(trace.operators.get(name, 0)), str(trace.skipped.get(name, 0))) for name in operators),
             frozenset(("calls", "skipped")),
         ).show()
 
