@@ -8,19 +8,9 @@ becomes part of a shell's text.
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-if importlib.util.find_spec("model_profiling") is None:
-    print(
-        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
