@@ -40,7 +40,7 @@ def compare(reference: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> Agr
     if len(reference) != len(other):
         raise ValueError(f"{len(reference)} outputs against {len(other)}")
     worst_abs, worst_rel, worst_cosine, identical = 0.0, 0.0, 1.0, True
-    for first, second in zip(reference, other):
+    for first, second in zip(reference, other, strict=True):
         if first.shape != second.shape:
             raise ValueError(f"shape {list(first.shape)} against {list(second.shape)}")
         identical = identical and first.dtype == second.dtype and first.tobytes() == second.tobytes()

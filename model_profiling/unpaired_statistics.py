@@ -59,7 +59,7 @@ def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> UnpairedE
     error = math.sqrt(sum(parts))
     if error == 0:  # launches without any scatter: the ratio is all there is
         return UnpairedEstimate(math.exp(shift), math.exp(shift), math.exp(shift), 1.0 if shift == 0 else 0.0, launches)
-    degrees = sum(parts) ** 2 / sum(part**2 / (count - 1) for part, count in zip(parts, launches))
+    degrees = sum(parts) ** 2 / sum(part**2 / (count - 1) for part, count in zip(parts, launches, strict=True))
     reach = float(stdtrit(degrees, 1 - ALPHA / 2)) * error
     return UnpairedEstimate(
         math.exp(shift),
