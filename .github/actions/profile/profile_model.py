@@ -65,14 +65,14 @@ def configure(env: Mapping[str, str]) -> None:
 
 
 def _exported(output: Path) -> Path:
-    found = sorted((output / "artifacts").glob("*.pte"))
-    if len(found) != 1:
+    exported = sorted((output / "artifacts").glob("*.pte"))
+    if len(exported) != 1:
         raise UserError(
-            f"there are {len(found)} models instead of one",
+            f"there are {len(exported)} models instead of one",
             f"in {output / 'artifacts'}",
             "use another output folder for each model",
         )
-    return found[0]
+    return exported[0]
 
 
 def _pairs(text: str) -> int:
@@ -92,14 +92,14 @@ def tell(env: Mapping[str, str]) -> None:
     UserError : the run was not analyzed.
     """
     directory, output = RunDirectory(Path(env["PROFILE_RUN"])), Path(env["PROFILE_OUTPUT"])
-    found = read_json(directory.analysis_summary, "summary")
-    comparison = next(iter(found["comparisons"]), {})
+    analyzed = read_json(directory.analysis_summary, "summary")
+    comparison = next(iter(analyzed["comparisons"]), {})
     interval = comparison.get("ci95")
     compared = _comparison_lines(output) if env["PROFILE_COMPARED"] else []
     outputs = {
         "report": str(directory.report_html),
         "run-directory": str(directory.root),
-        "feature": str(found.get("feature") or ""),
+        "feature": str(analyzed.get("feature") or ""),
         "speedup": f"{comparison['speedup']:.4g}" if comparison.get("speedup") else "",
         "interval": f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "",
         "verdict": str(comparison.get("verdict") or ""),
