@@ -35,8 +35,9 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes, write_json
-from model_profiling.report.words.summary import milliseconds, percent
+from model_profiling.report.words.digits import milliseconds, percent
 from model_profiling.report.words.table import Table
+from model_profiling.wording import count
 
 _TOP_OPERATORS = 10
 _NS_PER_MS = 1e6
@@ -126,7 +127,7 @@ def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> 
 def _show(summary: Summary, operators: list[OperatorStats], unmapped: list[str], files: list[Path]) -> None:
     latency = summary["traced_latency_ms"]
     spread = (latency["p90"] - latency["p10"]) / 2
-    runs = f"{summary['executions']} execution{'' if summary['executions'] == 1 else 's'}"
+    runs = count(summary["executions"], "execution")
     say(one_line(f"{summary['model']}: {runs}, median {milliseconds(latency['median'], spread)} ms (traced)"))
     say()
     total = sum(summary["categories_ms"].values())

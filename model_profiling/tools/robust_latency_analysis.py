@@ -25,8 +25,9 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_json
-from model_profiling.report.words.summary import milliseconds, percent, speedup_sentence
+from model_profiling.report.words.digits import milliseconds, percent
 from model_profiling.report.words.table import Table
+from model_profiling.report.words.verdict import speedup_sentence
 from model_profiling.tools.side_arguments import add_side_arguments, read_arguments
 
 Entry = Mapping[str, Any]  # what latency_statistics.json holds of a side
@@ -52,14 +53,14 @@ def main() -> None:
             "schema_version": 1,
             "measured": "Method::execute, traced",
             "experiments": entries,
-            "comparisons": comparisons,
+            "comparisons": [compared.to_json() for compared in comparisons],
         },
     )
     _table(entries).show()
     if args.verbose:
         _launches(entries).show()
-    for entry in comparisons:
-        say(one_line(speedup_sentence(entry, quick=False)))
+    for compared in comparisons:
+        say(one_line(speedup_sentence(compared, quick=False)))
     say(str(path))
 
 

@@ -31,6 +31,7 @@ from model_profiling.errors import one_line
 from model_profiling.files import write_bytes
 from model_profiling.pipeline.kernel_names import FAMILIES, FAMILY_TITLES, PACK, family_of, role_of
 from model_profiling.report.words.table import Table
+from model_profiling.wording import count
 
 
 def build_parser() -> CommandParser:
@@ -71,14 +72,14 @@ def _model_id(value: str) -> str:
 def _show(trace: XnnTrace, model: str) -> None:
     say(
         one_line(
-            f"{model}: {trace.lines} line{'' if trace.lines == 1 else 's'} of the log name {len(trace.names)} "
+            f"{model}: {count(trace.lines, 'line')} of the log name {len(trace.names)} "
             "kernels, registered while loading: candidates, not calls"
         )
     )
     if trace.cut:
         say(
-            f"note: {trace.cut} line{' was' if trace.cut == 1 else 's were'} cut short before the kernel's name ended: "
-            "left out"
+            f"note: {count(trace.cut, 'line')} {'was' if trace.cut == 1 else 'were'} cut short before the kernel's "
+            "name ended: left out"
         )
     say()
     rows = []

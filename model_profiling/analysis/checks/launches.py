@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_profiling.agreement import alike
 from model_profiling.files import sha256
 from model_profiling.findings import Finding, error, ok, warning
 from model_profiling.pipeline.config import Config
@@ -21,7 +22,6 @@ from model_profiling.pipeline.schedule import plan
 _SHORTEST_NS, _LONGEST_NS = 100, 1_800_000_000_000
 #: The tracer costs a few percent on real models; far beyond that the phases differ.
 _TRACED_RATIO_LIMIT = 3.0
-_COSINE_LIMIT = 0.99
 
 
 @dataclass(frozen=True)
@@ -51,38 +51,9 @@ def read_run(directory: RunDirectory) -> Run:
 
 def check_launches(run: Run) -> Iterator[Finding]:
     """Yield the findings about the manifest, the launches and the raw traces."""
-    for check in (
-        _finished,
-        _record,
-        _feature,
-        _model,
-        _plan,
-        _void,
-        _order,
-        _arms,
-        _latencies,
-        _repeatable,
-        _agreement,
-        _traces,
-    ):
+    for name, check, passed in _CHECKS:
         problems = list(check(run))
-        yield from problems or [ok(check.__name__.strip("_"), _PASSED[check.__name__])]
-
-
-_PASSED = {
-    "_finished": "the run is finished",
-    "_record": "the launches are those that were recorded",
-    "_feature": "the switched feature follows from the CPU and the configuration",
-    "_model": "the model is the one that was measured",
-    "_void": "no pair was lost to disturbance",
-    "_plan": "every planned launch is there once",
-    "_order": "launches stand in the order that the seed gives",
-    "_arms": "each experiment switched off what it should",
-    "_latencies": "all latencies are plausible",
-    "_repeatable": "each experiment's outputs are the same in every launch",
-    "_agreement": "outputs agree between the experiments",
-    "_traces": "every trace is the one that was recorded",
-}
+        yield from problems or [ok(name, passed)]
 
 
 def _finished(run: Run) -> Iterator[Finding]:
@@ -255,7 +226,7 @@ def _agreement(run: Run) -> Iterator[Finding]:
     for launch in run.launches:
         for other in launch.agreement:
             cosine = other["cosine"]
-            if cosine is None or cosine < _COSINE_LIMIT:
+            if not alike(cosine):
                 yield error(
                     "agreement",
                     f"outputs of {launch.experiment} and {other['with']} differ "
@@ -278,3 +249,20 @@ def _traces(run: Run) -> Iterator[Finding]:
             yield error(
                 "traces", f"{path} is not the trace that was recorded", "restore it or run the experiment again"
             )
+
+
+#: Every check: its name, what it does, and what is said where it finds nothing.
+_CHECKS: tuple[tuple[str, Callable[[Run], Iterator[Finding]], str], ...] = (
+    ("finished", _finished, "the run is finished"),
+    ("record", _record, "the launches are those that were recorded"),
+    ("feature", _feature, "the switched feature follows from the CPU and the configuration"),
+    ("model", _model, "the model is the one that was measured"),
+    ("plan", _plan, "every planned launch is there once"),
+    ("void", _void, "no pair was lost to disturbance"),
+    ("order", _order, "launches stand in the order that the seed gives"),
+    ("arms", _arms, "each experiment switched off what it should"),
+    ("latencies", _latencies, "all latencies are plausible"),
+    ("repeatable", _repeatable, "each experiment's outputs are the same in every launch"),
+    ("agreement", _agreement, "outputs agree between the experiments"),
+    ("traces", _traces, "every trace is the one that was recorded"),
+)
