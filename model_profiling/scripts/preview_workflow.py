@@ -116,6 +116,8 @@ def _without_sme(device: EmulatedDevice, held: tuple[str, ...]) -> Plan:
 
 def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[KernelUse, ...]:
     """Return the kernels that a recording's operators called."""
+    if recorded.record is None:
+        raise ValueError(f"{recorded.etdump} comes without a record of kernel calls")
     timeline = build_timeline(read_etdump(recorded.etdump), str(recorded.etdump))
     return kernel_uses(read_record(recorded.record), timeline, graph, model_layers(graph), str(recorded.record))
 
@@ -128,7 +130,7 @@ def _variants(
         Variant(
             p.name, p.title, p.device.cpu, p.disabled, u, None if r is recordings[-1] else compare(reference, r.tensors)
         )
-        for p, r, u in zip(plans, recordings, uses)
+        for p, r, u in zip(plans, recordings, uses, strict=True)
     )
 
 
