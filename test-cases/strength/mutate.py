@@ -39,8 +39,10 @@ CAUGHT, SURVIVED, TIMEOUT, UNTESTED = "caught", "survived", "timeout", "no test 
 #: Exports of these packages differ with the mutation; for the others one export serves all.
 _EXPORTING = ("model_profiling/export", "model_profiling/models", "model_profiling (base)")
 #: Imported before the fork: what tests need and what is not the kit's.
-_SLOW_TO_IMPORT = ("numpy", "scipy.stats", "pytest", "hypothesis", "jinja2", "jsonschema", "torch", "matplotlib.figure",
-                   "executorch.exir", "executorch.devtools", "torchao", "markdown_it", "yaml", "tree_sitter")  # fmt: skip
+_SLOW_TO_IMPORT = (
+    "numpy scipy.stats pytest hypothesis jinja2 jsonschema matplotlib.figure torch torchao executorch.exir "
+    "executorch.devtools markdown_it yaml tree_sitter"
+).split()
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,13 @@ class TestMap:
         contexts = self.lines.get(one.path, {}).get(one.line, [])
         tests = {re.sub(r" \((setup|call|teardown)\)$", "", context) for context in contexts} & set(self.seconds)
         turns: Counter[str] = Counter()
-        order = []
+        order: list[tuple[bool, int, str]] = []
         for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
             function = test.split("[")[0]
             order.append((turns[function] > 0, len(order), test))
             turns[function] += 1
-        chosen, sum_s = [], 0.0
+        chosen: list[str] = []
+        sum_s = 0.0
         for _, _, test in sorted(order):
             sum_s += self.seconds[test]
             if sum_s <= limit_s and len(chosen) < 40:
