@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Show that no fewer seeded mutations are caught after a refactoring than before it, by the same tests.
 
-Needs two clones that may be changed (a mutation is written into its file and taken back), a map of which tests run
-which lines, made in the first clone with the plugin `which_tests` (see there), and some time::
+Needs two clones that may be changed (a mutation is written into its file and taken back), each with the same `.venv`,
+and a map of which tests run which lines, made in the first clone with the plugin `which_tests` (see there)::
 
-    python mutate.py run --before CLONE --after CLONE --in before --map FOLDER --results before.jsonl
-    python mutate.py run --before CLONE --after CLONE --in after --map FOLDER --results after.jsonl
-    python mutate.py table --before CLONE --after CLONE --map FOLDER before.jsonl after.jsonl
+    PYTHONPATH=CLONE:FOLDER_OF_THIS_FILE COVERAGE_PROCESS_START=RC MUTATION_DURATIONS=MAP/durations.jsonl \\
+        python -m pytest -p which_tests -n 0 --hypothesis-seed=0 TESTS   # in the clone; then: coverage combine
+    python mutate.py run --before CLONE --after CLONE --in before --map MAP --results before.jsonl
+    python mutate.py run --before CLONE --after CLONE --in after --map MAP --results after.jsonl
+    python mutate.py table --before CLONE --after CLONE --map MAP before.jsonl after.jsonl
 
-FOLDER holds `.coverage` (with contexts) and `durations.jsonl`. Both trees get the same mutations: those that are in
+MAP holds `.coverage` (with contexts) and `durations.jsonl`. Both trees get the same mutations: those that are in
 both exactly once (`candidates`) and in a line that a quick test runs, in an order drawn with `--seed`, so that each
-package has its part (by the square root of its number). `run` goes on where it has ended; `table` compares the first
-`--count` that are in both trees now and ends with 1 where fewer are caught after than before.
+package has its part (by the square root of its number). Tests that fail without a mutation are left out. `run` goes on
+where it has ended, and tries those named with `--again` once more; `table` compares the first `--count` that are in
+both trees now and ends with 1 where fewer are caught after than before.
 """
 
 from __future__ import annotations
@@ -235,7 +238,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = planned(arguments)[: arguments.first]
     ids = renamed({test for *_, tests in plan for test in tests}, collected(root, server.environment()))
     done = _records(arguments.results)
-    todo = [entry for entry in plan if entry[0] not in done]
+    todo = [entry for entry in plan if entry[0] not in done or entry[0] in arguments.again]
     sound = _sound(server, sorted({ids[test] for *_, tests in todo for test in tests if test in ids}), arguments)
     for number, (identity, before, after, tests) in enumerate(todo, 1):
         one = before if arguments.in_tree == "before" else after
@@ -325,6 +328,7 @@ def main() -> int:
     run_parser.add_argument("--in", dest="in_tree", choices=("before", "after"), required=True)
     run_parser.add_argument("--results", type=Path, required=True)
     run_parser.add_argument("--first", type=int, default=200, help="mutations to try")
+    run_parser.add_argument("--again", nargs="+", default=[], metavar="MUTATION", help="try these once more")
     table_parser.add_argument("--count", type=int, default=200, help="mutations to compare")
     table_parser.add_argument("files", type=Path, nargs=2)
     arguments = parser.parse_args()
