@@ -6,9 +6,15 @@ The layers, each importing only from those left of it::
     models, paired_statistics <- export, pipeline <- analysis <- report <- scripts, tools
 
 ``errors``, ``command``, ``processes``, ``console`` and ``files`` stand below all of them.
+
+`load_run(path)` opens a run directory as pandas DataFrames (`analysis.loading`).
 """
 
+from __future__ import annotations
+
+import importlib
 from pathlib import Path
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -17,3 +23,10 @@ KIT_ADDRESS = "https://github.com/ArmDeveloperEcosystem/sme-executorch-profiling
 
 #: The package's own folder (scripts, configs and C++ sources lie below it).
 PACKAGE_DIR = Path(__file__).resolve().parent
+
+
+def __getattr__(name: str) -> Any:  # what a module holds has no one type
+    """Import `load_run` when it is first asked for: the package itself needs neither pandas nor numpy."""
+    if name == "load_run":
+        return importlib.import_module("model_profiling.analysis.loading").load_run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,8 +6,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+#: Kernels differ in the order of additions; a model that then answers otherwise is not the same.
+COSINE_LIMIT = 0.99
+
+
+def alike(cosine: float | None) -> bool:
+    """Return whether outputs of this cosine similarity are the same answer; None, not finite, is none."""
+    return cosine is not None and cosine >= COSINE_LIMIT
 
 
 @dataclass(frozen=True)
@@ -26,11 +36,16 @@ class Agreement:
     cosine: float | None
     identical: bool
 
+    @property
+    def alike(self) -> bool:
+        """Whether the outputs are the same answer."""
+        return alike(self.cosine)
+
     def to_json(self) -> dict[str, float | bool | None]:
         return asdict(self)
 
 
-def compare(reference: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> Agreement:
+def compare(reference: Sequence[NDArray[Any]], other: Sequence[NDArray[Any]]) -> Agreement:
     """Compare two lists of tensors, pairwise and over all.
 
     Raises
@@ -40,7 +55,7 @@ def compare(reference: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> Agr
     if len(reference) != len(other):
         raise ValueError(f"{len(reference)} outputs against {len(other)}")
     worst_abs, worst_rel, worst_cosine, identical = 0.0, 0.0, 1.0, True
-    for first, second in zip(reference, other):
+    for first, second in zip(reference, other, strict=True):
         if first.shape != second.shape:
             raise ValueError(f"shape {list(first.shape)} against {list(second.shape)}")
         identical = identical and first.dtype == second.dtype and first.tobytes() == second.tobytes()
@@ -58,7 +73,7 @@ def _larger(a: float, b: float) -> float:
     return math.nan if math.isnan(a) or math.isnan(b) else max(a, b)
 
 
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+def _cosine(a: NDArray[Any], b: NDArray[Any]) -> float:
     lengths = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
     if lengths == 0:
         return 1.0 if not a.any() and not b.any() else 0.0

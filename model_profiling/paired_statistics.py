@@ -30,6 +30,8 @@ VERDICT_P_VALUE = 0.04
 MIN_PAIRS_FOR_VERDICT = 6
 #: The adaptive rule never plans more pairs than this.
 MAX_ADAPTIVE_PAIRS = 20
+#: Launch medians that drift farther over a run than this, in percent, are worth a warning.
+DRIFT_WARNING_PERCENT = 5.0
 #: All 2**n sign patterns are enumerated up to this n (about a million, 0.1 s).
 _MAX_EXACT_PAIRS = 20
 

@@ -43,7 +43,7 @@ class ChildResult:
             return f"was ended by {self.signal}"
         return f"exited with status {self.exit_code}"
 
-    def require_ok(self, doing: str) -> "ChildResult":
+    def require_ok(self, doing: str) -> ChildResult:
         """Return self, or raise `MeasurementError` naming the outcome and the log."""
         if self.ok:
             return self

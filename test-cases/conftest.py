@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.browser import browser, open_page  # noqa: F401  (fixtures of every test of pages)
 from support.export import SharedExports
 from support.kit import kit, write_config
@@ -22,20 +23,49 @@ LONG_FILES = (
     "test_all_pages_run.py",
     "test_skills.py",
     "test_android_pipeline.py",
+    "test_quick_start.py",
     "test_ways_of_getting.py",
     "test_skill_failures.py",
     "test_use_cases.py",
     "test_model_export.py",
     "test_edgetam_encoder.py",
     "test_setup.py",
-    "test_quick_start.py",
     "test_action.py",
     "test_preview_sme2.py",
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first, then those with most tests: whole files are dealt out to the processes in this order."""
+WATCH = needs.Watch()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    needs.add_option(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    needs.register(config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    WATCH.begin()
+    yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that needs more than it says (see support/needs.py)."""
+    yield
+    if lacking := list(dict.fromkeys(WATCH.lacking(item))):
+        pytest.fail("\n".join(lacking), pytrace=False)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `--fast` does; put the longest files first, then those with most tests.
+
+    Whole files are dealt out to the processes in this order.
+    """
+    needs.leave_out(config, items)
     names = [item.path.name for item in items]
     counts = {name: names.count(name) for name in set(names)}
     items.sort(

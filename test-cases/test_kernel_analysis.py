@@ -32,7 +32,11 @@ def first_run(build: str, model: str) -> list[tuple[str, bool]]:
     """Return the operators of the first execution after one of warm-up, as (name, delegated)."""
     path = RECORDED / f"{build}__{model}.etdump"
     t: Timeline = build_timeline(read_etdump(path), path.name, 1)
-    return [(t.names[n], bool(d)) for n, d, run, leaf in zip(t.name, t.delegated, t.run, t.leaf) if run == 0 and leaf]
+    return [
+        (t.names[n], bool(d))
+        for n, d, run, leaf in zip(t.name, t.delegated, t.run, t.leaf, strict=True)
+        if run == 0 and leaf
+    ]
 
 
 def packed(build: str, model: str) -> Counter:
@@ -72,7 +76,7 @@ def test_the_same_work_is_recognized_on_both_sides(model: str) -> None:
 def test_every_recorded_operator_has_a_category(path: Path) -> None:
     t = build_timeline(read_etdump(path), path.name)
     assert t.unmapped() == []
-    assert all(classify(t.names[n], bool(d)).mapped for n, d in zip(t.name[t.leaf], t.delegated[t.leaf]))
+    assert all(classify(t.names[n], bool(d)).mapped for n, d in zip(t.name[t.leaf], t.delegated[t.leaf], strict=True))
 
 
 if __name__ == "__main__":

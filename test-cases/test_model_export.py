@@ -8,12 +8,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from support.export import (
     DTYPES,
     EXPORT_MODEL,
@@ -29,6 +26,8 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.export import export_job
 from model_profiling.export.export_model import build_parser
 from model_profiling.models import contract, discovery, loading, registry
+
+pytestmark = pytest.mark.exports
 
 PAIRS = [(model, dtype) for model in KIT_MODELS for dtype in DTYPES]
 PARAMETERS = {"toy_cnn": 200_906, "toy_transformer": 893_200, "mobilenet_v3_small": 2_542_856}
@@ -111,7 +110,7 @@ def test_program_agrees_with_eager_model_when_run_anew(exports, model, dtype):
     """Independent of the exporter's own check: plain numpy, inputs the exporter has not seen."""
     import torch
     from executorch.extension.pybindings.portable_lib import _load_for_executorch
-    from executorch.kernels import quantized  # noqa: F401
+    from executorch.kernels import quantized  # noqa: F401  (registers its operators)
 
     loaded = loading.load(model, None)
     given = UNSEEN[model](loaded.example_inputs[0].shape)

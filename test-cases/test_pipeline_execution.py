@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from support.kit import KIT, kit, write_config
 
-from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.schedule import plan
@@ -27,7 +26,7 @@ PIPELINE = "scripts/mac_pipeline.py"
 
 def test_a_run_leaves_every_file_of_the_contract(toy_run: Path) -> None:
     directory = RunDirectory(toy_run)
-    model = directory.read_manifest()["model"]["id"]
+    model = directory.read_manifest().model.id
     expected = [
         directory.manifest,
         directory.launches,
@@ -57,23 +56,23 @@ def test_a_run_leaves_every_file_of_the_contract(toy_run: Path) -> None:
 
 def test_the_manifest_says_what_was_measured(toy_run: Path, toy: Path) -> None:
     manifest = RunDirectory(toy_run).read_manifest()
-    assert manifest["executorch"]["version"].startswith("1.5.1")
-    assert len(manifest["executorch"]["git_sha"]) == 40
-    assert manifest["seed"] == 7
-    assert manifest["finished"] > manifest["started"]
-    assert manifest["model"]["bytes"] == toy.stat().st_size
+    assert manifest.executorch.version.startswith("1.5.1")
+    assert len(manifest.executorch.git_sha) == 40
+    assert manifest.seed == 7
+    assert manifest.finished > manifest.started
+    assert manifest.model.bytes == toy.stat().st_size
     features = cpu_features.detect()
     pair = cpu_features.resolve("auto", features)
-    assert manifest["feature"]["label"] == pair.label
+    assert manifest.feature.label == pair.label
     if features.architecture == "x86_64":
-        assert "SME2" not in manifest["feature"]["label"]
+        assert "SME2" not in manifest.feature.label
 
 
 def test_launches_follow_the_plan_and_switch_what_they_say(toy_run: Path) -> None:
     directory = RunDirectory(toy_run)
     manifest, launches = directory.read_manifest(), directory.read_launches()
     counted = [launch for launch in launches if launch.counts]
-    off = set(manifest["feature"]["disabled"])
+    off = set(manifest.feature.disabled)
     for launch in launches:
         assert len(launch.latency_ns) == 5 and len(launch.traced_ns) == 3
         assert set(launch.masked_cpu_features) == (off if launch.experiment == "off" else set())
@@ -82,7 +81,7 @@ def test_launches_follow_the_plan_and_switch_what_they_say(toy_run: Path) -> Non
         else:
             assert off <= set(launch.active_cpu_features)
     first_attempts = [(x.pair, x.order, x.experiment) for x in launches if x.attempt == 0]
-    config = Config.from_json(manifest["config"])
+    config = manifest.config
     assert first_attempts == [
         (pair.index, order, name) for pair in plan(config, 7, 6) for order, name in enumerate(pair.order(7))
     ]
@@ -101,9 +100,7 @@ def test_the_same_seed_gives_the_same_inputs_and_outputs(toy_run: Path, toy: Pat
     config = write_config(tmp_path, toy, pairs=1)
     kit(PIPELINE, "--config", config).ok()
     first, second = RunDirectory(toy_run), RunDirectory(tmp_path / "run")
-    assert [i["sha256"] for i in first.read_manifest()["inputs"]] == [
-        i["sha256"] for i in second.read_manifest()["inputs"]
-    ]
+    assert [i.sha256 for i in first.read_manifest().inputs] == [i.sha256 for i in second.read_manifest().inputs]
     outputs = {(x.experiment, x.outputs[0]["sha256"]) for d in (first, second) for x in d.read_launches()}
     assert len(outputs) == 2
 
@@ -122,6 +119,7 @@ def test_python_and_native_runner_agree_on_outputs(toy: Path, tmp_path: Path) ->
     assert all(a["identical"] for x in launches for a in x.agreement)
 
 
+@pytest.mark.exports
 @pytest.mark.skipif("avx512f" not in cpu_features.detect().names, reason="needs an x86-64 CPU with AVX-512")
 def test_mobilenet_is_faster_with_avx512_and_labeled_so(exported, tmp_path: Path) -> None:
     config = write_config(tmp_path, exported("mobilenet_v3_small", "fp32"), pairs=8)

@@ -20,6 +20,7 @@ from model_profiling.findings import ERROR
 from model_profiling.pipeline.config_checks import check_config
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.run_files import derive
 
 
 @pytest.fixture
@@ -31,14 +32,14 @@ def run(toy_run: Path, tmp_path: Path) -> RunDirectory:
 def errors(directory: RunDirectory) -> dict[str, list[str]]:
     """Return the errors found, by check."""
     found: dict[str, list[str]] = {}
-    for finding in check_results(directory):
+    for finding in check_results(directory, derive):
         if finding.level == ERROR:
             found.setdefault(finding.check, []).append(finding.message)
     return found
 
 
 def table(run: RunDirectory, experiment: str, kind: str) -> Path:
-    return run.table(run.read_manifest()["model"]["id"], experiment, 1, kind)
+    return run.table(run.read_manifest().model.id, experiment, 1, kind)
 
 
 def edit_json(path: Path, change: Callable[[dict], object]) -> None:
@@ -97,9 +98,9 @@ def swap_experiment_names(run: RunDirectory) -> None:
 def foreign_model(run: RunDirectory) -> None:
     manifest = run.read_manifest()
     other = run.root.parent / "other.pte"
-    shutil.copy(manifest["model"]["path"], other)
+    shutil.copy(manifest.model.path, other)
     other.write_bytes(other.read_bytes() + b"\0")
-    run.write_manifest({**manifest, "model": {**manifest["model"], "path": str(other)}})
+    run.write_manifest(replace(manifest, model=replace(manifest.model, path=str(other))))
 
 
 def truncate(path: Path) -> None:
@@ -114,12 +115,14 @@ CORRUPTIONS: dict[str, tuple[Callable[[RunDirectory], object], str, str]] = {
     ),
     "manifest missing": (lambda r: r.manifest.unlink(), "manifest", "manifest.json is missing"),
     "feature renamed to SME2": (
-        lambda r: r.write_manifest({**r.read_manifest(), "feature": {**r.read_manifest()["feature"], "label": "SME9"}}),
+        lambda r: r.write_manifest(
+            replace(r.read_manifest(), feature=replace(r.read_manifest().feature, label="SME9"))
+        ),
         "feature",
         "the manifest calls the feature SME9",
     ),
-    "seed changed": (lambda r: r.write_manifest({**r.read_manifest(), "seed": 8}), "order", "is not in its place"),
-    "run unfinished": (lambda r: r.write_manifest({**r.read_manifest(), "finished": None}), "finished", "unfinished"),
+    "seed changed": (lambda r: r.write_manifest(replace(r.read_manifest(), seed=8)), "order", "is not in its place"),
+    "run unfinished": (lambda r: r.write_manifest(replace(r.read_manifest(), finished=None)), "finished", "unfinished"),
     "foreign model": (foreign_model, "model", "is not the model that was measured"),
     "latencies scaled": (lambda r: edit_launch(r, 0, latency_ns=[2_000_000] * 5), "record", "was edited after the run"),
     "launch removed": (

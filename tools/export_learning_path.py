@@ -4,18 +4,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
-if importlib.util.find_spec("model_profiling") is None:
-    print(
-        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
-    )
-    sys.exit(2)
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.own_python import require_packages
+
+require_packages("lays the learning path out")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say

@@ -4,25 +4,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-if importlib.util.find_spec("model_profiling") is None:
-    print(
-        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
-    )
-    sys.exit(2)
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.own_python import require_packages
+
+require_packages("draws figures")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import write_text
+from tools import REPOSITORY
 
 IMAGES = REPOSITORY / "images"
 
@@ -40,7 +36,7 @@ def build_parser() -> CommandParser:
 
 def made() -> dict[Path, str]:
     """Return the text of every file that this command keeps, by path."""
-    from tools.figures.build import figures, reports
+    from tools.figures.all_figures import figures, reports
 
     return {IMAGES / name: text for name, text in figures().items()} | reports()
 

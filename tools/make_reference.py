@@ -8,28 +8,23 @@ cannot say other things than `--help`; the rest from tools/command_reference/com
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
 
-if any(importlib.util.find_spec(name) is None for name in ("model_profiling", "tree_sitter_bash", "yaml")):
-    print(
-        f"error: this Python lacks what reads the commands, at {sys.executable}: run "
-        "model_profiling/scripts/setup_repo.sh --with-tests, then start this with .venv/bin/python",
-        file=sys.stderr,
-    )
-    sys.exit(2)
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.own_python import require_packages
+
+require_packages("reads the commands")
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import write_text
+from tools import REPOSITORY
 from tools.command_reference.commands import read_commands
 from tools.command_reference.text import catalogue, reference
-from tools.pages.checks.paths import REPOSITORY
 from tools.pages.reader.scripts import Scripts
 from tools.pages.reading.repository import Repository
 

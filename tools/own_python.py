@@ -11,19 +11,22 @@ import os
 import sys
 from pathlib import Path
 
-_VENV = Path(__file__).resolve().parents[1] / ".venv"
+from tools import REPOSITORY
+
+_VENV = REPOSITORY / ".venv"
 _NEEDED = ("model_profiling", "tree_sitter_bash", "markdown_it", "yaml", "pyflakes")
 
 
 def require_packages(doing: str) -> None:
-    """Start the command again with the checkout's Python where this one lacks a package, or end with the line that fixes it."""
+    """Start the command again with the checkout's Python where this one lacks a package, else end with the remedy."""
     if all(importlib.util.find_spec(name) is not None for name in _NEEDED):
         return
     own = _VENV / "bin" / "python"
     if own.is_file() and Path(sys.prefix).resolve() != _VENV.resolve():
         os.execv(own, [str(own), *sys.argv])
     print(
-        f"error: this Python lacks what {doing}, at {sys.executable}: run bash model_profiling/scripts/setup_repo.sh, then this again",
+        f"error: this Python lacks what {doing}, at {sys.executable}: "
+        "run bash model_profiling/scripts/setup_repo.sh, then this again",
         file=sys.stderr,
     )
     sys.exit(2)

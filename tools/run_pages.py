@@ -23,11 +23,13 @@ require_packages("runs pages")
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError
-from tools.pages.checks.checking import Checker, opt_outs
-from tools.pages.checks.paths import REPOSITORY, documents, tell_of_changes
+from model_profiling.wording import count
+from tools import REPOSITORY
+from tools.pages.checks.checker import Checker, opt_outs
 from tools.pages.reading.document import Document
-from tools.pages.running import summary
+from tools.pages.running import account
 from tools.pages.running.engine import NOT_REACHED, PageRun, chains, run_chain
+from tools.pages.running.workspace import tell_of_changes
 
 
 def build_parser() -> CommandParser:
@@ -48,7 +50,7 @@ def main() -> None:
     args = build_parser().parse_args()
     checker = Checker.of(REPOSITORY)
     content = [path for path in checker.default_pages() if "learning-paths" in path.parts]
-    pages = [page for page in documents(checker, args.paths, content) if checker.follow(page).steps]
+    pages = [page for page in checker.named(args.paths, content) if checker.follow(page).steps]
     if not pages:
         say("no page has a command line")
         return
@@ -56,22 +58,22 @@ def main() -> None:
         _list(checker, pages)
         return
     tell_of_changes()
-    runs = [run for chain in chains(pages, checker) for run in run_chain(chain, checker, summary.show_run)]
+    runs = [run for chain in chains(pages, checker) for run in run_chain(chain, checker, account.show_run)]
     _conclude(runs, whole=not args.paths)
 
 
 def _list(checker: Checker, pages: Sequence[Document]) -> None:
-    plans = {page.name: [summary.planned(step) for step in checker.follow(page).steps] for page in pages}
+    plans = {page.name: [account.planned(step) for step in checker.follow(page).steps] for page in pages}
     for name, lines in plans.items():
-        summary.show_lines(name, lines, timed=False)
+        account.show_lines(name, lines, timed=False)
         say()
-    summary.show_sums([line for lines in plans.values() for line in lines])
+    account.show_sums([line for lines in plans.values() for line in lines])
 
 
 def _conclude(runs: Sequence[PageRun], whole: bool) -> None:
     """Print the sums; raise `MeasurementError` where something failed, or too little was executed."""
     lines = [line for run in runs for line in run.lines]
-    summary.show_sums(lines, sum(run.compared for run in runs), sum(len(run.not_compared) for run in runs))
+    account.show_sums(lines, sum(run.compared for run in runs), sum(len(run.not_compared) for run in runs))
     for opt_out in opt_outs([run.document for run in runs]):
         say(f"{opt_out.path}:{opt_out.place}: note: {opt_out.what}: {opt_out.reason}")
     problems = [problem for run in runs for problem in run.problems]
@@ -79,14 +81,14 @@ def _conclude(runs: Sequence[PageRun], whole: bool) -> None:
     if problems or missed:
         first = min(problems, default=None)
         raise MeasurementError(
-            f"{len(problems)} problem{'' if len(problems) == 1 else 's'}, {missed} lines not reached"
+            f"{count(len(problems), 'problem')}, {missed} lines not reached"
             + (f"; the first at {first.path}:{first.place}" if first else "")
         )
-    share = summary.share(lines)
-    if whole and share is not None and share < summary.LEAST_SHARE:
+    share = account.share(lines)
+    if whole and share is not None and share < account.LEAST_SHARE:
         raise MeasurementError(
             f"only {100 * share:.0f} % of the command lines were executed, "
-            f"{100 * summary.LEAST_SHARE:.0f} % are asked for"
+            f"{100 * account.LEAST_SHARE:.0f} % are asked for"
         )
     if os.environ.get("CI") and any("is not installed" in line.why for line in lines):
         raise MeasurementError("a program that the pages call is not installed here")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,8 +24,8 @@ import json
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
-from tools.pages.checks.checking import Checker
-from tools.pages.checks.paths import REPOSITORY
+from tools import REPOSITORY
+from tools.pages.checks.checker import Checker
 from tools.skills.catalogue import chosen, require_form, skills
 from tools.skills.chain import Chain
 from tools.skills.result import document
@@ -74,7 +75,7 @@ def main() -> None:
     _conclude(chain, results)
 
 
-def _conclude(chain: Chain, results: list[dict]) -> None:
+def _conclude(chain: Chain, results: list[dict[str, Any]]) -> None:
     """Raise what the exit status stands for."""
     chain.raise_interrupt()
     wrong = [result for result in results if result["status"] == "failed"]

@@ -1,128 +1,128 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Analyzes a run directory: traces to tables, launches to statistics, all to the summaries."""
+"""Analyzes a run directory: traces to tables, launches to statistics, all of it to values. Writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.analysis import summary
-from model_profiling.analysis.comparing.arms import Arm, Blocks, collect_arms, counting_blocks
-from model_profiling.analysis.comparing.comparison import compare
-from model_profiling.analysis.comparing.noise_floor import known_floors, noise_floor
-from model_profiling.analysis.kernels.recorded import kernel_tables, kernels_summary, read_recorded
-from model_profiling.analysis.kernels.time import EMULATED, is_emulated
+from model_profiling.analysis.comparing.comparison import Comparison
+from model_profiling.analysis.comparing.experiments import compare
+from model_profiling.analysis.comparing.noise_floor import known_floors
+from model_profiling.analysis.comparing.sides import Blocks, MeasuredSide, collect_sides, counting_blocks
+from model_profiling.analysis.experiments import summarize
+from model_profiling.analysis.kernels.recorded import RecordedKernels, read_recorded
+from model_profiling.analysis.metrics import Metrics, metrics_of
+from model_profiling.analysis.summary import AnalysisSummary, ByExperiment
+from model_profiling.analysis.tables.kernels import kernels_csv
 from model_profiling.analysis.tables.layers import layers_csv
 from model_profiling.analysis.tables.operators import operators_csv
 from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
 from model_profiling.analysis.traces.layers import Layer, layer_stats, model_layers
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.recording import Identity
-from model_profiling.files import json_bytes, write_bytes
 from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import read_graph
-from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report.words import kernels as kernel_text
-from model_profiling.report.words import summary as text
+from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What an analysis found: the summary, notes, and each file's content, in writing order.
+    """What an analysis gives: the run as it was read, its summary and metrics, and each table's content by its file.
 
-    `feature` is the sentence that says what was switched between the experiments.
+    Of an emulated CPU the tables are there and nothing of its times is in `timed`, the summary or the metrics.
     """
 
-    summary: dict
-    feature: str
-    notes: tuple[str, ...]
-    files: dict[Path, bytes]
-    quick: bool
+    directory: RunDirectory
+    manifest: Manifest
+    config: Config
+    launches: Sequence[Launch]
+    sides: tuple[MeasuredSide, ...]
+    timed: tuple[MeasuredSide, ...]
+    summary: AnalysisSummary
+    metrics: Metrics
+    tables: Mapping[Path, bytes]
+
+    @property
+    def only_emulated(self) -> bool:
+        """Whether times were measured of an emulated CPU, so that none is given."""
+        return bool(self.sides) and not self.timed
 
 
-def analyze_run(directory: RunDirectory) -> Analysis:
-    """Analyze a run and write its tables and summaries; everything is read before anything is written.
+def analyze(directory: RunDirectory) -> Analysis:
+    """Analyze a run.
 
     Raises
     ------
     UserError : no run, no complete pair of launches, a missing or damaged trace.
     """
-    analysis = analyze(directory)
-    for path, content in analysis.files.items():
-        write_bytes(path, content)
-    return analysis
-
-
-def derive(directory: RunDirectory) -> dict[Path, bytes]:
-    """Return every file that an analysis writes with its content, writing nothing.
-
-    A validator holds what it finds in a run directory against this.
-    """
-    return analyze(directory).files
-
-
-def analyze(directory: RunDirectory) -> Analysis:
-    """Analyze a run without writing anything; raises as `analyze_run`."""
     manifest = directory.read_manifest()
-    config, launches = Config.from_json(manifest["config"]), directory.read_launches()
+    config, launches = manifest.config, directory.read_launches()
     blocks = counting_blocks(launches, config)
     graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
-    arms, layers = collect_arms(directory, config, blocks, graph), model_layers(graph)
-    # Raw tables are kept of an emulated CPU too; no latency and no ratio is made of its times.
-    timed = () if is_emulated(manifest) else arms
-    comparisons = _comparisons(config, timed, blocks, layers, known_floors(manifest), manifest["quick"])
-    found = summary.analysis_summary(manifest, timed, comparisons)
-    recorded = read_recorded(directory, config, graph, manifest, arms)
-    if recorded:
-        found["kernels"] = kernels_summary(recorded)
-    compared = config.compare_pairs if timed or not arms else ()
-    remarks = [
-        *([] if timed or not arms else [EMULATED]),
-        *summary.notes(arms, launches, comparisons, compared),
-        *(note for r in recorded for note in r.notes()),
-    ]
-    model = manifest["model"]["id"]
-    plain = summary.pipeline_summary(manifest, found, remarks)
-    files = {path: content for arm in arms for path, content in _tables(directory, model, arm, layers).items()}
-    files.update(kernel_tables(directory, model, recorded))
-    files[directory.metrics] = json_bytes(summary.metrics(manifest, timed, launches))
-    if manifest.get("calibration"):
-        files[directory.noise_floor] = json_bytes(noise_floor(manifest, comparisons))
-    files[directory.pipeline_summary_json(model)] = json_bytes(plain)
-    files[directory.pipeline_summary_md(model)] = _markdown(plain, found).encode("utf-8")
-    # Last, because a report takes its presence for a finished analysis.
-    files[directory.analysis_summary] = json_bytes(found)
-    return Analysis(found, manifest["feature"]["sentence"], tuple(remarks), files, manifest["quick"])
-
-
-def _markdown(plain: dict, found: dict) -> str:
-    kernels = kernel_text.kernel_table(found)
-    return text.summary_markdown(plain, found, [*([kernels] if kernels else []), *kernel_text.missing_tables(found)])
+    layers, model = model_layers(graph), manifest.model.id
+    sides = tuple(collect_sides(directory, config, blocks, graph, tuple(layer.layer for layer in layers)))
+    timed = () if manifest.emulated else sides
+    recorded = tuple(read_recorded(directory, config, graph, layers, manifest, sides))
+    summary = AnalysisSummary(
+        model,
+        manifest.feature.label,
+        ByExperiment((side.experiment, side.threads, summarize(side)) for side in timed),
+        tuple(_comparisons(config, timed, blocks, layers, known_floors(manifest), manifest.quick)),
+        ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
+    )
+    return Analysis(
+        directory,
+        manifest,
+        config,
+        launches,
+        sides,
+        timed,
+        summary,
+        metrics_of(model, timed, launches),
+        dict(_tables(directory, model, sides, layers, recorded)),
+    )
 
 
 def _comparisons(
-    config: Config, arms: Sequence[Arm], blocks: Blocks, layers: Sequence[Layer], floors: dict[int, float], quick: bool
-) -> list[dict]:
-    by_name = {(arm.experiment, arm.threads): arm for arm in arms}
-    found = []
-    for baseline, candidate in config.compare_pairs:
-        for threads in config.experiment(baseline).threads:
-            sides = by_name.get((baseline, threads)), by_name.get((candidate, threads))
-            if all(sides):
-                found.append(compare(*sides, blocks, floors.get(threads), quick, layers))
-    return [entry for entry in found if entry is not None]
+    config: Config,
+    sides: Sequence[MeasuredSide],
+    blocks: Blocks,
+    layers: Sequence[Layer],
+    floors: Mapping[int, float],
+    quick: bool,
+) -> Iterator[Comparison]:
+    by_name = {(side.experiment, side.threads): side for side in sides}
+    for names in config.compare_pairs:
+        for threads in config.experiment(names[0]).threads:
+            baseline, candidate = (by_name.get((name, threads)) for name in names)
+            if baseline and candidate:
+                comparison = compare(baseline, candidate, blocks, floors.get(threads), quick, layers)
+                if comparison is not None:
+                    yield comparison
 
 
-def _tables(directory: RunDirectory, model: str, arm: Arm, layers: Sequence[Layer]) -> dict[Path, bytes]:
-    if not arm.recordings:
-        return {}
-    identity = Identity(model, arm.experiment, arm.threads)
-    contents = {
-        "all_runs_timeline": timeline_csv(identity, arm.recordings),
-        "run0_timeline": first_run_csv(identity, arm.recordings),
-        "ops_stats": operators_csv(identity, operator_stats(arm.recordings)),
-    }
-    if layers:
-        contents["layers"] = layers_csv(identity, layer_stats(arm.recordings, layers))
-    return {directory.table(model, arm.experiment, arm.threads, kind): content for kind, content in contents.items()}
+def _tables(
+    directory: RunDirectory,
+    model: str,
+    sides: Sequence[MeasuredSide],
+    layers: Sequence[Layer],
+    recorded: Sequence[RecordedKernels],
+) -> Iterator[tuple[Path, bytes]]:
+    for side in sides:
+        identity = Identity(model, side.experiment, side.threads)
+        for kind, content in _side_tables(identity, side, layers):
+            yield directory.table(model, side.experiment, side.threads, kind), content
+    for r in recorded:
+        yield directory.table(model, r.experiment, r.threads, "kernels"), kernels_csv(r.rows)
+
+
+def _side_tables(identity: Identity, side: MeasuredSide, layers: Sequence[Layer]) -> Iterator[tuple[str, bytes]]:
+    if side.recordings:
+        yield "all_runs_timeline", timeline_csv(identity, side.recordings)
+        yield "run0_timeline", first_run_csv(identity, side.recordings)
+        yield "ops_stats", operators_csv(identity, operator_stats(side.recordings))
+        if layers:
+            yield "layers", layers_csv(identity, layer_stats(side.recordings, layers))

@@ -1,182 +1,210 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds what a run came to: analysis_summary.json, metrics.json and the pipeline summary."""
+"""What an analyzed run came to, as values: the content of analysis_summary.json."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 
-import numpy as np
-
-from model_profiling.analysis.comparing.arms import Arm
-from model_profiling.analysis.comparing.comparison import drift_of, launch_median_ms
-from model_profiling.analysis.comparing.latency import classify_outliers, describe, six_numbers
-from model_profiling.pipeline.run_directory import Launch
+from model_profiling.analysis.comparing.comparison import Comparison
+from model_profiling.analysis.comparing.latency import SixNumbers
+from model_profiling.analysis.kernels.entries import KernelEntry, read_entry
+from model_profiling.json_objects import JsonObject
+from model_profiling.pipeline.run_directory import RunDirectory
 
 SCHEMA_VERSION = 1
-#: Launch medians that drift farther over a run than this, in percent, are worth a warning.
-DRIFT_WARNING_PERCENT = 5.0
+AGAIN = "run analyze_results.py again to write it anew"
+
+_Value = TypeVar("_Value")
 
 
-def experiment_entry(arm: Arm) -> dict[str, object]:
-    """Return one experiment and thread count of `analysis_summary.json`.
+class ByExperiment(Mapping[str, Mapping[int, _Value]]):
+    """Values by experiment and thread count, in the configuration's order."""
 
-    Category times are mean shares of the traced executions times the median traced
-    execution, so that they sum to that median exactly.
+    def __init__(self, values: Iterable[tuple[str, int, _Value]] = ()) -> None:
+        self._values: dict[str, dict[int, _Value]] = {}
+        for experiment, threads, value in values:
+            self._values.setdefault(experiment, {})[threads] = value
+
+    def __getitem__(self, experiment: str) -> Mapping[int, _Value]:
+        return self._values[experiment]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def entries(self) -> Iterator[tuple[str, int, _Value]]:
+        """Yield (experiment, threads, value)."""
+        for experiment, by_threads in self._values.items():
+            for threads, value in by_threads.items():
+                yield experiment, threads, value
+
+    @classmethod
+    def from_json(cls, held: JsonObject, read: Callable[[JsonObject], _Value]) -> ByExperiment[_Value]:
+        return cls(
+            (experiment, _thread_count(held, text), read(inner))
+            for experiment, by_threads in held.by_name()
+            for text, inner in by_threads.by_name()
+        )
+
+    def to_json(self, plain: Callable[[_Value], object]) -> dict[str, dict[str, object]]:
+        return {
+            experiment: {str(threads): plain(value) for threads, value in by_threads.items()}
+            for experiment, by_threads in self._values.items()
+        }
+
+
+@dataclass(frozen=True)
+class TracedTimes:
+    """Where the time of traced executions went, in ms of the median one.
+
+    Category times are mean shares of the traced executions times the median traced execution, so that
+    they sum to that median exactly. `attributed_percent` says how much of the operators' time is tied
+    to a layer, None where layers are not known. Overheads and what follows them are None where an older
+    version of the kit left them out.
     """
-    entry: dict[str, object] = {
-        "latency_ms": six_numbers(arm.latencies_ms),
-        "launches": len(arm.launches),
-        "executions": len(arm.latencies_ms),
-        "load_ms": _median(x.load_ms for x in arm.launches),
-        "peak_rss_mib": _median(x.peak_rss_mib for x in arm.launches),
-        "tracer_overhead_percent": _tracer_overhead(arm.launches),
-        "categories_ms": None,
-        "delegated_ms": None,
-        "portable_ms": None,
-    }
-    if arm.breakdown is not None:
-        median = float(np.median(arm.traced_ms))
-        whole = arm.breakdown
-        entry |= {
-            "categories_ms": {name: share * median for name, share in whole.mean_shares().items()},
-            "delegated_ms": whole.mean_share(whole.delegated) * median,
-            "portable_ms": whole.mean_share(whole.portable) * median,
-            "delegate_overhead_ms": whole.mean_share(whole.delegate_overhead) * median,
-            "operator_overhead_ms": whole.mean_share(whole.operator_overhead) * median,
-            "traced_latency_ms": six_numbers(arm.traced_ms),
-            "traced_executions": len(arm.traced_ms),
-            "unmapped_operators": arm.unmapped(),
-            "attributed_percent": arm.attributed_percent(),
+
+    categories_ms: Mapping[str, float]
+    delegated_ms: float
+    portable_ms: float
+    delegate_overhead_ms: float | None
+    operator_overhead_ms: float | None
+    latency_ms: SixNumbers
+    executions: int
+    unmapped_operators: tuple[str, ...]
+    attributed_percent: float | None
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> TracedTimes | None:
+        if "categories_ms" not in held:
+            return None
+        return cls(
+            held.numbers_by_name("categories_ms"),
+            held.number("delegated_ms"),
+            held.number("portable_ms"),
+            held.maybe_number("delegate_overhead_ms"),
+            held.maybe_number("operator_overhead_ms"),
+            SixNumbers.from_json(held.within("traced_latency_ms")),
+            held.whole("traced_executions"),
+            held.texts("unmapped_operators"),
+            held.maybe_number("attributed_percent"),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "categories_ms": dict(self.categories_ms),
+            "delegated_ms": self.delegated_ms,
+            "portable_ms": self.portable_ms,
+            "delegate_overhead_ms": self.delegate_overhead_ms,
+            "operator_overhead_ms": self.operator_overhead_ms,
+            "traced_latency_ms": self.latency_ms.to_json(),
+            "traced_executions": self.executions,
+            "unmapped_operators": list(self.unmapped_operators),
+            "attributed_percent": self.attributed_percent,
         }
-    return entry
 
 
-def _median(values) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(statistics.median(known)) if known else None
+_UNTRACED: Mapping[str, None] = {"categories_ms": None, "delegated_ms": None, "portable_ms": None}
 
 
-def _tracer_overhead(launches: Sequence[Launch]) -> float | None:
-    """Return the tracer's cost in percent: the median over launches of traced to untraced time."""
-    # An upstream executor_runner times and traces the same executions: no ratio tells its tracer's cost.
-    ratios = [
-        launch_median_ms(x.traced_ns) / launch_median_ms(x.latency_ns)
-        for x in launches
-        if x.traced_ns and x.traced_ns != x.latency_ns
-    ]
-    return 100 * (statistics.median(ratios) - 1) if ratios else None
+@dataclass(frozen=True)
+class ExperimentSummary:
+    """One experiment at one thread count: medians over launches, `traced` None where nothing was traced."""
 
+    latency_ms: SixNumbers
+    launches: int
+    executions: int
+    load_ms: float | None
+    peak_rss_mib: float | None
+    tracer_overhead_percent: float | None
+    traced: TracedTimes | None
 
-def by_experiment(arms: Sequence[Arm], entry) -> dict[str, dict[str, object]]:
-    """Return `entry(arm)` of every arm by experiment and thread count (as text, for JSON)."""
-    found: dict[str, dict[str, object]] = {}
-    for arm in arms:
-        found.setdefault(arm.experiment, {})[str(arm.threads)] = entry(arm)
-    return found
+    @classmethod
+    def from_json(cls, held: JsonObject) -> ExperimentSummary:
+        return cls(
+            SixNumbers.from_json(held.within("latency_ms")),
+            held.whole("launches"),
+            held.whole("executions"),
+            held.maybe_number("load_ms"),
+            held.maybe_number("peak_rss_mib"),
+            held.maybe_number("tracer_overhead_percent"),
+            TracedTimes.from_json(held),
+        )
 
-
-def analysis_summary(manifest: Mapping, arms: Sequence[Arm], comparisons: Sequence[Mapping]) -> dict[str, object]:
-    """Return the content of `analysis_summary.json`."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": manifest["model"]["id"],
-        "feature": manifest["feature"]["label"],
-        "experiments": by_experiment(arms, experiment_entry),
-        "comparisons": list(comparisons),
-    }
-
-
-def metrics(manifest: Mapping, arms: Sequence[Arm], launches: Sequence[Launch]) -> dict[str, object]:
-    """Return the content of `metrics.json`: robust statistics, launches with their flags, drift."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": manifest["model"]["id"],
-        "experiments": by_experiment(arms, lambda arm: _metrics_entry(arm, launches)),
-    }
-
-
-def _metrics_entry(arm: Arm, launches: Sequence[Launch]) -> dict[str, object]:
-    medians = [launch_median_ms(launch.latency_ns) for launch in arm.launches]
-    own = [x for x in launches if (x.experiment, x.threads) == (arm.experiment, arm.threads)]
-    return {
-        "latency": describe(arm.latencies_ms).to_json(),
-        "launches": [
-            {
-                "pair": launch.pair,
-                "attempt": launch.attempt,
-                "index": launch.index,
-                "median_ms": median,
-                "outlier": flag,
-            }
-            for launch, median, flag in zip(arm.launches, medians, classify_outliers(medians))
-        ],
-        "drift_percent": drift_of(arm),
-        "void": [{"pair": x.pair, "attempt": x.attempt, "reason": x.void} for x in own if x.void],
-        "failed": [
-            {"pair": x.pair, "attempt": x.attempt, "exit_code": x.exit_code, "signal": x.signal}
-            for x in own
-            if not x.ok
-        ],
-    }
-
-
-def notes(
-    arms: Sequence[Arm], launches: Sequence[Launch], comparisons: Sequence[Mapping], wanted: Sequence[tuple[str, str]]
-) -> list[str]:
-    """Return what a reader should know before believing the numbers, one sentence each."""
-    found = []
-    void = sum(1 for launch in launches if launch.void)
-    if void:
-        found.append(f"{void} launches were void and do not count; their pairs were made again where possible.")
-    for arm in arms:
-        drift = drift_of(arm)
-        if abs(drift) > DRIFT_WARNING_PERCENT:
-            found.append(
-                f"Launches of {arm.experiment} at {arm.threads} threads drifted by {drift:+.0f} % over the run."
-            )
-        if arm.unmapped():
-            found.append(
-                f"{arm.experiment} ran operators without a category of their own, counted as Other: "
-                f"{', '.join(arm.unmapped())}."
-            )
-        if arm.breakdown is not None and (arm.breakdown.framework < 0).any():
-            found.append(f"Operators of {arm.experiment} report more time than their method took.")
-    compared = {(entry["baseline"], entry["candidate"]) for entry in comparisons}
-    found.extend(
-        f"{a} and {b} share no complete pair of launches, so they are not compared."
-        for a, b in wanted
-        if (a, b) not in compared
-    )
-    return found
-
-
-def pipeline_summary(manifest: Mapping, summary: Mapping, remarks: Sequence[str]) -> dict[str, object]:
-    """Return the content of `<model>_pipeline_summary.json`: a run on one page."""
-    experiments = {
-        name: {
-            threads: {
-                "median_ms": entry["latency_ms"]["median"],
-                "p90_ms": entry["latency_ms"]["p90"],
-                "launches": entry["launches"],
-                "executions": entry["executions"],
-            }
-            for threads, entry in by_threads.items()
+    def to_json(self) -> dict[str, object]:
+        return {
+            "latency_ms": self.latency_ms.to_json(),
+            "launches": self.launches,
+            "executions": self.executions,
+            "load_ms": self.load_ms,
+            "peak_rss_mib": self.peak_rss_mib,
+            "tracer_overhead_percent": self.tracer_overhead_percent,
+            **(self.traced.to_json() if self.traced else _UNTRACED),
         }
-        for name, by_threads in summary["experiments"].items()
-    }
-    compared = [{key: value for key, value in entry.items() if key != "operators"} for entry in summary["comparisons"]]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": manifest["model"]["id"],
-        "feature": manifest["feature"],
-        "executorch": manifest["executorch"],
-        "cpu": manifest["cpu"]["model_name"],
-        "seed": manifest["seed"],
-        "quick": manifest["quick"],
-        "started": manifest["started"],
-        "finished": manifest["finished"],
-        "experiments": experiments,
-        "comparisons": compared,
-        "notes": list(remarks),
-    }
+
+
+@dataclass(frozen=True)
+class AnalysisSummary:
+    """What a run came to: every experiment, every comparison, every launch that recorded kernels."""
+
+    model: str
+    feature: str | None
+    experiments: ByExperiment[ExperimentSummary]
+    comparisons: tuple[Comparison, ...]
+    kernels: ByExperiment[KernelEntry]
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> AnalysisSummary:
+        """Read it; the model must be there and the version this one.
+
+        Raises
+        ------
+        UserError : another version, or a key of another shape; the message names it.
+        """
+        model = read_model(held)
+        kernels = held.maybe_within("kernels")
+        return cls(
+            model,
+            held.maybe_text("feature"),
+            ByExperiment.from_json(held.within("experiments"), ExperimentSummary.from_json),
+            tuple(map(Comparison.from_json, held.each("comparisons"))),
+            ByExperiment.from_json(kernels, read_entry) if kernels else ByExperiment(),
+        )
+
+    @classmethod
+    def read(cls, directory: RunDirectory) -> AnalysisSummary:
+        """Read the summary of an analyzed run; raises as `from_json`."""
+        return cls.from_json(JsonObject.read(directory.analysis_summary, AGAIN))
+
+    def to_json(self, kernel_entry: Callable[[KernelEntry], object]) -> dict[str, object]:
+        """Return the content of analysis_summary.json; `kernel_entry` gives that of recorded kernels, with words."""
+        return {
+            "schema_version": self.schema_version,
+            "model": self.model,
+            "feature": self.feature,
+            "experiments": self.experiments.to_json(ExperimentSummary.to_json),
+            "comparisons": [comparison.to_json() for comparison in self.comparisons],
+            **({"kernels": self.kernels.to_json(kernel_entry)} if self.kernels else {}),
+        }
+
+
+def read_model(held: JsonObject) -> str:
+    """Return the model that a result of this version is of.
+
+    Raises
+    ------
+    UserError : the result is of another version.
+    """
+    if "schema_version" not in held or held.whole("schema_version") != SCHEMA_VERSION:
+        raise held.refused("the result is of another version of the kit")
+    return held.text("model")
+
+
+def _thread_count(held: JsonObject, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise held.refused(f'"{text}" is no number of threads')
+    return int(text)

@@ -15,6 +15,11 @@ from model_profiling.errors import UserError
 from model_profiling.files import make_folder, write_bytes, writing
 
 
+def default_outdir(model: str) -> Path:
+    """Return where an export's files go when nobody says otherwise."""
+    return Path(f"out_{model}") / "artifacts"
+
+
 @dataclass(frozen=True)
 class ArtifactPaths:
     """Where one export's files go: ``<model>_<backend>_<dtype>`` in `outdir`."""

@@ -58,7 +58,8 @@ _CALLS = (
     ),
     HintRow(
         "border",
-        "build the border from slices and cat: export_friendly.reflect_pad2d; or pad with zeros, which is another result",
+        "build the border from slices and cat: export_friendly.reflect_pad2d; or pad with zeros, which is another "
+        "result",
         origin=r"^(pad|reflection_pad\dd|replication_pad\dd)$",
         operator=r"index|arange|abs|sub|clamp",
     ),
@@ -386,6 +387,6 @@ def row_for(operator: str, reason: str = "", origin: str = "") -> HintRow | None
 
 
 def hint_for(operator: str, reason: str = "", origin: str = "") -> str:
-    """Return what to try for export_friendly.operator and what that costs, or an empty string where nothing is known."""
+    """Return what to try for an operator, and its cost; an empty string where nothing is known."""
     row = row_for(operator, reason, origin)
     return row.text if row else ""

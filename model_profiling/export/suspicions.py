@@ -42,7 +42,8 @@ def _ranking(graph_module: torch.fx.GraphModule) -> str:
         ranked = next((node for node in graph.nodes if is_work(node) and _RANKING.search(operator_of(node))), None)
         if ranked:
             return (
-                f"the model ranks values ({operator_of(ranked)} at {source_of(ranked)}) and rounding changes the order of "
-                "nearly equal ones: return the values unranked and rank them outside the model, or export in fp32"
+                f"the model ranks values ({operator_of(ranked)} at {source_of(ranked)}) and rounding changes the "
+                "order of nearly equal ones: return the values unranked and rank them outside the model, or export in "
+                "fp32"
             )
     return ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception"}
@@ -71,7 +71,7 @@ def _called(call: ast.Call) -> str:
     return getattr(call.func, "id", getattr(call.func, "attr", ""))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(file: Path) -> ast.Module | None:
     """Return a file's syntax tree, or None where there is none: loading it will say why."""
     try:
@@ -80,7 +80,7 @@ def _parse(file: Path) -> ast.Module | None:
         return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _installed(top: str) -> bool:
     try:
         return importlib.util.find_spec(top) is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.manifest import SwitchedFeature
 from model_profiling.pipeline.runners.source.records import BuiltRunner, check_pair, find_built
 
 #: What a report calls the feature that the variants switch.
@@ -16,7 +17,7 @@ _LABEL = "SME2"
 
 def switched_by_builds(
     compare_pairs: Sequence[tuple[str, str]], runners: Mapping[str, Path], cpu: CpuFeatures
-) -> dict[str, object] | None:
+) -> SwitchedFeature | None:
     """Return the manifest's `feature` for comparisons of two builds; None where no comparison is one.
 
     Parameters
@@ -38,19 +39,10 @@ def switched_by_builds(
     if not off:
         return None
     if cpu.architecture != "aarch64":
-        return {
-            "label": None,
-            "disabled": [],
-            "requested": None,
-            "sentence": f"XNNPACK has no SME2 kernels for {cpu.architecture}: both builds run the same kernels.",
-        }
-    return {
-        "label": _LABEL,
-        "disabled": [],
-        "requested": None,
-        "off": list(off),
-        "sentence": f"SME2 and SME are left out of the runner of {', '.join(off)}: the builds differ in nothing else.",
-    }
+        said = f"XNNPACK has no SME2 kernels for {cpu.architecture}: both builds run the same kernels."
+        return SwitchedFeature(None, (), None, said)
+    said = f"SME2 and SME are left out of the runner of {', '.join(off)}: the builds differ in nothing else."
+    return SwitchedFeature(_LABEL, (), None, said, tuple(off))
 
 
 def _check(

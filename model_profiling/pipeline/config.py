@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.errors import UserError, nearest
@@ -73,7 +74,7 @@ class Config:
         return json.loads(json.dumps(plain))
 
     @classmethod
-    def from_json(cls, plain: dict) -> "Config":
+    def from_json(cls, plain: Mapping[str, Any]) -> Config:
         """Rebuild a configuration from a manifest's `to_json` form."""
         experiments = tuple(Experiment(**{k: _tuple(v) for k, v in e.items()}) for e in plain["experiments"])
         return cls(

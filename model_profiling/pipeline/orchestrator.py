@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from model_profiling.console import progress, say
 from model_profiling.errors import MeasurementError
 from model_profiling.files import sha256
-from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, estimate, wants_more_pairs
+from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, Estimate, estimate, wants_more_pairs
 from model_profiling.pipeline import preparation
 from model_profiling.pipeline.config import KERNELS, Config
 from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.input_files import check_model_and_inputs, prepare_inputs
 from model_profiling.pipeline.kernel_launching import KernelLauncher
-from model_profiling.pipeline.launching import Arm, Launcher, Outcome, Place
+from model_profiling.pipeline.launching import Launcher, Outcome, Place, PreparedExperiment
+from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
 from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
@@ -31,19 +34,19 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
     MeasurementError : a launch failed; what was measured stays and can be resumed.
     """
     directory = RunDirectory(config.output_root)
-    arms, feature = preparation.prepare_arms(config, device)
-    preparation.check_model_and_inputs(config)
+    prepared, feature = preparation.prepare_experiments(config, device)
+    check_model_and_inputs(config)
     aside = preparation.open_directory(directory, options.resume)
     if aside:
         say(aside)
     with directory.locked():
-        manifest = _manifest(config, device, options, directory, arms, feature)
-        say(_sentence(feature["sentence"]))
+        manifest = _manifest(config, device, options, directory, prepared, feature)
+        say(_sentence(feature.sentence))
         if options.verbose:
-            _say_arms(arms, manifest)
+            _say_prepared(prepared, manifest)
         try:
             with device.session():
-                _Run(directory, device, config, arms, manifest).to_the_end()
+                _Run(directory, device, config, prepared, manifest).to_the_end()
         except MeasurementError as error:
             again = "mend that and run again with --resume, or without it where the configuration must change"
             raise MeasurementError(f"{error}; {again}") from error
@@ -55,18 +58,18 @@ def _manifest(
     device: Device,
     options: RunOptions,
     directory: RunDirectory,
-    arms: Sequence[Arm],
-    feature: dict[str, object],
-) -> dict:
+    prepared: Sequence[PreparedExperiment],
+    feature: SwitchedFeature,
+) -> Manifest:
     if directory.exists():
         manifest = directory.read_manifest()
         preparation.check_resumable(manifest, config, options)
         directory.drop_torn_lines()
-        manifest["command_lines"].append(options.command_line)
+        manifest = replace(manifest, command_lines=(*manifest.command_lines, options.command_line))
     else:
         seed = preparation.choose_seed(config, options)
-        _, inputs = preparation.prepare_inputs(config, directory, seed)
-        manifest = preparation.new_manifest(config, device, options, arms, feature, inputs, seed)
+        inputs = prepare_inputs(config, directory, seed)
+        manifest = preparation.new_manifest(config, device, options, prepared, feature, inputs, seed)
     directory.write_manifest(manifest)
     preparation.keep_graph(config.model, directory)
     return manifest
@@ -76,14 +79,19 @@ class _Run:
     """One run while it lasts: what is planned, what is done, what comes next."""
 
     def __init__(
-        self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm], manifest: dict
+        self,
+        directory: RunDirectory,
+        device: Device,
+        config: Config,
+        prepared: Sequence[PreparedExperiment],
+        manifest: Manifest,
     ) -> None:
         self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
-        self._arms = {arm.experiment.name: arm for arm in arms}
-        self._seed, self._pairs = manifest["seed"], manifest["pairs"]
+        self._prepared = {one.experiment.name: one for one in prepared}
+        self._seed, self._pairs = manifest.seed, manifest.pairs
         self._launches = directory.read_launches()
-        inputs = [Path(item["file"]) for item in manifest["inputs"]]
-        self._launcher = Launcher(directory, device, config.model, inputs, self._seed, manifest["probe_baseline_ns"])
+        inputs = [Path(item.file) for item in manifest.inputs]
+        self._launcher = Launcher(directory, device, config.model, inputs, self._seed, manifest.probe_baseline_ns)
         self._kernel_launcher = KernelLauncher(directory, device, config.model, inputs, self._seed)
 
     def to_the_end(self) -> None:
@@ -92,8 +100,14 @@ class _Run:
         if self._config.timed:
             self._time()
         shutil.rmtree(self._directory.work, ignore_errors=True)
-        if self._manifest["finished"] is None:
-            self._directory.write_manifest({**self._manifest, "finished": utc_now(), **self._digests()})
+        if self._manifest.finished is None:
+            finished = replace(
+                self._manifest,
+                finished=utc_now(),
+                launches_sha256=_digest(self._directory.launches),
+                kernel_launches_sha256=_digest(self._directory.kernel_launches),
+            )
+            self._directory.write_manifest(finished)
 
     def _time(self) -> None:
         """Make the pairs that are planned, then more while the precision asked for needs them."""
@@ -108,24 +122,20 @@ class _Run:
                 for pair in extra:
                     self._complete(pair, advance)
             index += 1
-        if self._manifest["precision_percent"] is not None and any(
-            wants_more_pairs(e, self._manifest["precision_percent"], index + 1) for e in self._estimates()
+        if self._manifest.precision_percent is not None and any(
+            wants_more_pairs(e, self._manifest.precision_percent, index + 1) for e in self._estimates()
         ):
-            say(f"the precision of {self._manifest['precision_percent']:g} % was not reached with {index} pairs")
-
-    def _digests(self) -> dict[str, str]:
-        lists = {"launches_sha256": self._directory.launches, "kernel_launches_sha256": self._directory.kernel_launches}
-        return {key: sha256(path) for key, path in lists.items() if path.is_file()}
+            say(f"the precision of {self._manifest.precision_percent:g} % was not reached with {index} pairs")
 
     def _record_kernels(self) -> None:
         """Make the launches that record kernels; one that was made before stands."""
         for experiment in self._config.recorded:
             for threads in experiment.threads:
-                if self._kernel_launcher.record(self._arms[experiment.name], threads):
+                if self._kernel_launcher.record(self._prepared[experiment.name], threads):
                     what = "kernel calls" if experiment.mode == KERNELS else "registered kernels"
                     say(f"{experiment.name}: {what} recorded, {threads} thread{'s' if threads > 1 else ''}")
 
-    def _complete(self, pair: Pair, advance) -> None:
+    def _complete(self, pair: Pair, advance: Callable[[str], object]) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
         attempt, held = self._standing(pair)
         while True:
@@ -155,17 +165,19 @@ class _Run:
     def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
         rivals = {n for couple in self._config.compare_pairs if name in couple for n in couple}
         place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
-        outcome = self._launcher.launch(self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
+        outcome = self._launcher.launch(
+            self._prepared[name], place, [o for o in outcomes if o.launch.experiment in rivals]
+        )
         self._launches.append(outcome.launch)
         return outcome
 
     def _wants_more(self, pairs: int) -> bool:
-        precision = self._manifest["precision_percent"]
+        precision = self._manifest.precision_percent
         if precision is None or pairs >= MAX_ADAPTIVE_PAIRS:
             return False
         return any(wants_more_pairs(result, precision) for result in self._estimates())
 
-    def _estimates(self):
+    def _estimates(self) -> Iterator[Estimate]:
         medians: dict[tuple[str, int], dict[int, float]] = {}
         for block in newest_attempts(self._launches).values():
             if all(launch.counts for launch in block):
@@ -181,19 +193,23 @@ class _Run:
                     yield estimate([first[p] for p in common], [second[p] for p in common])
 
 
+def _digest(path: Path) -> str | None:
+    return sha256(path) if path.is_file() else None
+
+
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
 
 
-def _say_arms(arms: Sequence[Arm], manifest: dict) -> None:
+def _say_prepared(prepared: Sequence[PreparedExperiment], manifest: Manifest) -> None:
     say(
-        f"CPU: {manifest['cpu']['model_name']}, {manifest['cpu']['cores']} cores; ExecuTorch "
-        f"{manifest['executorch']['version']}; seed {manifest['seed']}"
+        f"CPU: {manifest.cpu.model_name}, {manifest.cpu.cores} cores; ExecuTorch "
+        f"{manifest.executorch.version}; seed {manifest.seed}"
     )
-    for arm in arms:
-        off = ", ".join(arm.disabled) or "nothing"
-        pinned = f", pinned to cores {list(arm.affinity)}" if arm.affinity else ""
-        say(f"  {arm.experiment.name}: {arm.runner.name} runner, switches off {off}{pinned}")
+    for one in prepared:
+        off = ", ".join(one.disabled) or "nothing"
+        pinned = f", pinned to cores {list(one.affinity)}" if one.affinity else ""
+        say(f"  {one.experiment.name}: {one.runner.name} runner, switches off {off}{pinned}")
 
 
 def _title(pair: Pair, name: str) -> str:

@@ -19,11 +19,10 @@ from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, XNNTRACE, Conf
 from model_profiling.pipeline.cpu import affinity, claims
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices import Device
-from model_profiling.pipeline.launching import Arm
-from model_profiling.pipeline.program import signature as program
-from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.launching import PreparedExperiment
+from model_profiling.pipeline.manifest import ExecuTorchVersion, InputFile, Manifest, ModelFile, SwitchedFeature
 from model_profiling.pipeline.program.layers import build_graph, write_graph
-from model_profiling.pipeline.run_directory import SCHEMA_VERSION, RunDirectory, utc_now
+from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners import Runner
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
@@ -46,16 +45,16 @@ class RunOptions:
     verbose: bool = False
 
 
-def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, object]]:
-    """Resolve runners, features and cores; return the arms and the manifest's `feature`.
+def prepare_experiments(config: Config, device: Device) -> tuple[list[PreparedExperiment], SwitchedFeature]:
+    """Resolve runners, features and cores; return them ready to launch, and what they differ in.
 
     Raises
     ------
     UserError : a feature that the CPU lacks, a runner or core that is not there.
     """
     pairs, feature = _switched_features(config, device)
-    arms = [
-        Arm(
+    prepared = [
+        PreparedExperiment(
             experiment=e,
             runner=runner_of(e, device),
             disabled=pairs[e.name].disabled if e.name in pairs else (),
@@ -66,16 +65,16 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], dict[str, o
     features = device.cpu_features()
     builds = switched_by_builds(
         config.compare_pairs,
-        {arm.experiment.name: arm.runner.path for arm in arms if isinstance(arm.runner, ExecutorRunner)},
+        {one.experiment.name: one.runner.path for one in prepared if isinstance(one.runner, ExecutorRunner)},
         features,
     )
     masked = [name for e in config.timed if e.name in pairs for name in pairs[e.name].disabled]
-    claims.check_claim([*masked, "sme2"] if builds and builds["label"] else masked, features, device.virtual)
-    return arms, feature if pairs else builds or feature
+    claims.check_claim([*masked, "sme2"] if builds and builds.label else masked, features, device.virtual)
+    return prepared, feature if pairs else builds or feature
 
 
-def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], dict[str, object]]:
-    """Return what each experiment that switches features off clears, and the manifest's `feature`.
+def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], SwitchedFeature]:
+    """Return what each experiment that switches features off clears, and all of it for the manifest.
 
     Raises
     ------
@@ -88,20 +87,10 @@ def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_fe
         if e.disable_cpu_features
     }
     if not pairs:
-        return pairs, {
-            "label": None,
-            "disabled": [],
-            "requested": None,
-            "sentence": "No CPU feature is switched between these experiments.",
-        }
+        return pairs, SwitchedFeature(None, (), None, "No CPU feature is switched between these experiments.")
     name, pair = next(iter(pairs.items()))
     requested = config.experiment(name).disable_cpu_features
-    return pairs, {
-        "label": pair.label,
-        "disabled": list(pair.disabled),
-        "requested": requested if isinstance(requested, str) else list(requested),
-        "sentence": pair.sentence,
-    }
+    return pairs, SwitchedFeature(pair.label, pair.disabled, requested, pair.sentence)
 
 
 def runner_of(experiment: Experiment, device: Device) -> Runner:
@@ -131,107 +120,44 @@ def runner_of(experiment: Experiment, device: Device) -> Runner:
     return runner
 
 
-def check_model_and_inputs(config: Config) -> None:
-    """Raise the `UserError` that says why the model, or what it is to be fed, cannot be run."""
-    _given_inputs(config, program.read_signature(config.model))
-
-
-def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[list[Path], list[dict]]:
-    """Write the run's input tensors (or check the given ones); return files and their description."""
-    signature = program.read_signature(config.model)
-    files = _given_inputs(config, signature)
-    if not files:
-        files = write_inputs(make_inputs(signature, read_sidecar(config.model), seed), directory.inputs)
-    described = [
-        {"file": str(f), "sha256": sha256(f), "shape": list(spec.shape), "dtype": spec.dtype}
-        for f, spec in zip(files, signature.inputs)
-    ]
-    return files, described
-
-
-def _given_inputs(config: Config, signature: program.Signature) -> list[Path]:
-    given = {e.inputs for e in config.experiments}
-    if len(given) > 1:
-        raise UserError(
-            "the experiments name different inputs",
-            'in "inputs" of the config',
-            "give every experiment the same: arms are only comparable on the same data",
-        )
-    files = [Path(name) for name in given.pop()]
-    if files:
-        _check_input_files(files, signature)
-    return files
-
-
-def _check_input_files(files: Sequence[Path], signature: program.Signature) -> None:
-    where = 'in "inputs" of the config'
-    if len(files) != len(signature.inputs):
-        raise UserError(
-            f"{len(files)} input files for a model of {len(signature.inputs)} inputs",
-            where,
-            "give one file for each input",
-        )
-    for file, spec in zip(files, signature.inputs):
-        if not file.is_file():
-            raise UserError(f"the input {file} is not a file", where, "correct the path")
-        if file.stat().st_size != spec.nbytes:
-            raise UserError(
-                f"{file} has {file.stat().st_size} bytes, its input {list(spec.shape)} {spec.dtype} "
-                f"takes {spec.nbytes}",
-                where,
-                "write the raw tensor, row-major and little-endian",
-            )
-
-
 def new_manifest(
     config: Config,
     device: Device,
     options: RunOptions,
-    arms: Sequence[Arm],
-    feature: dict[str, object],
-    inputs: list[dict],
+    prepared: Sequence[PreparedExperiment],
+    feature: SwitchedFeature,
+    inputs: tuple[InputFile, ...],
     seed: int,
-) -> dict[str, object]:
+) -> Manifest:
     """Return the manifest of a run that begins now."""
     features, wheel = device.cpu_features(), installed_wheel()
     probes = [p for p in (device.probe_ns() for _ in range(_PROBES_FOR_BASELINE)) if p is not None]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kit_version": __version__,
-        "config": config.to_json(),
-        "config_path": str(options.config_path),
-        "command_lines": [options.command_line],
-        "model": {
-            "id": config.model.stem,
-            "path": str(config.model),
-            "sha256": sha256(config.model),
-            "bytes": config.model.stat().st_size,
-        },
-        "executorch": {"version": wheel.version, "git_sha": wheel.git_sha},
-        "runner": {arm.experiment.name: arm.runner.describe() for arm in arms},
-        "disabled": {arm.experiment.name: list(arm.disabled) for arm in arms},
-        "affinity": {arm.experiment.name: arm.affinity and list(arm.affinity) for arm in arms},
-        "affinity_mask": {arm.experiment.name: arm.affinity and affinity.mask(arm.affinity) for arm in arms},
-        "device": device.name,
-        "host": device.describe(),
-        "cpu": {
-            "architecture": features.architecture,
-            "model_name": features.model_name,
-            "cores": features.cores,
-            "features": sorted(features.names),
-        },
-        "feature": feature,
-        "seed": seed,
-        "quick": options.quick,
-        "calibration": options.calibration,
-        "pairs": QUICK_PAIRS if options.quick else config.pairs,
-        "noise_floor": None if options.calibration else find_noise_floor(config, features.model_name),
-        "precision_percent": options.precision_percent,
-        "probe_baseline_ns": round(statistics.median(probes)) if probes else None,
-        "inputs": inputs,
-        "started": utc_now(),
-        "finished": None,
-    }
+    return Manifest(
+        kit_version=__version__,
+        config_json=config.to_json(),
+        config_path=str(options.config_path),
+        command_lines=(options.command_line,),
+        model=ModelFile(config.model.stem, str(config.model), sha256(config.model), config.model.stat().st_size),
+        executorch=ExecuTorchVersion(wheel.version, wheel.git_sha),
+        runner={one.experiment.name: one.runner.describe() for one in prepared},
+        disabled={one.experiment.name: one.disabled for one in prepared},
+        affinity={one.experiment.name: one.affinity for one in prepared},
+        affinity_mask={one.experiment.name: affinity.mask(one.affinity) if one.affinity else None for one in prepared},
+        device=device.name,
+        emulated=device.emulated,
+        host=device.describe(),
+        cpu=features,
+        feature=feature,
+        seed=seed,
+        quick=options.quick,
+        calibration=options.calibration,
+        pairs=QUICK_PAIRS if options.quick else config.pairs,
+        noise_floor=None if options.calibration else find_noise_floor(config, features.model_name),
+        precision_percent=options.precision_percent,
+        probe_baseline_ns=round(statistics.median(probes)) if probes else None,
+        inputs=inputs,
+        started=utc_now(),
+    )
 
 
 def keep_graph(model: Path, directory: RunDirectory) -> None:
@@ -257,29 +183,29 @@ def choose_seed(config: Config, options: RunOptions) -> int:
     return secrets.randbelow(2**31) if config.seed is None else config.seed
 
 
-def check_resumable(manifest: dict, config: Config, options: RunOptions) -> None:
+def check_resumable(manifest: Manifest, config: Config, options: RunOptions) -> None:
     """Refuse to add launches to a run that was of something else."""
     where = f"in --resume of {config.output_root}"
-    if manifest["config"] != config.to_json():
+    if manifest.config_json != config.to_json():
         raise UserError(
             "the configuration has changed since this run began",
             where,
             "restore it, or run without --resume to begin anew",
         )
-    if manifest["model"]["sha256"] != sha256(config.model):
+    if manifest.model.sha256 != sha256(config.model):
         raise UserError(
             f"the model {config.model} has changed since this run began",
             where,
             "restore it, or run without --resume to begin anew",
         )
-    if options.seed not in (None, manifest["seed"]):
-        raise UserError(f"this run has the seed {manifest['seed']}", where, "leave --seed out")
-    if manifest["quick"] != options.quick or manifest["calibration"] != options.calibration:
+    if options.seed not in (None, manifest.seed):
+        raise UserError(f"this run has the seed {manifest.seed}", where, "leave --seed out")
+    if manifest.quick != options.quick or manifest.calibration != options.calibration:
         raise UserError(
             "--quick and --aa must be as when this run began",
             where,
-            f"{'add' if manifest['quick'] else 'leave out'} --quick, "
-            f"{'add' if manifest['calibration'] else 'leave out'} --aa",
+            f"{'add' if manifest.quick else 'leave out'} --quick, "
+            f"{'add' if manifest.calibration else 'leave out'} --aa",
         )
 
 

@@ -8,32 +8,46 @@ directory that `--resume` takes up, losing at most the launch in flight.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any, TypedDict
 
 from model_profiling.errors import UserError
-from model_profiling.files import (
-    append_json_line,
-    drop_torn_line,
-    make_folder,
-    read_json,
-    whole_lines,
-    write_json,
-    writing,
-)
+from model_profiling.files import append_json_line, drop_torn_line, make_folder, read_json, write_json, writing
+from model_profiling.pipeline.launch_lists import read_launch_list, tuples
+from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
-SCHEMA_VERSION = 1
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
 
 
 def utc_now() -> str:
     """Return the time as ISO 8601 in UTC, with milliseconds."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class OutputTensor(TypedDict):
+    """An output of a launch, as its line describes it."""
+
+    dtype: str
+    shape: list[int]
+    sha256: str
+
+
+#: How a launch's outputs compare with those of another experiment of its pair; see `agreement.Agreement`.
+OutputsCompared = TypedDict(
+    "OutputsCompared",
+    {
+        "with": str,
+        "identical": bool,
+        "max_abs_error": "float | None",
+        "max_rel_error": "float | None",
+        "cosine": "float | None",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -63,12 +77,12 @@ class Launch:
     peak_rss_mib: float | None = None
     masked_cpu_features: tuple[str, ...] = ()
     active_cpu_features: tuple[str, ...] = ()
-    outputs: tuple[dict, ...] = ()
-    agreement: tuple[dict, ...] = ()
+    outputs: tuple[OutputTensor, ...] = ()
+    agreement: tuple[OutputsCompared, ...] = ()
     etdump: str | None = None
     etdump_sha256: str | None = None
-    before: dict = field(default_factory=dict)
-    after: dict = field(default_factory=dict)
+    before: Mapping[str, object] = field(default_factory=dict)
+    after: Mapping[str, object] = field(default_factory=dict)
     probe_ns: int | None = None
     void: str | None = None
 
@@ -81,17 +95,19 @@ class Launch:
     def counts(self) -> bool:
         return self.ok and self.void is None
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, plain: dict) -> "Launch":
+    def from_json(cls, plain: object) -> Launch:
+        """Return the launch of one line; ValueError or TypeError where it is none."""
         known = {f.name for f in fields(cls)}
-        if not isinstance(plain, dict) or set(plain) - known:
-            raise ValueError(
-                f"unknown keys {sorted(set(plain) - known)}" if isinstance(plain, dict) else "not an object"
-            )
-        launch = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+        if not isinstance(plain, dict):
+            raise ValueError("not an object")
+        if set(plain) - known:
+            raise ValueError(f"unknown keys {sorted(set(plain) - known)}")
+        values: dict[str, Any] = tuples(plain)
+        launch = cls(**values)
         for name in ("warmup_ns", "latency_ns", "traced_ns"):
             times = getattr(launch, name)
             if not isinstance(times, tuple) or any(type(t) is not int or t <= 0 for t in times):
@@ -138,6 +154,10 @@ class RunDirectory:
         redo = f"_redo{attempt}" if attempt else ""
         return self.root / experiment / f"{experiment}_t{threads}_p{pair}{redo}{suffix}"
 
+    def kernel_raw(self, experiment: str, threads: int, suffix: str) -> Path:
+        """Return a raw file of the launch that recorded an experiment's kernels; it is of no pair."""
+        return self.raw(experiment, threads, 0, 0, suffix)
+
     def exists(self) -> bool:
         return self.manifest.is_file()
 
@@ -149,7 +169,7 @@ class RunDirectory:
             return False
         return isinstance(manifest, dict) and manifest.get("finished") is not None
 
-    def read_manifest(self) -> dict:
+    def read_manifest(self) -> Manifest:
         """Return the manifest, or raise the `UserError` for a folder that is not a run."""
         if not self.root.is_dir():
             raise UserError(
@@ -163,24 +183,32 @@ class RunDirectory:
                 f"at {self.root}",
                 "name the output_root of a run, or run mac_pipeline.py first",
             )
-        manifest = read_json(self.manifest, "manifest")
-        if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
+        plain = read_json(self.manifest, "manifest")
+        if not isinstance(plain, dict) or plain.get("schema_version") != SCHEMA_VERSION:
             raise UserError(
                 "the manifest is of another version of the kit",
                 f"at {self.manifest}",
                 "run the experiment again with this version",
             )
-        if manifest.get("digest") != manifest_digest(manifest):
+        if plain.get("digest") != manifest_digest(plain):
             raise UserError(
                 "the manifest was edited after it was written (its digest does not match)",
                 f"at {self.manifest}",
                 "restore it or run the experiment again",
             )
-        return manifest
+        try:
+            return Manifest.from_json(plain)
+        except ValueError as error:
+            raise UserError(
+                f"the manifest is not that of a run ({error})",
+                f"at {self.manifest}",
+                "restore it or run the experiment again",
+            ) from error
 
-    def write_manifest(self, manifest: dict) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest with its digest, atomically."""
-        write_json(self.manifest, {**manifest, "digest": manifest_digest(manifest)})
+        plain = manifest.to_json()
+        write_json(self.manifest, {**plain, "digest": manifest_digest(plain)})
 
     def read_launches(self) -> list[Launch]:
         """Return the recorded launches; a last line torn by a kill is left out.
@@ -189,17 +217,7 @@ class RunDirectory:
         ------
         UserError : a whole line that is not a launch.
         """
-        launches = []
-        for number, line in enumerate(whole_lines(self.launches), 1):
-            try:
-                launches.append(Launch.from_json(json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise UserError(
-                    f"a line is not a launch ({error})",
-                    f"at {self.launches}:{number}",
-                    "restore the file or run the experiment again",
-                ) from error
-        return launches
+        return read_launch_list(self.launches, Launch.from_json)
 
     def append_launch(self, launch: Launch) -> None:
         append_json_line(self.launches, launch.to_json())
@@ -233,13 +251,6 @@ class RunDirectory:
                     "another run is writing", f"to {self.root}", "wait for it, or choose another output_root"
                 ) from error
             yield
-
-
-def manifest_digest(manifest: dict) -> str:
-    """Return the SHA-256 over the manifest's canonical JSON without its digest."""
-    plain = {k: v for k, v in manifest.items() if k != "digest"}
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def newest_attempts(launches: Sequence[Launch]) -> dict[tuple[int, int], list[Launch]]:

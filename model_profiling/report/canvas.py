@@ -7,13 +7,13 @@ import io
 
 import matplotlib
 
-matplotlib.use("Agg")
+matplotlib.use("Agg")  # chosen before anything is drawn
 
-from matplotlib.figure import Figure  # noqa: E402  (the backend is chosen before anything is drawn)
+from matplotlib.figure import Figure
 
-from model_profiling.errors import one_line  # noqa: E402
-from model_profiling.report.palette import light  # noqa: E402
-from model_profiling.report.svg import Drawing  # noqa: E402
+from model_profiling.errors import one_line
+from model_profiling.report.palette import light
+from model_profiling.report.svg import Drawing
 
 #: Average advance of a character over the font size, for common sans-serif faces.
 _ADVANCE = 0.58

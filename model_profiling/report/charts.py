@@ -1,27 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which figures a report has, and what each shows: from the view's values to charts."""
+"""The figures of a report: those of latency and speed-up here, each section's own in its file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from model_profiling.analysis.tables.kernels import CALLED, REGISTERED
 from model_profiling.report import figures
-from model_profiling.report.figures import Bar, Chart, Row
-from model_profiling.report.naming import count
+from model_profiling.report.figures import Bar, Chart, Drawable, Row
 from model_profiling.report.palette import series
 from model_profiling.report.svg import Drawing
-from model_profiling.report.view import Arm, Comparison, KernelSection, LayerRow, OperatorRow, View
-
-#: Operators drawn before and after; the table below the figure has more.
-MOST_OPERATORS_DRAWN = 10
-_COVERAGE = {CALLED: "calls SME2 kernels", REGISTERED: "runs with element types packed for SME"}
-_COVERAGE_CAPTION = {
-    CALLED: "How much of the model's matrix work is in layers that call SME2 kernels.",
-    REGISTERED: "How much of the model's matrix work is in layers that ran with element types which XNNPACK packs for SME "
-    "and SME2 alone (PF32, PF16, PQS8).",
-}
+from model_profiling.report.view import ComparisonView, ExperimentRow, View
+from model_profiling.wording import count
 
 
 @dataclass(frozen=True)
@@ -40,84 +30,33 @@ class Figure:
 
 def figures_of(view: View) -> dict[str, Figure]:
     """Draw every figure of a report; keys are file names without suffix."""
-    drawn = {}
-    for chart, painter, caption in _charts(view):
-        wide, narrow = figures.draw(chart, painter)
-        drawn[chart.name] = Figure(chart.name, wide, narrow, caption)
-    return drawn
+    sections = (section for section in view.sections if section.shown)
+    return drawn([*_shared(view), *(drawable for section in sections for drawable in section.figures())])
 
 
-def _charts(view: View) -> Iterator[tuple[Chart, Callable[[Chart, int], Drawing], str]]:
-    if view.arms:
-        yield (
-            _latency(view.arms),
+def drawn(drawables: Iterable[Drawable]) -> dict[str, Figure]:
+    """Draw figures for wide and narrow pages."""
+    return {d.chart.name: Figure(d.chart.name, *figures.draw(d.chart, d.painter), d.caption) for d in drawables}
+
+
+def _shared(view: View) -> Iterator[Drawable]:
+    if view.experiments:
+        yield Drawable(
+            _latency(view.experiments),
             figures.bars,
             "Median latency of one inference. Each dot is the median of one launch (a process); the thin line spans the "
             "10th to 90th percentile of all executions.",
         )
     if view.comparisons:
-        yield (
+        yield Drawable(
             _speedups(view),
             figures.intervals,
             "Speed-up of every pair of launches (dots), the estimate (tick) and its 95 % interval (band). "
             "Right of the line the candidate is faster; the scale is logarithmic.",
         )
-    for comparison in view.comparisons:
-        if comparison.breakdown is None:
-            continue
-        yield (
-            _categories(comparison),
-            figures.bars,
-            "Time of one inference by category, in ms, from traced executions.",
-        )
-        if comparison.breakdown.operators:
-            shown = min(MOST_OPERATORS_DRAWN, len(comparison.breakdown.operators))
-            yield (
-                _operators(comparison),
-                figures.bars,
-                f"The {count(shown, 'operator')} that take the most time, in ms of one inference.",
-            )
-        if comparison.breakdown.layers:
-            shown = min(MOST_OPERATORS_DRAWN, len(comparison.breakdown.layers))
-            yield (
-                _layers(comparison),
-                figures.bars,
-                f"The {count(shown, 'layer')} that take the most time, in µs of one inference.",
-            )
-    for section in view.kernels:
-        if section.bars:
-            yield (_coverage(section), figures.bars, _COVERAGE_CAPTION[section.evidence])
 
 
-def _coverage(section: KernelSection) -> Chart:
-    rows = tuple(
-        Row(
-            of,
-            "",
-            tuple(
-                Bar(
-                    bar.share.raw,
-                    f"{bar.share.text} %" + (f" ({bar.counts})" if bar.counts else ""),
-                    series(bar.side.series),
-                )
-                for bar in section.bars
-                if bar.of == of
-            ),
-        )
-        for of in dict.fromkeys(bar.of for bar in section.bars)
-    )
-    told = "; ".join(f"{bar.of}, {bar.side.side}: {bar.share.text} %" for bar in section.bars)
-    legend = tuple((series(side.series), side.side) for side in section.sides)
-    return Chart(
-        section.anchor,
-        f"Bar chart of how much of the model {_COVERAGE[section.evidence]}. {told}.",
-        rows,
-        legend,
-        whole=1.0,
-    )
-
-
-def _latency(arms: Sequence[Arm]) -> Chart:
+def _latency(arms: Sequence[ExperimentRow]) -> Chart:
     rows = []
     for threads in dict.fromkeys(arm.threads for arm in arms):
         held = [arm for arm in arms if arm.threads == threads]
@@ -146,7 +85,7 @@ def _speedups(view: View) -> Chart:
     return Chart("speedup", f"Dot plot of the speed-up of each pair of launches. {told}.", tuple(rows))
 
 
-def ratio_bar(comparison: Comparison) -> Bar:
+def ratio_bar(comparison: ComparisonView) -> Bar:
     """Return a comparison's speed-up for `figures.intervals`: the estimate, its interval, its pairs."""
     verdict = comparison.verdict
     low, high = (q.raw if q else None for q in (verdict.low, verdict.high))
@@ -158,61 +97,4 @@ def ratio_bar(comparison: Comparison) -> Bar:
         tuple(pair.speedup.raw for pair in comparison.pairs),
         low,
         high,
-    )
-
-
-def _categories(comparison: Comparison) -> Chart:
-    roles = series(comparison.baseline_series), series(comparison.candidate_series)
-    rows, told = [], []
-    for row in comparison.breakdown.categories:
-        sides = [q for q in (row.baseline, row.candidate) if q is not None]
-        if not any(q.raw for q in sides):
-            continue  # a category that the model does not use
-        rows.append(
-            Row(
-                row.name,
-                "",
-                tuple(Bar(max(q.raw, 0), q.text, role) for q, role in zip((row.baseline, row.candidate), roles) if q),
-            )
-        )
-        told.append(f"{row.name} {' and '.join(q.text for q in sides)} ms")
-    alt = (
-        f"Bar chart of time by category with {comparison.baseline_side} and {comparison.candidate_side}. "
-        f"{'; '.join(told)}."
-    )
-    return Chart(f"categories-{comparison.anchor}", alt, tuple(rows), _legend(comparison))
-
-
-def _operators(comparison: Comparison) -> Chart:
-    roles = series(comparison.baseline_series), series(comparison.candidate_series)
-    shown = comparison.breakdown.operators[:MOST_OPERATORS_DRAWN]
-    rows = tuple(
-        Row(row.name, "" if row.where == "XNNPACK" else row.where, _operator_bars(row, roles)) for row in shown
-    )
-    told = "; ".join(
-        f"{row.name} {' and '.join(q.text for q in (row.baseline, row.candidate) if q)} ms" for row in shown
-    )
-    alt = f"Bar chart of the slowest operators with {comparison.baseline_side} and {comparison.candidate_side}. {told}."
-    return Chart(f"operators-{comparison.anchor}", alt, rows, _legend(comparison))
-
-
-def _layers(comparison: Comparison) -> Chart:
-    roles = series(comparison.baseline_series), series(comparison.candidate_series)
-    shown = comparison.breakdown.layers[:MOST_OPERATORS_DRAWN]
-    rows = tuple(Row(row.name, row.detail, _operator_bars(row, roles)) for row in shown)
-    told = "; ".join(
-        f"{row.name} {' and '.join(q.text for q in (row.baseline, row.candidate) if q)} µs" for row in shown
-    )
-    alt = f"Bar chart of the slowest layers with {comparison.baseline_side} and {comparison.candidate_side}. {told}."
-    return Chart(f"layers-{comparison.anchor}", alt, rows, _legend(comparison))
-
-
-def _operator_bars(row: OperatorRow | LayerRow, roles: tuple[str, str]) -> tuple[Bar, ...]:
-    return tuple(Bar(q.raw, q.text, role) for q, role in zip((row.baseline, row.candidate), roles) if q)
-
-
-def _legend(comparison: Comparison) -> tuple[tuple[str, str], ...]:
-    return (
-        (series(comparison.baseline_series), comparison.baseline_side),
-        (series(comparison.candidate_series), comparison.candidate_side),
     )

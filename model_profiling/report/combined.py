@@ -8,39 +8,41 @@ unpaired, with Welch's interval; between CPUs no ratio is given at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from model_profiling.analysis.comparing.run_comparison import launch_times
+from model_profiling.analysis.comparing.run_comparison import LaunchTimes, launch_times, time_ratio
 from model_profiling.analysis.comparing.run_differences import cpu_name, cpu_of, differences, shared_facts
 from model_profiling.analysis.traces.operators import CATEGORIES, FRAMEWORK_OVERHEAD
 from model_profiling.errors import UserError
+from model_profiling.export.recipes import recipes
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report.build import build_view
-from model_profiling.report.combined_view import ArmRow, CombinedView, ComparisonRow, RunCard, ShareRow, share_of
-from model_profiling.report.load import METRICS, RunData, read_run
-from model_profiling.report.naming import count, listed
-from model_profiling.report.rounding import Quantity, places_for, pointer, quantity, ratio_places
-from model_profiling.report.view import Arm, Sentence, View
-from model_profiling.unpaired_statistics import estimate
+from model_profiling.report.combined_view import CombinedView, ComparisonRow, RatioRow, RunCard, ShareRow, share_of
+from model_profiling.report.compose import build_view
+from model_profiling.report.load import RunData, read_run
+from model_profiling.report.quantities import quantity
+from model_profiling.report.view import ExperimentRow, View
+from model_profiling.report.words.verdict import combined_sentence
+from model_profiling.rounding import places_for, ratio_places
+from model_profiling.wording import count, listed
 
-_DTYPE = re.compile(r"_(fp32|fp16|int8)\Z")
 _OTHER_CPU = "another CPU"
 
 
 @dataclass(frozen=True)
-class Run:
+class CombinedRun:
     """One run with its own view; every number's path begins with the run's folder."""
 
     directory: RunDirectory
     data: RunData
     view: View
-    times: Mapping[tuple[str, int], Sequence[float]]
+    times: LaunchTimes
 
 
-def read_runs(folders: Sequence[Path]) -> list[Run]:
+def read_runs(folders: Sequence[Path]) -> list[CombinedRun]:
     """Read the runs of a combined report.
 
     Raises
@@ -61,91 +63,70 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return [_read(RunDirectory(folder)) for folder in folders]
 
 
-def _read(directory: RunDirectory) -> Run:
-    data = read_run(directory)
-    view = build_view(data, str(directory.root))
-    return Run(directory, data, _rooted(view, f"{quote(str(directory.root))}/"), launch_times(directory, data.manifest))
+def _read(directory: RunDirectory) -> CombinedRun:
+    data = read_run(directory, prefix=f"{quote(str(directory.root))}/")
+    return CombinedRun(directory, data, build_view(data, str(directory.root)), launch_times(directory, data.manifest))
 
 
-def _rooted(value, prefix: str):
-    """Return a view whose numbers' paths begin with `prefix`."""
-    if isinstance(value, Quantity):
-        paths, separator, function = value.path.partition("|")
-        return replace(value, path=",".join(prefix + path for path in paths.split(",")) + separator + function)
-    if isinstance(value, tuple):
-        return tuple(_rooted(item, prefix) for item in value)
-    if is_dataclass(value):
-        return replace(value, **{f.name: _rooted(getattr(value, f.name), prefix) for f in fields(value)})
-    return value
-
-
-def build_combined(runs: Sequence[Run]) -> CombinedView:
+def build_combined(runs: Sequence[CombinedRun]) -> CombinedView:
     """Return what the combined report of `runs` says."""
     labels = _labels(runs)
     manifests = [run.data.manifest for run in runs]
     cpus = list(dict.fromkeys(map(cpu_name, manifests)))
-    comparisons = tuple(ComparisonRow(label, c) for label, run in zip(labels, runs) for c in run.view.comparisons)
+    comparisons = tuple(
+        ComparisonRow(label, c) for label, run in zip(labels, runs, strict=True) for c in run.view.comparisons
+    )
     return CombinedView(
         title=f"{count(len(runs), 'run')} side by side",
         byline=(listed(cpus), *dict.fromkeys(run.view.byline[2] for run in runs)),
-        summary=tuple(_sentence(row) for row in comparisons),
+        summary=tuple(combined_sentence(row.label, row.comparison) for row in comparisons),
         caution=_caution(manifests, cpus),
-        runs=tuple(_card(label, run) for label, run in zip(labels, runs)),
+        runs=tuple(_card(label, run) for label, run in zip(labels, runs, strict=True)),
         differences=tuple(differences(manifests)),
         shared=tuple(shared_facts(manifests).items()),
-        arms=tuple(_arm_row(label, run, arm, runs[0]) for label, run in zip(labels, runs) for arm in run.view.arms),
+        experiments=tuple(
+            _ratio_row(label, run, row, runs[0])
+            for label, run in zip(labels, runs, strict=True)
+            for row in run.view.experiments
+        ),
         comparisons=comparisons,
         categories=(*CATEGORIES, FRAMEWORK_OVERHEAD),
         shares=tuple(_shares(comparisons)),
     )
 
 
-def _labels(runs: Sequence[Run]) -> list[str]:
+def _labels(runs: Sequence[CombinedRun]) -> list[str]:
     """Return what to call each run: its model, with its CPU or folder where that is not enough."""
-    models = [run.data.manifest["model"]["id"] for run in runs]
-    with_cpu = [f"{model}, {cpu_name(run.data.manifest)}" for model, run in zip(models, runs)]
-    with_folder = [f"{model} ({run.directory.root.name})" for model, run in zip(models, runs)]
+    models = [run.data.manifest.model.id for run in runs]
+    with_cpu = [f"{model}, {cpu_name(run.data.manifest)}" for model, run in zip(models, runs, strict=True)]
+    with_folder = [f"{model} ({run.directory.root.name})" for model, run in zip(models, runs, strict=True)]
     for names in (models, with_cpu, with_folder):
         if len(set(names)) == len(runs):
             return names
-    return [f"{model} ({run.directory.root})" for model, run in zip(models, runs)]
+    return [f"{model} ({run.directory.root})" for model, run in zip(models, runs, strict=True)]
 
 
-def _card(label: str, run: Run) -> RunCard:
+def _card(label: str, run: CombinedRun) -> RunCard:
     manifest = run.data.manifest
     return RunCard(
         label,
         cpu_name(manifest),
-        manifest["model"]["id"],
+        manifest.model.id,
         _dtype(run.data),
         run.view.subtitle,
-        str(manifest["executorch"].get("version")),
-        str(manifest["started"])[:10],
+        manifest.executorch.version,
+        manifest.started[:10],
         str(run.directory.root),
     )
 
 
 def _dtype(data: RunData) -> str:
     """Return the model's element type: as its export recorded it, else as its name says."""
-    named = _DTYPE.search(data.manifest["model"]["id"])
+    named = re.search(rf"_({'|'.join(map(re.escape, recipes()))})\Z", data.manifest.model.id)
     return str((data.export or {}).get("dtype") or (named[1] if named else "unknown"))
 
 
-def _sentence(row: ComparisonRow) -> Sentence:
-    verdict = row.comparison.verdict
-    interval: tuple[str | Quantity, ...] = (" (one pair: no interval)",)
-    if verdict.low:
-        interval = (" (95 % interval ", verdict.low, " to ", verdict.high, ")")
-    return (
-        f"{row.label}, {count(row.comparison.threads, 'thread')}: {verdict.headline}, ",
-        verdict.speedup,
-        "×",
-        *interval,
-        f". Verdict: {verdict.badge}.",
-    )
-
-
-def _caution(manifests: Sequence[Mapping], cpus: Sequence[str]) -> tuple[str, ...]:
+def _caution(manifests: Sequence[Manifest], cpus: Sequence[str]) -> tuple[str, ...]:
     told = []
     if len({cpu_of(manifest) for manifest in manifests}) > 1:
         told.append(
@@ -157,42 +138,41 @@ def _caution(manifests: Sequence[Mapping], cpus: Sequence[str]) -> tuple[str, ..
             "Runs were made one after another: ratios between them are unpaired, and what changed from one "
             "session to the next, such as temperature, is in them. Speed-ups within a run are paired."
         )
-    if any("emulat" in cpu_of(manifest)[0].lower() for manifest in manifests):
+    if any(manifest.emulated for manifest in manifests):
         told.append("Times of an emulated CPU say nothing about a device.")
-    if len({m["model"]["sha256"] for m in manifests}) > 1:
+    if len({manifest.model.sha256 for manifest in manifests}) > 1:
         told.append("The runs measured different models; a ratio between them compares whole models.")
-    if len({(m.get("feature") or {}).get("label") for m in manifests}) > 1:
+    if len({manifest.feature.label for manifest in manifests}) > 1:
         told.append("The runs did not switch the same CPU feature, so their speed-ups do not answer the same question.")
     return tuple(told)
 
 
-def _arm_row(label: str, run: Run, arm: Arm, first: Run) -> ArmRow:
-    key = (arm.experiment, arm.threads)
+def _ratio_row(label: str, run: CombinedRun, experiment: ExperimentRow, first: CombinedRun) -> RatioRow:
+    key = (experiment.experiment, experiment.threads)
     if run is first:
-        return ArmRow(label, arm, None, None, None, "the reference")
+        return RatioRow(label, experiment, None, None, None, "the reference")
     if cpu_of(run.data.manifest) != cpu_of(first.data.manifest):
-        return ArmRow(label, arm, None, None, None, _OTHER_CPU)
-    if key not in first.times or key not in run.times:
-        return ArmRow(label, arm, None, None, None, "not in the first run")
-    found = estimate(first.times[key], run.times[key])
-    path = ",".join(
-        f"{quote(str(side.directory.root))}/{METRICS}#{pointer('experiments', *key, 'launches')}"
-        for side in (first, run)
-    )
-    if found.low is None:
-        ratio = quantity(found.ratio, f"{path}|unpaired ratio", places_for(None, found.ratio))
-        return ArmRow(label, arm, ratio, None, None, "")
-    places = ratio_places(found.low, found.ratio, found.high)
-    return ArmRow(
+        return RatioRow(label, experiment, None, None, None, _OTHER_CPU)
+    unpaired = time_ratio(first.times, run.times, key)
+    if unpaired is None:
+        return RatioRow(label, experiment, None, None, None, "not in the first run")
+    path = ",".join(side.data.in_metrics("experiments", *key, "launches") for side in (first, run))
+    if unpaired.low is None or unpaired.high is None:
+        ratio = quantity(unpaired.ratio, f"{path}|unpaired ratio", places_for(None, unpaired.ratio))
+        return RatioRow(label, experiment, ratio, None, None, "")
+    places = ratio_places(unpaired.low, unpaired.ratio, unpaired.high)
+    return RatioRow(
         label,
-        arm,
-        *(quantity(getattr(found, name), f"{path}|unpaired {name}", places) for name in ("ratio", "low", "high")),
+        experiment,
+        quantity(unpaired.ratio, f"{path}|unpaired ratio", places),
+        quantity(unpaired.low, f"{path}|unpaired low", places),
+        quantity(unpaired.high, f"{path}|unpaired high", places),
         "",
     )
 
 
 def _shares(rows: Sequence[ComparisonRow]) -> list[ShareRow]:
-    found: dict[tuple[str, str, int], ShareRow] = {}
+    rows_of_sides: dict[tuple[str, str, int], ShareRow] = {}
     for row in rows:
         c = row.comparison
         if c.breakdown is None:
@@ -204,5 +184,5 @@ def _shares(rows: Sequence[ComparisonRow]) -> list[ShareRow]:
             shares = tuple(
                 share_of(c.breakdown.categories, name, candidate) for name in (*CATEGORIES, FRAMEWORK_OVERHEAD)
             )
-            found.setdefault((row.label, side, c.threads), ShareRow(row.label, side, series, c.threads, shares))
-    return list(found.values())
+            rows_of_sides.setdefault((row.label, side, c.threads), ShareRow(row.label, side, series, c.threads, shares))
+    return list(rows_of_sides.values())

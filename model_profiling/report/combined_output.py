@@ -8,16 +8,16 @@ from pathlib import Path
 
 from model_profiling.files import write_text
 from model_profiling.report import figures
-from model_profiling.report.charts import Figure, ratio_bar
+from model_profiling.report.charts import Figure, drawn, ratio_bar
 from model_profiling.report.combined import build_combined, read_runs
 from model_profiling.report.combined_view import CombinedView
-from model_profiling.report.figures import Bar, Chart, Row
+from model_profiling.report.figures import Bar, Chart, Drawable, Row
 from model_profiling.report.generate import Outcome, as_link, kind_of, write_figures
 from model_profiling.report.html import render_page
-from model_profiling.report.markdown import render_text
-from model_profiling.report.naming import count
+from model_profiling.report.markdown import MarkdownPage
 from model_profiling.report.palette import series
-from model_profiling.report.view import plain
+from model_profiling.report.quantities import plain
+from model_profiling.wording import count
 
 _SECTIONS = (("runs", "Runs"), ("latency", "Latency"), ("speedups", "Speed-up"), ("shares", "Where the time goes"))
 
@@ -31,14 +31,14 @@ def generate_combined_report(folders: Sequence[Path], out: Path) -> Outcome:
     """
     kind = kind_of(out)
     view = build_combined(read_runs(folders))
-    drawn = combined_figures(view)
+    drawings = combined_figures(view)
     if kind == "html":
         sections = [(anchor, name) for anchor, name in _SECTIONS if _holds(view, anchor)]
-        files = [write_text(out, render_page("combined.html.j2", view=view, figures=drawn, sections=sections))]
+        files = [write_text(out, render_page("combined.html.j2", view=view, figures=drawings, sections=sections))]
     else:
         folder = out.with_name(f"{out.stem}_figures")
-        text = render_text("combined.md.j2", drawn, as_link(folder.name), view=view)
-        files = [write_text(out, text), *write_figures(folder, drawn)]
+        text = MarkdownPage(drawings, as_link(folder.name)).rendered("combined.md.j2", view=view)
+        files = [write_text(out, text), *write_figures(folder, drawings)]
     return Outcome(tuple(files), tuple(map(plain, view.summary)))
 
 
@@ -48,33 +48,29 @@ def _holds(view: CombinedView, anchor: str) -> bool:
 
 def combined_figures(view: CombinedView) -> dict[str, Figure]:
     """Draw the figures of a combined report."""
-    drawn = [
-        _figure(
+    drawables = [
+        Drawable(
             _latency(view),
             figures.bars,
             "Median latency of one inference, by run and thread count. Each dot is the median of one launch.",
         )
     ]
     if view.comparisons:
-        drawn.append(
-            _figure(
+        drawables.append(
+            Drawable(
                 _speedups(view),
                 figures.intervals,
                 "Speed-up within each run: pairs of launches (dots), the estimate (tick) and its 95 % "
                 "interval (band), on a logarithmic scale.",
             )
         )
-    return {figure.name: figure for figure in drawn}
-
-
-def _figure(chart: Chart, painter, caption: str) -> Figure:
-    return Figure(chart.name, *figures.draw(chart, painter), caption)
+    return drawn(drawables)
 
 
 def _latency(view: CombinedView) -> Chart:
     rows, legend = [], {}
-    for label, threads in dict.fromkeys((row.label, row.arm.threads) for row in view.arms):
-        arms = [row.arm for row in view.arms if (row.label, row.arm.threads) == (label, threads)]
+    for label, threads in dict.fromkeys((row.label, row.experiment.threads) for row in view.experiments):
+        arms = [row.experiment for row in view.experiments if (row.label, row.experiment.threads) == (label, threads)]
         rows.append(
             Row(
                 label,
@@ -85,8 +81,8 @@ def _latency(view: CombinedView) -> Chart:
         for arm in arms:
             legend.setdefault(series(arm.series), {})[arm.side] = None
     told = "; ".join(
-        f"{row.label}, {row.arm.side}, {count(row.arm.threads, 'thread')}: {row.arm.median.text} ms"
-        for row in view.arms
+        f"{row.label}, {row.experiment.side}, {count(row.experiment.threads, 'thread')}: {row.experiment.median.text} ms"
+        for row in view.experiments
     )
     return Chart(
         "combined-latency",

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.run_differences import Difference
-from model_profiling.report.rounding import Quantity
-from model_profiling.report.view import Arm, CategoryRow, Comparison, Sentence
+from model_profiling.report.quantities import Quantity, Sentence
+from model_profiling.report.view import CategoryRow, ComparisonView, ExperimentRow
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RunCard:
 
 
 @dataclass(frozen=True)
-class ArmRow:
+class RatioRow:
     """One experiment and thread count of a run.
 
     `ratio` is its time over that of the first run's experiment of the same name, with
@@ -33,7 +33,7 @@ class ArmRow:
     """
 
     label: str
-    arm: Arm
+    experiment: ExperimentRow
     ratio: Quantity | None
     low: Quantity | None
     high: Quantity | None
@@ -45,7 +45,7 @@ class ComparisonRow:
     """One comparison within a run."""
 
     label: str
-    comparison: Comparison
+    comparison: ComparisonView
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class CombinedView:
     runs: tuple[RunCard, ...]
     differences: tuple[Difference, ...]
     shared: tuple[tuple[str, str], ...]
-    arms: tuple[ArmRow, ...]
+    experiments: tuple[RatioRow, ...]
     comparisons: tuple[ComparisonRow, ...]
     categories: tuple[str, ...]
     shares: tuple[ShareRow, ...]

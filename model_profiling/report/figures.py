@@ -57,6 +57,15 @@ class Chart:
     whole: float | None = None
 
 
+@dataclass(frozen=True)
+class Drawable:
+    """A chart with what paints it at a width, and what its caption says."""
+
+    chart: Chart
+    painter: Callable[[Chart, int], Drawing]
+    caption: str
+
+
 def draw(chart: Chart, painter: Callable[[Chart, int], Drawing]) -> tuple[Drawing, Drawing]:
     """Return the figure for a wide and for a narrow page."""
     return painter(chart, WIDE), painter(chart, NARROW)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,12 @@ from markupsafe import Markup, escape
 from model_profiling.pipeline.kernel_names import FAMILY_TITLES
 from model_profiling.report import palette
 from model_profiling.report.charts import Figure
-from model_profiling.report.kernel_markdown import family_columns, family_rows
-from model_profiling.report.view import Identifier, View
+from model_profiling.report.kernel_markdown import families
+from model_profiling.report.quantities import Identifier
+from model_profiling.report.section import Section
+from model_profiling.report.view import View
+from model_profiling.report.words.table import Table
+from model_profiling.wording import capitalized, count
 
 #: Layers shown at once; the others are folded.
 MOST_LAYERS = 20
@@ -25,18 +30,41 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 def render_html(view: View, figures: Mapping[str, Figure]) -> str:
     """Return the report as HTML."""
+    page = HtmlPage(figures)
+    shown = [(section, section.html(page) if section.shown else "") for section in view.sections]
     return render_page(
         "report.html.j2",
         view=view,
-        figures=figures,
-        sections=_sections(view),
-        most_layers=MOST_LAYERS,
-        many=sum(c.breakdown is not None for c in view.comparisons) > 1,
+        links=[link for section, _ in shown if section.shown for link in section.links()],
+        body=Markup("\n").join(Markup(text) for _, text in shown if text is not None),
     )
 
 
+class HtmlPage:
+    """A page of HTML, as sections write to it."""
+
+    def __init__(self, figures: Mapping[str, Figure]) -> None:
+        self._figures = figures
+
+    def template(self, name: str, section: Section) -> str:
+        return _rendered(f"{name}.html.j2", section=section, figures=self._figures, most_layers=MOST_LAYERS)
+
+    def blocks(self, section: Section) -> str:
+        return _rendered("section.html.j2", section=section)
+
+
 def render_page(template: str, **values: object) -> str:
-    """Return a page of ours. Every value is escaped; only our own SVG, CSS and script are not."""
+    """Return a page of ours, with its style and its script."""
+    return _rendered(template, style=_style(), script=Markup(_own("report.js")), **values) + "\n"
+
+
+def _rendered(template: str, **values: object) -> str:
+    return _environment().get_template(template).render(**values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """Return the environment of our templates. Every value is escaped; only our own SVG, CSS and script are not."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -45,19 +73,18 @@ def render_page(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["svg"] = Markup  # made by `svg.py`, whose XML writer escaped all text
-    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["capitalize_first"] = capitalized
     environment.filters["glue"] = _glue
     environment.filters["breakable"] = lambda name: Markup("_<wbr>").join(name.split("_"))
     environment.filters["unbroken"] = _unbroken
     environment.filters["breakable_path"] = _breakable_path
+    environment.filters["count"] = count
     environment.tests["identifier"] = lambda part: isinstance(part, Identifier)
+    environment.tests["table"] = lambda block: isinstance(block, Table)
     environment.globals["role"] = palette.series
     environment.globals["family_titles"] = FAMILY_TITLES
-    environment.globals["families"] = lambda section: (
-        family_columns(section.view, [side.side for side in section.sides]),
-        family_rows(section.view, [side.side for side in section.sides]),
-    )
-    return environment.get_template(template).render(style=_style(), script=Markup(_own("report.js")), **values) + "\n"
+    environment.globals["families"] = lambda kernels: families(kernels.view, [side.side for side in kernels.sides])
+    return environment
 
 
 def _breakable_path(path: str) -> Markup:
@@ -90,21 +117,6 @@ def _style() -> Markup:
         f"@media screen and (prefers-color-scheme: dark){{:root{{{palette.page_variables(dark=True)}}}}}"
     )
     return Markup(_own("style.css") + colors + palette.page_classes())
-
-
-def _sections(view: View) -> list[tuple[str, str]]:
-    found = [("verdict", "Verdict"), *([("latency", "Latency")] if view.arms else [])]
-    broken_down = [c.anchor for c in view.comparisons if c.breakdown]
-    if broken_down:
-        found.append((broken_down[0], "Where the time goes"))
-    found += [(f"layers-{c.anchor}", "Layers") for c in view.comparisons if c.breakdown and c.breakdown.layers][:1]
-    if view.kernels:
-        found.append(("kernels", "Kernels"))
-    if view.outside:
-        found.append(("outside", "Outside XNNPACK"))
-    if view.notes:
-        found.append(("trust", "Before you trust the numbers"))
-    return [*found, ("setup", "Machine and versions"), ("reproduce", "Reproduce it")]
 
 
 def _own(name: str) -> str:

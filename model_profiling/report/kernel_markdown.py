@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from model_profiling.analysis.kernels.side_by_side import LAYER, FamilyCount, Group, KernelView, SideRows
 from model_profiling.analysis.tables.kernels import CALLED, REGISTERED, KernelRow
 from model_profiling.pipeline.kernel_names import FAMILY_TITLES, PACK
-from model_profiling.report.escaping import escape
+from model_profiling.report.words.markup import Verbatim, escape
+from model_profiling.report.words.table import Table
+from model_profiling.wording import count
 
 #: What each kind of evidence shows, and what it does not.
 MEANING = {
@@ -41,10 +43,10 @@ def render_kernel_view(
     parts += [
         "## By family",
         family_sentence(view),
-        families_table(view),
+        families(view).markdown_body(),
         f"## By {noun(view)}",
         f"Kernels differ in {view.differing} of {count(len(view.matched), noun(view))}.",
-        _groups(view),
+        _groups(view).markdown_body(),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -69,13 +71,7 @@ def noun(view: KernelView) -> str:
     return "kind of kernel" if view.evidence == {REGISTERED} else "operator"
 
 
-def count(number: int, word: str) -> str:
-    """Return "1 layer", "2 layers", "2 kinds of kernel"."""
-    first, _, rest = word.partition(" ")
-    return f"{number} {first}{'' if number == 1 else 's'}{' ' + rest if rest else ''}"
-
-
-def family_columns(view: KernelView, sides: Sequence[str] = _SIDES) -> tuple[str, ...]:
+def _family_columns(view: KernelView, sides: Sequence[str] = _SIDES) -> tuple[str, ...]:
     """Return the columns of the table by family; calls and layers only where they are known.
 
     `sides` names one side or both: the columns of a side that is not there are left out.
@@ -87,9 +83,9 @@ def family_columns(view: KernelView, sides: Sequence[str] = _SIDES) -> tuple[str
     return ("family", *(f"{side}: {column}" for side in sides for column in known))
 
 
-def family_rows(view: KernelView, sides: Sequence[str] = _SIDES) -> list[tuple[str, ...]]:
+def _family_rows(view: KernelView, sides: Sequence[str] = _SIDES) -> list[tuple[str, ...]]:
     """Return the rows of the table by family: distinct kernels, calls and layers that compute with them."""
-    fields = [column.rpartition(": ")[2] for column in family_columns(view, _SIDES[:1])[1:]]
+    fields = [column.rpartition(": ")[2] for column in _family_columns(view, _SIDES[:1])[1:]]
     rows = []
     for family, counts in view.families.items():
         values = [getattr(side, field) for side in counts[: len(sides)] for field in fields]
@@ -97,36 +93,36 @@ def family_rows(view: KernelView, sides: Sequence[str] = _SIDES) -> list[tuple[s
     return rows
 
 
-def families_table(view: KernelView, sides: Sequence[str] = _SIDES) -> str:
-    """Return the table by family as Markdown."""
-    columns = family_columns(view, sides)
-    return _table(tuple(map(escape, columns)), ["---", *["--:"] * (len(columns) - 1)], family_rows(view, sides))
+def families(view: KernelView, sides: Sequence[str] = _SIDES) -> Table:
+    """Return the table by family."""
+    columns = _family_columns(view, sides)
+    return Table("Distinct kernels by family", columns, tuple(_family_rows(view, sides)), frozenset(columns[1:]))
 
 
-def _groups(view: KernelView) -> str:
+def _groups(view: KernelView) -> Table:
     named = view.by == LAYER  # else the first column is the operator already
-    rows = [
+    rows = (
         (
-            _name(group),
+            Verbatim(_name(group)),
             side_cell(group.on, named),
             "same as on" if group.on.facts == group.off.facts else side_cell(group.off, named),
             "yes" if group.differs else "no",
         )
         for group in view.groups
-    ]
-    return _table((noun(view), "SME2 on", "SME2 off", "differs"), ["---"] * 4, rows)
+    )
+    return Table("", (noun(view), "SME2 on", "SME2 off", "differs"), tuple(rows))
 
 
 def _name(group: Group) -> str:
     return escape(group.name) if group.name else "*outside of operators*"
 
 
-def side_cell(side: SideRows, named: bool) -> str:
+def side_cell(side: SideRows, named: bool) -> Verbatim:
     """Return one side of a group as a table's cell: with its operators where it is `named` by its layer."""
     if side.is_empty:
-        return _NOTHING
+        return Verbatim(_NOTHING)
     kernels = [_kernel(row) for row in side.kernels] or ["*no kernel seen*"]
-    return "<br>".join([*(map(escape, side.operators) if named else ()), *kernels])
+    return Verbatim("<br>".join([*(map(escape, side.operators) if named else ()), *kernels]))
 
 
 def _kernel(row: KernelRow) -> str:
@@ -141,7 +137,3 @@ def _kernel(row: KernelRow) -> str:
 
 def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(columns: Sequence[str], rule: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, rule, *rows))

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+from model_profiling.pipeline.manifest import Manifest
 
 
 class Naming:
@@ -13,10 +15,10 @@ class Naming:
     calls them by the switched feature's label from the manifest where that is unambiguous.
     """
 
-    def __init__(self, manifest: Mapping, names: Sequence[str], baselines: Sequence[str]) -> None:
-        self.label: str | None = (manifest.get("feature") or {}).get("label")
-        disabled = manifest.get("disabled") or {}
-        left_out = (manifest.get("feature") or {}).get("off") or ()  # of builds: nothing is switched at run time
+    def __init__(self, manifest: Manifest | None, names: Sequence[str], baselines: Sequence[str]) -> None:
+        self.label: str | None = manifest.feature.label if manifest else None
+        disabled = manifest.disabled if manifest else {}
+        left_out = manifest.feature.off if manifest else ()  # of builds: nothing is switched at run time
         off = [name for name in names if disabled.get(name) or name in left_out]
         on = [name for name in names if name not in off]
         self._sides: dict[str, str] = {}
@@ -43,14 +45,3 @@ class Naming:
     @property
     def is_sme(self) -> bool:
         return bool(self.label) and self.label.upper().startswith("SME")
-
-
-def count(number: int, noun: str) -> str:
-    """Return "1 launch", "2 launches"."""
-    plural = f"{noun}es" if noun.endswith(("ch", "s", "x")) else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Return words as a sentence lists them: "a", "a and b", "a, b and c"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

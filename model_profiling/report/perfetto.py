@@ -11,22 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.errors import UserError
-from model_profiling.report.load import read_table
+from model_profiling.analysis.tables.timeline import TimelineRow, read_first_execution
 
-Row = Mapping[str, str]
-_NEEDED = {
-    "pair",
-    "run_index",
-    "event_index",
-    "name",
-    "category",
-    "delegated",
-    "backend",
-    "start_us",
-    "duration_us",
-    "parent",
-}
 _TRACK = 1
 
 
@@ -35,38 +21,12 @@ class Track:
     """One experiment's execution: what to call it, and the rows of its timeline table."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[TimelineRow]
 
 
 def read_track(path: Path, title: str) -> Track:
-    """Read the first execution of a timeline table.
-
-    Raises
-    ------
-    UserError : the table lacks a column, or holds something else than numbers where they belong.
-    """
-    rows = read_table(path)
-    if not rows:
-        return Track(title, ())
-    missing = _NEEDED - rows[0].keys()
-    if missing:
-        raise UserError(
-            f"the timeline lacks the column {sorted(missing)[0]}",
-            f"at {path}",
-            "run analyze_results.py again to write it anew",
-        )
-    try:
-        first = (rows[0]["pair"], rows[0]["run_index"])
-        held = [row for row in rows if (row["pair"], row["run_index"]) == first]
-        for row in held:
-            float(row["start_us"]), float(row["duration_us"]), int(row["event_index"])
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"the timeline holds a value that is not a number ({error})",
-            f"at {path}",
-            "run analyze_results.py again to write it anew",
-        ) from error
-    return Track(title, held)
+    """Read the first execution of a timeline table; raises as `read_first_execution`."""
+    return Track(title, read_first_execution(path))
 
 
 def trace_events(tracks: Iterable[Track], facts: Mapping[str, str]) -> dict[str, object]:
@@ -87,45 +47,45 @@ def trace_events(tracks: Iterable[Track], facts: Mapping[str, str]) -> dict[str,
     return {"traceEvents": events, "displayTimeUnit": "ms", "otherData": dict(facts)}
 
 
-def _nested(rows: Sequence[Row], process: int) -> list[dict[str, object]]:
+def _nested(rows: Sequence[TimelineRow], process: int) -> list[dict[str, object]]:
     """Return a track's events, every one inside its parent and after its elder siblings.
 
     XNNPACK measures how long an operator takes and makes its start up, so recorded
     intervals may overlap; drawn ones must not. `args` keeps what was recorded.
     """
-    children: dict[str, list[Row]] = {}
-    known = {row["event_index"] for row in rows}
+    children: dict[int | None, list[TimelineRow]] = {}
+    known = {row.event_index for row in rows}
     for row in rows:
-        parent = row["parent"] if row["parent"] in known and row["parent"] != row["event_index"] else ""
+        parent = row.parent if row.parent in known and row.parent != row.event_index else None
         children.setdefault(parent, []).append(row)
     events: list[dict[str, object]] = []
-    waiting: list[tuple[str, float, float]] = [("", 0.0, float("inf"))]
+    waiting: list[tuple[int | None, float, float]] = [(None, 0.0, float("inf"))]
     while waiting:
         parent, free, end = waiting.pop()
-        for row in sorted(children.get(parent, ()), key=lambda r: (float(r["start_us"]), int(r["event_index"]))):
-            start = min(max(float(row["start_us"]), free), end)
-            stop = min(start + max(float(row["duration_us"]), 0.0), end)
+        for row in sorted(children.get(parent, ()), key=lambda r: (r.start_us, r.event_index)):
+            start = min(max(row.start_us, free), end)
+            stop = min(start + max(row.duration_us, 0.0), end)
             events.append(_event(row, process, start, stop))
-            waiting.append((row["event_index"], start, stop))
+            waiting.append((row.event_index, start, stop))
             free = stop
     return sorted(events, key=lambda event: (event["ts"], -event["dur"]))
 
 
-def _event(row: Row, process: int, start: float, stop: float) -> dict[str, object]:
+def _event(row: TimelineRow, process: int, start: float, stop: float) -> dict[str, object]:
     return {
         "ph": "X",
-        "name": row["name"],
-        "cat": row["category"] or "container",
+        "name": row.name,
+        "cat": row.category or "container",
         "pid": process,
         "tid": _TRACK,
         "ts": round(start, 3),
         "dur": round(stop - start, 3),
         "args": {
-            "category": row["category"],
-            "backend": row["backend"],
-            "delegated": row["delegated"] == "1",
-            "layer": row.get("layer") or "",
-            "recorded_start_us": float(row["start_us"]),
-            "recorded_duration_us": float(row["duration_us"]),
+            "category": row.category,
+            "backend": row.backend,
+            "delegated": row.delegated,
+            "layer": row.layer,
+            "recorded_start_us": row.start_us,
+            "recorded_duration_us": row.duration_us,
         },
     }

@@ -4,21 +4,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from model_profiling.report.comparing import median
+from model_profiling.report.latencies import median
 from model_profiling.report.load import RunData
-from model_profiling.report.naming import Naming, count, listed
-from model_profiling.report.rounding import Quantity, places_for, quantity
-from model_profiling.report.view import Comparison, Scaling, Sentence, ThreadRow
+from model_profiling.report.naming import Naming
+from model_profiling.report.quantities import Quantity, Sentence, quantity
+from model_profiling.report.view import ComparisonView
+from model_profiling.rounding import places_for
+from model_profiling.wording import count, listed
 
 
-def scaling(run: RunData, naming: Naming, comparisons: Sequence[Comparison]) -> tuple[Scaling, ...]:
+@dataclass(frozen=True)
+class ThreadRow:
+    """One thread count of one comparison; `resolved` says what ran where that is not what was asked for."""
+
+    threads: int
+    resolved: str
+    baseline: Quantity
+    candidate: Quantity
+    speedup: Quantity
+    low: Quantity | None
+    high: Quantity | None
+    word: str
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """One comparison over several thread counts, and in words what threads bring."""
+
+    baseline_side: str
+    candidate_side: str
+    baseline_series: int
+    candidate_series: int
+    rows: tuple[ThreadRow, ...]
+    sentences: tuple[Sentence, ...]
+
+
+def scaling(run: RunData, naming: Naming, comparisons: Sequence[ComparisonView]) -> tuple[Scaling, ...]:
     """Return one entry for each two experiments that were compared at several thread counts."""
-    found = []
+    over_threads = []
     for names in dict.fromkeys((c.baseline, c.candidate) for c in comparisons):
         held = sorted((c for c in comparisons if (c.baseline, c.candidate) == names), key=lambda c: c.threads)
         if len(held) > 1:
-            found.append(
+            over_threads.append(
                 Scaling(
                     held[0].baseline_side,
                     held[0].candidate_side,
@@ -28,16 +57,16 @@ def scaling(run: RunData, naming: Naming, comparisons: Sequence[Comparison]) -> 
                     tuple(_words(run, naming, name, [c.threads for c in held]) for name in names),
                 )
             )
-    return tuple(found)
+    return tuple(over_threads)
 
 
-def _row(run: RunData, c: Comparison) -> ThreadRow:
+def _row(run: RunData, c: ComparisonView) -> ThreadRow:
     verdict = c.verdict
     times = (median(run, name, c.threads) for name in (c.baseline, c.candidate))
     return ThreadRow(c.threads, _resolved(run, c), *times, verdict.speedup, verdict.low, verdict.high, verdict.badge)
 
 
-def _resolved(run: RunData, c: Comparison) -> str:
+def _resolved(run: RunData, c: ComparisonView) -> str:
     """Return how many threads the runtime used, as it reported them; "" where it did not."""
     seen = {
         launch.threads_resolved

@@ -43,17 +43,17 @@ def build_parser() -> CommandParser:
 
 def main() -> None:
     args = build_parser().parse_args()
-    from model_profiling.analysis.run import analyze_run
+    from model_profiling.analysis.run import analyze
     from model_profiling.pipeline.run_directory import RunDirectory
+    from model_profiling.report.run_files import write
 
-    analysis = analyze_run(RunDirectory(args.run_dir))
+    analysis = analyze(RunDirectory(args.run_dir))
+    files = write(analysis)
     if not args.quiet:
-        from model_profiling.report.words.kernels import kernel_table
         from model_profiling.report.words.summary import show_analysis
 
-        kernels = kernel_table(analysis.summary)
-        show_analysis(analysis.summary, analysis.feature, analysis.notes, analysis.quick, [kernels] if kernels else [])
-        for path in analysis.files:
+        show_analysis(analysis)
+        for path in files:
             print(path)
 
 

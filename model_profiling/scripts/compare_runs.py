@@ -20,6 +20,13 @@ if importlib.util.find_spec("model_profiling") is None:
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
+from model_profiling.errors import KitError
+
+
+class RegressionError(KitError):
+    """The candidate run is slower than allowed, and its interval supports that."""
+
+    exit_code = 1
 
 
 def build_parser() -> CommandParser:
@@ -58,14 +65,16 @@ def main() -> None:
     args = build_parser().parse_args()
     from model_profiling.analysis.comparing.run_comparison import compare_run_directories
     from model_profiling.pipeline.run_directory import RunDirectory
-    from model_profiling.report.words.run_comparison import comparison_lines
+    from model_profiling.report.words.run_comparison import comparison_lines, slowdown
 
-    found = compare_run_directories(RunDirectory(args.baseline), RunDirectory(args.candidate))
-    for line in comparison_lines(found):
+    compared = compare_run_directories(RunDirectory(args.baseline), RunDirectory(args.candidate))
+    for line in comparison_lines(compared):
         say(line)
     if args.fail_if_slower is not None:
         sys.stdout.flush()
-        found.check(args.fail_if_slower)
+        slower = compared.slower(args.fail_if_slower)
+        if slower:
+            raise RegressionError("; ".join(slowdown(row, args.fail_if_slower) for row in slower))
         say(f"No slow-down by more than {args.fail_if_slower:g} % is supported.")
 
 

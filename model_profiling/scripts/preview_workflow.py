@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model_profiling import __version__
 from model_profiling.agreement import compare
-from model_profiling.analysis.kernels.preview import Variant, disagreements, preview_json, preview_markdown, sentence
+from model_profiling.analysis.kernels.preview import Variant
 from model_profiling.analysis.kernels.record import read_record
 from model_profiling.analysis.kernels.uses import KernelUse, kernel_rows, kernel_uses
 from model_profiling.analysis.tables.kernels import kernels_csv
@@ -27,6 +27,7 @@ from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, w
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
 from model_profiling.pipeline.program.signature import read_signature
 from model_profiling.pipeline.runners.native import NativeRunner
+from model_profiling.report.words.preview import disagreements, preview_json, preview_markdown, sentence
 
 _SEED = 0  # the same inputs every time, so that two previews of a model can be compared
 #: Cleared to leave SME alone; SME2.1 includes SME2.
@@ -116,7 +117,7 @@ def _without_sme(device: EmulatedDevice, held: tuple[str, ...]) -> Plan:
 def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[KernelUse, ...]:
     """Return the kernels that a recording's operators called."""
     timeline = build_timeline(read_etdump(recorded.etdump), str(recorded.etdump))
-    return kernel_uses(read_record(recorded.record), timeline, graph, str(recorded.record))
+    return kernel_uses(read_record(recorded.record), timeline, graph, model_layers(graph), str(recorded.record))
 
 
 def _variants(

@@ -22,7 +22,7 @@ from model_profiling.processes import ChildResult, run_child
 DEFAULT_MODEL = "toy_cnn"
 DEFAULT_FOLDER = Path("out_quick_test")
 #: fp32 reaches the accelerated kernels of every CPU; in fp16 an x86-64 CPU has few of them.
-_DTYPE = "fp32"
+DTYPE = "fp32"
 _STEP_LIMIT_S = 1200.0
 #: Marks a folder as a quick test's own, so that nothing else is ever replaced.
 _MARK = ".quick_test"
@@ -62,13 +62,13 @@ def run_quick_test(model: str, platform: str, keep: Path | None) -> None:
     _run(
         next(numbers),
         Step(
-            f"export {model} in {_DTYPE} and compare it with PyTorch",
+            f"export {model} in {DTYPE} and compare it with PyTorch",
             "export/export_model.py",
-            ("--model", model, "--dtype", _DTYPE, "--outdir", str(folder / "artifacts")),
+            ("--model", model, "--dtype", DTYPE, "--outdir", str(folder / "artifacts")),
         ),
         log,
     )
-    program = folder / "artifacts" / f"{model}_xnnpack_{_DTYPE}.pte"
+    program = folder / "artifacts" / f"{model}_xnnpack_{DTYPE}.pte"
     for step in _steps(program, folder, platform):
         _run(next(numbers), step, log)
     _conclude(folder / "runs" / platform, time.monotonic() - started)

@@ -16,10 +16,12 @@ readonly OLDEST_PYTHON=3.10 NEWEST_PYTHON=3.14 # what ExecuTorch 1.5.1 and torch
 readonly OLDEST_GLIBC=2.28 OLDEST_MACOS=14     # what those wheels are built for
 readonly OLDEST_PIP=22.3                       # editable installs of pyproject.toml, --dry-run --report
 readonly NEEDED_MB_EXPORT=3500 NEEDED_MB=1800  # measured: 1.7 GB (0.9 GB) installed, and pip's downloads
-# Byte code of all packages but big ones that nothing here imports. Files that are no valid
-# Python (some packages carry templates) fail nothing.
+# Byte code of all packages but big ones of which nothing here imports more than a file. Files that
+# are no valid Python (some packages carry templates) fail nothing.
 readonly COMPILE='import compileall, re, sys
-compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile("/(tests?|coremltools|sklearn)/"))'
+unused = r"tests?|testing|examples|prototype|physics|coremltools|sklearn|fontTools|pygments|mypyc?|playwright"
+unused += r"|huggingface_hub|libcst|narwhals|executorch/backends/(?!xnnpack|transforms)\w+"
+compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile(f"/({unused})/"))'
 readonly EXPORT_LINE='with export'
 
 usage() {

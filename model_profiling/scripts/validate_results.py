@@ -34,9 +34,10 @@ def main() -> None:
     args = build_parser().parse_args()
     from model_profiling.analysis.checks.results import check_results, has_errors
     from model_profiling.pipeline.run_directory import RunDirectory, utc_now
+    from model_profiling.report.run_files import derive
 
     directory = RunDirectory(args.results)
-    findings = check_results(directory)
+    findings = check_results(directory, derive)
     if directory.exists():  # never write into a folder that is not a run
         write_json(
             directory.validation_report,

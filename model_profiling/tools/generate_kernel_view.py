@@ -28,15 +28,8 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes
-from model_profiling.report.kernel_markdown import (
-    count,
-    family_columns,
-    family_rows,
-    family_sentence,
-    noun,
-    render_kernel_view,
-)
-from model_profiling.report.words.table import Table
+from model_profiling.report.kernel_markdown import families, family_sentence, noun, render_kernel_view
+from model_profiling.wording import count
 
 
 def build_parser() -> CommandParser:
@@ -69,8 +62,7 @@ def main() -> None:
         )
     )
     say()
-    columns = family_columns(view)
-    Table("Distinct kernels by family", columns, tuple(family_rows(view)), frozenset(columns[1:])).show()
+    families(view).show()
     for note in view.notes:
         say(one_line(f"note: {note}"))
     say(str(path))

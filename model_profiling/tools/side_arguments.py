@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_profiling.analysis.comparing.trace_comparison import common_threads
-from model_profiling.analysis.tables.timeline import Side, read_sides
+from model_profiling.analysis.comparing.traced_sides import TracedSide, read_sides
 from model_profiling.command import CommandParser
 from model_profiling.errors import UserError
 
@@ -17,7 +17,7 @@ from model_profiling.errors import UserError
 class Sides:
     """What was asked for: pairs of sides by thread count (the second None without --compare)."""
 
-    pairs: tuple[tuple[Side, Side | None], ...]
+    pairs: tuple[tuple[TracedSide, TracedSide | None], ...]
     folder: Path
 
 

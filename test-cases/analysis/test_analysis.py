@@ -22,7 +22,6 @@ from support.etdump import MOBILENET_FP16, MOBILENET_INT8, RECORDED, SMALL, Bloc
 from support.kit import FIXTURES, KIT, kit
 
 from model_profiling.analysis.comparing import latency
-from model_profiling.analysis.run import analyze_run, derive
 from model_profiling.analysis.tables import csv_text
 from model_profiling.analysis.tables.timeline import TIMELINE_COLUMNS, first_run_csv, timeline_csv
 from model_profiling.analysis.traces.breakdown import PARTS, break_down, join
@@ -43,6 +42,8 @@ from model_profiling.files import write_json
 from model_profiling.pipeline.calibration import find_noise_floor
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
+from model_profiling.report.run_files import analyze_run, derive, summary_json
+from model_profiling.report.words.notes import run_notes
 
 OFF = FIXTURES / "etdump" / "a64-sme2on__qemu-sme-off__mv3_int8.etdump"
 ON = FIXTURES / "etdump" / "a64-sme2on__qemu-sme-on__mv3_int8.etdump"
@@ -133,7 +134,7 @@ def test_a_call_that_recorded_nothing_inside_is_the_operator_itself() -> None:
         ]
     )
     found = break_down(timeline)
-    assert dict(zip(PARTS, found.parts[0]))["Other"] == 90
+    assert dict(zip(PARTS, found.parts[0], strict=True))["Other"] == 90
     assert (found.delegated[0], found.portable[0], found.framework[0]) == (60, 30, 10)
     assert found.delegate_overhead[0] == found.operator_overhead[0] == 0
     assert timeline.unmapped() == [DELEGATE_CALL]
@@ -338,7 +339,7 @@ def test_outliers_are_classified_as_criterion_does_and_kept() -> None:
     low, high = np.percentile(values, (25, 75))
     classes = latency.classify_outliers(values)
     assert classes[9] == "high severe" and classes[11] == "low severe"
-    for value, found in zip(values, classes):
+    for value, found in zip(values, classes, strict=True):
         assert (found is None) == (low - 1.5 * (high - low) <= value <= high + 1.5 * (high - low))
     statistics = latency.describe(values)
     assert statistics.count == len(values) and sum(statistics.outliers.values()) == sum(c is not None for c in classes)
@@ -419,13 +420,13 @@ def test_void_failed_and_incomplete_pairs_do_not_count(run: RunDirectory) -> Non
     assert [launch["pair"] for launch in metrics["launches"]] == [2, 4, 5]
     assert [launch["attempt"] for launch in metrics["launches"]] == [1, 0, 0]
     assert metrics["void"][0]["reason"] == "the machine was disturbed"
-    assert analysis.summary["comparisons"][0]["pairs"] == 3
-    assert any("void" in note for note in analysis.notes)
+    assert summary_json(analysis)["comparisons"][0]["pairs"] == 3
+    assert any("void" in note for note in run_notes(analysis))
 
 
 def test_quick_runs_give_no_verdict(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", {"off": OFF, "on": ON}, quick=True)
-    assert analyze_run(run).summary["comparisons"][0]["verdict"] == "no verdict"
+    assert summary_json(analyze_run(run))["comparisons"][0]["verdict"] == "no verdict"
     assert "quick: no verdict" in run.pipeline_summary_md(MODEL).read_text()
 
 
@@ -434,7 +435,7 @@ def test_a_calibration_leaves_a_noise_floor_that_later_runs_use(tmp_path: Path) 
     floor = json.loads((tmp_path / "run_aa" / "noise_floor.json").read_text())
     assert floor["calibrated"] == {"1": False}  # the made-up arms differ by a factor of 2
     analysis = analyze_run(make_run(tmp_path / "run", {"off": OFF, "on": ON}, noise_floor=floor))
-    entry = analysis.summary["comparisons"][0]
+    entry = summary_json(analysis)["comparisons"][0]
     assert entry["noise_floor_percent"] == floor["noise_floor_percent"]["1"]
     assert entry["verdict"] == "no difference shown"  # the made-up arms of the calibration differ as much
 
@@ -475,14 +476,14 @@ def test_a_damaged_floor_is_one_line(content: str, tmp_path: Path) -> None:
 
 
 def test_one_pair_and_one_experiment_are_enough_for_an_analysis(tmp_path: Path) -> None:
-    one = analyze_run(make_run(tmp_path / "one", {"off": OFF, "on": ON}, pairs=1)).summary["comparisons"][0]
+    one = summary_json(analyze_run(make_run(tmp_path / "one", {"off": OFF, "on": ON}, pairs=1)))["comparisons"][0]
     assert one["ci95"] is None and one["p_value"] is None and one["verdict"] == "no verdict"
-    assert analyze_run(make_run(tmp_path / "alone", {"off": OFF})).summary["comparisons"] == []
+    assert summary_json(analyze_run(make_run(tmp_path / "alone", {"off": OFF})))["comparisons"] == []
 
 
 def test_several_thread_counts_stay_apart(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", {"off": OFF, "on": ON}, pairs=2, threads=(1, 4))
-    summary = analyze_run(run).summary
+    summary = summary_json(analyze_run(run))
     assert list(summary["experiments"]["on"]) == ["1", "4"]
     assert [entry["threads"] for entry in summary["comparisons"]] == [1, 4]
 
@@ -490,7 +491,7 @@ def test_several_thread_counts_stay_apart(tmp_path: Path) -> None:
 def test_a_run_without_traces_has_latencies_only(run: RunDirectory) -> None:
     lines = [json.loads(line) | {"etdump": None, "traced_ns": []} for line in run.launches.read_text().splitlines()]
     run.launches.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    entry = analyze_run(run).summary["experiments"]["on"]["1"]
+    entry = summary_json(analyze_run(run))["experiments"]["on"]["1"]
     assert (
         entry["categories_ms"] is None
         and entry["tracer_overhead_percent"] is None

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from scipy.stats import ttest_ind
 from support.kit import KIT, kit
 
 from model_profiling.analysis.comparing.run_comparison import compare_run_directories
+from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.manifest import ExecuTorchVersion
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.unpaired_statistics import estimate
 
@@ -94,7 +97,7 @@ def slowed(run: Path, factor: float, experiment: str = "on") -> Path:
 def remade(run: Path, **changes: object) -> Path:
     """Change a run's manifest as a run elsewhere would have written it."""
     directory = RunDirectory(run)
-    directory.write_manifest({**directory.read_manifest(), **changes})
+    directory.write_manifest(replace(directory.read_manifest(), **changes))
     return run
 
 
@@ -139,10 +142,10 @@ def test_other_models_features_and_versions_are_said(toy_run: Path, other_run: P
     manifest = RunDirectory(other_run).read_manifest()
     remade(
         other_run,
-        model={**manifest["model"], "sha256": "f" * 64},
-        executorch={"version": "9.9", "git_sha": "e" * 40},
-        cpu={**manifest["cpu"], "features": [*manifest["cpu"]["features"], "sme2"]},
-        disabled={**manifest["disabled"], "on": ["sme2"]},
+        model=replace(manifest.model, sha256="f" * 64),
+        executorch=ExecuTorchVersion("9.9", "e" * 40),
+        cpu=replace(manifest.cpu, names=manifest.cpu.names | {"sme2"}),
+        disabled={**manifest.disabled, "on": ("sme2",)},
         finished=None,
     )
     said = compare(toy_run, other_run, "--fail-if-slower", 5).ok().stdout
@@ -159,11 +162,7 @@ def test_other_models_features_and_versions_are_said(toy_run: Path, other_run: P
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"cpu": {"architecture": "aarch64", "model_name": "Neoverse-V9", "cores": 2, "features": []}},
-        {"device": "emulated"},
-    ],
+    "change", [{"cpu": CpuFeatures("aarch64", "Neoverse-V9", frozenset(), 2)}, {"device": "emulated"}]
 )
 def test_other_cpus_are_refused(toy_run: Path, other_run: Path, change: dict) -> None:
     line = compare(toy_run, remade(other_run, **change), "--fail-if-slower", 5).error_line()
@@ -191,10 +190,10 @@ def test_runs_without_a_common_experiment_are_refused(toy_run: Path, other_run: 
         .replace('"experiment": "on"', '"experiment": "new"')
         .replace('"experiment": "off"', '"experiment": "old"')
     )
-    config = RunDirectory(other_run).read_manifest()["config"]
+    config = RunDirectory(other_run).read_manifest().config_json
     names = {"on": "new", "off": "old"}
     experiments = [{**experiment, "name": names[experiment["name"]]} for experiment in config["experiments"]]
-    remade(other_run, config={**config, "experiments": experiments, "compare_pairs": [["old", "new"]]})
+    remade(other_run, config_json={**config, "experiments": experiments, "compare_pairs": [["old", "new"]]})
     assert "share no experiment" in compare(toy_run, other_run).error_line()
 
 

@@ -56,7 +56,9 @@ def rows(trace: Trace) -> list[tuple[str, list[tuple]]]:
         trace.start_ns,
         trace.end_ns,
     )
-    for block, index, name, chain, instruction, number, delegate, start, end in zip(*(c.tolist() for c in columns)):
+    for block, index, name, chain, instruction, number, delegate, start, end in zip(
+        *(c.tolist() for c in columns), strict=True
+    ):
         found[block][1].append((index, strings[name], chain, instruction, number, strings[delegate], start, end))
     return found
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,10 @@ from model_profiling.analysis.tables.kernels import read_kernels
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.findings import ERROR
-from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.kernel_launches import read_kernel_launches, standing
 from model_profiling.pipeline.run_directory import RunDirectory
+
+pytestmark = pytest.mark.exports
 
 ON, OFF = "a64-sme2on__qemu-sme-on", "a64-smeoff__qemu-sme-on"
 PIPELINE = "scripts/mac_pipeline.py"
@@ -38,7 +40,7 @@ def logged(name: str, runner: Path, **changes: object) -> dict[str, object]:
 
 
 def both_builds(folder: Path) -> list[dict[str, object]]:
-    """Return an experiment for the build with SME2 and one for the build without, as recorded with MobileNetV3-Small."""
+    """Return an experiment for the build with SME2 and one for that without, recorded with MobileNetV3-Small."""
     return [logged("log_on", stand_in(folder, ON, "mv3_fp32")), logged("log_off", stand_in(folder, OFF, "mv3_fp32"))]
 
 
@@ -80,7 +82,7 @@ def test_launches_that_log_are_recorded_beside_the_timed_ones(made: Path) -> Non
     assert on.files == {
         f"log_on/log_on_t1_p0{s}": sha256(directory.raw("log_on", 1, 0, 0, s)) for s in (".log", ".etdump")
     }
-    assert directory.read_manifest()["kernel_launches_sha256"] == sha256(directory.kernel_launches)
+    assert directory.read_manifest().kernel_launches_sha256 == sha256(directory.kernel_launches)
 
 
 def test_what_the_log_and_the_trace_say_is_in_tables_and_summary(made: Path, exported) -> None:
@@ -130,7 +132,9 @@ def test_a_made_launch_stands(made: Path, tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({**config, "output_root": str(folder / "run")}))
     directory = RunDirectory(folder / "run")
     manifest = directory.read_manifest()
-    directory.write_manifest({**manifest, "config": {**manifest["config"], "output_root": str(folder / "run")}})
+    directory.write_manifest(
+        replace(manifest, config_json={**manifest.config_json, "output_root": str(folder / "run")})
+    )
     before = directory.kernel_launches.read_bytes()
     for runner in made.glob("stand_in_*"):
         runner.write_text(f"#!/bin/sh\nexit 9\n{runner.read_text()}")
@@ -224,11 +228,7 @@ def test_a_runner_that_fails_is_recorded(toy: Path, tmp_path: Path) -> None:
 
 def errors(directory: RunDirectory) -> list[str]:
     manifest = directory.read_manifest()
-    return [
-        f.message
-        for f in check_kernel_launches(directory, manifest, Config.from_json(manifest["config"]))
-        if f.level == ERROR
-    ]
+    return [f.message for f in check_kernel_launches(directory, manifest, manifest.config) if f.level == ERROR]
 
 
 def edit_line(directory: RunDirectory, number: int, **changes: object) -> None:
@@ -240,7 +240,9 @@ def edit_line(directory: RunDirectory, number: int, **changes: object) -> None:
 def rewrite(directory: RunDirectory, lines: list[str]) -> None:
     """Write the list anew with its digest, as somebody would who wants to hide it."""
     directory.kernel_launches.write_text("".join(f"{line}\n" for line in lines))
-    directory.write_manifest({**directory.read_manifest(), "kernel_launches_sha256": sha256(directory.kernel_launches)})
+    directory.write_manifest(
+        replace(directory.read_manifest(), kernel_launches_sha256=sha256(directory.kernel_launches))
+    )
 
 
 def lines_of(directory: RunDirectory) -> list[str]:

@@ -25,20 +25,22 @@ from support.numbers import check_numbers, numbers_of, parse_page, text_of
 from model_profiling.analysis.kernels import uses as kernels
 from model_profiling.analysis.kernels.record import CLOCK, KERNEL_PREFIX, KernelRecord, parse_record, read_record
 from model_profiling.analysis.kernels.uses import KernelUse, coverage, kernel_rows, kernel_uses
-from model_profiling.analysis.run import analyze_run
 from model_profiling.analysis.tables.kernels import EVIDENCE, kernels_csv, read_kernels
 from model_profiling.analysis.traces.layers import attribute, model_layers
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.pipeline.devices.emulated import newer_packages
-from model_profiling.pipeline.devices.emulated import qemu as emulation_parts
+from model_profiling.pipeline.devices.emulated import newer_packages, qemu
 from model_profiling.pipeline.devices.emulated.qemu import arm_wheel, find_qemu
 from model_profiling.pipeline.kernel_launches import read_kernel_launches
 from model_profiling.pipeline.kernel_names import FAMILIES, ROLES, family_of, role_of
 from model_profiling.pipeline.kernel_recording import record_kernels, recording_request
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.pipeline.runners import build, cross
+from model_profiling.pipeline.runners import cross, native_build
 from model_profiling.pipeline.runners.native import RECORD_VARIABLE, NativeRunner
 from model_profiling.processes import run_child
+from model_profiling.report.run_files import analyze_run, summary_json
+from model_profiling.report.words.kernels import coverage_sentence
+
+pytestmark = pytest.mark.emulator
 
 SME_FEATURES = ("sme", "sme2", "sme2p1")
 #: One reading of the clock by the auditor and the next by XNNPACK itself lie this close, emulated.
@@ -97,7 +99,7 @@ def test_calls_add_up_to_the_record(toy_recorded: Recorded) -> None:
 
 def test_operators_without_kernels_are_listed(toy_recorded: Recorded) -> None:
     t = toy_recorded.timeline
-    leaves = {t.names[n] for n, leaf in zip(t.name, t.leaf) if leaf}
+    leaves = {t.names[n] for n, leaf in zip(t.name, t.leaf, strict=True) if leaf}
     assert leaves <= {use.operator for use in toy_recorded.uses}
     without = [use for use in toy_recorded.uses if use.kernel == ""]
     assert {"Max Pooling (NHWC, F32) #1", "native_call_mean.out"} <= {use.operator for use in without}
@@ -110,7 +112,7 @@ def test_boundaries_are_those_of_the_trace(toy_recorded: Recorded) -> None:
     rows = kernels._operators_after_readings(t, model_layers(toy_recorded.graph), attribute(t, toy_recorded.graph))
     times = r.time_ns[r.positions(CLOCK)].astype(np.int64) / 1e3
     spans: dict[int, float] = Counter()
-    for row, start, end in zip(rows.tolist(), times, times[1:]):
+    for row, start, end in zip(rows.tolist(), times, times[1:], strict=False):
         if row >= 0:
             spans[row] += end - start
     close = [abs(span - t.duration_ns[row] / 1e3) < CLOCK_SLACK_US + 0.02 * span for row, span in spans.items()]
@@ -165,15 +167,17 @@ def test_coverage_counts_matrix_layers_and_their_multiply_adds(toy_recorded: Rec
     depthwise = [layer for layer in layers if layer.kind == "DepthwiseConv2d"]
     assert found.all_layers - found.layers == len(depthwise) == 1
     assert found.all_multiply_adds - found.multiply_adds == sum(layer.multiply_adds for layer in depthwise)
-    assert found.sentence() == "7 of 8 matrix layers, over 99 % of multiply-adds, reach SME2 kernels"
+    assert coverage_sentence(found) == "7 of 8 matrix layers, over 99 % of multiply-adds, reach SME2 kernels"
     assert coverage(layers, toy_recorded.uses, ("sme",)).layers == 0, "packing alone is no computing"
-    assert coverage((), ()).sentence() == "The model has no matrix layers, so nothing of it can reach SME2 kernels"
+    assert (
+        coverage_sentence(coverage((), ())) == "The model has no matrix layers, so nothing of it can reach SME2 kernels"
+    )
 
 
 def test_a_record_of_another_launch_is_refused(toy_recorded: Recorded, exported, tmp_path: Path) -> None:
-    other = record(exported("toy_cnn", "int8"), tmp_path)
+    other, layers = record(exported("toy_cnn", "int8"), tmp_path), model_layers(toy_recorded.graph)
     with pytest.raises(UserError, match="readings of XNNPACK's clock .* record kernels and trace in the same launch"):
-        kernel_uses(other.record, toy_recorded.timeline, toy_recorded.graph, "here")
+        kernel_uses(other.record, toy_recorded.timeline, toy_recorded.graph, layers, "here")
     r = toy_recorded.record
     end = len(r)  # a kernel call after the last operator
     kernel = int(r.name[r.positions(KERNEL_PREFIX)[0]])
@@ -181,7 +185,7 @@ def test_a_record_of_another_launch_is_refused(toy_recorded: Recorded, exported,
         r.names, np.append(r.name, kernel), np.append(r.thread, 1), np.append(r.time_ns, r.time_ns[end - 1])
     )
     with pytest.raises(UserError, match="between a delegate's executions"):
-        kernel_uses(longer, toy_recorded.timeline, toy_recorded.graph, "here")
+        kernel_uses(longer, toy_recorded.timeline, toy_recorded.graph, layers, "here")
 
 
 # ---------------------------------------------------------------- records
@@ -243,7 +247,7 @@ def test_an_auditor_that_cannot_write_is_reported(toy: Path, tmp_path: Path) -> 
 def test_a_runner_without_the_auditor_says_so(toy: Path, tmp_path: Path) -> None:
     request = recording_request(toy, [], (), 1, tmp_path, tmp_path / "log")
     with pytest.raises(UserError, match='cannot record kernel calls, in mode "kernels": use Arm Linux'):
-        NativeRunner(build.build_native()).command(request)
+        NativeRunner(native_build.build_native()).command(request)
 
 
 # ---------------------------------------------------------------- tables
@@ -311,7 +315,7 @@ def test_an_old_qemu_is_passed_over(bare: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_text(f"#!/bin/sh\necho qemu-aarch64 version {version}\n")
         path.chmod(0o755)
-    assert find_qemu() == emulation_parts.Qemu(new, "10.1.0")
+    assert find_qemu() == qemu.Qemu(new, "10.1.0")
     new.write_text("#!/bin/sh\necho qemu-aarch64 version 10.0.9\n")
     with pytest.raises(UserError, match="no QEMU with SME2"):
         find_qemu()
@@ -323,14 +327,16 @@ def test_apt_sources_in_both_forms() -> None:
         "Components: main contrib\nSigned-By: /usr/share/keyrings/a.gpg\n\n"
         "Enabled: no\nTypes: deb\nURIs: http://off.test\nSuites: bookworm\nComponents: main\n\n"
         "Types: deb-src\nURIs: http://src.test\nSuites: bookworm\nComponents: main\n\n"
-        "Types: deb\nURIs: mirror+file:/etc/apt/m.txt\nSuites: noble\nComponents: main\nSigned-By:\n -----BEGIN\n .\n x\n"
+        "Types: deb\nURIs: mirror+file:/etc/apt/m.txt\nSuites: noble\nComponents: main\n"
+        "Signed-By:\n -----BEGIN\n .\n x\n"
     )
     found = newer_packages.parse_sources(deb822, deb822=True)
     assert [s.uri for s in found] == ["http://archive.test/debian", "mirror+file:/etc/apt/m.txt"]
     assert found[0].suites == ("bookworm", "bookworm-updates") and found[0].signed_by == "/usr/share/keyrings/a.gpg"
     assert found[1].signed_by == "\n -----BEGIN\n .\n x"
     lines = (
-        "# deb http://off.test x main\ndeb [arch=amd64 signed-by=/k.gpg] http://archive.test/ubuntu noble main universe # y\n"
+        "# deb http://off.test x main\ndeb [arch=amd64 signed-by=/k.gpg] "
+        "http://archive.test/ubuntu noble main universe # y\n"
         "deb-src http://src.test noble main\ndeb http://plain.test noble-updates main\n"
     )
     found = newer_packages.parse_sources(lines, deb822=False)
@@ -401,7 +407,7 @@ def test_mode_kernels_records_beside_the_timed_experiments(exported, tmp_path: P
     )
     directory = orchestrator.run(config, emulated(), RunOptions(tmp_path / "config.json", "test"))
     assert {launch.experiment for launch in directory.read_launches()} == {"timed"}
-    summary = analyze_run(directory).summary
+    summary = summary_json(analyze_run(directory))
     on, off = (read_kernels(directory.table(model.stem, name, 1, "kernels")) for name in ("kernels_on", "kernels_off"))
     assert any(use.family == "sme2" for use in on) and not any(use.family.startswith("sme") for use in off)
     assert [
@@ -444,9 +450,9 @@ def check_report(directory: RunDirectory) -> None:
 
 def check_time_coverage(directory: RunDirectory) -> None:
     """The same run, were its device hardware with SME2: the shares of what its own timeline tables say."""
-    manifest, model = directory.read_manifest(), directory.read_manifest()["model"]["id"]
-    directory.write_manifest({**manifest, "device": "local", "host": {"system": "Linux"}})
-    entry = analyze_run(directory).summary["kernels"]
+    manifest, model = directory.read_manifest(), directory.read_manifest().model.id
+    directory.write_manifest(replace(manifest, device="local", emulated=False, host={"system": "Linux"}))
+    entry = summary_json(analyze_run(directory))["kernels"]
     directory.write_manifest(manifest)
     assert entry["kernels_off"]["1"]["sme2_time"] == {}, "no timed experiment switched SME2 off"
     held = entry["kernels_on"]["1"]["sme2_time"]["timed"]

@@ -75,7 +75,10 @@ def test_permuted_layers_keep_their_modules_and_shapes(seed: int, tmp_path: Path
     ).ok()
     tables = profile(next(tmp_path.glob("*.pte")), tmp_path)
     channels = [8, *order]
-    expected = [(f"body.to_{b}", f"1x24x24x{a}", f"1x24x24x{b}", a * b * 9 * 24 * 24) for a, b in zip(channels, order)]
+    expected = [
+        (f"body.to_{b}", f"1x24x24x{a}", f"1x24x24x{b}", a * b * 9 * 24 * 24)
+        for a, b in zip(channels, order, strict=True)
+    ]
     for rows in tables.values():
         found = [
             (r["module"], r["inputs"], r["output"], int(r["multiply_adds"])) for r in rows if r["kind"] == "Conv2d"
@@ -186,11 +189,11 @@ def test_whatever_is_fused_away_the_rest_keeps_its_order(
     kinds = [kind for kind, _ in chosen]
     events = [generator.choice(sorted(RUNS_AS[kind])) for kind, dropped in chosen if not (dropped and kind in fusible)]
     found = align(kinds, events)
-    own = [n for n, added in zip(found.node, found.inserted) if n >= 0 and not added]
+    own = [n for n, added in zip(found.node, found.inserted, strict=True) if n >= 0 and not added]
     assert own == sorted(own)
     assert all(
         events[e] in RUNS_AS[kinds[n]]
-        for e, (n, added) in enumerate(zip(found.node, found.inserted))
+        for e, (n, added) in enumerate(zip(found.node, found.inserted, strict=True))
         if n >= 0 and not added
     )
 

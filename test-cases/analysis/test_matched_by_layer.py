@@ -21,11 +21,12 @@ from support.analysis import make_run
 from support.etdump import Block, Event, operator, write_etdump
 from support.kit import FIXTURES, kit
 
-from model_profiling.analysis.comparing.arms import Arm
-from model_profiling.analysis.comparing.comparison import operator_changes
+from model_profiling.analysis.comparing.operators import operator_changes
+from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.comparing.trace_layers import layer_changes
+from model_profiling.analysis.kernels.entries import TimeCoverage
 from model_profiling.analysis.kernels.recorded import PACKED_FOR_SME
-from model_profiling.analysis.kernels.time import TimeCoverage, is_emulated, time_coverage, timed_alike
+from model_profiling.analysis.kernels.time import time_coverage, timed_alike
 from model_profiling.analysis.run import analyze
 from model_profiling.analysis.traces.etdump import parse_etdump, read_etdump
 from model_profiling.analysis.traces.layers import Layer, attribute, layer_times, model_layers
@@ -34,8 +35,11 @@ from model_profiling.analysis.traces.operators import DELEGATE_CALL, METHOD
 from model_profiling.analysis.traces.packing import charge_packing, charged
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.analysis.traces.timeline import build_timeline
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import GraphInstruction, Node, build_graph, write_graph
 from model_profiling.pipeline.run_directory import Launch
+from model_profiling.report.run_files import files_of, summary_json
+from model_profiling.report.words.kernels import time_sentence
 
 RECORDED = FIXTURES / "etdump"
 ON, OFF = "a64-sme2on__qemu-sme-on", "a64-smeoff__qemu-sme-on"
@@ -105,7 +109,7 @@ def test_the_same_layers_run_on_both_sides_under_other_names(model: str, graph_o
         assert len(rows) == operators and (side.layer[rows] >= 0).all()
         ran.append([(side.layer_names[side.layer[row]], t.names[t.name[row]].partition(" #")[0]) for row in rows])
     assert [layer for layer, _ in ran[0]] == [layer for layer, _ in ran[1]] and len(set(ran[0])) == layers
-    changed = [(mine[1], other[1]) for mine, other in zip(*ran) if mine != other]
+    changed = [(mine[1], other[1]) for mine, other in zip(*ran, strict=True) if mine != other]
     assert len(changed) == packed and all(PACKED_FOR_SME.search(a) and not PACKED_FOR_SME.search(b) for a, b in changed)
 
 
@@ -115,14 +119,14 @@ def test_every_comparison_finds_both_sides_of_everything(model: str, graph_of, t
     directory = make_run(tmp_path / "run", {"off": trace(OFF, model), "on": trace(ON, model)}, pairs=2)
     write_graph(directory.model_graph, graph_of(model))
     found = analyze(directory)
-    (entry,) = found.summary["comparisons"]
+    (entry,) = summary_json(found)["comparisons"]
     assert len(entry["layers"]) == layers
     assert all(layer["baseline_us"] is not None and layer["candidate_us"] is not None for layer in entry["layers"])
     assert all(row["baseline_calls"] == row["candidate_calls"] for row in entry["operators"])
     assert sum(row["baseline_calls"] for row in entry["operators"]) == operators
     # The tools on timeline tables.
     tables = {}
-    for path, content in found.files.items():
+    for path, content in files_of(found).items():
         if path.name.endswith("_all_runs_timeline.csv"):
             tables[path.parent.name] = tmp_path / f"{path.parent.name}.csv"
             tables[path.parent.name].write_bytes(content)
@@ -183,7 +187,7 @@ KINDS = ("FullyConnected", "Add", "FullyConnected")
 
 def operators_us(side: Recording) -> dict[str, float]:
     t = side.timeline
-    return {t.names[n]: d / US for n, d, leaf in zip(t.name, t.duration_ns, t.leaf) if leaf}
+    return {t.names[n]: d / US for n, d, leaf in zip(t.name, t.duration_ns, t.leaf, strict=True) if leaf}
 
 
 @pytest.mark.parametrize("kinds", [(), KINDS], ids=["layers unknown", "layers known"])
@@ -226,16 +230,16 @@ def test_the_summary_and_the_tool_charge_packing(tmp_path: Path) -> None:
     directory = make_run(tmp_path / "run", files, pairs=2)
     write_graph(directory.model_graph, (GraphInstruction("XnnpackBackend", "", "", tuple(map(node, KINDS))),))
     found = analyze(directory)
-    (entry,) = found.summary["comparisons"]
+    (entry,) = summary_json(found)["comparisons"]
     times = {row["name"]: (row["baseline_ms"], row["candidate_ms"], row["speedup"]) for row in entry["operators"]}
     assert times == {
         "Fully Connected (NC, F32) GEMM / Fully Connected (NC, PF32) GEMM": pytest.approx((0.6, 0.187, 600 / 187)),
         "Add (ND, F32)": pytest.approx((0.04, 0.04, 1)),
     }
     assert [(x["baseline_us"], x["candidate_us"]) for x in entry["layers"]] == [(400, 130), (40, 40), (200, 57)]
-    categories = found.summary["experiments"]["on"]["1"]["categories_ms"]
+    categories = summary_json(found)["experiments"]["on"]["1"]["categories_ms"]
     assert (categories["GEMM"], categories["Data Movement"]) == pytest.approx((0.15, 0.037))
-    tables = {path.parent.name: content for path, content in found.files.items() if "all_runs" in path.name}
+    tables = {path.parent.name: content for path, content in files_of(found).items() if "all_runs" in path.name}
     for name, content in tables.items():
         (tmp_path / f"{name}.csv").write_bytes(content)
     kit(
@@ -280,7 +284,7 @@ def test_charging_moves_time_and_loses_none(runs: list[list[tuple[str, int]]]) -
             US * sum(us for _, us in events) or (5 * US if not events else 0) for events in runs
         ]
     t = served.timeline
-    left = [t.names[n] for n, leaf in zip(t.name, t.leaf) if leaf and t.names[n].startswith("Pack LH")]
+    left = [t.names[n] for n, leaf in zip(t.name, t.leaf, strict=True) if leaf and t.names[n].startswith("Pack LH")]
     assert len(left) == sum(_trailing_packs(events) for events in runs), "only packing that serves nobody stays"
 
 
@@ -309,7 +313,7 @@ def test_time_is_shared_out_exactly() -> None:
     first = time_coverage(LAYERS, {"0.0 fullyconnected"}, [side])
     assert first.matrix_share == pytest.approx((130 / 180 + 300 / 400) / 2)
     assert first.execution_share == pytest.approx((130 / 230 + 300 / 450) / 2)
-    assert first.sentence("mac_sme2_on") == (
+    assert time_sentence(first, "mac_sme2_on") == (
         "Layers that call SME2 kernels take 74 % of the matrix layers' time and 62 % "
         "of an execution (traced in mac_sme2_on)"
     )
@@ -334,31 +338,43 @@ def test_shares_are_shares_and_add_up(runs: list[tuple[int, int, int]], chosen: 
     assert parts[2].matrix_share == pytest.approx(1)
 
 
-def test_coverage_by_time_takes_hardware_with_sme2_in_use() -> None:
-    def arm(name: str, threads: int = 1, seen: tuple[str, ...] = ("sme", "sme2")) -> Arm:
+def test_coverage_by_time_takes_hardware_with_sme2_in_use(tmp_path: Path) -> None:
+    def arm(name: str, threads: int = 1, seen: tuple[str, ...] = ("sme", "sme2")) -> MeasuredSide:
         launch = Launch(name, threads, 0, 0, 0, 0, "", "native", (), 0, None, 1.0, "", active_cpu_features=seen)
-        return Arm(name, threads, (launch,), (), None)
+        return MeasuredSide(name, threads, (launch,), (), None)
 
-    manifest = {
-        "device": "local",
-        "host": {"system": "Linux"},
-        "disabled": {"k": [], "koff": ["sme", "sme2"], "on": [], "off": ["sme", "sme2"], "built": []},
-        "runner": {"on": {"name": "native"}, "off": {"name": "native"}, "built": {"name": "executor_runner"}},
-    }
+    manifest = replace(
+        make_run(tmp_path / "run", {}).read_manifest(),
+        disabled={"k": (), "koff": ("sme", "sme2"), "on": (), "off": ("sme", "sme2"), "built": ()},
+        runner={"on": {"name": "native"}, "off": {"name": "native"}, "built": {"name": "executor_runner"}},
+    )
     arms = (arm("on"), arm("on", 2), arm("off", seen=("i8mm",)), arm("built"))
 
     def named(**changes: object) -> list[tuple[str, int]]:
-        return [(a.experiment, a.threads) for a in timed_alike({**manifest, **changes}, arms, "k", 1)]
+        return [(a.experiment, a.threads) for a in timed_alike(replace(manifest, **changes), arms, "k", 1)]
 
     assert named() == [("on", 1)], "the same features, threads and program"
     assert timed_alike(manifest, arms, "koff", 1) == (), "SME2 was off"
     assert timed_alike(manifest, (arm("on", seen=("i8mm",)),), "k", 1) == (), "this CPU has no SME2"
-    for changes in (
+    assert named(emulated=True) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
         {"device": "emulated"},
-        {"host": {"system": "Linux (emulated)"}},
+        {"device": "adb, emulator"},
+        {"host": {"system": "Linux (emulated)", "emulated_on": "x86_64"}},
         {"host": {"emulated_on": "x86_64"}},
-    ):
-        assert is_emulated({**manifest, **changes}) and named(**changes) == []
+    ],
+)
+def test_a_manifest_of_before_says_that_its_cpu_is_emulated(tmp_path: Path, changes: dict) -> None:
+    plain = make_run(tmp_path / "run", {}).read_manifest().to_json()
+    assert not Manifest.from_json(plain).emulated and Manifest.from_json(plain | {"emulated": True}).emulated
+    del plain["emulated"]
+    assert not Manifest.from_json(plain).emulated
+    assert Manifest.from_json(plain | changes).emulated
+    assert not Manifest.from_json(plain | changes | {"emulated": False}).emulated
 
 
 if __name__ == "__main__":

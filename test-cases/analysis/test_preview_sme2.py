@@ -13,22 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.emulation import emulated
+from support.emulation import MOBILENET, emulated
 from support.export import DTYPES, KIT_MODELS
 from support.kit import Finished, kit
 
 from model_profiling.analysis.kernels.uses import LOADING
 from model_profiling.analysis.tables.kernels import read_kernels
 
+pytestmark = pytest.mark.emulator
+
 PREVIEW = "scripts/preview_sme2.py"
 VARIANTS = ("sme2", "sme_only", "no_sme")
-#: Matrix layers of MobileNetV3-Small that reach SME2, and calls of the kernel that most of them use.
-#: In fp16 the 1x1 convolutions do not reach it in ExecuTorch 1.5.1: one convolution and the classifier do.
-MOBILENET = {
-    "fp32": (43, 1666, "f32p2vlx1biasf32_sme2_mopa"),
-    "int8": (43, 1526, "2vlx2vl_sme2_mopa"),
-    "fp16": (3, 784, "2vlx2vl_sme2_mopa"),
-}
+
+
 MOST_SECONDS = 20.0
 
 

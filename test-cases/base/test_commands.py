@@ -110,7 +110,8 @@ def test_a_command_that_is_ended_ends_its_children(number: signal.Signals, tmp_p
     child = tmp_path / "child.pid"
     script = (
         "from model_profiling.command import run_command\nfrom model_profiling.processes import run_child\n"
-        f"run_command(lambda: run_child(['sh', '-c', 'echo $$ > {child}.new && mv {child}.new {child} && sleep 60'], timeout_s=90))\n"
+        f"words = ['sh', '-c', 'echo $$ > {child}.new && mv {child}.new {child} && sleep 60']\n"
+        "run_command(lambda: run_child(words, timeout_s=90))\n"
     )
     command = subprocess.Popen(
         [sys.executable, "-c", script],

@@ -47,7 +47,7 @@ def test_one_pair_has_no_interval() -> None:
 @settings(deadline=None)
 @given(paired)
 def test_the_interval_is_scipys_one_sample_t_interval_of_log_ratios(pairs: list[tuple[float, float]]) -> None:
-    baseline, candidate = zip(*pairs)
+    baseline, candidate = zip(*pairs, strict=True)
     ratios = np.log(np.array(baseline) / np.array(candidate))
     if np.std(ratios) < 1e-9:
         return
@@ -62,7 +62,7 @@ def test_the_interval_is_scipys_one_sample_t_interval_of_log_ratios(pairs: list[
 @settings(deadline=None)
 @given(paired)
 def test_swapping_the_arms_inverts_the_estimate(pairs: list[tuple[float, float]]) -> None:
-    baseline, candidate = zip(*pairs)
+    baseline, candidate = zip(*pairs, strict=True)
     forward, backward = estimate(baseline, candidate), estimate(candidate, baseline)
     assert forward.speedup == pytest.approx(1 / backward.speedup)
     assert forward.low == pytest.approx(1 / backward.high)
@@ -74,7 +74,7 @@ def test_swapping_the_arms_inverts_the_estimate(pairs: list[tuple[float, float]]
 def test_the_sign_flip_p_value_counts_every_pattern(ratios: list[int]) -> None:
     seen = abs(sum(ratios))
     patterns = list(itertools.product((1, -1), repeat=len(ratios)))
-    as_far = sum(abs(sum(s * r for s, r in zip(signs, ratios))) >= seen for signs in patterns)
+    as_far = sum(abs(sum(s * r for s, r in zip(signs, ratios, strict=True))) >= seen for signs in patterns)
     assert sign_flip_p_value(ratios) == pytest.approx(as_far / len(patterns), abs=1e-9)
 
 
@@ -94,7 +94,7 @@ def test_holms_worked_example() -> None:
 @given(st.lists(st.floats(0, 1), max_size=20))
 def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values: list[float]) -> None:
     adjusted = holm(p_values)
-    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted))
+    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     assert [adjusted[i] for i in order] == sorted(adjusted)
 

@@ -53,8 +53,8 @@ def one_experiment(model: Path, folder: Path, seed: int, pairs: int) -> dict:
     )
     with contextlib.redirect_stdout(io.StringIO()):
         directory = orchestrator.run(config, LocalDevice(), RunOptions(Path("-"), "bench", seed=seed))
-    comparison = analyze(directory).summary["comparisons"][0]
-    return comparison | {"void": sum(launch.void is not None for launch in directory.read_launches())}
+    comparison = analyze(directory).summary.comparisons[0]
+    return comparison.to_json() | {"void": sum(launch.void is not None for launch in directory.read_launches())}
 
 
 def main() -> int:

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.export import DTYPES, KIT_MODELS, SharedExports, export_here, run_command, write_model
 
 from model_profiling.export import constants

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.export import export_here, write_model
 
 from model_profiling.errors import KitError, MeasurementError, UserError
@@ -229,7 +227,7 @@ def test_every_row_is_tried() -> None:
 
 
 def test_object_input_is_explained() -> None:
-    """The kit refuses objects before torch.export sees them; a dict of them inside a tuple is torch.export's to refuse."""
+    """The kit refuses objects before torch.export sees them; a dict of them in a tuple is torch.export's to refuse."""
     told = failures.explain_capture(
         ValueError("Unsupported input type <class 'Batch'>. Export only supports ..."), None
     )

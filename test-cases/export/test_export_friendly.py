@@ -205,12 +205,14 @@ def divided() -> list[tuple[int, int]]:
     """Operators outside XNNPACK of each replacement in fp16, before and after: all of them in two exports."""
     names = [f"entry_{chr(97 + index)}" for index in range(len(REPLACEMENTS))]  # told apart by letters, not digits
     originals = [entry.original() for entry in REPLACEMENTS]
-    replaced = [entry.replacement(original) for entry, original in zip(REPLACEMENTS, originals)]
+    replaced = [entry.replacement(original) for entry, original in zip(REPLACEMENTS, originals, strict=True)]
     counts = []
     for modules in (originals, replaced):
-        wrapped = [between_layers(module, entry.shape) for module, entry in zip(modules, REPLACEMENTS)]
+        wrapped = [between_layers(module, entry.shape) for module, entry in zip(modules, REPLACEMENTS, strict=True)]
         division, _ = lowered(
-            Together(dict(zip(names, wrapped))), tuple(torch.rand(entry.shape) for entry in REPLACEMENTS), "fp16"
+            Together(dict(zip(names, wrapped, strict=True))),
+            tuple(torch.rand(entry.shape) for entry in REPLACEMENTS),
+            "fp16",
         )
         counts.append(
             [
@@ -218,7 +220,7 @@ def divided() -> list[tuple[int, int]]:
                 for name in names
             ]
         )
-    return list(zip(*counts))
+    return list(zip(*counts, strict=True))
 
 
 @pytest.mark.parametrize("index", range(len(REPLACEMENTS)), ids=IDS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of a small language model: a token and its position in, scores of the next out, keys and values kept inside."""
+"""One step of a small language model: a token and its position in, scores of the next out, keys and values kept."""
 
 import torch
 from torch import nn

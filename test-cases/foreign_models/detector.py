@@ -50,8 +50,8 @@ class Detector(nn.Module):
         fine = self.stem(image)
         deep = self.deep(fine)
         up = functional.interpolate(self.reduce(deep), scale_factor=2, mode="nearest")
-        levels = [head(x) for head, x in zip(self.heads, (self.merge(torch.cat([fine, up], 1)), deep))]
-        boxes, scores = (torch.cat(parts, 1) for parts in zip(*levels))
+        levels = [head(x) for head, x in zip(self.heads, (self.merge(torch.cat([fine, up], 1)), deep), strict=True)]
+        boxes, scores = (torch.cat(parts, 1) for parts in zip(*levels, strict=True))
         best, label = scores.max(-1)
         score, kept = best.topk(CANDIDATES, dim=1)
         return boxes.gather(1, kept.unsqueeze(-1).expand(-1, -1, 4)), score, label.gather(1, kept)

@@ -25,6 +25,8 @@ from model_profiling.models.edgetam_image_encoder import architecture, fusion, g
 from model_profiling.models.edgetam_image_encoder.enlarging import enlarging_forms
 from model_profiling.models.edgetam_image_encoder.position_encoding import position_encodings
 
+pytestmark = pytest.mark.exports
+
 REDUCED = "edgetam_image_encoder_64"
 TOLERANCE = 1e-4  # what this encoder may differ from the original by, in fp32
 FORMS = tuple(enlarging_forms(4))
@@ -54,7 +56,7 @@ def test_outputs_are_the_originals(recorded, fused):
     with torch.no_grad():
         maps = fused(image)
     assert [list(level.shape) for level in maps] == [level["shape"] for level in recorded["maps"]]
-    for level, expected in zip(maps, recorded["maps"]):
+    for level, expected in zip(maps, recorded["maps"], strict=True):
         samples = torch.tensor(expected["samples"])
         assert (at_equal_distances(level, len(samples)) - samples).abs().max() < TOLERANCE
         assert level.double().mean() == pytest.approx(expected["mean"], abs=1e-5)
@@ -110,7 +112,7 @@ def _drawn(module: nn.Module, seed: int, spread: float) -> nn.Module:
 def test_folding_is_exact_for_any_statistics(seed, spread, channels, height, width, stride):
     image = torch.randn(2, channels, height, width, generator=torch.Generator().manual_seed(seed)).double()
     layers = (architecture.ConvNorm(channels, 4, 3, stride=stride), architecture.TokenMixer(channels))
-    for layer, fold in zip(layers, (fusion.fuse_conv_norm, fusion.fuse_token_mixer)):
+    for layer, fold in zip(layers, (fusion.fuse_conv_norm, fusion.fuse_token_mixer), strict=True):
         _drawn(layer, seed, spread)
         with torch.no_grad():
             expected, got = layer.double()(image), fold(layer).double()(image)
@@ -161,7 +163,7 @@ def test_every_variant_gives_the_same_maps(name, unfused):
     image = structured_images((1, 3, 64, 64), 1, 3)[0][0]
     with torch.no_grad():
         got, expected = variants.build(name, 64)(image), unfused(image)
-    assert all((a - b).abs().max() < 1e-5 for a, b in zip(got, expected))
+    assert all((a - b).abs().max() < 1e-5 for a, b in zip(got, expected, strict=True))
 
 
 # Checkpoints ---------------------------------------------------------------------------------------------

@@ -5,22 +5,19 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
-from support.kit import REPOSITORY, kit
-
-sys.path.insert(0, str(REPOSITORY / "tools"))
-import measure_edgetam_encoder as command
 from support.export import DTYPES
+from support.kit import REPOSITORY, kit
 
 from model_profiling.analysis.traces.breakdown import PARTS
 from model_profiling.models.edgetam_image_encoder import gelu, variants
 from model_profiling.models.edgetam_image_encoder.enlarging import enlarging_forms
 from model_profiling.paired_statistics import FASTER, SLOWER
+from tools import measure_edgetam_encoder as command
 from tools.edgetam_measurement import programs, tables
-from tools.edgetam_measurement.launches import Sample, Settings
+from tools.edgetam_measurement.launches import MeasurementSettings, Sample
 
 EXAMPLE = REPOSITORY / "model_profiling" / "models" / "edgetam_image_encoder"
 TOOL = "../tools/measure_edgetam_encoder.py"
@@ -79,7 +76,7 @@ def sidecar(size: int) -> dict:
 def made_up(dtype: str, **slower: float) -> dict:
     """Results of eight blocks in which every program takes 100 ms, or what `slower` gives it."""
     names = programs.wanted(dtype)
-    made = {name: programs.Program(name, Path(f"{name}.pte"), sidecar(1_000_000)) for name in names}
+    made = {name: programs.ExportedVariant(name, Path(f"{name}.pte"), sidecar(1_000_000)) for name in names}
     samples = {
         name: [
             Sample(slower.get(name, 100.0) * (1 + block / 1000), dict.fromkeys(PARTS, 1.0), 2.0) for block in range(8)
@@ -97,7 +94,7 @@ def test_ratios_are_of_plain_and_of_chosen():
     assert against_chosen["transposed_convolution"]["model"]["speedup"] == pytest.approx(0.8)
     assert against_chosen["transposed_convolution"]["model"]["verdict"] == SLOWER
     assert against_chosen["transposed_convolution"]["enlarging"]["speedup"] == pytest.approx(1)
-    text = tables.markdown(tables.measured(Settings(1024, 8, 2, 1, 1), [entry]))
+    text = tables.markdown(tables.measured(MeasurementSettings(1024, 8, 2, 1, 1), [entry]))
     assert "| chosen | 1.00 | 1 | 0 | 100.3 | 2.000 (2.000 to 2.000), faster | 1e-06 |" in text
     assert re.search(r"\| transposed_convolution \|.*\| 0\.800 \(0\.800 to 0\.800\), slower \|", text)
 
@@ -124,10 +121,10 @@ def test_names_that_share_a_program_are_the_same_module(name, dtype):
 
 
 def test_other_dtypes_stay_where_the_measurement_is_the_same(tmp_path):
-    settings, path = Settings(1024, 8, 2, 1, 1), tmp_path / "measured.json"
+    settings, path = MeasurementSettings(1024, 8, 2, 1, 1), tmp_path / "measured.json"
     path.write_text(json.dumps(tables.measured(settings, [made_up("fp32"), made_up("int8")])))
     assert [entry["dtype"] for entry in command._kept(path, settings, ["int8"])] == ["fp32"]
-    assert command._kept(path, Settings(512, 8, 2, 1, 1), ["int8"]) == []
+    assert command._kept(path, MeasurementSettings(512, 8, 2, 1, 1), ["int8"]) == []
 
 
 @pytest.mark.parametrize(

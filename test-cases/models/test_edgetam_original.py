@@ -16,6 +16,8 @@ from support.kit import REPOSITORY, kit
 from model_profiling.models import loading
 from model_profiling.models.edgetam_image_encoder import model, original
 
+pytestmark = pytest.mark.exports
+
 ADDRESS = "https://github.com/facebookresearch/EdgeTAM.git"
 FETCH = original.FETCH
 
@@ -29,7 +31,7 @@ def git(folder: Path, *words: str) -> str:
 
 @pytest.fixture
 def published(tmp_path: Path) -> tuple[dict[str, str], str]:
-    """A small repository in the place of the public one: the environment that redirects to it, and its pinned commit."""
+    """A small repository in the place of the public one: the environment that redirects to it, its pinned commit."""
     checkout, _ = write_stand_in(tmp_path / "published")
     (checkout / "big_video.mp4").write_bytes(b"x" * 100_000)
     git(checkout, "init", "-q")

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.kit import KIT, kit
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.export import run_command
+from support.kit import KIT, TESTS, kit
 
-FOREIGN = Path(__file__).parents[1] / "foreign_models"
+pytestmark = pytest.mark.slow
+
+FOREIGN = TESTS / "foreign_models"
 # File, name, operators that stay outside XNNPACK and what stands in the line that each comes from.
 MODELS = {
     "detector.py": (
@@ -57,7 +57,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, s
         return folder / f"out_{name}/artifacts/{name}_xnnpack_fp32.pte", run.stdout
 
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(MODELS, pool.map(export, MODELS)))
+        return dict(zip(MODELS, pool.map(export, MODELS), strict=True))
 
 
 @pytest.mark.parametrize("file", MODELS)

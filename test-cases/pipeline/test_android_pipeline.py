@@ -28,17 +28,21 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline import orchestrator
 from model_profiling.pipeline.config import load_config
 from model_profiling.pipeline.cpu import features as cpu_features
-from model_profiling.pipeline.devices.adb import launching
-from model_profiling.pipeline.devices.adb.client import Adb, Lost
+from model_profiling.pipeline.devices.adb.client import Adb
 from model_profiling.pipeline.devices.adb.cooling import Cooling
-from model_profiling.pipeline.devices.adb.device import Waits, open_device
+from model_profiling.pipeline.devices.adb.device import Waits, open_adb
 from model_profiling.pipeline.devices.adb.restoring import Journal
+from model_profiling.pipeline.devices.posix import launching
+from model_profiling.pipeline.devices.posix.shell import Lost
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import RunDirectory
+
+pytestmark = pytest.mark.device
 
 PIPELINE = "scripts/android_pipeline.py"
 #: For cuts whose device is back at once.
 QUICK = Waits(patience_s=5.0)
+UNHURRIED = Waits()
 HOSTILE = """it's a "$(touch x)" `model`; & *"""
 
 
@@ -60,9 +64,9 @@ def inside(device: TestDevice, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Return a function that makes a run in this process, without the analysis: a configuration's launches alone."""
     monkeypatch.setenv("PATH", device.environment["PATH"])
 
-    def run(path: Path, waits: Waits = Waits(), resume: bool = False) -> RunDirectory:
+    def run(path: Path, waits: Waits = UNHURRIED, resume: bool = False) -> RunDirectory:
         config = load_config(path)
-        with open_device(config, address=ADDRESS, waits=waits) as opened:
+        with open_adb(config, address=ADDRESS, waits=waits) as opened:
             return orchestrator.run(config, opened, RunOptions(path, "test", resume=resume))
 
     return run
@@ -90,8 +94,8 @@ def test_a_run_over_the_network_from_push_to_report(device: TestDevice, toy: Pat
     done = pipeline(device, "--config", write_config(folder, model), "--remote-device", ADDRESS, "--verbose").ok()
     directory = RunDirectory(folder / "run")
     manifest, launches = directory.read_manifest(), directory.read_launches()
-    assert manifest["device"] == "adb" and manifest["finished"]
-    assert manifest["host"] == {
+    assert manifest.device == "adb" and manifest.finished and not manifest.emulated
+    assert manifest.host == {
         "system": "Android 15 (API 35)",
         "release": os.uname().release,
         "machine": os.uname().machine,
@@ -99,13 +103,13 @@ def test_a_run_over_the_network_from_push_to_report(device: TestDevice, toy: Pat
         "serial": "TEST0001",
         "device_mode": "fixed",
     }
-    assert manifest["cpu"]["features"] == sorted(cpu_features.detect().names)
+    assert manifest.cpu.names == cpu_features.detect().names
     assert sum(x.counts for x in launches) == 4 and all(a["cosine"] > 0.9999 for x in launches for a in x.agreement)
     for launch in launches:
         assert launch.argv[0].startswith("/data/local/tmp/sme2-kit-") and launch.argv[2].endswith(f"/{HOSTILE}.pte")
         assert (directory.root / launch.etdump).stat().st_size > 0
         assert set(launch.masked_cpu_features) == (
-            set(manifest["feature"]["disabled"]) if launch.experiment == "off" else set()
+            set(manifest.feature.disabled) if launch.experiment == "off" else set()
         )
         for state in (launch.before, launch.after):
             assert (state["thermal_status"], state["temperature_c"], state["battery_temperature_c"]) == (0, 43.2, 31.2)
@@ -150,7 +154,7 @@ def test_mobilenet_on_the_fastest_core(device: TestDevice, exported, tmp_path: P
     pipeline(device, "--config", config, "--remote-device", ADDRESS).ok()
     directory = RunDirectory(tmp_path / "run")
     manifest = directory.read_manifest()
-    assert manifest["affinity"] == {"on": [1], "off": [1]} and manifest["affinity_mask"] == {"on": "2", "off": "2"}
+    assert manifest.affinity == {"on": (1,), "off": (1,)} and manifest.affinity_mask == {"on": "2", "off": "2"}
     summary = json.loads(directory.analysis_summary.read_text())
     assert summary["comparisons"][0]["pairs"] == 2 and summary["comparisons"][0]["speedup"] > 0
     assert {x.outputs[0]["shape"][1] for x in directory.read_launches()} == {1000}
@@ -363,7 +367,7 @@ def test_runners_that_fail(device: TestDevice, toy: Path, tmp_path: Path, progra
 
 
 def test_a_runner_with_a_library_of_its_own(device: TestDevice, toy: Path, tmp_path: Path, programs) -> None:
-    """libc++_shared.so lies beside the runner: pushed with it and found, it makes the runner fail as told and no sooner."""
+    """libc++_shared.so lies beside the runner: pushed with it and found, the runner fails as told and no sooner."""
     assert "left no ETDump" in failing(device, toy, tmp_path, programs.with_library, "nothing")
 
 
@@ -431,8 +435,9 @@ def test_sme2_kernels_on_an_emulated_board_and_no_time_called_sme2(
     pipeline(arm_device, "--config", config, "--remote-device", ADDRESS).ok()
     directory = RunDirectory(tmp_path / "run")
     manifest = directory.read_manifest()
-    assert manifest["device"] == "adb, emulator" and manifest["host"]["emulator"] == "ro.kernel.qemu=1"
-    assert manifest["cpu"]["architecture"] == "aarch64" and "sme2" in manifest["cpu"]["features"]
+    assert manifest.device == "adb, emulator" and manifest.host["emulator"] == "ro.kernel.qemu=1"
+    assert manifest.emulated
+    assert manifest.cpu.architecture == "aarch64" and "sme2" in manifest.cpu.names
     assert "its times say nothing about a device" in directory.report_md.read_text()
     families = {
         name: {row["family"] for row in csv.DictReader(directory.table(toy.stem, name, 1, "kernels").open())}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.kit import FIXTURES, REPOSITORY
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline.cpu import features as cpu_features
@@ -19,7 +20,7 @@ from model_profiling.pipeline.cpu.features import CpuFeatures, parse_proc_cpuinf
 from model_profiling.pipeline.cpu.layout import layouts
 from model_profiling.pipeline.runners.wheel import installed_wheel
 
-TEXTS = Path(__file__).parents[1] / "fixtures" / "proc_cpuinfo"
+TEXTS = FIXTURES / "proc_cpuinfo"
 ALL_TEXTS = sorted(TEXTS.glob("*.txt"))
 
 
@@ -191,18 +192,15 @@ def in_new_process(code: str) -> str:
     """Run `code` where no ExecuTorch library is loaded yet; return what it prints."""
     setup = (
         "from pathlib import Path\nfrom dataclasses import replace\n"
-        "from model_profiling.pipeline import cpu_mask, cpu_features\n"
+        "from model_profiling.pipeline.cpu import features as cpu_features, mask as cpu_mask\n"
         "from model_profiling.pipeline.cpu.layout import layouts\nfrom model_profiling.errors import UserError\n"
         f"lib = Path({str(installed_wheel().library_dir)!r})\nfeatures = cpu_features.detect()\n"
         "pair = cpu_features.resolve('auto', features)\nlayout = layouts()[features.architecture]\n"
     )
-    guarded = f"try:\n{''.join(f'    {line}' + chr(10) for line in code.splitlines())}except UserError as error:\n    print('refused:', error)\n"
+    indented = "".join(f"    {line}\n" for line in code.splitlines())
+    guarded = f"try:\n{indented}except UserError as error:\n    print('refused:', error)\n"
     done = subprocess.run(
-        [sys.executable, "-c", setup + guarded],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-c", setup + guarded], capture_output=True, text=True, timeout=120, cwd=REPOSITORY
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

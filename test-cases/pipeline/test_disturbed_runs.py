@@ -25,6 +25,7 @@ from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import RunDirectory, newest_attempts
 from model_profiling.pipeline.schedule import MAX_REDOS
+from model_profiling.report.words.notes import run_notes
 
 CALM, BUSY = 1000, 1200  # ns; the second is 1.2 times the first, over the limit of 1.1
 
@@ -69,8 +70,8 @@ def test_a_disturbed_pair_is_made_again_and_both_attempts_are_kept(
     assert {x.attempt for x in newest_attempts(launches)[1, 0]} == {1}
     assert (directory.root / launches[0].etdump).is_file() and launches[2].etdump.endswith("_p0_redo1.etdump")
     analysis = analyze(directory)
-    assert analysis.summary["comparisons"][0]["pairs"] == 2
-    assert any("void" in note for note in analysis.notes)
+    assert analysis.summary.comparisons[0].pairs == 2
+    assert any("void" in note for note in run_notes(analysis))
 
 
 def test_after_three_redos_the_pair_is_given_up_and_does_not_count(toy: Path, tmp_path: Path) -> None:
@@ -78,19 +79,19 @@ def test_after_three_redos_the_pair_is_given_up_and_does_not_count(toy: Path, tm
     directory = run(toy, tmp_path, [CALM] * 5 + disturbed_pair)
     launches = directory.read_launches()
     assert [x.attempt for x in launches if x.pair == 0] == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert analyze(directory).summary["comparisons"][0]["pairs"] == 1
+    assert analyze(directory).summary.comparisons[0].pairs == 1
 
 
 def test_more_pairs_are_added_until_the_precision_is_reached_or_20(
     toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loose = run(toy, tmp_path / "loose", [], precision_percent=90.0)
-    comparison = analyze(loose).summary["comparisons"][0]
-    low, high = comparison["ci95"]
-    assert comparison["pairs"] == 20 or 100 * (math.sqrt(high / low) - 1) <= 90
+    comparison = analyze(loose).summary.comparisons[0]
+    low, high = comparison.interval.to_json()
+    assert comparison.pairs == 20 or 100 * (math.sqrt(high / low) - 1) <= 90
     tight = run(toy, tmp_path / "tight", [], precision_percent=0.0001)
     assert max(x.pair for x in tight.read_launches()) == 19
-    assert tight.read_manifest()["precision_percent"] == 0.0001
+    assert tight.read_manifest().precision_percent == 0.0001
     assert "the precision of 0.0001 % was not reached with 20 pairs" in capsys.readouterr().out
 
 

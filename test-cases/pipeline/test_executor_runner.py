@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.kit import FIXTURES
 
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline.runners import LaunchRequest, choose_runner
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner, parse_log
 from model_profiling.processes import ChildResult
 
-RECORDED = Path(__file__).parents[1] / "fixtures" / "executor_runner"
+RECORDED = FIXTURES / "executor_runner"
 ERRORS = RECORDED / "host-cli-errors"
 RUNS = sorted(p for p in RECORDED.glob("*/*.log") if p.parent != ERRORS)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.kit import REPOSITORY
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline.program.inputs import (
@@ -23,7 +24,6 @@ from model_profiling.pipeline.program.inputs import (
 )
 from model_profiling.pipeline.program.signature import ITEM_BYTES, Signature, TensorSpec, read_signature
 
-REPOSITORY = Path(__file__).parents[2]
 SLOWEST_READ_S = 2.0  # any file of this size is read in milliseconds; this is for a busy machine
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.kit import KIT
 
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.errors import MeasurementError, UserError
@@ -25,7 +26,6 @@ from model_profiling.pipeline.runners import result as results
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.processes import ChildResult, run_child
 
-KIT = Path(__file__).parents[2] / "model_profiling"
 BOTH = ("native", "python")
 PAIR = cpu_features.resolve("auto", cpu_features.detect())
 
@@ -121,7 +121,7 @@ def test_the_etdump_holds_the_traced_executions_and_nothing_else(name: str, runn
     ]
     assert len(executed) == 5
     # Both clocks span Method::execute: ours from outside, so a little longer.
-    for inside, outside in zip(executed, measurement.traced_ns):
+    for inside, outside in zip(executed, measurement.traced_ns, strict=True):
         assert inside <= outside <= inside + 5_000_000
 
 
@@ -183,7 +183,7 @@ def two_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     class Two(torch.nn.Module):
-        def forward(self, ids, x):  # noqa: D102
+        def forward(self, ids, x):
             return ids.to(torch.float32).unsqueeze(-1) + x, ids * 2
 
     examples = (torch.zeros(1, 4, dtype=torch.int64), torch.rand(1, 4, 16))
@@ -195,7 +195,7 @@ def channels_last(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     class Double(torch.nn.Module):
-        def forward(self, x):  # noqa: D102
+        def forward(self, x):
             return x + x
 
     example = torch.rand(1, 3, 4, 5).to(memory_format=torch.channels_last)

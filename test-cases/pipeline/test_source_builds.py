@@ -253,7 +253,8 @@ def test_sources_that_cannot_be_had(places: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     with pytest.raises(
         UserError,
-        match=r"git exited with status 128 while fetching sources \(.*\), in .*sources.log: mend that .* --executorch-dir",
+        match=r"git exited with status 128 while fetching sources \(.*\), "
+        r"in .*sources.log: mend that .* --executorch-dir",
     ):
         building.build([ARM_ON], None, None)
     incomplete = write_sources(places / "incomplete")

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +17,8 @@ from support.kit import kit
 from support.numbers import SVG, XHTML, check_numbers, numbers_of, parse_page, text_of
 from support.run import HOSTILE_NAME, bare_run
 
+from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.manifest import SwitchedFeature
 from model_profiling.pipeline.run_directory import RunDirectory
 
 
@@ -37,12 +40,12 @@ def runs(toy: Path, toy_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         shutil.copytree(toy_run, made[name])
     directory = RunDirectory(made["phone"])
     directory.write_manifest(
-        {
-            **directory.read_manifest(),
-            "device": "phone",
-            "feature": {"label": "SME2", "disabled": ["sme2"], "sentence": "SME2"},
-            "cpu": {"architecture": "aarch64", "model_name": "Cortex-X925", "cores": 8, "features": ["sme2"]},
-        }
+        replace(
+            directory.read_manifest(),
+            device="phone",
+            feature=SwitchedFeature("SME2", ("sme2",), None, "SME2"),
+            cpu=CpuFeatures("aarch64", "Cortex-X925", frozenset(("sme2",)), 8),
+        )
     )
     kit("scripts/analyze_results.py", "--run-dir", made["bare"], "--quiet").ok()
     return made

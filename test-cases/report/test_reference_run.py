@@ -15,6 +15,7 @@ from support.kit import FIXTURES, kit
 from model_profiling.analysis.checks.results import check_results
 from model_profiling.findings import ERROR
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.run_files import derive
 
 REFERENCE = FIXTURES / "reference_run"
 RUN = REFERENCE / "mac"
@@ -70,7 +71,7 @@ def same(today: object, recorded: object, where: str) -> None:
 
 
 def test_the_run_is_whole_by_its_own_checks() -> None:
-    assert [finding for finding in check_results(RunDirectory(RUN)) if finding.level == ERROR] == []
+    assert [finding for finding in check_results(RunDirectory(RUN), derive) if finding.level == ERROR] == []
 
 
 def test_a_changed_latency_is_noticed(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_changed_latency_is_noticed(tmp_path: Path) -> None:
     launch = json.loads(lines[0])
     launch["latency_ns"] = [value * 2 for value in launch["latency_ns"]]
     (copy / "launches.jsonl").write_text("\n".join([json.dumps(launch), *lines[1:]]) + "\n")
-    assert any(finding.level == ERROR for finding in check_results(RunDirectory(copy)))
+    assert any(finding.level == ERROR for finding in check_results(RunDirectory(copy), derive))
 
 
 def test_its_readme_tells_the_result_as_it_is() -> None:

@@ -8,6 +8,7 @@ import math
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -257,7 +258,7 @@ def test_disturbed_pairs_that_were_made_again_are_told(toy_copy: Path) -> None:
 
 def test_an_adaptive_number_of_pairs_is_told(toy_copy: Path) -> None:
     directory = RunDirectory(toy_copy)
-    directory.write_manifest({**directory.read_manifest(), "precision_percent": 1.5})
+    directory.write_manifest(replace(directory.read_manifest(), precision_percent=1.5))
     kit("scripts/generate_report.py", "--run-dir", toy_copy).ok()
     pairs = json.loads((toy_copy / "analysis_summary.json").read_text())["comparisons"][0]["pairs"]
     for text in words(toy_copy).values():
@@ -391,7 +392,7 @@ def test_without_the_export_s_record_costs_remain(runs: dict[str, Path], tmp_pat
     run = Path(shutil.copytree(runs["deep"], tmp_path / "run"))
     directory = RunDirectory(run)
     manifest = directory.read_manifest()
-    directory.write_manifest({**manifest, "model": {**manifest["model"], "path": str(tmp_path / "gone.pte")}})
+    directory.write_manifest(replace(manifest, model=replace(manifest.model, path=str(tmp_path / "gone.pte"))))
     kit("scripts/generate_report.py", "--run-dir", run).ok()
     shown = rows_of(parsed(run), "Operators outside")
     assert shown and all("not recorded" in cells(row)[4] and numbers_of(row[2]) for row in shown)
@@ -523,7 +524,10 @@ def test_tables_sort_by_a_click(runs: dict[str, Path], open_page) -> None:
 
 
 def test_folded_tables_sort_with_the_first(runs: dict[str, Path], open_page) -> None:
-    column = '(label) => [...document.querySelectorAll(`[aria-label^="${label}"] tbody tr`)].map((r) => r.cells[3].dataset.raw)'
+    column = (
+        '(label) => [...document.querySelectorAll(`[aria-label^="${label}"] tbody tr`)]'
+        ".map((r) => r.cells[3].dataset.raw)"
+    )
     with open_page(runs["deep"] / "report.html") as page:
         counts = [len(page.evaluate(column, label)) for label in ("Layers,", "Further layers,")]
         assert counts[0] == MOST_LAYERS and counts[1] > 0
@@ -584,7 +588,7 @@ def test_the_timeline_nests_delegates_under_the_method(run: Path) -> None:
         assert seen[0] == ["Method::execute"]
         operators = [
             stack
-            for stack, event in zip(seen, (e for e in events if e["pid"] == process))
+            for stack, event in zip(seen, (e for e in events if e["pid"] == process), strict=True)
             if event["args"]["delegated"]
         ]
         assert operators and all(stack[:2] == ["Method::execute", "DELEGATE_CALL"] for stack in operators)

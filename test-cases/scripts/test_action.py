@@ -17,6 +17,8 @@ from support.action import Action, ActionRun
 from support.kit import REPOSITORY
 from support.setup import ShadowVenv, clean_environment, own_program, run
 
+pytestmark = pytest.mark.slow
+
 FOLDER = REPOSITORY / ".github" / "actions" / "profile"
 DEFINITION = yaml.safe_load((FOLDER / "action.yml").read_text(encoding="utf-8"))
 STEPS = DEFINITION["runs"]["steps"]
@@ -128,7 +130,7 @@ def test_the_summary_page_is_the_head_of_the_report_without_figures(profiled: tu
 
 
 def compared(action: Action, profiled: tuple[Path, ActionRun], nanoseconds: int, tmp_path: Path) -> ActionRun:
-    """Profile the same model again, against the first run with this for all its latencies: no noise can hide the change."""
+    """Profile the same model again, against the first run with this for all its latencies: no noise hides it."""
     workspace, done = profiled
     baseline = shutil.copytree(workspace / done.outputs["run-directory"], tmp_path / "baseline")
     lines = [json.loads(line) for line in (baseline / "launches.jsonl").read_text().splitlines()]

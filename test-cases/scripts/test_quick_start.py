@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a reader of the README types, typed as it stands, in a fresh clone."""
+"""What a reader of the README types, typed as it stands, in a fresh clone; and set-up run again there.
+
+One file for all tests of the fresh clone: it is made once, from nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,27 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
-from support.setup import BARE_PYTHON, REPOSITORY, Checkout, clean_environment, fresh_checkout, quick_start, run
+from support.setup import (
+    BARE_PYTHON,
+    REPOSITORY,
+    Checkout,
+    clean_environment,
+    fresh_checkout,
+    quick_start,
+    redirect,
+    run,
+)
 
 MODEL = "toy_cnn"
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return fresh_checkout(tmp_path_factory)
+    return fresh_checkout(tmp_path_factory.mktemp("fresh"))
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +75,12 @@ def test_commands_that_the_readme_names_are_there() -> None:
     assert [name for name in sorted(named) if not (REPOSITORY / name).is_file()] == []
 
 
+@pytest.mark.network
 def test_set_up_from_nothing_ends_ready(checkout: Checkout) -> None:
     assert "is ready" in checkout.setup_output
 
 
+@pytest.mark.network
 def test_the_quick_start_works_as_it_stands(checkout: Checkout, typed: subprocess.CompletedProcess[str]) -> None:
     assert typed.returncode == 0, typed.stdout[-3000:] + typed.stderr[-3000:]
     run_directory = checkout.root / f"out_{MODEL}" / "runs" / "mac"
@@ -84,11 +99,13 @@ def test_the_quick_start_works_as_it_stands(checkout: Checkout, typed: subproces
     assert list(run_directory.glob("mac_sme2_on/*_all_runs_timeline.csv"))
 
 
+@pytest.mark.network
 def test_the_quick_start_leaves_the_checkout_clean(checkout: Checkout, typed: subprocess.CompletedProcess[str]) -> None:
     assert typed.returncode == 0
     assert run(["git", "status", "--porcelain"], cwd=checkout.root).stdout == ""
 
 
+@pytest.mark.network
 def test_the_quick_test_passes_and_says_what_came_out(
     quick_test: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -103,13 +120,14 @@ def test_the_quick_test_passes_and_says_what_came_out(
         rf"{comparison['pairs']} pairs, 1 thread \(quick: no verdict\)",
         done.stdout,
     )
-    for printed, number in zip(said.groups(), (comparison["speedup"], *comparison["ci95"])):
+    for printed, number in zip(said.groups(), (comparison["speedup"], *comparison["ci95"]), strict=True):
         assert float(printed) == pytest.approx(number, abs=0.51 * 10 ** -len(printed.partition(".")[2]))
     assert comparison["verdict"] == "no verdict"
     for name in ("report.html", "report.md"):
         assert f"out_quick_test/runs/mac/{name}" in done.stdout and (run_directory / name).is_file()
 
 
+@pytest.mark.network
 def test_only_sme2_is_called_sme2(quick_test: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     from model_profiling.pipeline.cpu import features as cpu_features
 
@@ -139,6 +157,7 @@ def test_the_quick_test_replaces_its_own_folder_only(tmp_path: Path) -> None:
     assert (tmp_path / "out_quick_test" / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.network
 def test_tests_run_from_any_folder(checkout: Checkout, tmp_path: Path) -> None:
     script = checkout.root / "test-cases" / "run_tests.sh"
     done = run(
@@ -146,6 +165,82 @@ def test_tests_run_from_any_folder(checkout: Checkout, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_the_readme_opens_with_the_two_commands" in done.stdout
+
+
+# ---------------------------------------------------------------- running set-up again
+
+
+def set_up(checkout: Checkout, *flags: str, **env: str) -> subprocess.CompletedProcess[str]:
+    script = checkout.root / "model_profiling" / "scripts" / "setup_repo.sh"
+    return run(["bash", script, *flags], cwd=checkout.root, env=clean_environment(**env))
+
+
+@pytest.mark.network
+def test_a_second_run_has_nothing_to_do(checkout: Checkout) -> None:
+    done = set_up(checkout)
+    assert done.returncode == 0 and "nothing to do" in done.stdout, done.stdout + done.stderr
+    assert run(["git", "status", "--porcelain"], cwd=checkout.root).stdout == ""
+
+
+@pytest.mark.network
+def test_a_damaged_environment_is_repaired(checkout: Checkout) -> None:
+    """What a killed pip leaves: a package without RECORD, one with files missing, a folder set aside."""
+    packages = checkout.site_packages
+    next(packages.glob("rich-*.dist-info/RECORD")).unlink()
+    shutil.rmtree(packages / "jsonschema")
+    (packages / "~orch").mkdir()
+    metadata = next(packages.glob("torch-*.dist-info/METADATA"))
+    whole = metadata.read_text(encoding="utf-8")
+    # As a CUDA build's metadata has it, on a machine that the marker leaves out.
+    metadata.write_text(
+        whole.replace(
+            "\nRequires-Python:", '\nRequires-Dist: nvidia-cublas; python_version < "3"\nRequires-Python:', 1
+        ),
+        encoding="utf-8",
+    )
+    try:
+        done = set_up(checkout)
+    finally:
+        metadata.write_text(whole, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is a CUDA build" in done.stdout
+    assert not (packages / "~orch").exists()
+    assert "nothing to do" in set_up(checkout).stdout
+    assert run([checkout.python, "-c", "import jsonschema, rich.console"]).returncode == 0
+
+
+@pytest.mark.network
+def test_executorch_is_cloned_at_the_installed_version(checkout: Checkout, tmp_path: Path) -> None:
+    upstream = tmp_path / "upstream"
+    version = next(r for r in requires("sme-executorch-profiling") if r.startswith("executorch=="))[12:].split(";")[0]
+    for command in (
+        ["init", "--quiet", upstream],
+        [
+            "-C",
+            upstream,
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.org",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "release",
+        ],
+        ["-C", upstream, "tag", f"v{version.strip()}"],
+    ):
+        assert run(["git", *command]).returncode == 0
+    env = redirect(("https://github.com/pytorch/executorch.git", upstream))
+    try:
+        assert set_up(checkout, "--from-source", **env).returncode == 0
+        assert (checkout.root / "executorch" / ".git").is_dir()
+        assert f"ExecuTorch v{version.strip()} is in" in set_up(checkout, "--from-source", **env).stdout
+        run(["git", "-C", checkout.root / "executorch", "tag", "-d", f"v{version.strip()}"])
+        refused = set_up(checkout, "--from-source", **env)
+        assert refused.returncode == 2 and "move it away" in refused.stderr
+    finally:
+        shutil.rmtree(checkout.root / "executorch", ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set-up: quick when done, repaired when damaged, and every prerequisite and damage named."""
+"""Set-up: every prerequisite and damage named. What it does in a fresh clone is in test_quick_start.py."""
 
 from __future__ import annotations
 
@@ -9,106 +9,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
-from support.setup import (
-    BARE_PYTHON,
-    REPOSITORY,
-    SETUP,
-    Checkout,
-    ShadowVenv,
-    clean_environment,
-    clone,
-    fresh_checkout,
-    redirect,
-    run,
-    tool_folder,
-)
+from support.setup import BARE_PYTHON, REPOSITORY, SETUP, ShadowVenv, clone, run, tool_folder
 
 from model_profiling import KIT_ADDRESS
 from model_profiling.pipeline.setup_checks.structure import check_structure
 
 KIT = REPOSITORY / "model_profiling"
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return fresh_checkout(tmp_path_factory)
-
-
-def set_up(checkout: Checkout, *flags: str, **env: str) -> subprocess.CompletedProcess[str]:
-    script = checkout.root / "model_profiling" / "scripts" / "setup_repo.sh"
-    return run(["bash", script, *flags], cwd=checkout.root, env=clean_environment(**env))
-
-
-# ---------------------------------------------------------------- running it again
-
-
-def test_a_second_run_has_nothing_to_do(checkout: Checkout) -> None:
-    done = set_up(checkout)
-    assert done.returncode == 0 and "nothing to do" in done.stdout, done.stdout + done.stderr
-    assert run(["git", "status", "--porcelain"], cwd=checkout.root).stdout == ""
-
-
-def test_a_damaged_environment_is_repaired(checkout: Checkout) -> None:
-    """What a killed pip leaves: a package without RECORD, one with files missing, a folder set aside."""
-    packages = checkout.site_packages
-    next(packages.glob("rich-*.dist-info/RECORD")).unlink()
-    shutil.rmtree(packages / "jsonschema")
-    (packages / "~orch").mkdir()
-    metadata = next(packages.glob("torch-*.dist-info/METADATA"))
-    whole = metadata.read_text(encoding="utf-8")
-    # As a CUDA build's metadata has it, on a machine that the marker leaves out.
-    metadata.write_text(
-        whole.replace(
-            "\nRequires-Python:", '\nRequires-Dist: nvidia-cublas; python_version < "3"\nRequires-Python:', 1
-        ),
-        encoding="utf-8",
-    )
-    try:
-        done = set_up(checkout)
-    finally:
-        metadata.write_text(whole, encoding="utf-8")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "is a CUDA build" in done.stdout
-    assert not (packages / "~orch").exists()
-    assert "nothing to do" in set_up(checkout).stdout
-    assert run([checkout.python, "-c", "import jsonschema, rich.console"]).returncode == 0
-
-
-def test_executorch_is_cloned_at_the_installed_version(checkout: Checkout, tmp_path: Path) -> None:
-    upstream = tmp_path / "upstream"
-    version = next(r for r in requires("sme-executorch-profiling") if r.startswith("executorch=="))[12:].split(";")[0]
-    for command in (
-        ["init", "--quiet", upstream],
-        [
-            "-C",
-            upstream,
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@example.org",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "release",
-        ],
-        ["-C", upstream, "tag", f"v{version.strip()}"],
-    ):
-        assert run(["git", *command]).returncode == 0
-    env = redirect(("https://github.com/pytorch/executorch.git", upstream))
-    try:
-        assert set_up(checkout, "--from-source", **env).returncode == 0
-        assert (checkout.root / "executorch" / ".git").is_dir()
-        assert f"ExecuTorch v{version.strip()} is in" in set_up(checkout, "--from-source", **env).stdout
-        run(["git", "-C", checkout.root / "executorch", "tag", "-d", f"v{version.strip()}"])
-        refused = set_up(checkout, "--from-source", **env)
-        assert refused.returncode == 2 and "move it away" in refused.stderr
-    finally:
-        shutil.rmtree(checkout.root / "executorch", ignore_errors=True)
 
 
 @pytest.mark.parametrize(
@@ -205,12 +114,14 @@ def findings(done: subprocess.CompletedProcess[str], level: str = "error") -> se
     return {parts[1] for parts in columns if len(parts) > 1 and parts[0] == level}
 
 
+@pytest.mark.slow
 def test_a_sound_set_up_passes_and_its_runners_run(sound: ShadowVenv, toy: Path) -> None:
     done = sound.validate("--model", toy)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {"python runner", "model", "structure", "packages", "imports"} <= findings(done, "ok")
 
 
+@pytest.mark.slow
 def test_prerequisites_alone_are_quick_and_name_the_missing_one(sound: ShadowVenv, tmp_path: Path) -> None:
     assert sound.validate("--prerequisites").returncode == 0
     path = tool_folder(tmp_path / "bin", "git")
@@ -218,6 +129,7 @@ def test_prerequisites_alone_are_quick_and_name_the_missing_one(sound: ShadowVen
     assert done.returncode == 2 and findings(done) == {"git"}
 
 
+@pytest.mark.slow
 def test_every_damage_to_packages_and_files_is_named(tmp_path: Path) -> None:
     """Many at once, each found by name: none hides another."""
     kit = clone(tmp_path / "kit")
@@ -316,6 +228,7 @@ def test_a_kit_of_the_archive_has_no_list_of_its_files_and_its_byte_code_is_none
     assert [f.level for f in check_structure(kit / "model_profiling")] == ["warning", "error"]
 
 
+@pytest.mark.slow
 def test_a_library_that_does_not_load_is_named(sound: ShadowVenv, tmp_path: Path) -> None:
     venv = ShadowVenv(tmp_path / ".venv", sound.kit)
     library = next(
@@ -330,7 +243,7 @@ def test_a_library_that_does_not_load_is_named(sound: ShadowVenv, tmp_path: Path
 @pytest.mark.skipif(not shutil.which("c++"), reason="without a compiler there is no native runner")
 @pytest.mark.parametrize("contents", [b"", b"no program", b"\x7fELF truncated"])
 def test_a_damaged_native_runner_is_named(contents: bytes, toy: Path, tmp_path: Path) -> None:
-    from model_profiling.pipeline.runners.build import NativeBuild
+    from model_profiling.pipeline.runners.native_build import NativeBuild
     from model_profiling.pipeline.runners.native import NativeRunner
     from model_profiling.pipeline.setup_checks.launches import try_runner
 

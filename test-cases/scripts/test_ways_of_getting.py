@@ -28,6 +28,8 @@ from support.setup import BARE_PYTHON, SETUP, ShadowVenv, clean_environment, clo
 from model_profiling import KIT_ADDRESS
 from tools.pages.running.workspace import Workspace, new_workspace
 
+pytestmark = pytest.mark.network
+
 KIT = REPOSITORY / "model_profiling"
 PAGE = (
     REPOSITORY
@@ -161,7 +163,7 @@ def test_after_setup_alone_each_single_script_works_alone(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def uv_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A new terminal with uv and an empty cache. It looks for PyTorch where pip does, else on the page of CPU builds."""
+    """A new terminal with uv and an empty cache. It looks for PyTorch where pip does, else at the CPU builds."""
     uv = own_program("uv")
     links = run([sys.executable, "-m", "pip", "config", "get", "global.find-links"])
     env = clean_environment(

@@ -29,8 +29,9 @@ import pytest
 from model_profiling.pipeline.devices.emulated import newer_packages
 from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
 from model_profiling.pipeline.devices.emulated.qemu import cache_folder
+from support.kit import TESTS
 
-SOURCES = Path(__file__).parents[1] / "adb_device"
+SOURCES = TESTS / "adb_device"
 #: Through the relay, whose connection the tests cut; and past it, as a second device.
 ADDRESS, SECOND_ADDRESS = "127.0.0.1:7556", "127.0.0.1:7555"
 PROPERTIES = {

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_profiling.pipeline.config import Config, Experiment
+from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.manifest import ExecuTorchVersion, Manifest, ModelFile, SwitchedFeature
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 MODEL = 'mv3 <script>"x", 1'
@@ -24,28 +26,27 @@ def make_run(
     experiments = tuple(Experiment(name, threads=threads, runs=4) for name in traces)
     config = Config(Path(f"{MODEL}.pte"), root, experiments, pairs, 7, (tuple(traces),) if len(traces) == 2 else ())
     directory.write_manifest(
-        {
-            "schema_version": 1,
-            "kit_version": "0",
-            "config": config.to_json(),
-            "config_path": "c.json",
-            "command_lines": [],
-            "model": {"id": MODEL, "path": f"{MODEL}.pte", "sha256": "0", "bytes": 1},
-            "executorch": {"version": "1.5.1", "git_sha": "0"},
-            "runner": {},
-            "disabled": {name: [] for name in traces},
-            "cpu": {"architecture": "x86_64", "model_name": "CPU", "cores": 2, "features": []},
-            "feature": {"label": "AVX-512", "disabled": [], "requested": "auto", "sentence": "AVX-512 on and off"},
-            "seed": 7,
-            "quick": False,
-            "calibration": False,
-            "pairs": pairs,
-            "precision_percent": None,
-            "inputs": [],
-            "started": "2026-01-01T00:00:00.000Z",
-            "finished": "2026-01-01T00:01:00.000Z",
-        }
-        | manifest
+        replace(
+            Manifest(
+                kit_version="0",
+                config_json=config.to_json(),
+                config_path="c.json",
+                command_lines=(),
+                model=ModelFile(MODEL, f"{MODEL}.pte", "0", 1),
+                executorch=ExecuTorchVersion("1.5.1", "0"),
+                runner={},
+                disabled=dict.fromkeys(traces, ()),
+                cpu=CpuFeatures("x86_64", "CPU", frozenset(), 2),
+                feature=SwitchedFeature("AVX-512", (), "auto", "AVX-512 on and off"),
+                seed=7,
+                quick=False,
+                calibration=False,
+                pairs=pairs,
+                started="2026-01-01T00:00:00.000Z",
+                finished="2026-01-01T00:01:00.000Z",
+            ),
+            **manifest,
+        )
     )
     for count in threads:
         for pair in range(pairs):

@@ -55,7 +55,8 @@ def environment_is_downloaded(desk: Desk) -> None:
     ready = desk.root.with_name("environment")
     put_first(
         desk,
-        python3=f'if [ "$1 $2" = "-m venv" ]; then rm -rf "$3" && exec cp -a "{ready}" "$3"; fi; exec "{BARE_PYTHON}" "$@"',
+        python3=f'if [ "$1 $2" = "-m venv" ]; then rm -rf "$3" && exec cp -a "{ready}" "$3"; fi\n'
+        f'exec "{BARE_PYTHON}" "$@"',
     )
 
 

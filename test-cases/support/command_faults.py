@@ -107,7 +107,7 @@ def _dropped(page: EditedPage) -> Iterator[Fault]:
         script = next((w.raw for w in command.words[:2] if w.raw.endswith((".py", ".sh"))), None)
         path = page.checker.scripts.named(script.rpartition("/")[2]) if script else None
         parser = page.checker.scripts.parser(path) if path else None
-        for word, after in zip(command.words, (*command.words[1:], None)):
+        for word, after in zip(command.words, (*command.words[1:], None), strict=True):
             action = next((a for a in getattr(parser, "_actions", ()) if word.raw in a.option_strings), None)
             if action is None or action.nargs == 0 or after is None:
                 continue
@@ -190,7 +190,7 @@ def _misplaced(page: EditedPage) -> Iterator[Fault]:
     for number, step in enumerate(steps):
         later = "\n".join(other.statement.text for other in steps[number + 1 :])
         for command in commands(step.statement.shapes):
-            for flag, word in zip(command.words, command.words[1:]):
+            for flag, word in zip(command.words, command.words[1:], strict=False):
                 last_of_copy = command.words[0].raw == "cp" and word is command.words[-1]
                 raw = word.raw.strip('"').rstrip("/")
                 if (flag.raw in ("--output-dir", "-o") or last_of_copy) and raw in later and "$" not in raw:

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from model_profiling.models.edgetam_image_encoder.untrained import untrained_state_dict
+from support import kit
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "edgetam"
+FIXTURES = kit.FIXTURES / "edgetam"
 
 
 def checkpoint_entries() -> dict[str, list[int]]:

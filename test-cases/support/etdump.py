@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import flatbuffers
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
-RECORDED = sorted((Path(__file__).parents[1] / "fixtures" / "etdump").glob("*.etdump"))
+from support.kit import FIXTURES
+
+RECORDED = sorted((FIXTURES / "etdump").glob("*.etdump"))
 SMALL = next(path for path in RECORDED if path.name == "host-x86_64-release-xnnlog4__m.etdump")
 MOBILENET_FP16 = next(path for path in RECORDED if path.name == "host-x86_64-release-xnnlog4__mv3_fp16.etdump")
 MOBILENET_INT8 = next(path for path in RECORDED if path.name == "host-x86_64-release-xnnlog4__mv3_int8.etdump")

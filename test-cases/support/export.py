@@ -14,10 +14,10 @@ from pathlib import Path
 
 from model_profiling.export import export_job
 from model_profiling.export.artifacts import ArtifactPaths
+from support.kit import KIT
 from support.shared import alone
 
-ROOT = Path(__file__).resolve().parents[2]
-EXPORT_MODEL = ROOT / "model_profiling" / "export" / "export_model.py"
+EXPORT_MODEL = KIT / "export" / "export_model.py"
 KIT_MODELS = ("toy_cnn", "toy_transformer", "mobilenet_v3_small")
 DTYPES = ("fp32", "fp16", "int8")
 EXPORT_TIMEOUT_S = 300  # MobileNetV3-Small in int8 takes 24 s on two quiet cores
@@ -101,7 +101,7 @@ class SharedExports:
             *json.loads(said.read_text(encoding="utf-8")), ArtifactPaths(self._outdir, wanted[0], "xnnpack", wanted[1])
         )
 
-    def fetch(self, wanted: Iterable[tuple[str, str]]) -> "SharedExports":
+    def fetch(self, wanted: Iterable[tuple[str, str]]) -> SharedExports:
         """Export all of `wanted`, as many at once as there are processors (two at most)."""
         with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
             list(pool.map(self.__getitem__, wanted))

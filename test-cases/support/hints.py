@@ -42,13 +42,11 @@ def case(
     **state: torch.Tensor,
 ) -> Case:
     """Return a case of two functions; `state` are buffers of both."""
-    used = (
-        lambda function: {
-            name: value
-            for name, value in state.items()  # noqa: E731
-            if name in function.__code__.co_varnames[: function.__code__.co_argcount]
-        }
-    )
+
+    def used(function: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+        parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
+        return {name: value for name, value in state.items() if name in parameters}
+
     return Case(
         row, lambda: Wrapped(before, **used(before)), lambda _: Wrapped(after, **used(after)), shape, dtype, same
     )

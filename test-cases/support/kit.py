@@ -21,7 +21,7 @@ class Finished:
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
         self.status, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
 
-    def ok(self) -> "Finished":
+    def ok(self) -> Finished:
         assert self.status == 0, f"status {self.status}\n{self.stdout[-2000:]}\n{self.stderr[-2000:]}"
         return self
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import html5lib
 
-from model_profiling.report import rounding
+from model_profiling import rounding
 from model_profiling.unpaired_statistics import estimate
 
 XHTML = "{http://www.w3.org/1999/xhtml}"

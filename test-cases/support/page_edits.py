@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.document import Document
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Fault:
 
     kind: str
     page: str
-    place: Place
+    place: Position
     what: str
     text: str | None = None
     gone: str | None = None
@@ -56,14 +56,14 @@ class EditedPage:
             self.starts.append(self.starts[-1] + len(line))
         self.chance = random.Random(f"{seed} {document.name}")
 
-    def offset(self, place: Place) -> int:
+    def offset(self, place: Position) -> int:
         return self.starts[place.line - 1] + place.column - 1
 
-    def fault(self, kind: str, place: Place, what: str, start: int, end: int, new: str) -> Fault:
+    def fault(self, kind: str, place: Position, what: str, start: int, end: int, new: str) -> Fault:
         text = self.document.text[:start] + new + self.document.text[end:]
         return Fault(kind, self.document.name, place, what, text)
 
-    def replace(self, kind: str, place: Place, old: str, new: str | None) -> Iterator[Fault]:
+    def replace(self, kind: str, place: Position, old: str, new: str | None) -> Iterator[Fault]:
         """Replace `old`, where it stands in the source at `place`, by `new`."""
         at = self.offset(place)
         if new is not None and new != old and self.document.text.startswith(old, at):
@@ -73,12 +73,12 @@ class EditedPage:
         return self.lines[number - 1].rstrip("\n")
 
     def without_lines(self, kind: str, first: int, last: int, what: str) -> Fault:
-        return self.fault(kind, Place(first), what, self.starts[first - 1], self.starts[last], "")
+        return self.fault(kind, Position(first), what, self.starts[first - 1], self.starts[last], "")
 
     def with_line(self, kind: str, number: int, new: str) -> Fault:
         return self.fault(
             kind,
-            Place(number),
+            Position(number),
             f"{self.line(number)!r} -> {new!r}",
             self.starts[number - 1],
             self.starts[number - 1] + len(self.line(number)),

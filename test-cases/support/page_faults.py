@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from support import command_faults
 from support.page_edits import EditedPage, Fault, flag_slip, misspelt, path_slip
 from support.skill_faults import skill_faults
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.document import CONTENT, OTHER, SKILL, Block, Document, Heading, Passage
 
 
@@ -138,7 +138,7 @@ def _front_matter(page: EditedPage) -> Iterator[Fault]:
         return
     keys = sorted(head.places.items(), key=lambda item: item[1])
     closing = next(n for n in range(2, len(page.lines) + 1) if page.line(n) == "---")
-    for (key, place), after in zip(keys, [*(place.line for _, place in keys[1:]), closing]):
+    for (key, place), after in zip(keys, [*(place.line for _, place in keys[1:]), closing], strict=True):
         yield page.without_lines("missing key", place.line, after - 1, key)
         slip = misspelt(key, page.chance)
         yield from page.replace("misspelt key", place, key, slip)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of the page tools share: their package on the path, and faults put to the checker."""
+"""What tests of the page tools share: commands to interrupt, and faults put to the checker."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ import copy
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-if str(REPOSITORY / "tools") not in sys.path:  # where the commands of tools/ have it too
-    sys.path.insert(0, str(REPOSITORY / "tools"))
-
+from support.kit import REPOSITORY
 from support.page_edits import Fault
 from tools.pages.checks import shellcheck
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reader.scripts import Scripts
 from tools.pages.reading.document import Document
 from tools.pages.reading.lexer import read_document
@@ -36,7 +32,7 @@ def own_number(number: int) -> int:
 
 
 def start(words: Sequence[object], folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
-    """Start a command that will be sent signals; started from a shell's background a test would pass on that Ctrl-C is ignored."""
+    """Start a command that will be sent signals; a shell's background would pass on that Ctrl-C is ignored."""
     return subprocess.Popen(
         list(map(str, words)),
         stdout=subprocess.PIPE,

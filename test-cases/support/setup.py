@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import shutil
@@ -17,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from model_profiling import KIT_ADDRESS
+from support.kit import KIT, REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SETUP = REPOSITORY / "model_profiling" / "scripts" / "setup_repo.sh"
+SETUP = KIT / "scripts" / "setup_repo.sh"
 #: The Python that made this environment: it lacks the kit.
 BARE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 #: What setup_repo.sh calls besides python and git.
@@ -107,9 +106,8 @@ def quick_start() -> list[str]:
     return re.search(r"```bash\n(.*?)```", section, re.DOTALL)[1].splitlines()
 
 
-@functools.cache
-def _fresh_checkout(base: Path) -> Checkout:
-    """Type the quick start's first two lines in `base`; done once for all tests."""
+def fresh_checkout(base: Path) -> Checkout:
+    """Type the quick start's first two lines in `base`, a new folder."""
     folder = base / "a new place"  # with a blank: paths may have them
     folder.mkdir()
     clone, setup = quick_start()[:2]
@@ -125,11 +123,6 @@ def _empty_page(base: Path) -> str:
     page = base / "torch.html"
     page.write_text("<!DOCTYPE html><html><body></body></html>")
     return page.as_uri()
-
-
-def fresh_checkout(factory: pytest.TempPathFactory) -> Checkout:
-    """Return the session's one fresh checkout; tests leave it whole."""
-    return _fresh_checkout(factory.getbasetemp())
 
 
 def clone(folder: Path) -> Path:

@@ -20,7 +20,8 @@ from xml.etree import ElementTree
 import html5lib
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from support.kit import REPOSITORY
+
 PREVIEW = REPOSITORY / "tools" / "preview_site.sh"
 BELOW = Path("learning-paths/embedded-and-microcontrollers/sme-executorch-profiling")
 XHTML = "{http://www.w3.org/1999/xhtml}"

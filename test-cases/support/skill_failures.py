@@ -119,7 +119,7 @@ def act(desk: Desk, typed: Typed, row: Failure, record: Path) -> None:
     status, printed = said[0] if said else (None, "")
     assert status in typed.status, f"{typed.command}\nended with {status}, not {typed.status}\n{printed[-2000:]}"
     assert shows(row.symptom, printed), f'{typed.command}\ndid not print "{row.symptom}" but\n{printed[-2000:]}'
-    for command, (status, printed) in zip([*row.commands, *filter(None, [typed.proof])], said[1:]):
+    for command, (status, printed) in zip([*row.commands, *filter(None, [typed.proof])], said[1:], strict=False):
         assert status == 0, f"{command}\nended with {status}\n{printed[-2000:]}"
     assert len(said) == 1 + len(row.commands) + bool(typed.proof), "the shell ended early"
     if typed.proof == typed.command:

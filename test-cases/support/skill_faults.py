@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from support.page_edits import EditedPage, Fault, flag_slip, misspelt, path_slip
 from tools.pages.reading import skill_form
 from tools.pages.reading.document import SKILL, Heading, Passage
-from tools.pages.reading.shell import commands, parse
+from tools.pages.reading.shell import commands
+from tools.pages.reading.shell_parser import parse
 from tools.pages.reading.skill_form import CRITERIA, FAILURES, METRICS, NEXT, PREREQUISITES, STEPS, SkillForm
 
 
 def _sections(page: EditedPage, form: SkillForm) -> Iterator[Fault]:
     starts = [section.heading.place.line for section in form.sections.values()]
-    for (title, section), end in zip(form.sections.items(), [*starts[1:], len(page.lines) + 1]):
+    for (title, section), end in zip(form.sections.items(), [*starts[1:], len(page.lines) + 1], strict=True):
         line = section.heading.place.line
         yield page.without_lines("missing section", line, end - 1, title)
         yield page.without_lines("missing heading", line, line, title)

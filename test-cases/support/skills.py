@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.pages import REPOSITORY
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.skills.catalogue import chosen, skills
 from tools.skills.chain import Chain
 from tools.skills.showing import Screen

@@ -12,8 +12,9 @@ import subprocess
 from pathlib import Path
 
 from model_profiling.pipeline.runners.source import checkout
+from support import kit
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "source_build"
+FIXTURES = kit.FIXTURES / "source_build"
 KLEIDIAI_ADDRESS = "https://gitlab.arm.com/kleidi/kleidiai.git"
 
 _AS_SOMEBODY = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")

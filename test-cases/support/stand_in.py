@@ -11,7 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+from support.kit import FIXTURES, TESTS
+
 _ITERATION = re.compile(r"^.* Iteration (\d+) of \d+: .*\n", re.MULTILINE)
 
 
@@ -19,7 +20,7 @@ def stand_in(folder: Path, build: str, model: str) -> Path:
     """Write a program into `folder` that replays the recorded run of `model` by the runner `build`."""
     path = folder / f"stand_in_for_executor_runner_{build}_{model}"
     path.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(TESTS)!r})\n"
         f"from support.stand_in import replay\nreplay({build!r}, {model!r}, sys.argv[1:])\n"
     )
     path.chmod(0o755)

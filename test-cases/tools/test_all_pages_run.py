@@ -10,6 +10,8 @@ import sys
 import pytest
 from support.pages import REPOSITORY
 
+pytestmark = pytest.mark.network
+
 PAGES = ("01-overview.md", "02-setup-and-model-onboarding.md", "03-pipeline-and-analysis.md", "04-agent-skills.md")
 #: What only github.com, a phone or macOS can serve: everything else on the pages has to run here.
 ELSEWHERE = re.compile(r"github\.com|phone|macOS")

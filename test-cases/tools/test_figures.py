@@ -11,14 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from support.emulation import MOBILENET
 from support.kit import REPOSITORY, Finished
-from test_preview_sme2 import MOBILENET
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline.kernel_names import family_of, role_of
 from model_profiling.report.palette import COLORS
 from tools import make_figures
-from tools.figures.build import FIGURES
+from tools.figures.all_figures import FIGURES
 from tools.figures.data import load, texts
 from tools.figures.drift import simulate, speedup
 from tools.figures.sample_report import REFERENCE_RUN

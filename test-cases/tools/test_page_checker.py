@@ -17,12 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.pages import REPOSITORY, SAMPLE_PAGES
 
-from tools.pages.checks.checking import Checker, opt_outs
+from tools.pages.checks.checker import Checker, opt_outs
 from tools.pages.reader.scripts import shell_parser
 from tools.pages.reading.document import Block
 from tools.pages.reading.lexer import read_document
-from tools.pages.reading.problems import Place
-from tools.pages.reading.shell import commands, parse
+from tools.pages.reading.problems import Position
+from tools.pages.reading.shell import commands
+from tools.pages.reading.shell_parser import parse
 
 COMMAND = [sys.executable, str(REPOSITORY / "tools" / "check_pages.py")]
 README = REPOSITORY / "README.md"
@@ -64,7 +65,8 @@ def shell(lines: str, checker: Checker) -> list[str]:
         ),
         (
             f"{EXPORTED}{PIPELINE} --config {TEMPLATE} --only mac_sme2_onn",
-            "4:116 mac_sme2_onn is not an experiment of model_profiling/configs/templates/mac_template.json: it has mac_sme2_on, mac_sme2_off",
+            "4:116 mac_sme2_onn is not an experiment of model_profiling/configs/templates/mac_template.json: "
+            "it has mac_sme2_on, mac_sme2_off",
         ),
         (f"{ACTIVE}{PIPELINE}", "3:8 mac_pipeline.py needs --config"),
         (f"{EXPORTED}{PIPELINE} --config {TEMPLATE} --precision", "4:109 --precision of mac_pipeline.py needs a value"),
@@ -173,7 +175,8 @@ def test_a_wrong_command_is_told_at_its_place(lines: str, told: str, checker: Ch
         ),
         (
             "curl -fsSLO https://raw.githubusercontent.com/ArmDeveloperEcosystem/sme-executorch-profiling/main/model_profiling/scripts/setup_rep.sh",
-            "model_profiling/scripts/setup_rep.sh is not a file of the repository (did you mean model_profiling/scripts/setup_repo.sh?)",
+            "model_profiling/scripts/setup_rep.sh is not a file of the repository "
+            "(did you mean model_profiling/scripts/setup_repo.sh?)",
         ),
         (
             f"curl -L {ARCHIVE} | tar xz\ncd sme-executorch-profiling-mian",
@@ -203,7 +206,8 @@ def test_a_wrong_command_is_told_at_its_place(lines: str, told: str, checker: Ch
             "2:4 out_quick_test/runs/mca is not there",
         ),
         (
-            f"{EXPORTED}python model_profiling/scripts/preview_sme2.py --model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte --output-dir seen\n"
+            f"{EXPORTED}python model_profiling/scripts/preview_sme2.py "
+            "--model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte --output-dir seen\n"
             "ls seen/toy_cnn_xnnpack_fp16_sme2_kernel.csv",
             "seen/toy_cnn_xnnpack_fp16_sme2_kernel.csv is not there",
         ),
@@ -220,13 +224,17 @@ def test_folders_variables_and_files_are_followed(lines: str, told: str, checker
     [
         f"{MEASURED}cat out_toy_cnn/runs/mac/mac_sme2_on/*_all_runs_timeline.csv | head -n 2",
         f"{MEASURED}{PIPELINE} --config {TEMPLATE}\nls out_toy_cnn/runs/mac.2*/report.html",
-        "python3 model_profiling/scripts/run_quick_test.py\nls out_quick_test/artifacts/toy_cnn_xnnpack_fp32.pte out_quick_test/config.json",
-        f"{EXPORTED}python model_profiling/scripts/generate_config.py --model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte --output mine\n"
+        "python3 model_profiling/scripts/run_quick_test.py\n"
+        "ls out_quick_test/artifacts/toy_cnn_xnnpack_fp32.pte out_quick_test/config.json",
+        f"{EXPORTED}python model_profiling/scripts/generate_config.py "
+        "--model out_toy_cnn/artifacts/toy_cnn_xnnpack_fp16.pte --output mine\n"
         f"{PIPELINE} --config mine/config.json --quick\nls mine/runs/mac/report.html",
         'for name in mac android; do\n  cat "model_profiling/configs/templates/${name}_template.json"\ndone',
-        f"curl -L {ARCHIVE} | tar xz && cd sme-executorch-profiling-main\nls README.md\nbash model_profiling/scripts/setup_repo.sh\n"
+        f"curl -L {ARCHIVE} | tar xz && cd sme-executorch-profiling-main\n"
+        "ls README.md\nbash model_profiling/scripts/setup_repo.sh\n"
         "source .venv/bin/activate\npython model_profiling/export/export_model.py --list",
-        f"curl -fsSLo kit.tar.gz {ARCHIVE}\nmkdir kit && tar -xzf kit.tar.gz --strip-components=1 -C kit\nls kit/tools/run_pages.py",
+        f"curl -fsSLo kit.tar.gz {ARCHIVE}\n"
+        "mkdir kit && tar -xzf kit.tar.gz --strip-components=1 -C kit\nls kit/tools/run_pages.py",
         f"wget -q -O - {ARCHIVE} | tar -xz\nls sme-executorch-profiling-main/LICENSE",
         f"curl -sL {ARCHIVE} > kit.tar.gz\ntar xf kit.tar.gz\nls sme-executorch-profiling-main/LICENSE",
         "cd model_profiling/configs && ls templates && cd ../.. && ls README.md",
@@ -270,7 +278,8 @@ def test_the_flags_of_a_shell_script_are_those_of_its_help(script: str, checker:
 def test_a_flag_of_a_shell_script_takes_a_value_where_the_script_uses_one(tmp_path: Path) -> None:
     script = tmp_path / "x.sh"
     script.write_text(
-        "while [ $# -gt 0 ]; do\n  case $1 in\n    --quiet | -q) q=1 ;;\n    --port) port=$2; shift ;;\n    *) exit 2 ;;\n  esac\n  shift\ndone\n"
+        "while [ $# -gt 0 ]; do\n  case $1 in\n    --quiet | -q) q=1 ;;\n"
+        "    --port) port=$2; shift ;;\n    *) exit 2 ;;\n  esac\n  shift\ndone\n"
     )
     parsed = shell_parser(script).parse_args(["--quiet", "--port", "80"])
     assert parsed == argparse.Namespace(quiet=True, q=False, port="80")
@@ -332,7 +341,8 @@ def test_python_compiles_and_its_imports_resolve(code: str, told: str, checker: 
     [
         "import torch.nn.functional as F\nfrom torch import nn\nfrom torch.export import export\nprint(F, nn, export)",
         "import json, os.path\nfrom pathlib import Path\nprint(json, os, Path)",
-        "from model_profiling.pipeline import config\nfrom model_profiling.models.registry import find\nprint(config, find)",
+        "from model_profiling.pipeline import config\n"
+        "from model_profiling.models.registry import find\nprint(config, find)",
     ],
 )
 def test_right_imports_raise_no_alarm(code: str, checker: Checker) -> None:
@@ -390,12 +400,15 @@ def test_text_names_what_is_there(text: str, told: str, checker: Checker) -> Non
 
 
 def test_what_is_skipped_is_not_checked_and_counted(checker: Checker) -> None:
-    text = "<!-- check: skip it shows a mistake -->\n```bash\npyhton x\n```\n\n<!-- check: no-run it takes hours -->\n```bash\nls\n```\n"
+    text = (
+        "<!-- check: skip it shows a mistake -->\n```bash\npyhton x\n```\n\n"
+        "<!-- check: no-run it takes hours -->\n```bash\nls\n```\n"
+    )
     assert check(text, checker) == []
     told = opt_outs([read_document(REPOSITORY / "page.md", "page.md", text)])
     assert [(o.what, o.reason, o.place) for o in told] == [
-        ("not checked", "it shows a mistake", Place(1, 1)),
-        ("not run", "it takes hours", Place(6, 1)),
+        ("not checked", "it shows a mistake", Position(1, 1)),
+        ("not run", "it takes hours", Position(6, 1)),
     ]
 
 
@@ -501,7 +514,7 @@ def test_any_lines_in_any_order_are_read(lines: list[str]) -> None:
     )
 )
 def test_any_text_is_taken_for_bash_and_every_word_has_its_place(text: str) -> None:
-    script = parse(text, Place(10, 3), {})
+    script = parse(text, Position(10, 3), {})
     lines = text.split("\n")
     for statement in script.statements:
         for command in commands(statement.shapes):

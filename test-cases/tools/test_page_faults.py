@@ -15,8 +15,10 @@ from support.page_edits import Fault, misspelt
 from support.page_faults import faults
 from support.pages import REPOSITORY, SAMPLE_PAGES, caught
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.document import SKILL, Document
+
+pytestmark = pytest.mark.slow
 
 LEAST_FAULTS = 500
 LEAST_CAUGHT = 0.99

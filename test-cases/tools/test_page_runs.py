@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pages import REPOSITORY, SAMPLE_PAGES, own_number, start
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading import known_programs
 from tools.pages.reading.lexer import read_document
-from tools.pages.running import summary
+from tools.pages.running import account
 from tools.pages.running.engine import CHECKED, EXECUTED, FAILED, NOT_HERE, NOT_REACHED, PageRun, chains, run_chain
 from tools.pages.running.outputs import clean, compare, shows
 
@@ -308,7 +308,7 @@ def test_the_share_leaves_out_what_only_looks(checker: Checker, tmp_path: Path) 
     page = run(
         AT_HOME + block("cd /", "ls", "sed -n p /dev/null", "adb devices", "awk 1 /dev/null | sort"), checker, tmp_path
     )
-    assert summary.share(page.lines) == pytest.approx(2 / 3)
+    assert account.share(page.lines) == pytest.approx(2 / 3)
 
 
 # ---------------------------------------------------------------- nothing is left

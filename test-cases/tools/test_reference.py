@@ -187,7 +187,10 @@ def test_a_model_s_name_in_angle_brackets_is_no_html(checker: Checker) -> None:
     assert "\\<model>" in text and "`out_<model>/artifacts`" in text
 
 
-SHELL = "while [ $# -gt 0 ]; do\n  case $1 in\n    --fast) fast=yes ;;\n    --jobs) jobs=$2; shift ;;\n  esac\n  shift\ndone\n"
+SHELL = (
+    "while [ $# -gt 0 ]; do\n  case $1 in\n    --fast) fast=yes ;;\n"
+    "    --jobs) jobs=$2; shift ;;\n  esac\n  shift\ndone\n"
+)
 
 
 def test_a_shell_script_s_flags_come_from_its_help(tmp_path: Path) -> None:

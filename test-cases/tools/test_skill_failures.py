@@ -19,6 +19,8 @@ from support.setup import ShadowVenv
 from support.shared import alone, shared_folder
 from support.skill_failures import CAUSES, REPOSITORY, Desk, act, is_elsewhere, rows
 
+pytestmark = pytest.mark.slow
+
 #: Importing them registers their causes.
 MODULES = (causes_setup, causes_run, causes_results)
 ROWS = {(number, row.symptom): row for number, row in rows()}

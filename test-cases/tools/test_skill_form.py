@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.pages import REPOSITORY
 from support.skills import FIRST, FOLDER, SECOND, make_checkout
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.lexer import read_document
 from tools.pages.reading.skill_form import Range, is_command, plausible_range, read_form
 from tools.skills.metrics import value_of
@@ -148,7 +148,10 @@ def test_what_is_printed_is_no_command_and_no_path(root: Path, checker: Checker)
 
 
 def test_a_fix_leaves_nothing_for_the_next(root: Path, checker: Checker) -> None:
-    rows = "| `one is gone` | no file | `touch made.txt` makes it |\n| `two is gone` | no file | `sort made.txt` needs it |"
+    rows = (
+        "| `one is gone` | no file | `touch made.txt` makes it |\n"
+        "| `two is gone` | no file | `sort made.txt` needs it |"
+    )
     (message,) = told(replace(FIRST, failures=rows).text, root, checker)
     assert message.startswith("made.txt is not there")
 

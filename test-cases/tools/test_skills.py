@@ -31,7 +31,7 @@ from support.skills import (
     write,
 )
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.lexer import read_document
 from tools.pages.reading.skill_form import read_form
 from tools.skills.progress import Progress
@@ -161,7 +161,8 @@ def test_the_shell_is_a_new_one_in_the_checkout(root: Path, monkeypatch: pytest.
     monkeypatch.setenv("OF_THE_USER", "kept")
     with_first(
         root,
-        steps='echo "one [${VIRTUAL_ENV:-}] $OF_THE_USER" | tee -a log.txt\npwd | tee -a log.txt\nsudo apt install nothing-at-all',
+        steps='echo "one [${VIRTUAL_ENV:-}] $OF_THE_USER" | tee -a log.txt\npwd | tee -a log.txt\n'
+        "sudo apt install nothing-at-all",
     )
     result = run(root)
     assert log(root).splitlines() == ["one [] kept", str(root)]
@@ -342,7 +343,7 @@ def test_what_the_list_says_is_what_happens(root: Path) -> None:
     assert (listed.returncode, done.returncode, listed.stderr, done.stderr) == (0, 0, "", "")
     planned, happened = json.loads(listed.stdout), json.loads(done.stdout)
     assert [result["status"] for result in planned["skills"]] == ["planned", "planned"] and happened["passed"] is True
-    for before, after in zip(planned["skills"], happened["skills"]):
+    for before, after in zip(planned["skills"], happened["skills"], strict=True):
         assert [
             (line["command"], line["outcome"]) for line in (*before["steps"], *before["criteria"], *before["metrics"])
         ] == [(line["command"], line["outcome"]) for line in (*after["steps"], *after["criteria"], *after["metrics"])]
@@ -397,6 +398,7 @@ def test_a_fresh_run_takes_the_skills_before_and_leaves_nothing(root: Path, tmp_
 # ---------------------------------------------------------------- the repository's own
 
 
+@pytest.mark.network
 def test_the_repository_s_skills_pass_from_a_fresh_clone() -> None:
     """Set-up to report, as CI runs it: about the skills' own time, which each of them names."""
     done = subprocess.run(

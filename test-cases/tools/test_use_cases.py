@@ -13,9 +13,9 @@ import pytest
 from support.pages import REPOSITORY
 from support.setup import ShadowVenv
 
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
 from tools.pages.reading.document import Block, Document, Heading
-from tools.pages.running import summary
+from tools.pages.running import account
 from tools.pages.running.engine import FAILED, NOT_REACHED, PageRun, chains, run_document
 from tools.pages.running.workspace import new_workspace
 
@@ -78,7 +78,7 @@ def runs(checker: Checker) -> list[PageRun]:
         ShadowVenv(workspace.clone / ".venv", workspace.clone)
         done = [run_document(page, checker, workspace) for page in chain]
     for run in done:
-        summary.show_run(run)
+        account.show_run(run)
     return done
 
 
@@ -86,21 +86,24 @@ def problems_of(runs: list[PageRun]) -> list[str]:
     return [str(problem) for run in runs for problem in run.problems]
 
 
+@pytest.mark.slow
 def test_every_line_and_output_is_as_the_use_case_says(runs: list[PageRun]) -> None:
     assert problems_of(runs) == []
     assert not [line for run in runs for line in run.lines if line.outcome in (FAILED, NOT_REACHED)]
     assert sum(run.compared for run in runs) >= 15
 
 
+@pytest.mark.slow
 def test_at_least_80_percent_of_the_lines_are_executed(runs: list[PageRun]) -> None:
-    assert summary.share([line for run in runs for line in run.lines]) >= summary.LEAST_SHARE
+    assert account.share([line for run in runs for line in run.lines]) >= account.LEAST_SHARE
 
 
+@pytest.mark.slow
 def test_only_the_phone_s_use_case_leaves_lines_out(runs: list[PageRun]) -> None:
     def name(page: Document) -> str:
         return page.path.stem
 
-    assert {name(run.document) for run in runs if summary.share(run.lines) < 1} == {ANDROID}
+    assert {name(run.document) for run in runs if account.share(run.lines) < 1} == {ANDROID}
 
 
 if __name__ == "__main__":

@@ -8,13 +8,15 @@ statuses mean stand in the data file, which has to have one entry for each comma
 from __future__ import annotations
 
 import ast
-import re
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from model_profiling.command import CommandParser
 from model_profiling.errors import UserError, nearest
 from model_profiling.processes import run_child
 from tools.command_reference.flags import Flag, flags_of, read_shell_help
@@ -41,7 +43,7 @@ _HELP_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Entry:
+class CommandEntry:
     """What the data file says of one command; see the comment at its head."""
 
     stage: str
@@ -55,7 +57,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Command:
+class CommandReference:
     """One command: `name` is its path in the repository."""
 
     name: str
@@ -64,7 +66,7 @@ class Command:
     note: str
     flags: tuple[Flag, ...]
     environment: Mapping[str, str]
-    entry: Entry
+    entry: CommandEntry
 
     @property
     def typed(self) -> str:
@@ -72,7 +74,7 @@ class Command:
         return f"{'bash' if self.name.endswith('.sh') else 'python'} {self.name}"
 
 
-def read_commands(scripts: Scripts, data: Path = DATA) -> list[Command]:
+def read_commands(scripts: Scripts, data: Path = DATA) -> list[CommandReference]:
     """Return every command in the order of its stage, then of the data file.
 
     Raises
@@ -94,14 +96,14 @@ def read_commands(scripts: Scripts, data: Path = DATA) -> list[Command]:
     return sorted(commands, key=lambda c: (list(STAGES).index(c.entry.stage), order.index(c.name)))
 
 
-def read_entries(data: Path) -> dict[str, Entry]:
+def read_entries(data: Path) -> dict[str, CommandEntry]:
     """Return the data file's entries by command.
 
     Raises
     ------
     UserError : an entry has an unknown key or stage, or lacks one.
     """
-    known = [field.name for field in fields(Entry)]
+    known = [field.name for field in fields(CommandEntry)]
     entries = {}
     for name, raw in yaml.safe_load(data.read_text(encoding="utf-8")).items():
         for key in raw:
@@ -116,7 +118,8 @@ def read_entries(data: Path) -> dict[str, Entry]:
             raise UserError(
                 f"{raw['stage']} is no stage{nearest(raw['stage'], STAGES)}", f"in {name} of {data}", "correct it"
             )
-        entries[name] = Entry(**{key: value.strip() if isinstance(value, str) else value for key, value in raw.items()})
+        held: dict[str, Any] = {key: value.strip() if isinstance(value, str) else value for key, value in raw.items()}
+        entries[name] = CommandEntry(**held)
     return entries
 
 
@@ -124,18 +127,17 @@ def _is_named(name: str) -> bool:
     return name in ALSO or any(name.startswith(folder) and "/" not in name.removeprefix(folder) for folder in FOLDERS)
 
 
-def _command(name: str, entry: Entry, scripts: Scripts) -> Command:
+def _command(name: str, entry: CommandEntry, scripts: Scripts) -> CommandReference:
     path = scripts.repository.root / name
-    parser = scripts.parser(name)
+    parser = scripts.parser(name) or CommandParser(prog=path.name)
     if name.endswith(".sh") and name not in FORWARDS:
         purpose, details = _paragraphs(_head_comment(path))
         if entry.arguments:
-            return Command(name, purpose, details, "", (), {}, entry)
-        told = read_shell_help(_help_of(path), parser, name)
-        return Command(name, purpose, details, "", told.flags, told.environment, entry)
-    told = _docstring(path) if name.endswith(".py") else parser.description
-    purpose, details = _paragraphs(told)
-    return Command(
+            return CommandReference(name, purpose, details, "", (), {}, entry)
+        shell_help = read_shell_help(_help_of(path), parser, name)
+        return CommandReference(name, purpose, details, "", shell_help.flags, shell_help.environment, entry)
+    purpose, details = _paragraphs(_docstring(path) if name.endswith(".py") else parser.description or "")
+    return CommandReference(
         name,
         purpose,
         details,
@@ -159,8 +161,8 @@ def _docstring(script: Path) -> str:
 def _head_comment(script: Path) -> str:
     """Return the comment at a script's head, its license line left out."""
     lines = script.read_text(encoding="utf-8").splitlines()[1:]
-    comment = re.match(r"(?:#.*\n)+", "\n".join(lines) + "\n")[0]
-    said = [line.removeprefix("#").strip() for line in comment.splitlines() if "SPDX-License-Identifier" not in line]
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    said = [line.removeprefix("#").strip() for line in comment if "SPDX-License-Identifier" not in line]
     return "\n".join(said).strip()
 
 

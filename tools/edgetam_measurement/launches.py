@@ -28,7 +28,7 @@ from model_profiling.pipeline.program.layers import GraphInstruction, build_grap
 from model_profiling.pipeline.program.signature import read_signature
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner, choose_runner
 from model_profiling.pipeline.schedule import Pair
-from tools.edgetam_measurement.programs import Program
+from tools.edgetam_measurement.programs import ExportedVariant
 
 _WARMUP, _TRACED_RUNS = 1, 1
 # An execution takes up to a second: 30 of them for a warm-up that a shared machine never lets settle is too long.
@@ -40,7 +40,7 @@ _NECK, _LATERALS = "neck", "neck.convs."
 
 
 @dataclass(frozen=True)
-class Settings:
+class MeasurementSettings:
     """What was asked for: image size, launches of each program, executions of each, threads, seed."""
 
     size: int
@@ -64,7 +64,9 @@ class Sample:
     enlarging_ms: float
 
 
-def measure(programs: Mapping[str, Program], folder: Path, settings: Settings) -> dict[str, list[Sample]]:
+def measure(
+    programs: Mapping[str, ExportedVariant], folder: Path, settings: MeasurementSettings
+) -> dict[str, list[Sample]]:
     """Launch every program once a block, in an order that a coin decides; return the samples in blocks' order."""
     runner, device = choose_runner("auto", None), LocalDevice()
     make_folder(folder)
@@ -91,7 +93,7 @@ def _launch(
     inputs: tuple[Path, ...],
     graph: tuple[GraphInstruction, ...],
     work: Path,
-    settings: Settings,
+    settings: MeasurementSettings,
 ) -> Sample:
     shutil.rmtree(work, ignore_errors=True)
     make_folder(work)
@@ -130,6 +132,6 @@ def _sample(measured: LaunchMeasurement, etdump: Path, graph: tuple[GraphInstruc
     ]
     return Sample(
         statistics.median(measured.latency_ns) / _NS_PER_MS,
-        dict(zip(PARTS, (np.median(break_down(timeline).parts, axis=0) / _NS_PER_MS).tolist())),
+        dict(zip(PARTS, (np.median(break_down(timeline).parts, axis=0) / _NS_PER_MS).tolist(), strict=True)),
         float(np.median(times[enlarging].sum(axis=0))) / _NS_PER_MS,
     )

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model_profiling.console import progress
 from model_profiling.export import export_job
@@ -15,12 +17,12 @@ from model_profiling.models.edgetam_image_encoder.variants import program_of, va
 
 
 @dataclass(frozen=True)
-class Program:
+class ExportedVariant:
     """An exported variant: its name without a size, its file, and what the export wrote about it."""
 
     name: str
     pte: Path
-    sidecar: dict
+    sidecar: Mapping[str, Any]
 
 
 def wanted(dtype: str, forms: bool = True) -> tuple[str, ...]:
@@ -30,7 +32,7 @@ def wanted(dtype: str, forms: bool = True) -> tuple[str, ...]:
     return tuple(dict.fromkeys(program_of(name, dtype) for group in groups for name in group))
 
 
-def export_all(example: Path, work: Path, size: int, dtype: str, forms: bool) -> dict[str, Program]:
+def export_all(example: Path, work: Path, size: int, dtype: str, forms: bool) -> dict[str, ExportedVariant]:
     """Export every wanted variant in `dtype` that is not there yet, and return all by name."""
     newest = max(path.stat().st_mtime for path in example.glob("*.py"))
     made = {}
@@ -46,6 +48,7 @@ def export_all(example: Path, work: Path, size: int, dtype: str, forms: bool) ->
                 )
                 with quiet(False):
                     export_job.export(request, lambda text: None)
-            made[name] = Program(name, paths.pte, read_json(paths.sidecar, "the export's record"))
+            record: Any = read_json(paths.sidecar, "the export's record")
+            made[name] = ExportedVariant(name, paths.pte, record)
             step(f"{paths.pte.name}{' (there already)' if fresh else ''}")
     return made

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from model_profiling.paired_statistics import Estimate, estimate
 from model_profiling.report.svg import Drawing
@@ -15,14 +16,14 @@ from tools.figures.data import load
 
 
 @dataclass(frozen=True)
-class Launch:
+class SimulatedLaunch:
     """One simulated launch: its side, and its latency in ms."""
 
     side: str
     ms: float
 
 
-def simulate(data: dict) -> tuple[list[Launch], list[Launch]]:
+def simulate(data: dict[str, Any]) -> tuple[list[SimulatedLaunch], list[SimulatedLaunch]]:
     """Return launches in blocks and in random pairs on one machine: the same drift, the same noise.
 
     Both sides take the same time, so whatever differs between them is the machine.
@@ -36,12 +37,12 @@ def simulate(data: dict) -> tuple[list[Launch], list[Launch]]:
     blocks = ["off"] * pairs + ["on"] * pairs
     paired = [side for _ in range(pairs) for side in random.sample(["off", "on"], 2)]
     return (
-        [Launch(side, ms) for side, ms in zip(blocks, times)],
-        [Launch(side, ms) for side, ms in zip(paired, times)],
+        [SimulatedLaunch(side, ms) for side, ms in zip(blocks, times, strict=True)],
+        [SimulatedLaunch(side, ms) for side, ms in zip(paired, times, strict=True)],
     )
 
 
-def speedup(launches: Sequence[Launch]) -> Estimate:
+def speedup(launches: Sequence[SimulatedLaunch]) -> Estimate:
     """Return the kit's estimate, the n-th launch of one side paired with the n-th of the other."""
     return estimate(
         [launch.ms for launch in launches if launch.side == "off"],
@@ -68,11 +69,20 @@ def pairs_and_drift(alt: str) -> Drawing:
 
 
 def _plan(
-    card: Card, y: float, title: str, launches: Sequence[Launch], paired: bool, low: float, high: float, role: str
+    card: Card,
+    y: float,
+    title: str,
+    launches: Sequence[SimulatedLaunch],
+    paired: bool,
+    low: float,
+    high: float,
+    role: str,
 ) -> None:
-    found = speedup(launches)
-    places = ratio_places(found.low, found.speedup, found.high)
-    told = " to ".join(fixed(end, places) for end in (found.low, found.high))
+    measured = speedup(launches)
+    low_end, high_end = measured.low, measured.high
+    assert low_end is not None and high_end is not None  # there are pairs enough for an interval
+    places = ratio_places(low_end, measured.speedup, high_end)
+    told = " to ".join(fixed(end, places) for end in (low_end, high_end))
     card.line(MARGIN, y - 6, WIDTH - MARGIN, y - 6, "rule")
     card.text(MARGIN, y + 14, title, size=15.5, bold=True)
     left = MARGIN + 20
@@ -81,12 +91,12 @@ def _plan(
         card.panel(left + number * pitch - 11, y + 32, pitch + 22, 96, "track", radius=6)
     for number, launch in enumerate(launches):
         card.dot(left + number * pitch, y + 116 - 74 * (launch.ms - low) / (high - low), 12, launch.side)
-    excludes = found.low > 1 or found.high < 1
+    excludes = low_end > 1 or high_end < 1
     card.dot(MARGIN + 6, y + 150, 11, role)
     card.text(
         MARGIN + 20,
         y + 150,
-        f"{fixed(found.speedup, places)}× ({told}): "
+        f"{fixed(measured.speedup, places)}× ({told}): "
         + ("the drift looks like a difference" if excludes else "no difference shown"),
         size=15,
         bold=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.files import write_bytes
-from tools.learning_path.pages import LANDING, LAST, PATH, Page, read_pages
+from tools.learning_path.pages import LANDING, LAST, PATH, LearningPathPage, read_pages
 
 #: What Arm's own checks ask of the landing page.
 LANDING_KEYS = (
@@ -33,7 +33,7 @@ _IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".svg", ".webp")
 _FILE_NAME = re.compile(r"_?[a-z0-9][a-z0-9._-]*")
 
 
-def planned(pages: Sequence[Page], images: Path) -> dict[Path, Path]:
+def planned(pages: Sequence[LearningPathPage], images: Path) -> dict[Path, Path]:
     """Return the files of the export: path below the learning path's folder -> where it is copied from."""
     files = {Path(page.name): page.path for page in pages}
     for page in pages:
@@ -62,20 +62,20 @@ def export(source: Path, images: Path, dest: Path) -> list[Path]:
     return written
 
 
-def refuse(found: Iterator[str], where: Path) -> None:
-    """Raise one `UserError` that lists what was found, if anything."""
-    listed = list(found)
+def refuse(faults: Iterator[str], where: Path) -> None:
+    """Raise one `UserError` that lists the faults, if there are any."""
+    listed = list(faults)
     if listed:
         raise UserError("; ".join(listed), f"in {where}", "correct that")
 
 
-def problems(pages: Sequence[Page], images: Path) -> Iterator[str]:
+def problems(pages: Sequence[LearningPathPage], images: Path) -> Iterator[str]:
     """Yield what would fail in Arm's repository, or look wrong there."""
     names = [page.name for page in pages]
     if LAST not in names:
         yield f"{LAST} is missing"
     weights = [page.front_matter.get("weight") for page in pages]
-    for page, weight in zip(pages, weights):
+    for page, weight in zip(pages, weights, strict=True):
         if not _FILE_NAME.fullmatch(page.name):
             yield f"{page.name} is not lower case without spaces"
         if weights.count(weight) > 1:
@@ -85,7 +85,7 @@ def problems(pages: Sequence[Page], images: Path) -> Iterator[str]:
         yield from _links(page, names)
 
 
-def _front_matter(page: Page) -> Iterator[str]:
+def _front_matter(page: LearningPathPage) -> Iterator[str]:
     held = page.front_matter
     fixed = (
         LANDING_FIXED if page.name == LANDING else LAST_FIXED if page.name == LAST else {"layout": "learningpathall"}
@@ -99,7 +99,7 @@ def _front_matter(page: Page) -> Iterator[str]:
             yield f"{page.name}: {key} is missing"
 
 
-def _images(page: Page, images: Path) -> Iterator[str]:
+def _images(page: LearningPathPage, images: Path) -> Iterator[str]:
     for image in page.images:
         path = Path(image.target)
         if path.parent != Path("images") or path.suffix not in _IMAGE_TYPES or not _FILE_NAME.fullmatch(path.name):
@@ -110,7 +110,7 @@ def _images(page: Page, images: Path) -> Iterator[str]:
             yield f"{page.name}: {image.target} has no alternative text"
 
 
-def _links(page: Page, names: Sequence[str]) -> Iterator[str]:
+def _links(page: LearningPathPage, names: Sequence[str]) -> Iterator[str]:
     inside = f"/{PATH.as_posix()}/"
     for link in page.links:
         if link.startswith(inside):

@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from model_profiling.errors import UserError
+from tools import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 #: Where the pages are below `content/`, here as in Arm's repository.
 PATH = Path("learning-paths/embedded-and-microcontrollers/sme-executorch-profiling")
 CONTENT = REPOSITORY / "content" / PATH
@@ -35,7 +35,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Page:
+class LearningPathPage:
     """One page: its file, its front matter, and its body with the line it begins on."""
 
     path: Path
@@ -55,7 +55,7 @@ class Page:
         return tuple(str(token.attrs["href"]) for token in _inline(self.body) if token.type == "link_open")
 
 
-def read_page(path: Path) -> Page:
+def read_page(path: Path) -> LearningPathPage:
     """Read one page.
 
     Raises
@@ -74,10 +74,10 @@ def read_page(path: Path) -> Page:
         raise UserError("the front matter is no YAML", where, "correct it there") from error
     if not isinstance(front_matter, dict):
         raise UserError("the front matter is no mapping", f"in {path}", "write one key: value a line")
-    return Page(path, front_matter, parts[2])
+    return LearningPathPage(path, front_matter, parts[2])
 
 
-def read_pages(folder: Path) -> tuple[Page, ...]:
+def read_pages(folder: Path) -> tuple[LearningPathPage, ...]:
     """Read the pages of a learning path in reading order; archived drafts below it are left out.
 
     Raises
@@ -90,7 +90,7 @@ def read_pages(folder: Path) -> tuple[Page, ...]:
     return tuple(sorted((page for page in pages if not page.front_matter.get("draft")), key=_weight))
 
 
-def _weight(page: Page) -> tuple[float, str]:
+def _weight(page: LearningPathPage) -> tuple[float, str]:
     weight = page.front_matter.get("weight")
     return (weight if isinstance(weight, (int, float)) else float("inf"), page.name)
 

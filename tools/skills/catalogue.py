@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_profiling.errors import UserError, nearest
-from tools.pages.checks import skill as form_check
-from tools.pages.checks.checking import Checker
+from tools.pages.checks.checker import Checker
+from tools.pages.checks.rules import skill as form_check
 from tools.pages.reading.skill_form import SkillForm, read_form
 
 FOLDER = "agent_skill_ml_profiling"

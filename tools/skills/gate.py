@@ -7,14 +7,14 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tools.pages.checks.checking import Checker
-from tools.pages.reader.following import Step
+from tools.pages.checks.checker import Checker
+from tools.pages.reader.following import CommandLine
 from tools.pages.reading.problems import Problem
 from tools.pages.reading.skill_form import CRITERIA, METRICS, PREREQUISITES, STEPS, Metric, SkillForm
-from tools.pages.running import stand_ins, summary
+from tools.pages.running import account, stand_ins
 from tools.pages.running.engine import DONE_BEFORE, FAILED, NOT_REACHED, Line, Manner, PageRun, run_document
 from tools.pages.running.outputs import shows
-from tools.pages.running.place import Place
+from tools.pages.running.surroundings import Surroundings
 from tools.skills.in_place import InPlace
 from tools.skills.metrics import Measured, measured
 from tools.skills.progress import Progress
@@ -46,7 +46,7 @@ def plan(form: SkillForm, checker: Checker, status: str = PLANNED) -> SkillRun:
     """Return what a run is expected to make of a skill; for one that is not run, that nothing came of it."""
     steps = checker.follow(form.document).steps
     lines = [
-        summary.planned(step) if status == PLANNED else Line(step, NOT_REACHED, "an earlier skill did not pass")
+        account.planned(step) if status == PLANNED else Line(step, NOT_REACHED, "an earlier skill did not pass")
         for step in steps
     ]
     return SkillRun(
@@ -67,33 +67,36 @@ def run_in_place(
         note(f"starting anew: {why}")
     if done:
         note(
-            f"going on after line {walk.steps[max(done)].statement.place.line}; {len(done)} done before (--restart forgets them)"
+            f"going on after line {walk.steps[max(done)].statement.place.line}; "
+            f"{len(done)} done before (--restart forgets them)"
         )
     place = InPlace(checker.repository.root, progress.folder, uuid.uuid4().hex)
     progress.begin(place.mark)
     stand_ins.make(progress.folder, checker.repository.root)
-    found = _run(form, checker, place, done, told, strict=False)
+    run = _run(form, checker, place, done, told, strict=False)
     if (
-        all(line.outcome not in (FAILED, NOT_REACHED) for line in found.of(PREREQUISITES, STEPS))
-        and found.status != INTERRUPTED
+        all(line.outcome not in (FAILED, NOT_REACHED) for line in run.of(PREREQUISITES, STEPS))
+        and run.status != INTERRUPTED
     ):
         progress.finish(place.mark)
-    return found
+    return run
 
 
-def run_fresh(form: SkillForm, checker: Checker, place: Place, told: Told) -> SkillRun:
+def run_fresh(form: SkillForm, checker: Checker, place: Surroundings, told: Told) -> SkillRun:
     """Run a skill in a home of its own, where its outputs have to be those that it shows."""
     return _run(form, checker, place, frozenset(), told, strict=True)
 
 
-def _run(form: SkillForm, checker: Checker, place: Place, done: frozenset[int], told: Told, strict: bool) -> SkillRun:
+def _run(
+    form: SkillForm, checker: Checker, place: Surroundings, done: frozenset[int], told: Told, strict: bool
+) -> SkillRun:
     heard: list[Line] = []
 
     def hear(line: Line) -> None:
         heard.append(line)
         told(line)
 
-    def goes_on(step: Step) -> bool:
+    def goes_on(step: CommandLine) -> bool:
         return form.section_of(step.block) in (CRITERIA, METRICS)
 
     try:
@@ -137,18 +140,20 @@ def _judged(form: SkillForm, run: PageRun, strict: bool) -> SkillRun:
 def _metric_lines(form: SkillForm, lines: Sequence[Line]) -> Iterator[tuple[Metric, Line]]:
     """Yield each metric with the line that reads it."""
     by_block = {id(line.step.block): line for line in lines}
-    yield from ((metric, by_block[id(block)]) for metric, block in zip(form.metrics(), form.document.metrics))
+    yield from (
+        (metric, by_block[id(block)]) for metric, block in zip(form.metrics(), form.document.metrics, strict=True)
+    )
 
 
 def _advice(form: SkillForm, lines: Sequence[Line], metrics: Sequence[Measured]) -> list[str]:
     """Return what the skill itself says about what went wrong."""
-    found = []
+    advice = []
     for line in (line for line in lines if line.outcome == FAILED):
-        found += [f"{failure.cause}: {failure.fix}" for failure in form.failures() if _shows(line, failure.symptom)]
+        advice += [f"{failure.cause}: {failure.fix}" for failure in form.failures() if _shows(line, failure.symptom)]
         if form.section_of(line.step.block) == PREREQUISITES:
-            found += [passage.text for passage in form.sections[PREREQUISITES].passages("paragraph")]
-    found += [f"{m.metric.name}: {m.metric.outside_it}" for m in metrics if m.inside is False]
-    return list(dict.fromkeys(found))
+            advice += [passage.text for passage in form.sections[PREREQUISITES].passages("paragraph")]
+    advice += [f"{m.metric.name}: {m.metric.outside_it}" for m in metrics if m.inside is False]
+    return list(dict.fromkeys(advice))
 
 
 def _shows(line: Line, symptom: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tools.pages.reading.document import Document
 from tools.pages.running import stand_ins
-from tools.pages.running.processes import MARK, end_marked
+from tools.pages.running.marked_processes import MARK, end_marked
 
 
 @dataclass(frozen=True)

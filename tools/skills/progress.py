@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, read_json, write_json
 from model_profiling.processes import run_child
-from tools.pages.reader.following import Step, Walk
+from tools.pages.reader.following import CommandLine, Walk
 from tools.pages.reading.skill_form import STEPS, SkillForm, sets_shell_up
-from tools.pages.running.processes import end_marked
+from tools.pages.running.marked_processes import end_marked
 from tools.pages.running.session import results
 
 _GIT_SECONDS = 30
@@ -39,7 +40,7 @@ class Progress:
         return self.folder / "state.json"
 
     def done(self, walk: Walk, form: SkillForm) -> tuple[frozenset[int], str]:
-        """Return the numbers of the lines that need not be typed again, and why there are none, where that needs saying."""
+        """Return the numbers of lines that need not be typed again, and why there are none, where that needs saying."""
         state = read_notes(self._state)
         if not state or state.get("finished"):
             return frozenset(), ""
@@ -79,7 +80,7 @@ class Progress:
         self._state.unlink(missing_ok=True)
 
 
-def read_notes(path: Path) -> dict:
+def read_notes(path: Path) -> dict[str, Any]:
     """Return what a file of notes holds; of one that is not there or not whole, nothing."""
     try:
         notes = read_json(path, "notes") if path.is_file() else {}
@@ -103,7 +104,7 @@ def commit_of(root: Path) -> str:
     return done.output.strip() if done.ok else ""
 
 
-def sets_up(step: Step) -> bool:
+def sets_up(step: CommandLine) -> bool:
     """Return whether a line does nothing but set the shell up; such lines a run that goes on repeats."""
     return bool(step.statement.shapes) and all(map(sets_shell_up, step.statement.shapes))
 

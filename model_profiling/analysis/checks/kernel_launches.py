@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.findings import Finding, error, ok
 from model_profiling.pipeline.config import KERNELS, Config
 from model_profiling.pipeline.kernel_launches import KernelLaunch, read_kernel_launches, standing
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import RunDirectory
 
 _CHECK = "kernel launches"
@@ -18,7 +19,7 @@ _SUFFIXES = (".etdump", ".kernels", ".log")
 _AGAIN = "restore it or run the experiment again"
 
 
-def check_kernel_launches(directory: RunDirectory, manifest: Mapping, config: Config) -> Iterator[Finding]:
+def check_kernel_launches(directory: RunDirectory, manifest: Manifest, config: Config) -> Iterator[Finding]:
     """Yield the findings about `kernel_launches.jsonl` and the files that it names; none where nothing records kernels."""
     if not config.recorded and not directory.kernel_launches.is_file():
         return
@@ -36,13 +37,13 @@ def check_kernel_launches(directory: RunDirectory, manifest: Mapping, config: Co
     yield from problems or [ok(_CHECK, "records of kernels are complete, and those that their launches left")]
 
 
-def _digest(directory: RunDirectory, manifest: Mapping) -> Iterator[Finding]:
-    recorded, path = manifest.get("kernel_launches_sha256"), directory.kernel_launches
-    if manifest["finished"] is not None and recorded != (sha256(path) if path.is_file() else None):
+def _digest(directory: RunDirectory, manifest: Manifest) -> Iterator[Finding]:
+    recorded, path = manifest.kernel_launches_sha256, directory.kernel_launches
+    if manifest.finished is not None and recorded != (sha256(path) if path.is_file() else None):
         yield error(_CHECK, f"{path.name} is missing or was edited after the run", _AGAIN)
 
 
-def _plan(manifest: Mapping, config: Config, launches: Sequence[KernelLaunch]) -> Iterator[Finding]:
+def _plan(manifest: Manifest, config: Config, launches: Sequence[KernelLaunch]) -> Iterator[Finding]:
     wanted = {(e.name, threads): e.mode for e in config.recorded for threads in e.threads}
     held = standing(launches)
     for name, threads in wanted.keys() - held.keys():
@@ -64,10 +65,10 @@ def _plan(manifest: Mapping, config: Config, launches: Sequence[KernelLaunch]) -
             )
 
 
-def _features(manifest: Mapping, launches: Sequence[KernelLaunch]) -> Iterator[Finding]:
+def _features(manifest: Manifest, launches: Sequence[KernelLaunch]) -> Iterator[Finding]:
     """An executor_runner masks nothing, so it is right where nothing was to be masked."""
     for launch in standing(launches).values():
-        disabled = manifest["disabled"].get(launch.experiment, ())
+        disabled = manifest.disabled.get(launch.experiment, ())
         if sorted(launch.masked_cpu_features) != sorted(disabled) or set(launch.active_cpu_features) & set(disabled):
             yield error(
                 _CHECK,
@@ -82,7 +83,7 @@ def _files(directory: RunDirectory, config: Config, launches: Sequence[KernelLau
     for launch in standing(launches).values():
         known |= launch.files.keys()
         for suffix in (".etdump", ".log", *([".kernels"] if launch.mode == KERNELS else [])):
-            path = directory.raw(launch.experiment, launch.threads, 0, 0, suffix)
+            path = directory.kernel_raw(launch.experiment, launch.threads, suffix)
             digest = launch.files.get(path.relative_to(directory.root).as_posix())
             if digest is None or not path.is_file():
                 yield error(_CHECK, f"{path} is missing", _AGAIN)

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_profiling.agreement import alike
 from model_profiling.files import sha256
 from model_profiling.findings import Finding, error, ok, warning
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
-from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
 from model_profiling.pipeline.schedule import plan
 
@@ -21,7 +22,6 @@ from model_profiling.pipeline.schedule import plan
 _SHORTEST_NS, _LONGEST_NS = 100, 1_800_000_000_000
 #: The tracer costs a few percent on real models; far beyond that the phases differ.
 _TRACED_RATIO_LIMIT = 3.0
-_COSINE_LIMIT = 0.99
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Run:
     """A run directory read once: what every check looks at."""
 
     directory: RunDirectory
-    manifest: dict
+    manifest: Manifest
     config: Config
     launches: tuple[Launch, ...]
 
     @property
     def model_id(self) -> str:
-        return self.manifest["model"]["id"]
+        return self.manifest.model.id
 
 
 def read_run(directory: RunDirectory) -> Run:
@@ -46,52 +46,23 @@ def read_run(directory: RunDirectory) -> Run:
     UserError : either is missing, edited or unreadable; nothing else can be checked then.
     """
     manifest = directory.read_manifest()
-    return Run(directory, manifest, Config.from_json(manifest["config"]), tuple(directory.read_launches()))
+    return Run(directory, manifest, manifest.config, tuple(directory.read_launches()))
 
 
 def check_launches(run: Run) -> Iterator[Finding]:
     """Yield the findings about the manifest, the launches and the raw traces."""
-    for check in (
-        _finished,
-        _record,
-        _feature,
-        _model,
-        _plan,
-        _void,
-        _order,
-        _arms,
-        _latencies,
-        _repeatable,
-        _agreement,
-        _traces,
-    ):
+    for name, check, passed in _CHECKS:
         problems = list(check(run))
-        yield from problems or [ok(check.__name__.strip("_"), _PASSED[check.__name__])]
-
-
-_PASSED = {
-    "_finished": "the run is finished",
-    "_record": "the launches are those that were recorded",
-    "_feature": "the switched feature follows from the CPU and the configuration",
-    "_model": "the model is the one that was measured",
-    "_void": "no pair was lost to disturbance",
-    "_plan": "every planned launch is there once",
-    "_order": "launches stand in the order that the seed gives",
-    "_arms": "each experiment switched off what it should",
-    "_latencies": "all latencies are plausible",
-    "_repeatable": "each experiment's outputs are the same in every launch",
-    "_agreement": "outputs agree between the experiments",
-    "_traces": "every trace is the one that was recorded",
-}
+        yield from problems or [ok(name, passed)]
 
 
 def _finished(run: Run) -> Iterator[Finding]:
-    if run.manifest["finished"] is None:
+    if run.manifest.finished is None:
         yield error("finished", "the run is unfinished", "run the pipeline again with --resume")
 
 
 def _record(run: Run) -> Iterator[Finding]:
-    recorded = run.manifest.get("launches_sha256")
+    recorded = run.manifest.launches_sha256
     if recorded is not None and not (run.directory.launches.is_file() and recorded == sha256(run.directory.launches)):
         yield error(
             "record", "launches.jsonl is missing or was edited after the run", "restore it or run the experiment again"
@@ -110,14 +81,14 @@ def _void(run: Run) -> Iterator[Finding]:
 
 
 def _feature(run: Run) -> Iterator[Finding]:
-    cpu = run.manifest["cpu"]
-    features = CpuFeatures(cpu["architecture"], cpu["model_name"], frozenset(cpu["features"]), cpu["cores"])
     labels = set()
     for experiment in run.config.experiments:
         pair = (
-            cpu_features.resolve(experiment.disable_cpu_features, features) if experiment.disable_cpu_features else None
+            cpu_features.resolve(experiment.disable_cpu_features, run.manifest.cpu)
+            if experiment.disable_cpu_features
+            else None
         )
-        if list(pair.disabled if pair else ()) != run.manifest["disabled"][experiment.name]:
+        if (pair.disabled if pair else ()) != run.manifest.disabled[experiment.name]:
             yield error(
                 "feature",
                 f"{experiment.name} should have switched off {', '.join(pair.disabled) if pair else 'nothing'}",
@@ -125,7 +96,7 @@ def _feature(run: Run) -> Iterator[Finding]:
             )
         if pair:
             labels.add(pair.label)
-    label = run.manifest["feature"]["label"]
+    label = run.manifest.feature.label
     if labels and label not in labels:
         yield error(
             "feature",
@@ -135,17 +106,15 @@ def _feature(run: Run) -> Iterator[Finding]:
 
 
 def _model(run: Run) -> Iterator[Finding]:
-    path = Path(run.manifest["model"]["path"])
+    path = Path(run.manifest.model.path)
     if not path.is_file():
         yield warning("model", f"{path} is no longer there, so it cannot be compared", "")
-    elif sha256(path) != run.manifest["model"]["sha256"]:
+    elif sha256(path) != run.manifest.model.sha256:
         yield error("model", f"{path} is not the model that was measured", "restore it or run the experiment again")
 
 
 def _plan(run: Run) -> Iterator[Finding]:
-    wanted = {
-        (p.threads, p.index): set(p.experiments) for p in plan(run.config, run.manifest["seed"], run.manifest["pairs"])
-    }
+    wanted = {(p.threads, p.index): set(p.experiments) for p in plan(run.config, run.manifest.seed, run.manifest.pairs)}
     newest = newest_attempts(run.launches)
     for (threads, pair), names in wanted.items():
         missing = names - {launch.experiment for launch in newest.get((threads, pair), []) if launch.ok}
@@ -155,7 +124,7 @@ def _plan(run: Run) -> Iterator[Finding]:
                 f"pair {pair} at {threads} threads has no launch of {', '.join(sorted(missing))}",
                 "run the pipeline again with --resume",
             )
-    adaptive = run.manifest["precision_percent"] is not None
+    adaptive = run.manifest.precision_percent is not None
     for threads, pair in sorted(newest.keys() - wanted.keys()):
         if not adaptive or (threads, 0) not in wanted:
             yield error("plan", f"pair {pair} at {threads} threads was never planned", "restore launches.jsonl")
@@ -170,11 +139,11 @@ def _plan(run: Run) -> Iterator[Finding]:
 def _order(run: Run) -> Iterator[Finding]:
     pairs = {
         (p.threads, p.index): p
-        for p in plan(run.config, run.manifest["seed"], 1 + max((launch.pair for launch in run.launches), default=0))
+        for p in plan(run.config, run.manifest.seed, 1 + max((launch.pair for launch in run.launches), default=0))
     }
     for launch in run.launches:
         pair = pairs.get((launch.threads, launch.pair))
-        order = pair.order(run.manifest["seed"], launch.attempt) if pair else ()
+        order = pair.order(run.manifest.seed, launch.attempt) if pair else ()
         if launch.order >= len(order) or order[launch.order] != launch.experiment:
             yield error(
                 "order",
@@ -189,7 +158,7 @@ def _arms(run: Run) -> Iterator[Finding]:
     for launch in run.launches:
         if not launch.ok:
             continue
-        disabled = run.manifest["disabled"].get(launch.experiment)
+        disabled = run.manifest.disabled.get(launch.experiment)
         if disabled is None:
             yield error("arms", f"{launch.experiment} is not an experiment of this run", "restore launches.jsonl")
         elif sorted(launch.masked_cpu_features) != sorted(disabled):
@@ -257,7 +226,7 @@ def _agreement(run: Run) -> Iterator[Finding]:
     for launch in run.launches:
         for other in launch.agreement:
             cosine = other["cosine"]
-            if cosine is None or cosine < _COSINE_LIMIT:
+            if not alike(cosine):
                 yield error(
                     "agreement",
                     f"outputs of {launch.experiment} and {other['with']} differ "
@@ -280,3 +249,20 @@ def _traces(run: Run) -> Iterator[Finding]:
             yield error(
                 "traces", f"{path} is not the trace that was recorded", "restore it or run the experiment again"
             )
+
+
+#: Every check: its name, what it does, and what is said where it finds nothing.
+_CHECKS: tuple[tuple[str, Callable[[Run], Iterator[Finding]], str], ...] = (
+    ("finished", _finished, "the run is finished"),
+    ("record", _record, "the launches are those that were recorded"),
+    ("feature", _feature, "the switched feature follows from the CPU and the configuration"),
+    ("model", _model, "the model is the one that was measured"),
+    ("plan", _plan, "every planned launch is there once"),
+    ("void", _void, "no pair was lost to disturbance"),
+    ("order", _order, "launches stand in the order that the seed gives"),
+    ("arms", _arms, "each experiment switched off what it should"),
+    ("latencies", _latencies, "all latencies are plausible"),
+    ("repeatable", _repeatable, "each experiment's outputs are the same in every launch"),
+    ("agreement", _agreement, "outputs agree between the experiments"),
+    ("traces", _traces, "every trace is the one that was recorded"),
+)

@@ -7,13 +7,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from model_profiling.analysis.checks.kernel_launches import check_kernel_launches
 from model_profiling.analysis.checks.launches import Run, check_launches, read_run
-from model_profiling.analysis.kernels.time import is_emulated
-from model_profiling.analysis.run import derive
+from model_profiling.analysis.comparing.comparison import Comparison
+from model_profiling.analysis.summary import AnalysisSummary, ExperimentSummary
 from model_profiling.errors import UserError
 from model_profiling.findings import ERROR, Finding, error, ok, warning
 from model_profiling.paired_statistics import FASTER, NO_DIFFERENCE, NO_VERDICT, SLOWER
@@ -28,7 +28,11 @@ IMPLAUSIBLE_SPEEDUP = 100.0
 _AGAIN = "run analyze_results.py --run-dir {} again"
 
 
-def check_results(directory: RunDirectory) -> list[Finding]:
+#: Returns what each file of an analyzed run should hold; raises `UserError`.
+Derive = Callable[[RunDirectory], Mapping[Path, bytes]]
+
+
+def check_results(directory: RunDirectory, derive: Derive) -> list[Finding]:
     """Return one finding or more for each check of a run directory."""
     try:
         run = read_run(directory)
@@ -149,66 +153,65 @@ def _shown(value: object) -> str:
 def _check_summary(run: Run) -> Iterator[Finding]:
     """Check that the summary's numbers add up and its comparisons make sense."""
     try:
-        summary = json.loads(run.directory.analysis_summary.read_bytes())
-        problems = [*_experiments(run, summary), *_comparisons(run, summary)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        summary = AnalysisSummary.read(run.directory)
+    except UserError:
         return  # missing, unreadable or of another shape: reported with the files
+    problems = [*_experiments(run, summary), *_comparisons(run, summary)]
     yield from problems or [ok("sums and comparisons", "categories sum to the traced median; verdicts follow")]
 
 
-def _experiments(run: Run, summary: dict) -> Iterator[Finding]:
+def _experiments(run: Run, summary: AnalysisSummary) -> Iterator[Finding]:
     again = _AGAIN.format(run.directory.root)
-    for name, by_threads in summary["experiments"].items():
-        for threads, entry in by_threads.items():
-            where, latency = f"{name} at {threads} threads", entry["latency_ms"]
-            if (
-                not 0 < latency["min"] <= latency["median"] <= latency["max"]
-                or not latency["min"] <= latency["mean"] <= latency["max"]
-            ):
-                yield error("latency", f"{where}: minimum, median, mean and maximum are not in order", again)
-            if entry["categories_ms"] is None:
-                continue
-            total, traced = sum(entry["categories_ms"].values()), entry["traced_latency_ms"]["median"]
-            if abs(total - traced) > SUM_TOLERANCE * traced:
-                yield error(
-                    "sums", f"{where}: categories sum to {total:.4f} ms, the traced median is {traced:.4f} ms", again
-                )
-            if any(value < -SUM_TOLERANCE * traced for value in entry["categories_ms"].values()):
-                yield error("sums", f"{where}: a category has a negative time", again)
-            if entry.get("unmapped_operators"):
-                yield warning("categories", f"{where}: {', '.join(entry['unmapped_operators'])} counted as Other")
+    for name, threads, experiment in summary.experiments.entries():
+        where = f"{name} at {threads} threads"
+        yield from (error(check, f"{where}: {what}", again) for check, what in _experiment_problems(experiment))
+        if experiment.traced and experiment.traced.unmapped_operators:
+            operators = ", ".join(experiment.traced.unmapped_operators)
+            yield warning("categories", f"{where}: {operators} counted as Other")
 
 
-def _comparisons(run: Run, summary: dict) -> Iterator[Finding]:
+def _experiment_problems(experiment: ExperimentSummary) -> Iterator[tuple[str, str]]:
+    latency = experiment.latency_ms
+    if not 0 < latency.min <= latency.median <= latency.max or not latency.min <= latency.mean <= latency.max:
+        yield "latency", "minimum, median, mean and maximum are not in order"
+    if experiment.traced is None:
+        return
+    times, traced = experiment.traced.categories_ms.values(), experiment.traced.latency_ms.median
+    if abs(sum(times) - traced) > SUM_TOLERANCE * traced:
+        yield "sums", f"categories sum to {sum(times):.4f} ms, the traced median is {traced:.4f} ms"
+    if any(value < -SUM_TOLERANCE * traced for value in times):
+        yield "sums", "a category has a negative time"
+
+
+def _comparisons(run: Run, summary: AnalysisSummary) -> Iterator[Finding]:
     again = _AGAIN.format(run.directory.root)
-    compare_pairs = () if is_emulated(run.manifest) else run.config.compare_pairs
+    compare_pairs = () if run.manifest.emulated else run.config.compare_pairs
     wanted = {
         (b, c, t)
         for b, c in compare_pairs
         for t in set(run.config.experiment(b).threads) & set(run.config.experiment(c).threads)
     }
-    found = {(c["baseline"], c["candidate"], c["threads"]) for c in summary["comparisons"]}
-    for missing in sorted(wanted - found):
+    held = {(c.baseline, c.candidate, c.threads) for c in summary.comparisons}
+    for missing in sorted(wanted - held):
         yield error("comparisons", f"{missing[0]} against {missing[1]} at {missing[2]} threads is missing", again)
-    for extra in sorted(found - wanted):
+    for extra in sorted(held - wanted):
         yield error("comparisons", f"{extra[0]} against {extra[1]} at {extra[2]} threads was never asked for", again)
-    for entry in summary["comparisons"]:
-        where = f"{entry['baseline']} against {entry['candidate']} at {entry['threads']} threads"
-        yield from (error("comparisons", f"{where}: {problem}", again) for problem in _comparison_problems(entry))
+    for c in summary.comparisons:
+        where = f"{c.baseline} against {c.candidate} at {c.threads} threads"
+        yield from (error("comparisons", f"{where}: {problem}", again) for problem in _comparison_problems(c))
 
 
-def _comparison_problems(entry: dict) -> Iterator[str]:
-    speedup, interval, verdict = entry["speedup"], entry["ci95"], entry["verdict"]
+def _comparison_problems(comparison: Comparison) -> Iterator[str]:
+    speedup, interval, verdict = comparison.speedup, comparison.interval, comparison.verdict
     if not 1 / IMPLAUSIBLE_SPEEDUP < speedup < IMPLAUSIBLE_SPEEDUP:
         yield f"a speed-up of {speedup:g} is not plausible"
     if verdict not in (FASTER, SLOWER, NO_DIFFERENCE, NO_VERDICT):
         yield f"{verdict!r} is not a verdict"
     if interval is None:
         return
-    low, high = interval
-    if not low <= speedup <= high:
+    if speedup not in interval:
         yield f"the speed-up {speedup:g} lies outside its interval"
-    if verdict == FASTER and low <= 1 or verdict == SLOWER and high >= 1:
+    if verdict == FASTER and interval.low <= 1 or verdict == SLOWER and interval.high >= 1:
         yield f"the verdict {verdict} does not follow from the interval"
 
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from model_profiling.json_objects import JsonObject
 
 #: Tukey's fences in interquartile ranges; criterion.rs calls what lies beyond them mild and
 #: severe outliers (https://bheisler.github.io/criterion.rs/book/analysis.html).
@@ -18,6 +20,30 @@ MODIFIED_Z_LIMIT, MAD_TO_SIGMA = 3.5, 1.4826
 MIN_VALUES_FOR_OUTLIERS = 5
 
 CLASSES = ("low severe", "low mild", "high mild", "high severe")
+
+
+@dataclass(frozen=True)
+class SixNumbers:
+    """Latencies in ms: median, mean, 10th and 90th percentile, minimum and maximum."""
+
+    median: float
+    mean: float
+    p10: float
+    p90: float
+    min: float
+    max: float
+
+    @property
+    def half_spread(self) -> float:
+        """Half the range from the 10th to the 90th percentile."""
+        return (self.p90 - self.p10) / 2
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> SixNumbers:
+        return cls(*(held.number(key) for key in cls.__dataclass_fields__))
+
+    def to_json(self) -> dict[str, float]:
+        return {key: getattr(self, key) for key in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True)
@@ -44,25 +70,30 @@ class LatencyStatistics:
     outliers: dict[str, int]
     mad_outliers: int
 
+    @classmethod
+    def from_json(cls, held: JsonObject) -> LatencyStatistics:
+        return cls(
+            count=held.whole("count"),
+            **{key: held.number(key) for key in _NUMBERS},
+            outliers=held.counts_by_name("outliers"),
+            mad_outliers=held.whole("mad_outliers"),
+        )
+
     def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 
-def six_numbers(values_ms: Sequence[float]) -> dict[str, float]:
+_NUMBERS = (*SixNumbers.__dataclass_fields__, "p25", "p75", "mad_ms", "coefficient_of_variation", "robust_variation")
+
+
+def six_numbers(values_ms: ArrayLike) -> SixNumbers:
     """Return median, mean, 10th and 90th percentile, minimum and maximum of latencies in ms."""
     values = np.asarray(values_ms, float)
     p10, median, p90 = np.percentile(values, (10, 50, 90)).tolist()
-    return {
-        "median": median,
-        "mean": float(values.mean()),
-        "p10": p10,
-        "p90": p90,
-        "min": float(values.min()),
-        "max": float(values.max()),
-    }
+    return SixNumbers(median, float(values.mean()), p10, p90, float(values.min()), float(values.max()))
 
 
-def classify_outliers(values: Sequence[float]) -> list[str | None]:
+def classify_outliers(values: ArrayLike) -> list[str | None]:
     """Return for each value its class of `CLASSES`, None for those within the fences.
 
     None does not mean that a value is right, only that the others do not make it odd.
@@ -72,13 +103,13 @@ def classify_outliers(values: Sequence[float]) -> list[str | None]:
         return [None] * len(data)
     low, high = np.percentile(data, (25, 75))
     mild, severe = MILD_FENCE_IQR * (high - low), SEVERE_FENCE_IQR * (high - low)
-    found = np.select(
+    codes = np.select(
         [data < low - severe, data < low - mild, data > high + severe, data > high + mild], [0, 1, 3, 2], -1
     )
-    return [CLASSES[code] if code >= 0 else None for code in found.tolist()]
+    return [CLASSES[code] if code >= 0 else None for code in codes.tolist()]
 
 
-def mad_outliers(values: Sequence[float]) -> list[bool]:
+def mad_outliers(values: ArrayLike) -> list[bool]:
     """Return which values have a modified z-score over 3.5; none where most values are equal."""
     data = np.asarray(values, float)
     distance = np.abs(data - np.median(data)) if len(data) else data
@@ -88,7 +119,7 @@ def mad_outliers(values: Sequence[float]) -> list[bool]:
     return (distance / (MAD_TO_SIGMA * mad) > MODIFIED_Z_LIMIT).tolist()
 
 
-def describe(values_ms: Sequence[float]) -> LatencyStatistics:
+def describe(values_ms: ArrayLike) -> LatencyStatistics:
     """Summarize latencies in ms.
 
     Raises
@@ -105,7 +136,7 @@ def describe(values_ms: Sequence[float]) -> LatencyStatistics:
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return LatencyStatistics(
         count=len(values),
-        **six_numbers(values),
+        **six_numbers(values).to_json(),
         p25=p25,
         p75=p75,
         mad_ms=mad,

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.paired_statistics import Estimate, noise_floor_percent
 from model_profiling.pipeline.calibration import FLOOR_SCHEMA_VERSION
+from model_profiling.pipeline.manifest import Manifest
 
 
-def noise_floor(manifest: Mapping, comparisons: Sequence[Mapping]) -> dict[str, object]:
+def noise_floor(manifest: Manifest, comparisons: Sequence[Comparison]) -> dict[str, object]:
     """Return the content of `noise_floor.json`, by thread count.
 
     `noise_floor_percent` is how far the interval of the arm against itself reaches from 1.
@@ -17,25 +19,25 @@ def noise_floor(manifest: Mapping, comparisons: Sequence[Mapping]) -> dict[str, 
     difference between equals, and no verdict from it can be trusted today.
     """
     floors, calibrated = {}, {}
-    for entry in comparisons:
-        if entry["ci95"] is not None:
-            low, high = entry["ci95"]
-            floors[str(entry["threads"])] = noise_floor_percent(
-                Estimate(entry["speedup"], low, high, entry["p_value"], None, entry["pairs"])
+    for comparison in comparisons:
+        interval = comparison.interval
+        if interval is not None:
+            floors[str(comparison.threads)] = noise_floor_percent(
+                Estimate(comparison.speedup, interval.low, interval.high, comparison.p_value, None, comparison.pairs)
             )
-            calibrated[str(entry["threads"])] = low <= 1 <= high
+            calibrated[str(comparison.threads)] = 1 in interval
     return {
         "schema_version": FLOOR_SCHEMA_VERSION,
         "noise_floor_percent": floors,
         "calibrated": calibrated,
-        "quick": manifest["quick"],
-        "model": manifest["model"]["id"],
-        "cpu": manifest["cpu"]["model_name"],
-        "measured": manifest["started"],
+        "quick": manifest.quick,
+        "model": manifest.model.id,
+        "cpu": manifest.cpu.model_name,
+        "measured": manifest.started,
     }
 
 
-def known_floors(manifest: Mapping) -> dict[int, float]:
+def known_floors(manifest: Manifest) -> dict[int, float]:
     """Return the floors in percent by thread count that a run began with; empty without a calibration."""
-    held = manifest.get("noise_floor") or {}
+    held = manifest.noise_floor or {}
     return {int(threads): float(value) for threads, value in held.get("noise_floor_percent", {}).items()}

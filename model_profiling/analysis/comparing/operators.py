@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a report draws attention to: bottlenecks, operators before and after, odd launches. Pure.
-
-Every number here follows from `analysis_summary.json`, the operator tables and the
-launches; nothing is measured or estimated anew.
-"""
+"""The operators of two sides beside each other, matched by kind. Pure; nothing is estimated from pairs."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from model_profiling.analysis.traces.operator_stats import OperatorStats
 from model_profiling.analysis.traces.operators import kind
 
 #: XNNPACK's operator clock counts whole microseconds; less than this in one execution supports no ratio.
@@ -47,22 +44,22 @@ class OperatorChange:
     slower: bool
 
 
-def operator_time(row: Mapping[str, str]) -> OperatorTime:
-    """Read one row of an `_ops_stats.csv` table."""
-    median, low, high = (float(row[key]) for key in ("median_us", "p10_us", "p90_us"))
+def operator_time(row: OperatorStats) -> OperatorTime:
+    """Return an operator's time in the form that comparing takes."""
+    median = row.median_us
     return OperatorTime(
-        name=row["name"],
-        category=row["category"],
-        delegated=row["delegated"] in ("1", "True", "true"),
-        calls=float(row["calls_per_run"]),
-        ms=float(row["total_ms_per_run"]),
+        name=row.name,
+        category=row.category,
+        delegated=bool(row.delegated),
+        calls=row.calls_per_run,
+        ms=row.total_ms_per_run,
         call_us=median,
         # A call shorter than the clock's tick has a median of 0 and no known spread.
-        relative_spread=(high - low) / 2 / median if median > 0 else math.nan,
+        relative_spread=(row.p90_us - row.p10_us) / 2 / median if median > 0 else math.nan,
     )
 
 
-def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[OperatorTime]) -> list[OperatorChange]:
+def operator_changes(baseline: Iterable[OperatorStats], candidate: Iterable[OperatorStats]) -> list[OperatorChange]:
     """Put the kinds of operator of two experiments side by side, the most expensive first.
 
     Names are matched by `operators.kind`, without their ordinals and element types: SME2
@@ -71,30 +68,31 @@ def compare_operators(baseline: Iterable[OperatorTime], candidate: Iterable[Oper
     `MIN_OPERATOR_US` of one execution. `slower` is set only where the calls' ranges (10th to 90th
     percentile) lie apart, so that noise alone does not name an operator.
     """
-    sides = (_by_kind(baseline), _by_kind(candidate))
-    changes = []
-    for key in sides[0] | sides[1]:
-        before, after = sides[0].get(key), sides[1].get(key)
-        known = after or before
-        comparable = before and after and 1000 * min(before.ms, after.ms) >= MIN_OPERATOR_US
-        changes.append(
-            OperatorChange(
-                name=" / ".join(dict.fromkeys(side.name for side in (before, after) if side)),
-                kind=key[0],
-                category=known.category,
-                delegated=known.delegated,
-                baseline=before,
-                candidate=after,
-                speedup=before.ms / after.ms if comparable else None,
-                slower=bool(comparable) and _slower(before, after),
-            )
-        )
+    first, second = _by_kind(baseline), _by_kind(candidate)
+    changes = [_change(key[0], first.get(key), second.get(key)) for key in first | second]
     return sorted(changes, key=lambda c: (-max(side.ms for side in (c.baseline, c.candidate) if side), c.name))
 
 
-def _by_kind(rows: Iterable[OperatorTime]) -> dict[tuple[str, bool], OperatorTime]:
+def _change(kind_name: str, before: OperatorTime | None, after: OperatorTime | None) -> OperatorChange:
+    sides = [side for side in (before, after) if side]
+    change = OperatorChange(
+        name=" / ".join(dict.fromkeys(side.name for side in sides)),
+        kind=kind_name,
+        category=sides[-1].category,
+        delegated=sides[-1].delegated,
+        baseline=before,
+        candidate=after,
+        speedup=None,
+        slower=False,
+    )
+    if before is None or after is None or 1000 * min(before.ms, after.ms) < MIN_OPERATOR_US:
+        return change
+    return replace(change, speedup=before.ms / after.ms, slower=_slower(before, after))
+
+
+def _by_kind(rows: Iterable[OperatorStats]) -> dict[tuple[str, bool], OperatorTime]:
     groups: dict[tuple[str, bool], list[OperatorTime]] = {}
-    for row in rows:
+    for row in map(operator_time, rows):
         groups.setdefault((kind(row.name), row.delegated), []).append(row)
     return {key: _together(group) for key, group in groups.items()}
 

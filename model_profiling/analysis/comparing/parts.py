@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeVar
 
+from model_profiling.analysis.comparing.comparison import Interval
 from model_profiling.paired_statistics import (
     ALPHA,
     FASTER,
@@ -24,6 +26,7 @@ from model_profiling.paired_statistics import (
     holm,
 )
 
+_Part = TypeVar("_Part", bound=Hashable)
 #: XNNPACK's operator clock counts whole microseconds: a part of one execution that is
 #: shorter on either side gets no verdict.
 MIN_PART_US = 20.0
@@ -31,7 +34,7 @@ MIN_PART_US = 20.0
 CLOCK_TICK_US = 1.0
 
 #: For each part the time in one execution of each launch, in us, in the order of the pairs.
-LaunchTimes = Mapping[Hashable, Sequence[float]]
+LaunchTimes = Mapping[_Part, Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -45,26 +48,19 @@ class PartComparison:
     baseline_us: float | None
     candidate_us: float | None
     speedup: float | None
-    low: float | None
-    high: float | None
+    interval: Interval | None
     p_value: float | None
     verdict: str
 
-    def to_json(self) -> dict[str, object]:
-        interval = None if self.low is None else [self.low, self.high]
-        return {
-            "baseline_us": self.baseline_us,
-            "candidate_us": self.candidate_us,
-            "speedup": self.speedup,
-            "ci95": interval,
-            "p_value": self.p_value,
-            "verdict": self.verdict,
-        }
+    @property
+    def shortest_us(self) -> float:
+        """The shorter side's time in us, 0 where a side is missing."""
+        return min(self.baseline_us or 0.0, self.candidate_us or 0.0)
 
 
 def compare_parts(
-    baseline: LaunchTimes, candidate: LaunchTimes, resolution_us: Mapping[Hashable, float], quick: bool
-) -> dict[Hashable, PartComparison]:
+    baseline: LaunchTimes[_Part], candidate: LaunchTimes[_Part], resolution_us: Mapping[_Part, float], quick: bool
+) -> dict[_Part, PartComparison]:
     """Compare every part that either side has, in the baseline's order, then the candidate's.
 
     `resolution_us` is what the clock may be off by over one execution of a part: a smaller
@@ -73,14 +69,12 @@ def compare_parts(
     """
     keys = list(dict.fromkeys((*baseline, *candidate)))
     estimates = {key: _estimate(baseline.get(key), candidate.get(key)) for key in keys}
-    tested = [
-        key
-        for key in keys
-        if estimates[key] is not None
-        and estimates[key].t_p_value is not None
-        and _long_enough(baseline[key], candidate[key])
-    ]
-    adjusted = dict(zip(tested, holm([estimates[key].t_p_value for key in tested])))
+    tested = {
+        key: result.t_p_value
+        for key, result in estimates.items()
+        if result is not None and result.t_p_value is not None and _long_enough(baseline[key], candidate[key])
+    }
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     return {
         key: _comparison(
             baseline.get(key), candidate.get(key), estimates[key], adjusted.get(key), quick, resolution_us.get(key, 0.0)
@@ -102,17 +96,17 @@ def _long_enough(first: Sequence[float], second: Sequence[float]) -> bool:
 def _comparison(
     first: Sequence[float] | None,
     second: Sequence[float] | None,
-    found: Estimate | None,
+    result: Estimate | None,
     p_value: float | None,
     quick: bool,
     resolution_us: float,
 ) -> PartComparison:
-    times = median(first) if first else None, median(second) if second else None
-    if found is None:
-        return PartComparison(*times, None, None, None, None, NO_VERDICT)
+    before, after = median(first) if first else None, median(second) if second else None
+    if result is None or before is None or after is None:
+        return PartComparison(before, after, None, None, None, NO_VERDICT)
     verdict = NO_VERDICT
-    if p_value is not None and not quick and found.pairs >= MIN_PAIRS_FOR_VERDICT:
+    if p_value is not None and not quick and result.pairs >= MIN_PAIRS_FOR_VERDICT:
         verdict = NO_DIFFERENCE
-        if p_value < ALPHA and abs(times[0] - times[1]) > resolution_us:
-            verdict = FASTER if found.speedup > 1 else SLOWER
-    return PartComparison(*times, found.speedup, found.low, found.high, p_value, verdict)
+        if p_value < ALPHA and abs(before - after) > resolution_us:
+            verdict = FASTER if result.speedup > 1 else SLOWER
+    return PartComparison(before, after, result.speedup, Interval.of(result.low, result.high), p_value, verdict)

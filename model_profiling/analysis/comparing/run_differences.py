@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from model_profiling.pipeline.manifest import ExecuTorchVersion, Manifest
+
 #: Keys of an experiment's configuration whose effect is told in another way.
 _NO_MATTER = frozenset(("name", "threads", "runner", "runner_path", "disable_cpu_features"))
 #: Facts that are lists of words, too long to show whole.
@@ -22,19 +24,18 @@ class Difference:
     values: tuple[str, ...]
 
 
-def cpu_of(manifest: Mapping) -> tuple[str, str, str]:
+def cpu_of(manifest: Manifest) -> tuple[str, str, str]:
     """Return what identifies the CPU that a run measured: device, architecture and model."""
-    cpu = manifest["cpu"]
-    return (str(manifest.get("device") or "local"), str(cpu.get("architecture")), str(cpu.get("model_name")))
+    return manifest.device, manifest.cpu.architecture, manifest.cpu.model_name
 
 
-def cpu_name(manifest: Mapping) -> str:
+def cpu_name(manifest: Manifest) -> str:
     """Return the CPU as people read it; the device is named where it is not this host."""
     device, architecture, model = cpu_of(manifest)
     return model if device == "local" else f"{model}, {architecture} ({device})"
 
 
-def differences(manifests: Sequence[Mapping]) -> list[Difference]:
+def differences(manifests: Sequence[Manifest]) -> list[Difference]:
     """Return in what the runs differ, beyond when they were made; empty where in nothing."""
     facts = [run_facts(manifest) for manifest in manifests]
     names = dict.fromkeys(name for fact in facts for name in fact)
@@ -53,7 +54,7 @@ def _beyond_common(values: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def shared_facts(manifests: Sequence[Mapping]) -> dict[str, str]:
+def shared_facts(manifests: Sequence[Manifest]) -> dict[str, str]:
     """Return the main facts that all runs share, by name."""
     facts = [run_facts(manifest) for manifest in manifests]
     return {
@@ -63,35 +64,35 @@ def shared_facts(manifests: Sequence[Mapping]) -> dict[str, str]:
     }
 
 
-def run_facts(manifest: Mapping) -> dict[str, str]:
+def run_facts(manifest: Manifest) -> dict[str, str]:
     """Return what a run measured, and with what, as short texts by name."""
-    cpu, executorch, model = manifest["cpu"], manifest["executorch"], manifest["model"]
+    cpu, executorch, model = manifest.cpu, manifest.executorch, manifest.model
     device, architecture, name = cpu_of(manifest)
     facts = {
         "device": device,
         "architecture": architecture,
         "CPU": name,
-        "cores": str(cpu.get("cores")),
-        "CPU features": " ".join(sorted(cpu.get("features") or ())),
+        "cores": str(cpu.cores),
+        "CPU features": " ".join(sorted(cpu.names)),
         "system": _system(manifest),
-        "model": str(model["id"]),
-        "model file (SHA-256)": str(model["sha256"])[:_SHA_DIGITS],
+        "model": model.id,
+        "model file (SHA-256)": model.sha256[:_SHA_DIGITS],
         "ExecuTorch": _version(executorch),
-        "kit": str(manifest.get("kit_version")),
+        "kit": manifest.kit_version,
         "kind of run": _kind(manifest),
-        "inputs": " ".join(str(item["sha256"])[:_SHA_DIGITS] for item in manifest.get("inputs") or ()),
+        "inputs": " ".join(item.sha256[:_SHA_DIGITS] for item in manifest.inputs),
     }
-    for experiment in manifest["config"]["experiments"]:
+    for experiment in manifest.config_json["experiments"]:
         facts |= _experiment_facts(manifest, experiment)
     return facts
 
 
-def _experiment_facts(manifest: Mapping, experiment: Mapping) -> dict[str, str]:
+def _experiment_facts(manifest: Manifest, experiment: Mapping) -> dict[str, str]:
     name = experiment["name"]
-    runner = (manifest.get("runner") or {}).get(name) or {}
+    runner = manifest.runner.get(name) or {}
     settings = {key: value for key, value in experiment.items() if key not in _NO_MATTER}
     return {
-        f"{name}: features switched off": " ".join((manifest.get("disabled") or {}).get(name) or ()) or "none",
+        f"{name}: features switched off": " ".join(manifest.disabled.get(name) or ()) or "none",
         f"{name}: runner": " ".join([str(runner.get("name")), str(runner.get("sha256") or "")[:_SHA_DIGITS]]).strip(),
         f"{name}: settings": ", ".join(
             f"{key} {value}" for key, value in sorted(settings.items()) if value not in (None, [])
@@ -99,15 +100,14 @@ def _experiment_facts(manifest: Mapping, experiment: Mapping) -> dict[str, str]:
     }
 
 
-def _kind(manifest: Mapping) -> str:
-    return "A/A calibration" if manifest.get("calibration") else "quick" if manifest.get("quick") else "full"
+def _kind(manifest: Manifest) -> str:
+    return "A/A calibration" if manifest.calibration else "quick" if manifest.quick else "full"
 
 
-def _version(executorch: Mapping) -> str:
-    sha = str(executorch.get("git_sha") or "")[:_SHA_DIGITS]
-    return f"{executorch.get('version')} ({sha})" if sha else str(executorch.get("version"))
+def _version(executorch: ExecuTorchVersion) -> str:
+    sha = executorch.git_sha[:_SHA_DIGITS]
+    return f"{executorch.version} ({sha})" if sha else executorch.version
 
 
-def _system(manifest: Mapping) -> str:
-    host = manifest.get("host") or {}
-    return " ".join(str(host[key]) for key in ("system", "release") if host.get(key))
+def _system(manifest: Manifest) -> str:
+    return " ".join(str(manifest.host[key]) for key in ("system", "release") if manifest.host.get(key))

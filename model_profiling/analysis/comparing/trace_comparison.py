@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model_profiling.analysis.comparing.comparison import operator_changes
+from model_profiling.analysis.comparing.comparison import Interval
 from model_profiling.analysis.comparing.latency import describe
-from model_profiling.analysis.comparing.operators import OperatorChange
-from model_profiling.analysis.tables.timeline import Side
+from model_profiling.analysis.comparing.operators import OperatorChange, operator_changes
+from model_profiling.analysis.comparing.traced_sides import TracedSide
 from model_profiling.analysis.traces.breakdown import PARTS, Breakdown, break_down, join
 from model_profiling.analysis.traces.operator_stats import OperatorStats, operator_stats
 from model_profiling.analysis.traces.packing import charged
@@ -27,7 +27,7 @@ class SideTimes:
     `operators` are as recorded; in `comparable` packing counts with the operator that it serves.
     """
 
-    side: Side
+    side: TracedSide
     operators: tuple[OperatorStats, ...]
     comparable: tuple[OperatorStats, ...]
     whole: Breakdown
@@ -46,7 +46,7 @@ class SideTimes:
         return {name: self.whole.mean_share(column) * self.median_ms for name, column in found.items()}
 
 
-def times_of(side: Side) -> SideTimes:
+def times_of(side: TracedSide) -> SideTimes:
     """Break a side's executions down."""
     whole = join([break_down(recording.timeline) for recording in side.recordings])
     operators = tuple(operator_stats(side.recordings))
@@ -66,12 +66,12 @@ def category_rows(first: SideTimes, second: SideTimes | None) -> list[tuple[str,
     return [(name, sides[0][name], sides[1].get(name)) for name in PARTS]
 
 
-def common_threads(first: Mapping[str, Side], second: Mapping[str, Side]) -> list[str]:
+def common_threads(first: Mapping[str, TracedSide], second: Mapping[str, TracedSide]) -> list[str]:
     """Return the thread counts that both sides have, in order."""
     return sorted(first.keys() & second.keys(), key=lambda text: (len(text), text))
 
 
-def latency_entry(side: Side) -> dict[str, object]:
+def latency_entry(side: TracedSide) -> dict[str, object]:
     """Return the robust statistics of a side's executions, with the median of each launch."""
     return {
         "name": side.label,
@@ -81,7 +81,33 @@ def latency_entry(side: Side) -> dict[str, object]:
     }
 
 
-def latency_comparison(first: Side, second: Side) -> dict[str, object]:
+@dataclass(frozen=True)
+class LatencyComparison:
+    """Two sides' end-to-end latency compared, under their labels; `threads` is "" where traces do not tell."""
+
+    baseline: str
+    candidate: str
+    threads: str
+    pairs: int
+    speedup: float
+    interval: Interval | None
+    p_value: float | None
+    verdict: str
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "threads": self.threads,
+            "pairs": self.pairs,
+            "speedup": self.speedup,
+            "ci95": self.interval and self.interval.to_json(),
+            "p_value": self.p_value,
+            "verdict": self.verdict,
+        }
+
+
+def latency_comparison(first: TracedSide, second: TracedSide) -> LatencyComparison:
     """Compare two sides' end-to-end latency, by pairs of launches where the tables name them.
 
     Without pair numbers the launches are independent only in name, so there is a ratio of
@@ -89,21 +115,16 @@ def latency_comparison(first: Side, second: Side) -> dict[str, object]:
     """
     medians = _launch_medians(first), _launch_medians(second)
     pairs = [pair for pair in medians[0] if pair != "" and pair in medians[1]]
-    entry: dict[str, object] = {
-        "baseline": first.label,
-        "candidate": second.label,
-        "threads": first.threads,
-        "pairs": len(pairs),
-    }
+    named = first.label, second.label, first.threads, len(pairs)
     if not pairs:
         ratio = float(np.median(first.latencies_ms) / np.median(second.latencies_ms))
-        return entry | {"speedup": ratio, "ci95": None, "p_value": None, "verdict": NO_VERDICT}
+        return LatencyComparison(*named, ratio, None, None, NO_VERDICT)
     result = estimate([medians[0][p] for p in pairs], [medians[1][p] for p in pairs])
-    interval = None if result.low is None else [result.low, result.high]
-    return entry | {"speedup": result.speedup, "ci95": interval, "p_value": result.p_value, "verdict": verdict(result)}
+    interval = Interval.of(result.low, result.high)
+    return LatencyComparison(*named, result.speedup, interval, result.p_value, verdict(result))
 
 
-def _launch_medians(side: Side) -> dict[str, float]:
+def _launch_medians(side: TracedSide) -> dict[str, float]:
     """Return the median execution of each launch in ms, by pair ("" for a trace that stands alone)."""
     groups: dict[str, list[np.ndarray]] = {}
     for recording in side.recordings:

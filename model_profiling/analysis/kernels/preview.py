@@ -1,28 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a preview on an emulated CPU found: which layers reach SME2, in JSON and Markdown. Pure.
+"""One launch of a preview on an emulated CPU: what it called, and whether its outputs agree. Pure.
 
 Nothing in it is a time: emulation shows which kernels run, not how fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from model_profiling.agreement import Agreement
-from model_profiling.analysis.kernels.uses import KernelUse, compute_kernels, coverage, matrix_layers, missing
+from model_profiling.analysis.kernels.entries import Coverage
+from model_profiling.analysis.kernels.uses import KernelUse, coverage
 from model_profiling.analysis.traces.layers import Layer
-from model_profiling.pipeline.kernel_names import COMPUTE, SME, SME2
-from model_profiling.report.words.table import Table
-
-SCHEMA_VERSION = 1
-#: Kernels differ in the order of additions; a model that then answers otherwise is not the same. As in launch_checks.
-COSINE_LIMIT = 0.99
-_NO_KERNEL = "none of KleidiAI's"
-_NOTE = (
-    "The CPU is emulated: this shows which kernels run and what they compute, and says nothing about how fast a "
-    "device runs them. A layer with none of KleidiAI's kernels runs one of XNNPACK's own, which this record does not name."
-)
+from model_profiling.pipeline.kernel_names import COMPUTE
 
 
 @dataclass(frozen=True)
@@ -43,142 +34,19 @@ class Variant:
     def calls(self) -> int:
         return sum(use.calls for use in self.uses)
 
+    @property
+    def disagrees(self) -> bool:
+        """Whether its outputs are others than those without SME, beyond what the order of additions changes."""
+        return self.agreement is not None and not (self.agreement.identical or self.agreement.alike)
 
-def sentence(layers: Sequence[Layer], variant: Variant) -> str:
-    """Return the one sentence of a preview, about its first variant."""
-    said = coverage(layers, variant.uses).sentence()
-    return said if variant.name == SME2 else f"The CPU {variant.cpu} has no SME2: {said[:1].lower()}{said[1:]}"
+    def compute_calls(self) -> dict[str, int]:
+        """Return the calls of kernels that compute, by family."""
+        calls: dict[str, int] = {}
+        for use in self.uses:
+            if use.role == COMPUTE:
+                calls[use.family] = calls.get(use.family, 0) + use.calls
+        return calls
 
-
-def disagreements(variants: Sequence[Variant]) -> tuple[str, ...]:
-    """Return a sentence for each variant whose outputs are others than those without SME."""
-    return tuple(
-        f"The outputs of {v.title} do not agree with those without SME: {_agreement(v.agreement)}"
-        for v in variants
-        if v.agreement
-        and not v.agreement.identical
-        and (v.agreement.cosine is None or v.agreement.cosine < COSINE_LIMIT)
-    )
-
-
-def preview_json(about: Mapping[str, object], layers: Sequence[Layer], variants: Sequence[Variant]) -> dict:
-    """Return the preview as plain JSON values; `about` says what ran on what."""
-    kernels = [compute_kernels(v.uses) for v in variants]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        **about,
-        "sentence": sentence(layers, variants[0]),
-        "disagreements": list(disagreements(variants)),
-        "variants": {v.name: _variant_json(layers, v) for v in variants},
-        "matrix_layers": [
-            {
-                "layer": layer.layer,
-                "multiply_adds": layer.multiply_adds,
-                "kernels": {
-                    v.name: {use.kernel: use.calls for use in held.get(layer.layer, ())}
-                    for v, held in zip(variants, kernels)
-                },
-            }
-            for layer in layers
-            if layer.matrix
-        ],
-    }
-
-
-def _variant_json(layers: Sequence[Layer], variant: Variant) -> dict:
-    families: dict[str, int] = {}
-    for use in variant.uses:
-        if use.role == COMPUTE:
-            families[use.family] = families.get(use.family, 0) + use.calls
-    return {
-        "title": variant.title,
-        "cpu": variant.cpu,
-        "disabled_cpu_features": list(variant.disabled),
-        "kernel_calls": variant.calls,
-        "compute_calls": families,
-        "coverage": {
-            family: {**asdict(found), "share_of_multiply_adds": found.share}
-            for family in (SME2, SME)
-            for found in [coverage(layers, variant.uses, (family,))]
-        },
-        "agreement": variant.agreement and variant.agreement.to_json(),
-    }
-
-
-def preview_markdown(model_id: str, layers: Sequence[Layer], variants: Sequence[Variant]) -> str:
-    """Return the preview for people: the sentence, the variants, the layers that miss SME2, every matrix layer."""
-    parts = [
-        f"# SME2 preview of {_plain(model_id)}\n",
-        f"**{sentence(layers, variants[0])}.**\n",
-        f"{_NOTE}\n",
-        *(f"**{told}.**\n" for told in disagreements(variants)),
-        _variants_table(layers, variants).markdown(),
-    ]
-    if variants[0].name == SME2:
-        parts.append(_missing_table(layers, variants[0]).markdown())
-    parts.append(_layers_table(layers, variants).markdown())
-    return "\n".join(parts)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("<", "&lt;").replace("`", "\\`").split())
-
-
-def _variants_table(layers: Sequence[Layer], variants: Sequence[Variant]) -> Table:
-    rows = []
-    for v in variants:
-        held = [coverage(layers, v.uses, (family,)) for family in (SME2, SME)]
-        rows.append((v.title, str(v.calls), *(f"{c.layers} of {c.all_layers}" for c in held), _agreement(v.agreement)))
-    columns = (
-        "CPU",
-        "KleidiAI calls",
-        "layers on SME2 kernels",
-        "layers on SME kernels",
-        "outputs against those without SME",
-    )
-    return Table("Variants", columns, tuple(rows), frozenset(columns[1:4]))
-
-
-def _agreement(agreement: Agreement | None) -> str:
-    if agreement is None:
-        return "the reference"
-    if agreement.identical:
-        return "identical"
-    if agreement.max_rel_error is None or agreement.cosine is None:
-        return "not comparable: NaN or infinite values"
-    return (
-        f"differ by at most {100 * agreement.max_rel_error:.2g} % of the largest value, cosine {agreement.cosine:.6f}"
-    )
-
-
-def _missing_table(layers: Sequence[Layer], variant: Variant) -> Table:
-    """Return the matrix layers that compute without SME2, the largest first, with the operators that they ran as."""
-    rows = tuple(
-        (x.layer, f"{x.multiply_adds:,}", " + ".join(x.operators) or "not run")
-        for x in missing(matrix_layers(layers, variant.uses))
-    )
-    return Table(
-        "Matrix layers that do not reach SME2",
-        ("layer", "multiply-adds", "ran as"),
-        rows,
-        frozenset(("multiply-adds",)),
-    )
-
-
-def _layers_table(layers: Sequence[Layer], variants: Sequence[Variant]) -> Table:
-    kernels = [compute_kernels(v.uses) for v in variants]
-    rows = tuple(
-        (layer.layer, f"{layer.multiply_adds:,}", *(_kernel_cell(held.get(layer.layer, ())) for held in kernels))
-        for layer in layers
-        if layer.matrix
-    )
-    return Table(
-        "Kernels of every matrix layer",
-        ("layer", "multiply-adds", *(v.title for v in variants)),
-        rows,
-        frozenset(("multiply-adds",)),
-    )
-
-
-def _kernel_cell(uses: Sequence[KernelUse]) -> str:
-    return ", ".join(f"{use.kernel.removeprefix('kai_run_')} x {use.calls}" for use in uses) or _NO_KERNEL
+    def coverage(self, layers: Sequence[Layer], family: str) -> Coverage:
+        """Return how much of a model computes with kernels of a family."""
+        return coverage(layers, self.uses, (family,))

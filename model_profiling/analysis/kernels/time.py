@@ -7,34 +7,19 @@ nothing, and a launch in which SME2 was switched off has none.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
 
 import numpy as np
 
-from model_profiling.analysis.comparing.arms import Arm
-from model_profiling.analysis.kernels.uses import percent
+from model_profiling.analysis.comparing.sides import MeasuredSide
+from model_profiling.analysis.kernels.entries import TimeCoverage
 from model_profiling.analysis.traces.layers import Layer, times_per_run
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.pipeline.kernel_names import SME2
+from model_profiling.pipeline.manifest import Manifest
 
 #: Runners of the kit's own, on the wheel that kernels are recorded in; a source build is another program.
 _WHEEL_RUNNERS = frozenset(("native", "python"))
-
-
-@dataclass(frozen=True)
-class TimeCoverage:
-    """Shares of traced time, 0 to 1: of the matrix layers' and of whole executions."""
-
-    matrix_share: float
-    execution_share: float
-
-    def sentence(self, where: str, what: str = SME2.upper()) -> str:
-        """Say it in a sentence; `where` names the experiment that was timed."""
-        return (
-            f"Layers that call {what} kernels take {percent(self.matrix_share)} of the matrix layers' time and "
-            f"{percent(self.execution_share)} of an execution (traced in {where})"
-        )
 
 
 def time_coverage(
@@ -59,33 +44,22 @@ def time_coverage(
     )
 
 
-#: Said in place of times.
-EMULATED = (
-    "The CPU was emulated: its times say nothing about a device, so no latency and no speed-up is given. Which "
-    "kernels ran, how often, and whether outputs agree holds."
-)
-
-
-def is_emulated(manifest: Mapping) -> bool:
-    """Return whether a run's CPU was emulated, so that its times say nothing about a device."""
-    host = manifest.get("host") or {}
-    return "emulat" in f"{manifest.get('device', '')} {host.get('system', '')}".lower() or "emulated_on" in host
-
-
-def timed_alike(manifest: Mapping, arms: Sequence[Arm], experiment: str, threads: int) -> tuple[Arm, ...]:
-    """Return the timed arms whose executions called what `experiment` recorded, on a real CPU with SME2 in use.
+def timed_alike(
+    manifest: Manifest, sides: Sequence[MeasuredSide], experiment: str, threads: int
+) -> tuple[MeasuredSide, ...]:
+    """Return the timed sides whose executions called what `experiment` recorded, on a real CPU with SME2 in use.
 
     They have its thread count, switched off the same features, ran the same wheel, and saw
     SME2 in every launch.
     """
-    if is_emulated(manifest):
+    if manifest.emulated:
         return ()
-    disabled, runners = manifest["disabled"], manifest["runner"]
+    disabled, runners = manifest.disabled, manifest.runner
     return tuple(
-        arm
-        for arm in arms
-        if arm.threads == threads
-        and disabled[arm.experiment] == disabled[experiment]
-        and (runners.get(arm.experiment) or {}).get("name") in _WHEEL_RUNNERS
-        and all(SME2 in launch.active_cpu_features for launch in arm.launches)
+        side
+        for side in sides
+        if side.threads == threads
+        and disabled[side.experiment] == disabled[experiment]
+        and (runners.get(side.experiment) or {}).get("name") in _WHEEL_RUNNERS
+        and all(SME2 in launch.active_cpu_features for launch in side.launches)
     )

@@ -16,10 +16,11 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from model_profiling.analysis.kernels.entries import Coverage, MatrixLayer
 from model_profiling.analysis.kernels.record import CLOCK, KERNEL_PREFIX, KernelRecord
 from model_profiling.analysis.tables.kernels import CALLED, KernelRow
 from model_profiling.analysis.traces.etdump import Ints
-from model_profiling.analysis.traces.layers import Layer, attribute, model_layers
+from model_profiling.analysis.traces.layers import Layer, attribute
 from model_profiling.analysis.traces.operators import DELEGATE_CALL
 from model_profiling.analysis.traces.timeline import Timeline
 from model_profiling.errors import UserError
@@ -50,48 +51,23 @@ class KernelUse:
     evidence: str = CALLED
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """How many of a model's matrix layers, and of their multiply-adds, call kernels of some families."""
-
-    layers: int
-    all_layers: int
-    multiply_adds: int
-    all_multiply_adds: int
-
-    @property
-    def share(self) -> float:
-        """Share of the multiply-adds, 0 to 1; 0 for a model without any."""
-        return self.multiply_adds / self.all_multiply_adds if self.all_multiply_adds else 0.0
-
-    def sentence(self, what: str = "SME2") -> str:
-        """Return "42 of 54 matrix layers, 97 % of multiply-adds, reach SME2 kernels"."""
-        if not self.all_layers:
-            return f"The model has no matrix layers, so nothing of it can reach {what} kernels"
-        return f"{self.counts()}, reach {what} kernels"
-
-    def counts(self) -> str:
-        """Return "42 of 54 matrix layers, 97 % of multiply-adds"."""
-        return f"{self.layers} of {self.all_layers} matrix layers, {percent(self.share)} of multiply-adds"
-
-
 def kernel_rows(model_id: str, experiment: str, uses: Sequence[KernelUse]) -> list[KernelRow]:
     """Return the rows of an experiment's kernel table."""
     return [KernelRow(model_id, experiment, *astuple(use)) for use in uses]
 
 
 def kernel_uses(
-    record: KernelRecord, timeline: Timeline, graph: Sequence[GraphInstruction], where: str
+    record: KernelRecord, timeline: Timeline, graph: Sequence[GraphInstruction], layers: Sequence[Layer], where: str
 ) -> tuple[KernelUse, ...]:
     """Return the kernels of every operator, in execution order, then those called while loading.
 
-    Their calls add up to the record's. `timeline` holds all executions that the process made.
+    Their calls add up to the record's. `timeline` holds all executions that the process made;
+    `layers` are those of `graph`.
 
     Raises
     ------
     UserError : the record is not of the process that wrote the trace; `where` names it.
     """
-    layers = model_layers(graph)
     layer_of = attribute(timeline, graph) if graph else np.full(len(timeline), -1)
     operator_of = _operators_after_readings(timeline, layers, layer_of)
     readings, calls = record.positions(CLOCK), record.positions(KERNEL_PREFIX)
@@ -123,28 +99,28 @@ def _operators_after_readings(timeline: Timeline, layers: Sequence[Layer], layer
     rows = np.flatnonzero(timeline.leaf & timeline.delegated & ~call)
     if len(rows) == 0:
         return np.empty(0, np.int64)
-    found: list[int] = []
+    following: list[int] = []
     ends = np.flatnonzero(np.diff(timeline.run[rows]) | np.diff(timeline.parent[rows])) + 1
     for events in np.split(rows, ends):
         events_of = Counter(layer_of[events].tolist())
         for row in events.tolist():
             layer = int(layer_of[row])
             parts = _PARTS.get(layers[layer].kind, 1) if layer >= 0 and events_of[layer] == 1 else 1
-            found += [row] * parts
-        found.append(-1)
-    return np.array(found, np.int64)
+            following += [row] * parts
+        following.append(-1)
+    return np.array(following, np.int64)
 
 
 def _uses_of_operators(
     record: KernelRecord, keys: Mapping[int, tuple[str, str]], row: Ints, calls: Ints
 ) -> Iterable[KernelUse]:
     """Yield the kernels of each operator; `keys` holds layer and operator of the timeline's rows."""
-    found: dict[tuple[str, str], dict[str, int]] = {key: {} for key in keys.values()}
+    calls_of: dict[tuple[str, str], dict[str, int]] = {key: {} for key in keys.values()}
     for leaf, call in zip(row.tolist(), calls.tolist()):
         if leaf >= 0:
-            kernels, kernel = found[keys[leaf]], record.names[record.name[call]]
+            kernels, kernel = calls_of[keys[leaf]], record.names[record.name[call]]
             kernels[kernel] = kernels.get(kernel, 0) + 1
-    for (layer, operator), kernels in found.items():
+    for (layer, operator), kernels in calls_of.items():
         if not kernels:
             yield KernelUse(layer, operator, "", "", "", 0)
         for kernel, count in kernels.items():
@@ -180,16 +156,6 @@ def coverage(layers: Sequence[Layer], uses: Sequence[KernelUse], families: Seque
     return coverage_of(layers, reached(uses, families))
 
 
-@dataclass(frozen=True)
-class MatrixLayer:
-    """A matrix layer: what it ran as, and whether it computes with kernels of a family."""
-
-    layer: str
-    multiply_adds: int
-    operators: tuple[str, ...]
-    reached: bool
-
-
 def matrix_layers(
     layers: Sequence[Layer], uses: Sequence[KernelUse], families: Sequence[str] = (SME2,)
 ) -> tuple[MatrixLayer, ...]:
@@ -205,25 +171,15 @@ def matrix_layers(
     )
 
 
-def missing(found: Iterable[MatrixLayer]) -> list[MatrixLayer]:
+def missing(matrix: Iterable[MatrixLayer]) -> list[MatrixLayer]:
     """Return the matrix layers that compute without the family, the largest first."""
-    return sorted((layer for layer in found if not layer.reached), key=lambda layer: -layer.multiply_adds)
+    return sorted((layer for layer in matrix if not layer.reached), key=lambda layer: -layer.multiply_adds)
 
 
 def compute_kernels(uses: Sequence[KernelUse]) -> dict[str, tuple[KernelUse, ...]]:
     """Return the computing kernels of each layer that calls any."""
-    found: dict[str, list[KernelUse]] = {}
+    computing: dict[str, list[KernelUse]] = {}
     for use in uses:
         if use.role == COMPUTE:
-            found.setdefault(use.layer, []).append(use)
-    return {layer: tuple(held) for layer, held in found.items()}
-
-
-def percent(share: float) -> str:
-    """Return a share in whole percent; never "100 %" of less than all, nor "0 %" of more than nothing."""
-    rounded = round(100 * share)
-    if rounded == 100 and share < 1:
-        return "over 99 %"
-    if rounded == 0 and share > 0:
-        return "under 1 %"
-    return f"{rounded} %"
+            computing.setdefault(use.layer, []).append(use)
+    return {layer: tuple(held) for layer, held in computing.items()}

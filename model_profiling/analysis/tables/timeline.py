@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CSV tables of a trace: every event of every execution, the first execution, operators.
+"""The timeline tables (`_all_runs_timeline.csv`, `_run0_timeline.csv`): one row an event of an execution.
 
-A timeline table can have hundreds of thousands of rows, so its columns are made whole
-(`csv_text`); the others are small.
+Such a table can have hundreds of thousands of rows, so its columns are written whole
+(`csv_text`), and read into columns again.
 """
 
 from __future__ import annotations
@@ -17,46 +17,64 @@ from numpy.typing import NDArray
 
 from model_profiling.analysis.tables import csv_text
 from model_profiling.analysis.tables.csv_rows import read_rows
-from model_profiling.analysis.tables.csv_text import cell
-from model_profiling.analysis.tables.csv_text import header as _header
+from model_profiling.analysis.tables.csv_text import cell, header
+from model_profiling.analysis.tables.typed_rows import columns_of, read_row
+from model_profiling.analysis.traces.etdump import Ints
 from model_profiling.analysis.traces.operators import METHOD
 from model_profiling.analysis.traces.recording import Identity, Recording
 from model_profiling.analysis.traces.timeline import BACKEND_NAMES, CATEGORY_NAMES, Timeline
 from model_profiling.errors import UserError
 
-TIMELINE_COLUMNS = (
-    "model_id",
-    "experiment",
-    "threads",
-    "pair",
-    "run_index",
-    "event_index",
-    "name",
-    "category",
-    "delegated",
-    "backend",
-    "start_us",
-    "duration_us",
-    "parent",
-    "layer",
-    "pct_of_run",
-)
+
+@dataclass(frozen=True)
+class TimelineRow:
+    """One event; fields are the table's columns. Times in us; `start_us` is relative to Method::execute's.
+
+    `pair` and `threads` are "" where a trace stands alone, `parent` is None for Method::execute.
+    """
+
+    model_id: str
+    experiment: str
+    threads: int | str
+    pair: int | str
+    run_index: int
+    event_index: int
+    name: str
+    category: str
+    delegated: bool
+    backend: str
+    start_us: float
+    duration_us: float
+    parent: int | None
+    layer: str
+    pct_of_run: float
+
+
+TIMELINE_COLUMNS = columns_of(TimelineRow)
+#: Tables of before the kit knew layers lack it.
+_OPTIONAL = frozenset(("layer",))
+
 _BYTES_AT_ONCE = 4 << 20  # bounds the memory that rows under construction take
 _NUMBERS_WIDTH = 120  # bytes of a row beside its texts, at most
 _US_PLACES, _PERCENT_PLACES = 3, 4
+
+_NS_PER_US = 1000
+_LONGEST_US = 1e12  # 11 days: beyond any execution, and far from the limits of 64-bit ns
+_AGAIN = "run analyze_results.py again to write it anew"
+_FIX = "name an *_all_runs_timeline.csv that analyze_results.py or etdump_to_csv.py wrote"
 
 
 def timeline_csv(identity: Identity, recordings: Sequence[Recording]) -> bytes:
     """Return the table of every event of every execution, as UTF-8 CSV."""
     parts = (part for recording in recordings for part in _timeline_rows(identity, recording, len(recording.timeline)))
-    return b"".join((_header(TIMELINE_COLUMNS), *parts))
+    return b"".join((header(TIMELINE_COLUMNS), *parts))
 
 
 def first_run_csv(identity: Identity, recordings: Sequence[Recording]) -> bytes:
     """Return the same table for the first execution after warm-up of the first recording."""
     first = recordings[0]
     rows = int(np.searchsorted(first.timeline.run, 1))
-    return b"".join((_header(TIMELINE_COLUMNS), *_timeline_rows(identity, first, rows)))
+    return b"".join((header(TIMELINE_COLUMNS), *_timeline_rows(identity, first, rows)))
 
 
 def _timeline_rows(identity: Identity, recording: Recording, count: int) -> Iterator[bytes]:
@@ -85,14 +103,14 @@ def _render(recording: Recording, rows: slice, start: str) -> bytes:
             csv_text.decimals(t.start_ns[rows], _US_PLACES),
             csv_text.decimals(duration, _US_PLACES),
             csv_text.integers(t.parent[rows], empty_below=0),
-            _layers(recording, rows, count),
+            _layer_cells(recording, rows, count),
             csv_text.decimals(np.rint(np.minimum(percent, csv_text.LARGEST)).astype(np.int64), _PERCENT_PLACES),
         ],
         count,
     )
 
 
-def _layers(recording: Recording, rows: slice, count: int) -> NDArray[np.uint8]:
+def _layer_cells(recording: Recording, rows: slice, count: int) -> NDArray[np.uint8]:
     if recording.layer is None:
         return np.zeros((count, 0), np.uint8)
     names = ["", *map(cell, recording.layer_names)]
@@ -106,77 +124,44 @@ def _kinds(t: Timeline, rows: slice) -> NDArray[np.uint8]:
         (t.name[rows], t.category[rows], t.delegated[rows].astype(np.int64), t.backend[rows]), shape
     )
     distinct, inverse = np.unique(code, return_inverse=True)
-    parts = zip(*np.unravel_index(distinct, shape))
+    parts = zip(*np.unravel_index(distinct, shape), strict=True)
     return csv_text.texts(
         [f"{cell(t.names[n])},{CATEGORY_NAMES[c]},{d},{cell(t.backends[b])}" for n, c, d, b in parts],
         inverse.reshape(-1),
     )
 
 
-_OPTIONAL = frozenset(("layer",))
-
-
-_FIX = "name an *_all_runs_timeline.csv that analyze_results.py or etdump_to_csv.py wrote"
-
-
-_NS_PER_US = 1000
-
-
-_LONGEST_US = 1e12  # 11 days: beyond any execution, and far from the limits of 64-bit ns
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One side of a comparison at one thread count: its executions, in launches where known.
-
-    `threads` is "" where a trace stood alone, and so is a recording's pair.
-    """
-
-    label: str
-    threads: str
-    recordings: tuple[Recording, ...]
-
-    @property
-    def latencies_ms(self) -> np.ndarray:
-        """Duration of every execution in ms, as Method::execute took it."""
-        return np.concatenate([r.timeline.method_ns for r in self.recordings]) / 1e6
-
-
-def read_sides(paths: Sequence[Path], label: str | None, fallback: str) -> dict[str, Side]:
-    """Return what the tables at `paths` hold by thread count; they must be of one model and experiment.
-
-    Parameters
-    ----------
-    label : name for this side; the tables' experiment, else `fallback`, where it is None.
+def read_first_execution(path: Path) -> tuple[TimelineRow, ...]:
+    """Return the rows of a timeline table's first execution; none of an empty table.
 
     Raises
     ------
-    UserError : a file is missing or is no timeline table, or the files do not belong together.
+    UserError : the file is missing, is no timeline table, or holds something else than numbers where they belong.
     """
-    recordings: dict[str, list[Recording]] = {}
-    sources = set()
-    for path in paths:
-        for (model, experiment, threads, pair), rows in _launches(path).items():
-            sources.add((model, experiment))
-            recordings.setdefault(threads, []).append(Recording(_timeline(rows, path), pair, *_layers_of(rows)))
-    if len(sources) > 1:
-        names = ", ".join(sorted({" ".join(filter(None, source)) for source in sources}))
-        raise UserError(
-            f"the tables are of different models or experiments ({names})",
-            f"in {paths[0].parent}",
-            "give the tables of one experiment to each side",
-        )
-    name = label or next(iter(sources))[1] or fallback
-    return {threads: Side(name, threads, tuple(found)) for threads, found in sorted(recordings.items())}
+    first: tuple[str, str] | None = None
+    rows = []
+    for number, values in enumerate(read_rows(path, TIMELINE_COLUMNS, _AGAIN, _OPTIONAL), 2):
+        execution = values["pair"], values["run_index"]
+        first = first or execution
+        if execution == first:
+            rows.append(read_row(TimelineRow, {"layer": "", **values}, f"at {path}, row {number}", _AGAIN))
+    return tuple(rows)
 
 
-def _launches(path: Path) -> dict[tuple[str, str, str, str], list[dict[str, str]]]:
+def read_launches(path: Path) -> Iterator[tuple[Identity, Recording]]:
+    """Yield what a timeline table holds, launch by launch.
+
+    Raises
+    ------
+    UserError : the file is missing or is no timeline table.
+    """
     groups: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
     for row in read_rows(path, TIMELINE_COLUMNS, _FIX, _OPTIONAL):
         groups.setdefault((row["model_id"], row["experiment"], row["threads"], row["pair"]), []).append(row)
     if not groups:
         raise UserError("the table has no rows", f"at {path}", _FIX)
-    return groups
+    for (model, experiment, threads, pair), rows in groups.items():
+        yield Identity(model, experiment, threads), Recording(_timeline(rows, path), pair, *_layers_of(rows))
 
 
 def _timeline(rows: Sequence[dict[str, str]], path: Path) -> Timeline:
@@ -210,7 +195,7 @@ def _timeline(rows: Sequence[dict[str, str]], path: Path) -> Timeline:
     return timeline
 
 
-def _layers_of(rows: Sequence[dict[str, str]]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _layers_of(rows: Sequence[dict[str, str]]) -> tuple[Ints | None, tuple[str, ...]]:
     """Return each row's layer as a position in the names, -1 for none; None where the table names no layer."""
     names = tuple(dict.fromkeys(row["layer"] for row in rows if row.get("layer")))
     if not names:
@@ -219,7 +204,7 @@ def _layers_of(rows: Sequence[dict[str, str]]) -> tuple[np.ndarray | None, tuple
     return np.array([code.get(row["layer"], -1) for row in rows], np.int64), names
 
 
-def _times(rows: Sequence[dict[str, str]], column: str, least: float) -> np.ndarray:
+def _times(rows: Sequence[dict[str, str]], column: str, least: float) -> Ints:
     values = [float(row[column]) for row in rows]
     for value in values:
         if not (math.isfinite(value) and least <= value <= _LONGEST_US):

@@ -130,7 +130,7 @@ def parse_etdump(data: bytes, where: str) -> Trace:
     return _trace(buffer, strings, block_names, block[profiled], index[profiled], profile)
 
 
-def _profile_events(buffer: "_Buffer", events_at: Ints) -> tuple[NDArray[np.bool_], "_Tables"]:
+def _profile_events(buffer: _Buffer, events_at: Ints) -> tuple[NDArray[np.bool_], _Tables]:
     events = buffer.tables(events_at)
     kinds = [events.references(field) for field in (_EVENT_PROFILE, _EVENT_ALLOCATION, _EVENT_DEBUG)]
     populated = sum((kind > 0).astype(np.int8) for kind in kinds)
@@ -139,9 +139,7 @@ def _profile_events(buffer: "_Buffer", events_at: Ints) -> tuple[NDArray[np.bool
     return profiled, buffer.tables(kinds[0][profiled])
 
 
-def _trace(
-    buffer: "_Buffer", strings: "_Strings", block_names: Ints, block: Ints, index: Ints, profile: "_Tables"
-) -> Trace:
+def _trace(buffer: _Buffer, strings: _Strings, block_names: Ints, block: Ints, index: Ints, profile: _Tables) -> Trace:
     name = strings.read(profile.references(_NAME))
     delegate_name = strings.read(profile.references(_DELEGATE_NAME))
     start, end = (profile.integers(field, "<u8", 0) for field in (_START, _END))
@@ -209,7 +207,7 @@ class _Buffer:
     def root(self) -> Ints:
         return self.follow(np.array([_PREFIX], np.int64))
 
-    def tables(self, at: Ints) -> "_Tables":
+    def tables(self, at: Ints) -> _Tables:
         return _Tables(self, at)
 
     def vector(self, at: Ints, smallest: int) -> tuple[Ints, Ints]:

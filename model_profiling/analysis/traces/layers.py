@@ -7,7 +7,7 @@ tied to nodes by their order (`alignment`), nodes to modules by what the export 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,14 +46,13 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class LayerStats:
-    """A layer over all traced executions; times in us for one execution, packing included.
+class LayerCost:
+    """What a layer costs over all traced executions; times in us for one execution, packing included.
 
     `gflops` is 2 times multiply-adds over the median time, in 10^9 operations a second,
     None where the layer has no multiply-adds or its time rounds to zero.
     """
 
-    layer: Layer
     operators: str
     median_us: float
     p10_us: float
@@ -62,42 +61,41 @@ class LayerStats:
     pct_of_run: float
 
 
+@dataclass(frozen=True)
+class LayerStats:
+    """A layer and what it costs."""
+
+    layer: Layer
+    cost: LayerCost
+
+
 def model_layers(graph: Sequence[GraphInstruction]) -> tuple[Layer, ...]:
     """Return the layers of a model in execution order."""
-    found = []
-    for index, instruction in enumerate(graph):
-        if not instruction.nodes:
-            kernel = instruction.name.rpartition("::")[2]
-            found.append(
-                Layer(
-                    f"{index} {_title(instruction.module, kernel)}",
-                    instruction.module,
-                    kernel,
-                    "outside XNNPACK",
-                    "",
-                    "",
-                    0,
-                    0,
-                    0,
-                    instruction.source,
-                )
-            )
-        for number, node in enumerate(instruction.nodes):
-            found.append(
-                Layer(
-                    layer=f"{index}.{number} {_title(node.module, node.detail)}",
-                    module=node.module,
-                    kind=node.kind,
-                    detail=node.detail,
-                    inputs=" ".join(map(_shape, node.inputs)),
-                    output=_shape(node.output),
-                    delegated=1,
-                    matrix=int(node.is_matrix),
-                    multiply_adds=node.multiply_adds,
-                    source=node.source,
-                )
-            )
-    return tuple(found)
+    return tuple(layer for index, instruction in enumerate(graph) for layer in _instruction_layers(index, instruction))
+
+
+def _instruction_layers(index: int, instruction: GraphInstruction) -> Iterator[Layer]:
+    if not instruction.nodes:
+        kernel, module = _kernel(instruction), instruction.module
+        title = f"{index} {_title(module, kernel)}"
+        yield Layer(title, module, kernel, "outside XNNPACK", "", "", 0, 0, 0, instruction.source)
+    for number, node in enumerate(instruction.nodes):
+        yield Layer(
+            layer=f"{index}.{number} {_title(node.module, node.detail)}",
+            module=node.module,
+            kind=node.kind,
+            detail=node.detail,
+            inputs=" ".join(map(_shape, node.inputs)),
+            output=_shape(node.output),
+            delegated=1,
+            matrix=int(node.is_matrix),
+            multiply_adds=node.multiply_adds,
+            source=node.source,
+        )
+
+
+def _kernel(instruction: GraphInstruction) -> str:
+    return instruction.name.rpartition("::")[2]
 
 
 def attribute(timeline: Timeline, graph: Sequence[GraphInstruction]) -> Ints:
@@ -118,8 +116,8 @@ def attribute(timeline: Timeline, graph: Sequence[GraphInstruction]) -> Ints:
         key = (number, names.tobytes())
         if key not in known:
             known[key] = _places(graph[number], [timeline.names[n] for n in names])
-        found = known[key]
-        layer[group] = np.where(found < 0, -1, starts[number] + found)
+        place = known[key]
+        layer[group] = np.where(place < 0, -1, starts[number] + place)
     return layer
 
 
@@ -127,7 +125,7 @@ def _places(instruction: GraphInstruction, names: Sequence[str]) -> Ints:
     if instruction.nodes:
         tied = align([n.kind for n in instruction.nodes], [delegated_operator(name).operator for name in names])
         return np.array(tied.node, np.int64)
-    kernel = instruction.name.rpartition("::")[2]
+    kernel = _kernel(instruction)
     return np.array([0 if runtime_event(name).operator == kernel else -1 for name in names], np.int64)
 
 
@@ -166,25 +164,25 @@ def layer_stats(recordings: Sequence[Recording], layers: Sequence[Layer]) -> lis
     times = np.concatenate([times_per_run(r, len(layers)) for r in recordings], axis=1)
     method = np.concatenate([r.timeline.method_ns for r in recordings]).astype(float)
     operators = _operators(recordings)
-    found = []
+    stats = []
     for number, layer in enumerate(layers):
         if number not in operators:
             continue
         p10, median, p90 = (np.percentile(times[number], (10, 50, 90)) / _NS_PER_US).tolist()
         speed = _OPERATIONS_PER_MULTIPLY_ADD * layer.multiply_adds / (median * _NS_PER_US) if median else 0.0
         share = float(np.mean(times[number] / np.maximum(method, 1)))
-        found.append(LayerStats(layer, operators[number], median, p10, p90, speed or None, 100 * share))
-    return found
+        stats.append(LayerStats(layer, LayerCost(operators[number], median, p10, p90, speed or None, 100 * share)))
+    return stats
 
 
 def _operators(recordings: Sequence[Recording]) -> dict[int, str]:
     """Return the names of each layer's events, in order, joined by " + "."""
-    found: dict[int, dict[str, None]] = {}
+    names: dict[int, dict[str, None]] = {}
     for recording in recordings:
         t = recording.timeline
         for row in np.flatnonzero((t.run == 0) & (recording.layer >= 0)).tolist():
-            found.setdefault(int(recording.layer[row]), {})[t.names[t.name[row]].partition(" #")[0]] = None
-    return {layer: " + ".join(names) for layer, names in found.items()}
+            names.setdefault(int(recording.layer[row]), {})[t.names[t.name[row]].partition(" #")[0]] = None
+    return {layer: " + ".join(held) for layer, held in names.items()}
 
 
 def _title(module: str, detail: str) -> str:

@@ -348,8 +348,8 @@ _WITHOUT_LAYOUT = frozenset(("Invalid", "Invalid Binary Op", "Invalid Unary Op")
 
 _ORDINAL = re.compile(r" #\d+\Z")
 _XNNPACK_NAME = re.compile(
-    r"(?P<operator>[^()]+) \((?P<layout>[^(),]*)[^()]*\)(?P<microkernel> (?:%s))?\Z"
-    % "|".join(re.escape(name) for name in MICROKERNELS)
+    r"(?P<operator>[^()]+) \((?P<layout>[^(),]*)[^()]*\)"
+    rf"(?P<microkernel> (?:{'|'.join(re.escape(name) for name in MICROKERNELS)}))?\Z"
 )
 
 

@@ -11,9 +11,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from model_profiling.analysis.traces.layers import Layer
+
 
 @dataclass(frozen=True)
-class Outside:
+class OperatorsOutside:
     """One kind of operator that ran in portable kernels.
 
     `reason` and `hint` are "" where the export left no record. `layers` are positions in
@@ -29,35 +31,36 @@ class Outside:
     layers: tuple[int, ...]
 
 
-def outside_operators(recorded: Sequence[Mapping], layers: Sequence[Mapping[str, str]]) -> list[Outside]:
+def outside_operators(recorded: Sequence[Mapping], layers: Sequence[Layer]) -> list[OperatorsOutside]:
     """Join `not_delegated` of an export's record with the rows of a layer table.
 
     An entry stands for `count` operators whose modules may differ in their numbers
     ("blocks.*.norm"); each row is given to one entry. Rows that no entry fits follow at
     the end, by kernel and module, so that no cost is lost.
     """
-    free = [number for number, row in enumerate(layers) if row["delegated"] == "0"]
-    found = []
+    free = [number for number, layer in enumerate(layers) if not layer.delegated]
+    outside = []
     for entry in recorded:
         mine = [number for number in free if _fits(entry, layers[number])][: int(entry["count"])]
         free = [number for number in free if number not in mine]
         texts = {key: entry.get(key) or "" for key in ("module", "source", "reason", "hint")}
-        found.append(Outside(entry["operator"], int(entry["count"]), **texts, layers=tuple(mine)))
+        outside.append(OperatorsOutside(entry["operator"], int(entry["count"]), **texts, layers=tuple(mine)))
     groups: dict[tuple[str, str, str], list[int]] = {}
     for number in free:
         row = layers[number]
-        groups.setdefault((row["kind"], row["module"], row["source"]), []).append(number)
-    return found + [
-        Outside(kind, len(rows), module, source, "", "", tuple(rows)) for (kind, module, source), rows in groups.items()
+        groups.setdefault((row.kind, row.module, row.source), []).append(number)
+    return outside + [
+        OperatorsOutside(kind, len(rows), module, source, "", "", tuple(rows))
+        for (kind, module, source), rows in groups.items()
     ]
 
 
-def _fits(entry: Mapping, row: Mapping[str, str]) -> bool:
+def _fits(entry: Mapping, row: Layer) -> bool:
     pattern = re.escape(entry.get("module") or "").replace(r"\*", "[^.]*")
     return (
-        _edge_name(entry["operator"]) == row["kind"].partition(".")[0]
-        and re.fullmatch(pattern, row["module"]) is not None
-        and (entry.get("source") or "") == row["source"]
+        _edge_name(entry["operator"]) == row.kind.partition(".")[0]
+        and re.fullmatch(pattern, row.module) is not None
+        and (entry.get("source") or "") == row.source
     )
 
 

@@ -7,12 +7,13 @@ import ctypes
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.cpu.layout import layouts, normal_architecture
+from model_profiling.pipeline.json_values import required, texts
 
 AUTO = "auto"
 
@@ -28,6 +29,25 @@ class CpuFeatures:
     model_name: str
     names: frozenset[str]
     cores: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return what a manifest records of the CPU."""
+        return {
+            "architecture": self.architecture,
+            "model_name": self.model_name,
+            "cores": self.cores,
+            "features": sorted(self.names),
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, object]) -> CpuFeatures:
+        """Return the CPU that a manifest records; ValueError where it records none."""
+        return cls(
+            required(plain, "architecture", str),
+            required(plain, "model_name", str),
+            frozenset(texts(plain, "features")),
+            required(plain, "cores", int),
+        )
 
 
 @dataclass(frozen=True)

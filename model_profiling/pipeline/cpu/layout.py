@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from model_profiling import PACKAGE_DIR
 
@@ -82,7 +82,7 @@ def normal_architecture(machine: str) -> str:
     return _ARCHITECTURES.get(machine.lower(), machine)
 
 
-@lru_cache(maxsize=None)
+@cache
 def layouts() -> dict[str, IsaLayout]:
     """Return the table's layouts by architecture.
 

@@ -8,10 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from model_profiling.errors import UserError
+from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.runners import Runner, choose_runner
-from model_profiling.pipeline.runners.build import NativeBuild
 from model_profiling.pipeline.runners.native import NativeRunner
+from model_profiling.pipeline.runners.native_build import NativeBuild
 from model_profiling.processes import ChildResult
 
 
@@ -22,12 +24,13 @@ class Device(Protocol):
     `collect` brings what a launch wrote back to this host. `native_build` is the native runner
     built for this device, None where that is this host's own. `virtual` says what shows that the
     CPU is not real hardware, whose times would mean something; it is empty where it is, and for
-    the kit's own emulated device, of whose times the analysis makes nothing.
+    the kit's own emulated device. `emulated` is True of both: the analysis makes nothing of their times.
     """
 
     name: str
     native_build: NativeBuild | None
     virtual: str
+    emulated: bool
 
     def describe(self) -> dict[str, object]:
         """Return what the manifest records: system, release, machine."""
@@ -83,11 +86,22 @@ class Device(Protocol):
         """Run one launch to its end, pinned to the cores in `affinity` where given."""
 
 
+def refuse_mode(config: Config) -> None:
+    """Raise the `UserError` of a configuration that sets a device's mode where launches run on this host."""
+    if config.device_mode is not None:
+        raise UserError(
+            "this host has no device modes",
+            'in "device_mode" of the config',
+            "remove the key, or use android_pipeline.py",
+        )
+
+
 class OnThisHost:
     """What devices share whose launches run on this host: files stay where they are, nothing is set or put back."""
 
     native_build: NativeBuild | None
     virtual = ""
+    emulated = False
 
     def runner(self, kind: str, runner_path: str | None) -> Runner:
         if self.native_build and runner_path is None:

@@ -40,13 +40,13 @@ class Table:
     def u64(self, field: int) -> int:
         return self._scalar("<Q", field)
 
-    def table(self, field: int) -> "Table":
+    def table(self, field: int) -> Table:
         at = self._field(field)
         if at is None:
             raise FlatbufferError(f"field {field} is missing")
         return Table(self.data, _follow(self.data, at))
 
-    def tables(self, field: int) -> list["Table"]:
+    def tables(self, field: int) -> list[Table]:
         start, count = self._vector(field, 4)
         return [Table(self.data, _follow(self.data, start + 4 * i)) for i in range(count)]
 

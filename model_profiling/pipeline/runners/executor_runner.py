@@ -50,7 +50,7 @@ class ExecutorRunner:
     name: str = "executor_runner"
 
     @classmethod
-    def at(cls, path: Path) -> "ExecutorRunner":
+    def at(cls, path: Path) -> ExecutorRunner:
         """Return the runner at `path`; UserError when there is no program."""
         if not path.is_file():
             raise UserError("the runner does not exist", f"at {path} (runner_path)", _how_to_build(path))

@@ -1,33 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded kernels as tables of text, for the terminal and the Markdown summary."""
+"""Recorded kernels in sentences, and as tables of text for the terminal and the Markdown summary."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from model_profiling.analysis.kernels.uses import percent
-from model_profiling.pipeline.kernel_names import COMPUTE, SME2
-from model_profiling.report.words.table import Table
+from model_profiling.analysis.kernels.entries import (
+    CalledKernels,
+    Coverage,
+    KernelEntry,
+    RegisteredKernels,
+    TimeCoverage,
+)
+from model_profiling.analysis.summary import AnalysisSummary
+from model_profiling.pipeline.kernel_names import COMPUTE, FAMILY_TITLES, SME2
+from model_profiling.report.words.table import NONE, Table
+from model_profiling.wording import count
 
-_UNKNOWN = "-"
+
+def percent(share: float) -> str:
+    """Return a share in whole percent; never "100 %" of less than all, nor "0 %" of more than nothing."""
+    rounded = round(100 * share)
+    if rounded == 100 and share < 1:
+        return "over 99 %"
+    if rounded == 0 and share > 0:
+        return "under 1 %"
+    return f"{rounded} %"
 
 
-def kernel_table(summary: Mapping) -> Table | None:
+def coverage_sentence(coverage: Coverage, what: str = FAMILY_TITLES[SME2]) -> str:
+    """Return "42 of 54 matrix layers, 97 % of multiply-adds, reach SME2 kernels"."""
+    if not coverage.all_layers:
+        return f"The model has no matrix layers, so nothing of it can reach {what} kernels"
+    return f"{_counts(coverage)}, reach {what} kernels"
+
+
+def _counts(coverage: Coverage) -> str:
+    return f"{coverage.layers} of {coverage.all_layers} matrix layers, {percent(coverage.share)} of multiply-adds"
+
+
+def time_sentence(shares: TimeCoverage, where: str) -> str:
+    """Say how much of the time passes in layers that reach SME2; `where` names the experiment that was timed."""
+    return (
+        f"Layers that call {FAMILY_TITLES[SME2]} kernels take {percent(shares.matrix_share)} of the matrix layers' "
+        f"time and {percent(shares.execution_share)} of an execution (traced in {where})"
+    )
+
+
+def kernel_sentences(entry: KernelEntry) -> tuple[str, ...]:
+    """Return what a launch that recorded kernels shows, the main thing first."""
+    if isinstance(entry, CalledKernels):
+        times = (time_sentence(shares, name) for name, shares in entry.time.items())
+        return (_called_sentence(entry), *times)
+    return (_registered_sentence(entry), *([_packed_sentence(entry.packed_for_sme)] if entry.packed_for_sme else []))
+
+
+def _called_sentence(entry: CalledKernels) -> str:
+    if entry.coverage is None:
+        return "The model's layers are not known, and so neither is how many reach SME2"
+    return coverage_sentence(entry.coverage)
+
+
+def _registered_sentence(entry: RegisteredKernels) -> str:
+    return (
+        f"XNNPACK registered {entry.kernels} kernels while loading, {entry.computing(SME2) or 'none'} of them "
+        f"{FAMILY_TITLES[SME2]}: candidates, not calls"
+    )
+
+
+def _packed_sentence(packed: Coverage) -> str:
+    return (
+        f"{_counts(packed)}, ran with element types (PF32, PF16, PQS8) that XNNPACK packs for SME and SME2 alone; "
+        "they do not tell one from the other"
+    )
+
+
+def kernel_entry_json(entry: KernelEntry) -> dict[str, object]:
+    """Return an entry of `kernels` in analysis_summary.json, with its sentences where readers look for them."""
+    sentences = kernel_sentences(entry)
+    plain = {"evidence": entry.evidence, "sentence": sentences[0], **entry.to_json()}
+    if isinstance(entry, CalledKernels):
+        told = zip(entry.time.items(), sentences[1:], strict=True)
+        plain["sme2_time"] = {name: {**shares.to_json(), "sentence": said} for (name, shares), said in told}
+    elif entry.packed_for_sme:
+        plain["packed_for_sme"] = {**entry.packed_for_sme.to_json(), "sentence": sentences[1]}
+    return plain
+
+
+def kernel_table(summary: AnalysisSummary) -> Table | None:
     """Return one row for each launch that recorded kernels; None where none did."""
-    rows = []
-    for name, threads, entry in _entries(summary):
-        held, calls = entry.get("sme2_coverage"), entry.get("kernel_calls")
-        rows.append(
-            (
-                name,
-                threads,
-                entry["evidence"],
-                str(entry["families"].get(SME2, {}).get(COMPUTE, 0)),
-                f"{held['layers']} of {held['all_layers']}" if held else _UNKNOWN,
-                percent(held["share"]) if held else _UNKNOWN,
-                _UNKNOWN if calls is None else f"{calls:,}",
-            )
-        )
     columns = (
         "experiment",
         "threads",
@@ -37,31 +98,33 @@ def kernel_table(summary: Mapping) -> Table | None:
         "multiply-adds on them",
         "calls of all kernels",
     )
+    rows = []
+    for name, threads, entry in summary.kernels.entries():
+        called = entry if isinstance(entry, CalledKernels) else None
+        coverage = called.coverage if called else None
+        rows.append(
+            (
+                name,
+                str(threads),
+                entry.evidence,
+                str(entry.families.get(SME2, {}).get(COMPUTE, 0)),
+                f"{coverage.layers} of {coverage.all_layers}" if coverage else NONE,
+                percent(coverage.share) if coverage else NONE,
+                f"{called.kernel_calls:,}" if called else NONE,
+            )
+        )
     return Table("Kernels", columns, tuple(rows), frozenset(columns[3:])) if rows else None
 
 
-def missing_tables(summary: Mapping) -> Iterator[Table]:
+def missing_tables(summary: AnalysisSummary) -> Iterator[Table]:
     """Yield, of each launch that called SME2 kernels, the matrix layers that reach none, the largest first."""
     columns = ("layer", "multiply-adds", "ran as")
-    for name, threads, entry in _entries(summary):
-        held = sorted(
-            (layer for layer in entry.get("matrix_layers", ()) if not layer["reached"]),
-            key=lambda layer: -layer["multiply_adds"],
-        )
-        if held and len(held) < len(entry["matrix_layers"]):
+    for name, threads, entry in summary.kernels.entries():
+        layers = entry.matrix_layers if isinstance(entry, CalledKernels) else ()
+        missing = sorted((layer for layer in layers if not layer.reached), key=lambda layer: -layer.multiply_adds)
+        if missing and len(missing) < len(layers):
             rows = tuple(
-                (layer["layer"], f"{layer['multiply_adds']:,}", " + ".join(layer["operators"]) or "not run")
-                for layer in held
+                (layer.layer, f"{layer.multiply_adds:,}", " + ".join(layer.operators) or "not run") for layer in missing
             )
-            yield Table(
-                f"Matrix layers that do not reach SME2: {name}, {threads} thread{'' if threads == '1' else 's'}",
-                columns,
-                rows,
-                frozenset(("multiply-adds",)),
-            )
-
-
-def _entries(summary: Mapping) -> Iterator[tuple[str, str, Mapping]]:
-    for name, by_threads in (summary.get("kernels") or {}).items():
-        for threads, entry in by_threads.items():
-            yield name, threads, entry
+            title = f"Matrix layers that do not reach SME2: {name}, {count(threads, 'thread')}"
+            yield Table(title, columns, rows, frozenset(("multiply-adds",)))

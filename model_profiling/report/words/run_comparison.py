@@ -7,23 +7,27 @@ from collections.abc import Sequence
 
 from model_profiling.analysis.comparing.run_comparison import RunComparison, RunRow
 from model_profiling.rounding import places_for, ratio_places
+from model_profiling.wording import count
 
 _HEADINGS = ("experiment", "threads", "launches", "baseline", "candidate", "time ratio", "95 % interval", "change")
 _WIDEST_VALUE = 60
 
 
-def comparison_lines(found: RunComparison) -> list[str]:
+def comparison_lines(compared: RunComparison) -> list[str]:
     """Return the table, one line for each experiment and thread count, then what to know about it."""
-    lines = _table([_HEADINGS, *map(_cells, found.rows)])
+    lines = _table([_HEADINGS, *map(_cells, compared.rows)])
     lines.append("")
     lines.append(
         "The time ratio is candidate over baseline (above 1: slower), with Welch's interval over launches. "
         "The interval does not cover what differs between two sessions, such as temperature."
     )
-    if any(row.estimate.low is None for row in found.rows):
+    if any(row.estimate.low is None for row in compared.rows):
         lines.append("A run with one launch has no interval and supports no verdict.")
-    lines += found.remarks
-    for difference in found.differences:
+    lines += [f"The run in {root} is unfinished." for root in compared.unfinished]
+    for only in compared.left_out:
+        names = ", ".join(f"{name} on {count(threads, 'thread')}" for name, threads in only.experiments)
+        lines.append(f"Only in {only.root}: {names}.")
+    for difference in compared.differences:
         values = [
             value if len(value) <= _WIDEST_VALUE else f"{value[: _WIDEST_VALUE - 1]}…" for value in difference.values
         ]
@@ -34,28 +38,38 @@ def comparison_lines(found: RunComparison) -> list[str]:
     return lines
 
 
+def slowdown(row: RunRow, percent: float) -> str:
+    """Say by how much the candidate is slower than the `percent` allowed."""
+    least = row.estimate.ratio if row.estimate.low is None else row.estimate.low
+    return (
+        f"{row.experiment} on {count(row.threads, 'thread')} is slower by {100 * (row.estimate.ratio - 1):.1f} % "
+        f"(at least {100 * (least - 1):.1f} %, more than the {percent:g} % allowed)"
+    )
+
+
 def _cells(row: RunRow) -> tuple[str, ...]:
-    found = row.estimate
-    places = places_for(None, found.ratio) if found.low is None else ratio_places(found.low, found.ratio, found.high)
-    interval = "none" if found.low is None else f"{found.low:.{places}f} to {found.high:.{places}f}"
+    estimate, places, interval = row.estimate, places_for(None, row.estimate.ratio), "none"
+    if estimate.low is not None and estimate.high is not None:
+        places = ratio_places(estimate.low, estimate.ratio, estimate.high)
+        interval = f"{estimate.low:.{places}f} to {estimate.high:.{places}f}"
     return (
         row.experiment,
         str(row.threads),
-        " / ".join(map(str, found.launches)),
+        " / ".join(map(str, estimate.launches)),
         f"{row.baseline_ms:.4g} ms",
         f"{row.candidate_ms:.4g} ms",
-        f"{found.ratio:.{places}f}",
+        f"{estimate.ratio:.{places}f}",
         interval,
-        f"{100 * (found.ratio - 1):+.{max(places - 2, 0)}f} %",
+        f"{100 * (estimate.ratio - 1):+.{max(places - 2, 0)}f} %",
     )
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
             cell.ljust(width) if number == 0 else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths))
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]

@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from model_profiling.analysis.comparing.comparison import operator_times
-from model_profiling.analysis.comparing.operators import OperatorChange
+from model_profiling.analysis.comparing.operators import OperatorChange, operator_time
 from model_profiling.analysis.comparing.trace_comparison import SideTimes, category_rows, changes, operator_count
-from model_profiling.analysis.comparing.trace_layers import layer_changes
+from model_profiling.analysis.comparing.trace_layers import LayerChange, layer_changes
 from model_profiling.analysis.tables.csv_text import cell
 from model_profiling.analysis.traces.operators import kind
-from model_profiling.report.words.summary import milliseconds, percent
+from model_profiling.report.words.digits import milliseconds, percent, ratio
 from model_profiling.report.words.table import Table
 
+#: A side, and the one compared with it where there is one.
+SidePair = tuple[SideTimes, "SideTimes | None"]
+Value = str | int | float | None
 _DIGITS = 6  # significant digits in the CSV files
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Result:
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[object, ...], ...]
+    rows: tuple[tuple[Value, ...], ...]
     shown: Table
 
     def csv(self) -> str:
@@ -33,225 +37,256 @@ class Result:
         return "".join(",".join(map(cell, line)) + "\n" for line in lines)
 
 
-def _plain(value: object) -> object:
+def _plain(value: Value) -> str | int:
     if value is None:
         return ""
     return f"{value:.{_DIGITS}g}" if isinstance(value, float) else value
 
 
-def bottlenecks(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result:
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A column: its name in the CSV and its title for readers (None: it is not there), and each row's value and text.
+
+    `text` None shows the value as it is; `word` columns stand to the left. One that is `compared`
+    exists only beside a second side.
+    """
+
+    name: str | None
+    title: str | None
+    value: Callable[[Row], Value]
+    text: Callable[[Row], str] | None = None
+    word: bool = False
+    compared: bool = False
+
+    def shown(self, row: Row) -> str:
+        return str(self.value(row)) if self.text is None else self.text(row)
+
+
+def _result(name: str, title: str, columns: Iterable[Column[Row]], rows: Sequence[Row], compared: bool) -> Result:
+    there = [column for column in columns if compared or not column.compared]
+    written = [column for column in there if column.name is not None]
+    shown = [
+        column
+        for column in there
+        if column.title is not None
+        # Traces that stand alone do not tell their threads.
+        and (column.title != "threads" or any(column.value(row) != "" for row in rows))
+    ]
+    table = Table(
+        title,
+        tuple(column.title or "" for column in shown),
+        tuple(tuple(column.shown(row) for column in shown) for row in rows),
+        frozenset(column.title or "" for column in shown if not column.word),
+    )
+    values = tuple(tuple(column.value(row) for column in written) for row in rows)
+    return Result(name, tuple(column.name or "" for column in written), values, table)
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """An operator of the table of bottlenecks."""
+
+    first: SideTimes
+    rank: int
+    change: OperatorChange
+
+    @property
+    def before(self) -> float | None:
+        return self.change.baseline.ms if self.change.baseline else None
+
+    @property
+    def after(self) -> float | None:
+        return self.change.candidate.ms if self.change.candidate else None
+
+    @property
+    def calls(self) -> float:
+        return next(side.calls for side in (self.change.baseline, self.change.candidate) if side)
+
+    @property
+    def share(self) -> float | None:
+        return None if self.before is None else 100 * self.before / self.first.median_ms
+
+
+def bottlenecks(pairs: Sequence[SidePair]) -> Result:
     """Return the operators, the most expensive first.
 
     One side alone lists each operator as recorded. Two sides are compared by kind of operator:
     the ordinals in recorded names do not identify the same operator on both (`operators.kind`).
     """
-    rows, shown = [], []
-    for first, second in pairs:
-        total = first.median_ms
-        for rank, change in enumerate(changes(first, second) if second else _alone(first), 1):
-            times = [side.ms if side else None for side in (change.baseline, change.candidate)]
-            calls = next(side.calls for side in (change.baseline, change.candidate) if side)
-            share = 100 * times[0] / total if times[0] is not None else None
-            rows.append(
-                (
-                    first.side.threads,
-                    rank,
-                    change.name,
-                    change.category,
-                    int(change.delegated),
-                    calls,
-                    times[0],
-                    share,
-                    times[1],
-                    change.speedup,
-                )
-            )
-            shown.append(
-                (
-                    first.side.threads,
-                    change.name,
-                    change.category,
-                    f"{calls:g}",
-                    milliseconds(times[0], total / 1000),
-                    percent(share),
-                    milliseconds(times[1], total / 1000),
-                    _ratio(change.speedup),
-                )
-            )
-    names = _names(pairs)
-    columns = (
-        "threads",
-        "rank",
-        "operator",
-        "category",
-        "delegated",
-        "calls",
-        f"{names[0]} ms",
-        f"{names[0]} percent",
-        f"{names[1]} ms",
-        "speedup",
-    )
-    titles = ("threads", "operator", "category", "calls", f"{names[0]} (ms)", "share", f"{names[1]} (ms)", "speed-up")
-    return _result(
-        "operator_bottlenecks",
-        "Operator bottlenecks",
-        columns,
-        rows,
-        titles,
-        shown,
-        ("threads", "operator", "category"),
-        len(names[1]) > 0,
-    )
+    one, two = _names(pairs)
+    rows = [
+        _Operator(first, rank, change)
+        for first, second in pairs
+        for rank, change in enumerate(changes(first, second) if second else _alone(first), 1)
+    ]
+    columns: list[Column[_Operator]] = [
+        Column("threads", "threads", lambda row: row.first.side.threads, word=True),
+        Column("rank", None, lambda row: row.rank),
+        Column("operator", "operator", lambda row: row.change.name, word=True),
+        Column("category", "category", lambda row: row.change.category, word=True),
+        Column("delegated", None, lambda row: int(row.change.delegated)),
+        Column("calls", "calls", lambda row: row.calls, lambda row: f"{row.calls:g}"),
+        Column(f"{one} ms", f"{one} (ms)", lambda row: row.before, lambda row: _part(row.before, row.first.median_ms)),
+        Column(f"{one} percent", "share", lambda row: row.share, lambda row: percent(row.share)),
+        Column(
+            f"{two} ms",
+            f"{two} (ms)",
+            lambda row: row.after,
+            lambda row: _part(row.after, row.first.median_ms),
+            compared=True,
+        ),
+        Column(
+            "speedup", "speed-up", lambda row: row.change.speedup, lambda row: ratio(row.change.speedup), compared=True
+        ),
+    ]
+    return _result("operator_bottlenecks", "Operator bottlenecks", columns, rows, _compared(pairs))
 
 
 def _alone(side: SideTimes) -> list[OperatorChange]:
-    times = operator_times(side.operators)
+    times = list(map(operator_time, side.operators))
     return [OperatorChange(t.name, kind(t.name), t.category, t.delegated, t, None, None, False) for t in times]
 
 
-def placement(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result:
+@dataclass(frozen=True)
+class _Placement:
+    """The time of one side inside delegates, in portable kernels or in neither."""
+
+    side: SideTimes
+    name: str
+    ms: float
+
+    @property
+    def operators(self) -> int | None:
+        return operator_count(self.side.operators, self.name == "delegated") if self.name != "framework" else None
+
+    @property
+    def share(self) -> float:
+        return 100 * self.ms / self.side.median_ms
+
+
+def placement(pairs: Sequence[SidePair]) -> Result:
     """Return the time inside delegates, in portable kernels and in neither, for each side."""
-    rows, shown = [], []
-    for side in (side for pair in pairs for side in pair if side):
-        times, total = side.placement_ms(), side.median_ms
-        counts = {"delegated": operator_count(side.operators, True), "portable": operator_count(side.operators, False)}
-        for name, value in times.items():
-            rows.append((side.side.label, side.side.threads, name, counts.get(name), value, 100 * value / total))
-            shown.append(
-                (
-                    side.side.label,
-                    side.side.threads,
-                    name,
-                    str(counts.get(name, "-")),
-                    milliseconds(value, total / 1000),
-                    percent(100 * value / total),
-                )
-            )
-    columns = ("experiment", "threads", "placement", "operators", "ms", "percent")
-    titles = ("experiment", "threads", "placement", "operators", "ms", "share")
-    return _result(
-        "portable_vs_delegated",
-        "Portable and delegated time",
-        columns,
-        rows,
-        titles,
-        shown,
-        ("experiment", "threads", "placement"),
-        True,
-    )
+    sides = [side for pair in pairs for side in pair if side]
+    rows = [_Placement(side, name, ms) for side in sides for name, ms in side.placement_ms().items()]
+    columns: list[Column[_Placement]] = [
+        Column("experiment", "experiment", lambda row: row.side.side.label, word=True),
+        Column("threads", "threads", lambda row: row.side.side.threads, word=True),
+        Column("placement", "placement", lambda row: row.name, word=True),
+        Column(
+            "operators",
+            "operators",
+            lambda row: row.operators,
+            lambda row: "-" if row.operators is None else str(row.operators),
+        ),
+        Column("ms", "ms", lambda row: row.ms, lambda row: _part(row.ms, row.side.median_ms)),
+        Column("percent", "share", lambda row: row.share, lambda row: percent(row.share)),
+    ]
+    return _result("portable_vs_delegated", "Portable and delegated time", columns, rows, True)
 
 
-def categories(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result:
+@dataclass(frozen=True)
+class _Category:
+    """A category's time on both sides, and its share in percent."""
+
+    first: SideTimes
+    second: SideTimes | None
+    name: str
+    before: float
+    after: float | None
+
+    @property
+    def shares(self) -> tuple[float, float | None]:
+        known = self.after is not None and self.second is not None
+        return 100 * self.before / self.first.median_ms, 100 * self.after / self.second.median_ms if known else None
+
+    @property
+    def speedup(self) -> float | None:
+        return self.before / self.after if self.after is not None and self.before > 0 and self.after > 0 else None
+
+
+def categories(pairs: Sequence[SidePair]) -> Result:
     """Return each category's time and share on both sides; they sum to the median execution."""
-    rows, shown = [], []
-    for first, second in pairs:
-        totals = first.median_ms, second.median_ms if second else None
-        for name, before, after in category_rows(first, second):
-            shares = [100 * ms / total if ms is not None else None for ms, total in zip((before, after), totals)]
-            ratio = before / after if after is not None and before > 0 and after > 0 else None
-            rows.append((first.side.threads, name, before, shares[0], after, shares[1], ratio))
-            shown.append(
-                (
-                    first.side.threads,
-                    name,
-                    milliseconds(before, totals[0] / 1000),
-                    percent(shares[0]),
-                    milliseconds(after, totals[0] / 1000),
-                    percent(shares[1]),
-                    _ratio(ratio),
-                )
-            )
-    names = _names(pairs)
-    columns = (
-        "threads",
-        "category",
-        f"{names[0]} ms",
-        f"{names[0]} percent",
-        f"{names[1]} ms",
-        f"{names[1]} percent",
-        "speedup",
-    )
-    titles = (
-        "threads",
-        "category",
-        f"{names[0]} (ms)",
-        f"{names[0]} share",
-        f"{names[1]} (ms)",
-        f"{names[1]} share",
-        "speed-up",
-    )
-    return _result(
-        "category_comparison", "Categories", columns, rows, titles, shown, ("threads", "category"), len(names[1]) > 0
-    )
+    one, two = _names(pairs)
+    rows = [_Category(first, second, *row) for first, second in pairs for row in category_rows(first, second)]
+    columns: list[Column[_Category]] = [
+        Column("threads", "threads", lambda row: row.first.side.threads, word=True),
+        Column("category", "category", lambda row: row.name, word=True),
+        Column(f"{one} ms", f"{one} (ms)", lambda row: row.before, lambda row: _part(row.before, row.first.median_ms)),
+        Column(f"{one} percent", f"{one} share", lambda row: row.shares[0], lambda row: percent(row.shares[0])),
+        Column(
+            f"{two} ms",
+            f"{two} (ms)",
+            lambda row: row.after,
+            lambda row: _part(row.after, row.first.median_ms),
+            compared=True,
+        ),
+        Column(
+            f"{two} percent",
+            f"{two} share",
+            lambda row: row.shares[1],
+            lambda row: percent(row.shares[1]),
+            compared=True,
+        ),
+        Column("speedup", "speed-up", lambda row: row.speedup, lambda row: ratio(row.speedup), compared=True),
+    ]
+    return _result("category_comparison", "Categories", columns, rows, _compared(pairs))
 
 
-def layers(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> Result | None:
+@dataclass(frozen=True)
+class _Layer:
+    """A layer on both sides."""
+
+    first: SideTimes
+    change: LayerChange
+
+    @property
+    def times(self) -> tuple[float | None, ...]:
+        return tuple(side.ms if side else None for side in (self.change.baseline, self.change.candidate))
+
+    @property
+    def operators(self) -> tuple[str | None, ...]:
+        return tuple(side.operators if side else None for side in (self.change.baseline, self.change.candidate))
+
+
+def layers(pairs: Sequence[SidePair]) -> Result | None:
     """Return the layers of two sides, the most expensive first; None with one side, or where a side knows no layers.
 
     A layer's time holds its packing, and its operators may have other names on the two sides.
     """
-    rows, shown = [], []
-    for first, second in pairs:
-        for change in layer_changes(first.side.recordings, second.side.recordings) if second else ():
-            sides = change.baseline, change.candidate
-            times, names = [s.ms if s else None for s in sides], [s.operators if s else None for s in sides]
-            ran = " / ".join(dict.fromkeys(name for name in names if name))
-            rows.append((first.side.threads, change.layer, *names, *times, change.speedup))
-            shown.append(
-                (
-                    first.side.threads,
-                    change.layer,
-                    ran,
-                    *(milliseconds(time, first.median_ms / 1000) for time in times),
-                    _ratio(change.speedup),
-                )
-            )
+    rows = [
+        _Layer(first, change)
+        for first, second in pairs
+        for change in (layer_changes(first.side.recordings, second.side.recordings) if second else ())
+    ]
     if not rows:
         return None
     one, two = _names(pairs)
-    return _result(
-        "layer_comparison",
-        "Layers",
-        ("threads", "layer", f"{one} operators", f"{two} operators", f"{one} ms", f"{two} ms", "speedup"),
-        rows,
-        ("threads", "layer", "ran as", f"{one} (ms)", f"{two} (ms)", "speed-up"),
-        shown,
-        ("threads", "layer", "ran as"),
-        True,
-    )
+    columns: list[Column[_Layer]] = [
+        Column("threads", "threads", lambda row: row.first.side.threads, word=True),
+        Column("layer", "layer", lambda row: row.change.layer, word=True),
+        Column(f"{one} operators", None, lambda row: row.operators[0]),
+        Column(f"{two} operators", None, lambda row: row.operators[1]),
+        Column(None, "ran as", lambda row: " / ".join(dict.fromkeys(filter(None, row.operators))), word=True),
+        Column(
+            f"{one} ms", f"{one} (ms)", lambda row: row.times[0], lambda row: _part(row.times[0], row.first.median_ms)
+        ),
+        Column(
+            f"{two} ms", f"{two} (ms)", lambda row: row.times[1], lambda row: _part(row.times[1], row.first.median_ms)
+        ),
+        Column("speedup", "speed-up", lambda row: row.change.speedup, lambda row: ratio(row.change.speedup)),
+    ]
+    return _result("layer_comparison", "Layers", columns, rows, True)
 
 
-def _result(
-    name: str,
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[tuple],
-    titles: Sequence[str],
-    shown: Sequence[tuple[str, ...]],
-    words: Sequence[str],
-    compared: bool,
-) -> Result:
-    """Build a result; with one side alone, the columns of the other and the ratio go."""
-    if not compared:
-        kept = [i for i, column in enumerate(columns) if not column.startswith(" ") and column != "speedup"]
-        kept_titles = [i for i, column in enumerate(titles) if not column.startswith(" ") and column != "speed-up"]
-        columns, rows = [columns[i] for i in kept], [tuple(row[i] for i in kept) for row in rows]
-        titles, shown = [titles[i] for i in kept_titles], [tuple(row[i] for i in kept_titles) for row in shown]
-    if all(row[titles.index("threads")] == "" for row in shown):  # traces that stand alone do not tell
-        gone = titles.index("threads")
-        titles, shown = _without(titles, gone), [_without(row, gone) for row in shown]
-    table = Table(title, tuple(titles), tuple(shown), frozenset(titles) - set(words))
-    return Result(name, tuple(columns), tuple(rows), table)
+def _part(ms: float | None, whole: float) -> str:
+    """Return a part of an execution, resolved to a thousandth of the whole."""
+    return milliseconds(ms, whole / 1000)
 
 
-def _without(values: Sequence[str], position: int) -> tuple[str, ...]:
-    return (*values[:position], *values[position + 1 :])
-
-
-def _names(pairs: Sequence[tuple[SideTimes, SideTimes | None]]) -> tuple[str, str]:
+def _names(pairs: Sequence[SidePair]) -> tuple[str, str]:
     first, second = pairs[0]
     return first.side.label, second.side.label if second else ""
 
 
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}x"
+def _compared(pairs: Sequence[SidePair]) -> bool:
+    return pairs[0][1] is not None and len(_names(pairs)[1]) > 0

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of check. Each module has one function from a page in its context to problems."""
+"""Checking pages: the page in its context, the rules that are asked about it, and who asks them."""

@@ -6,17 +6,18 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from model_profiling.errors import UserError, nearest
-from tools.pages.reader.reader import Argument, Reader
-from tools.pages.reading.problems import Place
+from tools.pages.reader.state import Argument, Reader
+from tools.pages.reading.problems import Position
 
 #: Stands for what only a shell can work out: no parser refuses it for its spelling.
 _UNKNOWN = "1"
 
 
 def parse_arguments(
-    parser: argparse.ArgumentParser, words: Sequence[Argument], reader: Reader, place: Place
+    parser: argparse.ArgumentParser, words: Sequence[Argument], reader: Reader, place: Position
 ) -> argparse.Namespace | None:
     """Parse `words`; every fault becomes a problem of `reader`. Return None where there is one.
 
@@ -33,7 +34,7 @@ def parse_arguments(
         and not re.fullmatch(r"-\d+(\.\d+)?", word.text)
     ]
     for word in unknown:
-        flag = word.text.split("=")[0]
+        flag = str(word.text).split("=")[0]
         reader.problem(word.place, "flag", f"{flag} is not a flag of {parser.prog}{nearest(flag, flags)}")
     _check_choices(flags, words, parser.prog, reader)
     if unknown:
@@ -55,7 +56,7 @@ def asks_for_help(words: Sequence[Argument]) -> bool:
 
 def _check_choices(flags: dict[str, argparse.Action], words: Sequence[Argument], prog: str, reader: Reader) -> None:
     """Say which value of a closed choice was meant; argparse only lists them."""
-    for flag, value in zip(words, words[1:]):
+    for flag, value in pairwise(words):
         action = flags.get(flag.text or "")
         if (
             action
@@ -84,7 +85,7 @@ def _in_short(message: str, prog: str) -> str:
     return f"{prog}: {message}"
 
 
-def _blame(message: str, words: Sequence[Argument], place: Place) -> tuple[Place, str]:
+def _blame(message: str, words: Sequence[Argument], place: Position) -> tuple[Position, str]:
     """Return where the word stands that a parser's message is about."""
     about = re.match(r"argument ([^:]+): (.*)", message)
     if about:

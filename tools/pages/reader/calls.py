@@ -10,25 +10,15 @@ from collections.abc import Sequence
 from model_profiling.errors import nearest
 from tools.pages.reader import programs
 from tools.pages.reader.arguments import asks_for_help, parse_arguments
-from tools.pages.reader.effects.kit import EFFECTS
+from tools.pages.reader.effects.commands import EFFECTS
 from tools.pages.reader.kit_call import Call
-from tools.pages.reader.reader import Argument, Reader, absolute
-from tools.pages.reader.scripts import Scripts
+from tools.pages.reader.scripts import Scripts, pytest_parser
+from tools.pages.reader.state import Argument, Reader, absolute
 from tools.pages.reading import known_programs
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 
 _PYTHONS = frozenset({"python", "python3"})
 _SHELLS = frozenset({"bash", "sh"})
-#: Commands that any Python may start: they see to their environment themselves.
-_NEED_NO_KIT = frozenset(
-    {
-        "model_profiling/scripts/run_quick_test.py",
-        "tools/check_pages.py",
-        "tools/install_skills.py",
-        "tools/run_pages.py",
-        "tools/run_skill.py",
-    }
-)
 #: Programs whose arguments are a command line again.
 _WRAPPERS = frozenset({"time", "sudo", "nohup", "env"})
 
@@ -94,7 +84,7 @@ def _require_kit(program: Argument, script: Argument, reader: Reader, scripts: S
     """A command of the kit needs the environment that set-up made: activated, or named."""
     path = script.path(reader.folder)
     name = reader.files.repository_file(path) if path else None
-    if name is None or name in _NEED_NO_KIT or "/" in (program.text or "") or not scripts.needs_kit(name):
+    if name is None or "/" in (program.text or "") or not scripts.needs_kit(name):
         return
     if "VIRTUAL_ENV" not in reader.variables:
         reader.problem(
@@ -105,7 +95,7 @@ def _require_kit(program: Argument, script: Argument, reader: Reader, scripts: S
         )
 
 
-def _compile(code: str | None, reader: Reader, place: Place) -> None:
+def _compile(code: str | None, reader: Reader, place: Position) -> None:
     if code is None:
         return
     try:
@@ -123,7 +113,7 @@ def _module(module: Argument, words: Sequence[Argument], reader: Reader, scripts
     elif name == "pip":
         programs.run_program("pip", words, reader, module.place)
     elif name == "pytest":
-        parse_arguments(scripts.parser("test-cases/run_tests.sh"), words, reader, module.place)
+        parse_arguments(pytest_parser(), words, reader, module.place)
     elif script := scripts.of_module(name):
         _own(script, module, words, reader, scripts)
     elif name.partition(".")[0] == "model_profiling":
@@ -133,7 +123,7 @@ def _module(module: Argument, words: Sequence[Argument], reader: Reader, scripts
         reader.problem(module.place, "program", f"{name} is not a module that pages start")
 
 
-def _shell(words: Sequence[Argument], reader: Reader, scripts: Scripts, place: Place) -> None:
+def _shell(words: Sequence[Argument], reader: Reader, scripts: Scripts, place: Position) -> None:
     reader.trivial = False
     words = [w for w in words if w.text not in ("-e", "-x", "-u")]
     if not words:
@@ -146,7 +136,7 @@ def _shell(words: Sequence[Argument], reader: Reader, scripts: Scripts, place: P
         _script(words[0], words[1:], reader, scripts)
 
 
-def _uv_run(words: Sequence[Argument], reader: Reader, scripts: Scripts, place: Place) -> None:
+def _uv_run(words: Sequence[Argument], reader: Reader, scripts: Scripts, place: Position) -> None:
     reader.trivial = False
     words = [w for w in words if w.text != "--script"]
     if not words:

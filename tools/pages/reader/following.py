@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tools.pages.reader.calls import call
-from tools.pages.reader.reader import Argument, Reader, absolute
 from tools.pages.reader.scripts import Scripts
+from tools.pages.reader.state import Argument, Reader, absolute
 from tools.pages.reader.virtual_files import HOME, Files
 from tools.pages.reading.document import Block, Document, Options
 from tools.pages.reading.problems import Problem
 from tools.pages.reading.repository import Repository
-from tools.pages.reading.shell import Command, Loop, Redirect, Shape, Statement, Subshell, parse
+from tools.pages.reading.shell import Command, Loop, Redirect, Shape, Statement, Subshell
+from tools.pages.reading.shell_parser import parse
 
 _KNOWN_ITERATIONS = 4
 
 
 @dataclass(frozen=True)
-class Step:
+class CommandLine:
     """One command line of a page and what is known of it before it runs.
 
     `needs` is why it cannot run here, `stand_in` what it would need but for a stand-in; both
@@ -40,7 +41,7 @@ class Walk:
     """What following a page gave: its command lines, its problems, and what is there at its end."""
 
     document: Document
-    steps: tuple[Step, ...]
+    steps: tuple[CommandLine, ...]
     problems: tuple[Problem, ...]
     reader: Reader
 
@@ -53,7 +54,7 @@ def follow(document: Document, repository: Repository, scripts: Scripts, files: 
     if not reader.files.is_folder(reader.folder):
         start = document.settings.start_in
         reader.problem(document.elements[0].place, "path", f"the shell cannot start in {start}: it is not there")
-    steps: list[Step] = []
+    steps: list[CommandLine] = []
     for block in document.typed:
         if block.options.skip:
             continue
@@ -76,7 +77,7 @@ def _try_fix(fix: Sequence[Block], reader: Reader, scripts: Scripts) -> None:
     reader.files, reader.folder, reader.variables = before
 
 
-def _follow_block(block: Block, reader: Reader, scripts: Scripts) -> list[Step]:
+def _follow_block(block: Block, reader: Reader, scripts: Scripts) -> list[CommandLine]:
     script = parse(block.text, block.place, block.values)
     for place, rule, message in script.faults:
         reader.problem(place, rule, message)
@@ -90,7 +91,7 @@ def _follow_block(block: Block, reader: Reader, scripts: Scripts) -> list[Step]:
         else:
             for shape in statement.shapes:
                 _take(shape, reader, scripts)
-        steps.append(Step(block, statement, block.options, reader.needs, reader.stand_in, reader.trivial, last))
+        steps.append(CommandLine(block, statement, block.options, reader.needs, reader.stand_in, reader.trivial, last))
     reader.needs = None
     if any(rule == "placeholder" for _, rule, _ in script.faults):
         reader.problems = known  # what follows from a name without a value helps nobody
@@ -120,8 +121,8 @@ def _take(shape: Shape, reader: Reader, scripts: Scripts) -> None:
         reader.folder, reader.variables = folder, variables
     elif isinstance(shape, Loop):
         values = [argument for word in shape.words for argument in reader.expand(word)]
-        for value in values[:_KNOWN_ITERATIONS] or [None]:
-            reader.variables[shape.variable] = value.text if value else None
+        for value in [argument.text for argument in values[:_KNOWN_ITERATIONS]] or [None]:
+            reader.variables[shape.variable] = value
             for inner in shape.body:
                 _take(inner, reader, scripts)
     else:

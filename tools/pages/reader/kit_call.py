@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One command of the kit as a reader types it: its arguments, where they stand, what it may ask of the reader's files."""
+"""One command of the kit as a reader types it: its arguments, where they stand, and the files it needs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model_profiling.errors import UserError
-from tools.pages.reader.reader import Argument, Reader, absolute
-from tools.pages.reading.problems import Place
+from tools.pages.reader.state import Argument, Reader, absolute
+from tools.pages.reading.problems import Position
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Call:
     args: argparse.Namespace
     words: Sequence[Argument]
     reader: Reader
-    place: Place
+    place: Position
 
-    def where(self, value: object) -> Place:
+    def where(self, value: object) -> Position:
         """Return where a value stands on the command line."""
         return next(
             (

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from model_profiling import KIT_ADDRESS
 from model_profiling.errors import nearest
 from tools.pages.reader import downloads
-from tools.pages.reader.reader import Argument, Reader, absolute
+from tools.pages.reader.state import Argument, Reader, absolute
 from tools.pages.reading.known_programs import Program, known, subcommands
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 
 
 def all_flags() -> frozenset[str]:
@@ -21,7 +21,7 @@ def all_flags() -> frozenset[str]:
     return frozenset(flag for program in programs for flag in (*program.flags, *program.values))
 
 
-def run_program(name: str, words: Sequence[Argument], reader: Reader, place: Place) -> None:
+def run_program(name: str, words: Sequence[Argument], reader: Reader, place: Position) -> None:
     """Check a call of a known program and let it have its effect on the reader."""
     program = known()[name]
     reader.trivial = reader.trivial and program.trivial
@@ -45,7 +45,7 @@ def run_program(name: str, words: Sequence[Argument], reader: Reader, place: Pla
 
 
 def _subcommand(
-    name: str, words: Sequence[Argument], reader: Reader, place: Place, program: Program
+    name: str, words: Sequence[Argument], reader: Reader, place: Position, program: Program
 ) -> tuple[Sequence[Argument], str | None, Program]:
     words = list(words)
     while words and words[0].text in ("-C", "-c", "-s") and len(words) > 1:  # git -C DIR, adb -s SERIAL
@@ -135,12 +135,13 @@ def _mkdir(reader: Reader, positional: list[Argument], words: Sequence[Argument]
 
 def _touch(reader: Reader, positional: list[Argument], _words: Sequence[Argument]) -> None:
     for argument in positional:
-        if argument.text is not None:
-            reader.make(argument.path(reader.folder))
+        path = argument.path(reader.folder)
+        if path is not None:
+            reader.make(path)
 
 
 def _rm(reader: Reader, positional: list[Argument], words: Sequence[Argument]) -> None:
-    forced = any((w.text or "").startswith("-") and "f" in w.text for w in words)
+    forced = any((text := word.text or "").startswith("-") and "f" in text for word in words)
     for argument in positional:
         path = argument.path(reader.folder) if forced else reader.read_file(argument)
         if path:
@@ -150,9 +151,9 @@ def _rm(reader: Reader, positional: list[Argument], words: Sequence[Argument]) -
 def _copy(keep: bool) -> Callable[..., None]:
     def effect(reader: Reader, positional: list[Argument], _words: Sequence[Argument]) -> None:
         *sources, target = positional
-        if target.text is None:
-            return
         goal = target.path(reader.folder)
+        if target.text is None or goal is None:
+            return
         into = reader.files.is_folder(goal)
         if not into and (target.text.endswith("/") or not reader.files.exists(posixpath.dirname(goal))):
             reader.problem(target.place, "path", f"the folder of {target.text} is not there")

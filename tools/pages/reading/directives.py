@@ -22,9 +22,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from tools.pages.reading.document import Options, Settings
-from tools.pages.reading.problems import Place
+from tools.pages.reading.document import Options, PageSettings
+from tools.pages.reading.problems import Position
 
 _COMMENT = re.compile(r"<!--\s*check:\s*(.*?)\s*-->", re.DOTALL)
 _NAMES = ("skip", "no-run", "save-as", "exits", "set", "start-in", "after")
@@ -37,15 +38,15 @@ class DirectiveReader:
 
     pending: Options = Options()
     values: dict[str, str] = field(default_factory=dict)
-    settings: Settings = Settings()
-    faults: list[tuple[Place, str, str]] = field(default_factory=list)
+    settings: PageSettings = PageSettings()
+    faults: list[tuple[Position, str, str]] = field(default_factory=list)
 
     def read(self, html: str, line: int) -> None:
         """Take every directive in one piece of HTML that begins at `line`."""
-        for found in _COMMENT.finditer(html):
-            before = html[: found.start()]
-            place = Place(line + before.count("\n"), found.start() - before.rfind("\n"))
-            name, _, rest = " ".join(found[1].split()).partition(" ")
+        for comment in _COMMENT.finditer(html):
+            before = html[: comment.start()]
+            place = Position(line + before.count("\n"), comment.start() - before.rfind("\n"))
+            name, _, rest = " ".join(comment[1].split()).partition(" ")
             wrong = self._take(name, rest.strip(), place)
             if wrong:
                 self.faults.append((place, "directive", wrong))
@@ -55,7 +56,7 @@ class DirectiveReader:
         options, self.pending = self.pending, Options()
         return options
 
-    def _take(self, name: str, rest: str, place: Place) -> str | None:
+    def _take(self, name: str, rest: str, place: Position) -> str | None:
         if name in ("skip", "no-run"):
             if len(rest.split()) < _LEAST_REASON_WORDS:
                 return f'"check: {name}" gives no reason: say why in a few words'
@@ -68,13 +69,11 @@ class DirectiveReader:
             self.values[pair[1]] = pair[2]
         elif name == "start-in" and rest:
             self.settings = replace(self.settings, start_in=rest)
-        elif name == "after" and rest:
+        elif name == "after" and re.fullmatch(r"\S+", rest):
             self.settings = replace(self.settings, after=(*self.settings.after, rest))
         else:
-            return (
-                f'"check: {name} {rest}" is not understood: use one of {", ".join(_NAMES)} (tools/pages/directives.py)'
-            )
+            return f'"check: {name} {rest}" is not understood: use one of {", ".join(_NAMES)} (tools/pages/README.md)'
         return None
 
-    def _say(self, place: Place, **what: object) -> None:
+    def _say(self, place: Position, **what: Any) -> None:
         self.pending = replace(self.pending, place=place, **what)

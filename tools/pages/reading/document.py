@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 
 #: Kinds of documents; what is asked of a document depends on its kind.
 LANDING, CONTENT, NEXT_STEPS, SKILL, OTHER = "landing page", "content page", "next steps", "skill", "document"
@@ -24,7 +25,7 @@ class Options:
     no_run: str | None = None
     save_as: str | None = None
     exits: int = 0
-    place: Place | None = None
+    place: Position | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Heading:
     level: int
     text: str
     anchor: str
-    place: Place
+    place: Position
     options: Options = Options()
 
 
@@ -43,7 +44,7 @@ class Link:
     target: str
     text: str
     title: str
-    place: Place
+    place: Position
     image: bool = False
 
 
@@ -52,7 +53,7 @@ class Span:
     """A piece of code inside a sentence."""
 
     text: str
-    place: Place
+    place: Position
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Passage:
     """A paragraph, list item or table cell; `text` has its words, code spans included."""
 
     text: str
-    place: Place
+    place: Position
     container: str = "paragraph"
     links: tuple[Link, ...] = ()
     spans: tuple[Span, ...] = ()
@@ -78,8 +79,8 @@ class Block:
 
     language: str
     text: str
-    place: Place
-    fence: Place
+    place: Position
+    fence: Position
     closed: bool = True
     tab: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
@@ -91,10 +92,11 @@ class Block:
 
 
 Element = Heading | Passage | Block
+ElementKind = TypeVar("ElementKind", Heading, Passage, Block)
 
 
 @dataclass(frozen=True)
-class Settings:
+class PageSettings:
     """What a page's comments say about the whole page."""
 
     start_in: str | None = None
@@ -106,8 +108,8 @@ class FrontMatter:
     """The YAML at a page's head: its values, and where each top-level key stands."""
 
     values: Mapping[str, object] | None
-    places: Mapping[str, Place]
-    error: tuple[Place, str] | None = None
+    places: Mapping[str, Position]
+    error: tuple[Position, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,8 @@ class Document:
     text: str
     front_matter: FrontMatter | None
     elements: tuple[Element, ...]
-    settings: Settings = Settings()
-    faults: tuple[tuple[Place, str, str], ...] = ()
+    settings: PageSettings = PageSettings()
+    faults: tuple[tuple[Position, str, str], ...] = ()
     metrics: tuple[Block, ...] = ()
     fixes: tuple[tuple[Block, ...], ...] = ()
 
@@ -134,7 +136,7 @@ class Document:
         """Return the blocks, and after them what a skill types to read its metrics."""
         return (*self.every(Block), *self.metrics)
 
-    def every(self, kind: type) -> Iterator:
+    def every(self, kind: type[ElementKind]) -> Iterator[ElementKind]:
         """Yield the elements of one type, in order."""
         return (element for element in self.elements if isinstance(element, kind))
 

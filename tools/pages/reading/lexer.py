@@ -10,10 +10,10 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tools.pages.reading import front_matter, skill_form
+from tools.pages.reading import skill_form, yaml_head
 from tools.pages.reading.directives import DirectiveReader
 from tools.pages.reading.document import SKILL, Block, Document, Element, Heading, Link, Passage, Span, kind_of, slug
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _FENCE = re.compile(r" *(`{3,}|~{3,})(.*)")
@@ -32,8 +32,8 @@ def read_document(path: Path, name: str, text: str | None = None) -> Document:
     """
     text = path.read_text(encoding="utf-8") if text is None else text
     lines = text.splitlines()
-    head, body = front_matter.split(lines)
-    reader = _Reader(lines)
+    head, body = yaml_head.split(lines)
+    reader = _MarkdownReader(lines)
     reader.unfold(body)
     reader.read()
     document = Document(
@@ -50,11 +50,11 @@ def read_document(path: Path, name: str, text: str | None = None) -> Document:
 
 
 @dataclass
-class _Reader:
+class _MarkdownReader:
     lines: list[str]
     plain: list[str] = field(default_factory=list)
     elements: list[Element] = field(default_factory=list)
-    faults: list[tuple[Place, str, str]] = field(default_factory=list)
+    faults: list[tuple[Position, str, str]] = field(default_factory=list)
     directives: DirectiveReader = field(default_factory=DirectiveReader)
     containers: list[str] = field(default_factory=list)
     anchors: dict[str, int] = field(default_factory=dict)
@@ -65,26 +65,27 @@ class _Reader:
     def unfold(self, body: int) -> None:
         """Blank the front matter and shortcodes; a tab of code becomes a fence of the same lines."""
         self.plain = [""] * body
-        fence, opened = "", []
+        fence = ""
+        opened: list[tuple[str, Position]] = []
         for number, line in enumerate(self.lines[body:], body + 1):
-            found = _FENCE.match(line)
+            mark = _FENCE.match(line)
             if fence:
-                if found and found[1].startswith(fence) and not found[2].strip():
+                if mark and mark[1].startswith(fence) and not mark[2].strip():
                     fence = ""
-            elif found:
-                fence = found[1]
+            elif mark:
+                fence = mark[1]
             elif (tab := _TAB.match(line)) and "tabpane" in (name for name, _ in opened):
                 line = f"~~~~~~{tab[2] or ''} tab={tab[1]}"
             elif re.match(r"\s*\{\{<\s*/tab\s*>\}\}\s*$", line):
                 line = "~~~~~~"
             elif shortcode := _SHORTCODE.match(line):
-                self._shortcode(shortcode, Place(number), opened)
+                self._shortcode(shortcode, Position(number), opened)
                 line = ""
             self.plain.append(line)
         self.faults += [(place, "shortcode", f"{{{{ {name} }}}} is never closed") for name, place in opened]
 
-    def _shortcode(self, found: re.Match[str], place: Place, opened: list[tuple[str, Place]]) -> None:
-        closing, name = found[1], found[2]
+    def _shortcode(self, shortcode: re.Match[str], place: Position, opened: list[tuple[str, Position]]) -> None:
+        closing, name = shortcode[1], shortcode[2]
         if name not in _SHORTCODES:
             self.faults.append(
                 (
@@ -96,12 +97,12 @@ class _Reader:
         elif not closing:
             opened.append((name, place))
             kinds = ("Note", "Tip", "Warning", "Important")
-            if name == "notice" and found[3].strip() not in kinds:
+            if name == "notice" and shortcode[3].strip() not in kinds:
                 self.faults.append(
                     (
                         place,
                         "shortcode",
-                        f"{found[3].strip() or 'nothing'} is not a kind of notice: use {', '.join(kinds)}",
+                        f"{shortcode[3].strip() or 'nothing'} is not a kind of notice: use {', '.join(kinds)}",
                     )
                 )
         elif opened and opened[-1][0] == name:
@@ -130,27 +131,33 @@ class _Reader:
             elif token.type in ("fence", "code_block"):
                 self._block(token)
             elif token.type == "html_block":
-                self.directives.read(token.content, token.map[0] + 1)
+                self.directives.read(token.content, _lines_of(token)[0] + 1)
 
     def _heading(self, token: Token, level: int) -> None:
-        text = "".join(child.content for child in token.children)
+        text = "".join(child.content for child in token.children or ())
         anchor = slug(text)
         seen = self.anchors.get(anchor, 0)
         self.anchors[anchor] = seen + 1
         self.elements.append(
             Heading(
-                level, text, f"{anchor}-{seen}" if seen else anchor, Place(token.map[0] + 1), self.directives.take()
+                level,
+                text,
+                f"{anchor}-{seen}" if seen else anchor,
+                Position(_lines_of(token)[0] + 1),
+                self.directives.take(),
             )
         )
 
     def _passage(self, token: Token) -> None:
         in_cell = self.containers[-1:] == ["cell"]
-        finder = _Finder(
-            self.plain, token.map[0], token.map[1], self.row[1] if in_cell and self.row[0] == token.map[0] else 0
-        )
-        links, spans, shown, prose = [], [], [], []
-        waiting: list[tuple[Token, Place, int]] = []
-        for child in token.children:
+        first, end = _lines_of(token)
+        finder = _Finder(self.plain, first, end, self.row[1] if in_cell and self.row[0] == first else 0)
+        links: list[Link] = []
+        spans: list[Span] = []
+        shown: list[str] = []
+        prose: list[str] = []
+        waiting: list[tuple[Token, Position, int]] = []
+        for child in token.children or ():
             if child.type == "link_open":
                 waiting.append((child, finder.find("["), len(shown)))
             elif child.type == "link_close" and waiting:
@@ -171,12 +178,12 @@ class _Reader:
                 shown.append(piece if child.type != "html_inline" else "")
                 prose.append(shown[-1])
         if in_cell:
-            self.row = token.map[0], finder.at
+            self.row = first, finder.at
         container = self.containers[-1] if self.containers else "paragraph"
         self.elements.append(
             Passage(
                 "".join(shown),
-                Place(token.map[0] + 1),
+                Position(first + 1),
                 container,
                 tuple(links),
                 tuple(spans),
@@ -186,9 +193,9 @@ class _Reader:
         )
 
     def _block(self, token: Token) -> None:
-        first, end = token.map
+        first, end = _lines_of(token)
         info, _, tab = token.info.strip().partition(" tab=")
-        language = re.match(r"[\w+-]*", info)[0]
+        language = re.split(r"[^\w+-]", info, maxsplit=1)[0]
         fenced = token.type == "fence"
         closing = (
             re.fullmatch(r" *(`{3,}|~{3,}) *", self.plain[end - 1]) if fenced and end - 1 < len(self.plain) else None
@@ -200,8 +207,8 @@ class _Reader:
             Block(
                 language,
                 token.content,
-                Place(first + 1 + fenced, indent + 1),
-                Place(first + 1),
+                Position(first + 1 + fenced, indent + 1),
+                Position(first + 1),
                 closed,
                 tab or None,
                 dict(self.directives.values),
@@ -210,21 +217,27 @@ class _Reader:
         )
 
 
+def _lines_of(token: Token) -> tuple[int, int]:
+    """Return the lines that a block of Markdown stands in, from 0, the last one excluded."""
+    assert token.map is not None, token.type  # every block has them
+    return token.map[0], token.map[1]
+
+
 class _Finder:
     """Finds where pieces of a passage stand in the source, one after the other."""
 
     def __init__(self, lines: list[str], first: int, end: int, at: int = 0) -> None:
         self.text, self.first, self.at = "\n".join(lines[first:end]), first, at
 
-    def find(self, mark: str, content: str = "") -> Place:
-        found = self.text.find(mark, self.at) if not content else self._code(mark, content)
-        start = found if found >= 0 else self.at
+    def find(self, mark: str, content: str = "") -> Position:
+        index = self.text.find(mark, self.at) if not content else self._code(mark, content)
+        start = index if index >= 0 else self.at
         self.at = start + len(mark) + len(content)
         before = self.text[: start + (len(mark) if content else 0)]
-        return Place(self.first + 1 + before.count("\n"), len(before) - before.rfind("\n"))
+        return Position(self.first + 1 + before.count("\n"), len(before) - before.rfind("\n"))
 
     def _code(self, mark: str, content: str) -> int:
         # A code span may be broken over two lines: the break reads as a blank. In a table "|" has a backslash.
         pattern = re.escape(mark) + r"+\s?" + re.escape(content).replace(r"\ ", r"[ \n]").replace(r"\|", r"\\?\|")
-        found = re.compile(pattern).search(self.text, self.at)
-        return found.start() if found else -1
+        code = re.compile(pattern).search(self.text, self.at)
+        return code.start() if code else -1

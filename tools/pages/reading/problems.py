@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class Position:
     """A position in a file: line and column, both from 1."""
 
     line: int
@@ -22,7 +22,7 @@ class Problem:
     """One thing to correct; `rule` is the short name of the check that found it."""
 
     path: str
-    place: Place
+    place: Position
     rule: str
     message: str
 

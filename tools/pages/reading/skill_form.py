@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from tools.pages.reading import known_programs
 from tools.pages.reading.document import Block, Document, Element, Heading, Passage, Span
-from tools.pages.reading.problems import Place
+from tools.pages.reading.problems import Position
 from tools.pages.reading.shell import Command, Shape
 
 PREREQUISITES, STEPS, CRITERIA, METRICS, REFINE, FAILURES, TIME, NEXT = (
@@ -57,10 +57,10 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line of a table."""
 
-    place: Place
+    place: Position
     cells: tuple[Passage, ...]
 
     @property
@@ -87,7 +87,7 @@ class Metric:
     command: str
     plausible: Range | None
     outside_it: str
-    place: Place
+    place: Position
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Failure:
     cause: str
     fix: str
     commands: tuple[str, ...]
-    place: Place
+    place: Position
 
 
 @dataclass(frozen=True)
@@ -169,33 +169,34 @@ def read_form(document: Document) -> SkillForm:
 
 def sections(document: Document) -> list[Section]:
     """Return every H2 with what stands under it."""
-    found: list[Section] = []
+    read: list[Section] = []
     for element in document.elements:
         if isinstance(element, Heading) and element.level == 2:
-            found.append(Section(element, ()))
-        elif found:
-            found[-1] = replace(found[-1], elements=(*found[-1].elements, element))
-    return found
+            read.append(Section(element, ()))
+        elif read:
+            read[-1] = replace(read[-1], elements=(*read[-1].elements, element))
+    return read
 
 
-def rows_of(section: Section | None) -> list[Row]:
+def rows_of(section: Section | None) -> list[TableRow]:
     """Return the rows of the table in a section, its header first."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for cell in section.passages("cell") if section else ():
         if rows and rows[-1].place.line == cell.place.line:
             rows[-1] = replace(rows[-1], cells=(*rows[-1].cells, cell))
         else:
-            rows.append(Row(cell.place, (cell,)))
+            rows.append(TableRow(cell.place, (cell,)))
     return rows
 
 
 def plausible_range(text: str) -> Range | None:
     """Read ``LOW to HIGH unit``, ``at least X unit`` or ``at most X unit``; None where it is none of them."""
-    if found := _BETWEEN.fullmatch(text.strip()):
-        low, high = _value(found[1]), _value(found[2])
+    if between := _BETWEEN.fullmatch(text.strip()):
+        low, high = _value(between[1]), _value(between[2])
         return Range(low, high) if low < high else None
-    if found := _ONE_SIDED.fullmatch(text.strip()):
-        return Range(_value(found[2]), None) if found[1] == "at least" else Range(None, _value(found[2]))
+    if one_sided := _ONE_SIDED.fullmatch(text.strip()):
+        end = _value(one_sided[2])
+        return Range(end, None) if one_sided[1] == "at least" else Range(None, end)
     return None
 
 
@@ -260,7 +261,7 @@ def with_table_commands(document: Document) -> Document:
     )
 
 
-def _commands(row: Row) -> Sequence[Span]:
+def _commands(row: TableRow) -> Sequence[Span]:
     return [span for span in row.cells[2].spans if is_command(span.text)]
 
 

@@ -8,14 +8,13 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tools.pages.checks.checking import Checker
-from tools.pages.reader.following import Step, Walk
+from tools.pages.checks.checker import Checker
+from tools.pages.reader.following import CommandLine, Walk
 from tools.pages.reading.document import Block, Document
-from tools.pages.reading.problems import Place as Position
-from tools.pages.reading.problems import Problem
+from tools.pages.reading.problems import Position, Problem
 from tools.pages.running.outputs import compare
-from tools.pages.running.place import Place
 from tools.pages.running.session import Ran, Save, Typed, expected_status, forget, run_session
+from tools.pages.running.surroundings import Surroundings
 from tools.pages.running.workspace import new_workspace
 
 EXECUTED, CHECKED, NOT_HERE, NOT_REACHED, FAILED, DONE_BEFORE = (
@@ -35,7 +34,7 @@ _SHOWN_LINES = 6
 class Line:
     """What became of one command line, and why. Trivial ones do not count."""
 
-    step: Step
+    step: CommandLine
     outcome: str
     why: str = ""
     seconds: int = 0
@@ -76,12 +75,12 @@ def chains(documents: Sequence[Document], checker: Checker) -> list[list[Documen
 
 
 def _with_earlier(document: Document, checker: Checker, above: tuple[Document, ...]) -> list[Document]:
-    found: list[Document] = []
+    before: list[Document] = []
     for name in document.settings.after:
         path = document.path.parent / name
         if path.is_file() and (earlier := checker.read(path)) not in (document, *above):
-            found += [page for page in _with_earlier(earlier, checker, (*above, document)) if page not in found]
-    return [*found, document]
+            before += [page for page in _with_earlier(earlier, checker, (*above, document)) if page not in before]
+    return [*before, document]
 
 
 def run_chain(
@@ -114,20 +113,26 @@ class Manner:
 
     limit_s: float = PAGE_SECONDS
     done: frozenset[int] = frozenset()
-    goes_on: Callable[[Step], bool] = lambda _: False
+    goes_on: Callable[[CommandLine], bool] = lambda _: False
     told: Callable[[Line], None] | None = None
 
 
-def run_document(document: Document, checker: Checker, place: Place, manner: Manner = Manner()) -> PageRun:
+def run_document(document: Document, checker: Checker, place: Surroundings, manner: Manner = Manner()) -> PageRun:
     """Run one document's command lines in one shell."""
     walk = checker.follow(document)
     if not manner.done:
         forget(place.session)
     actions = _actions(walk, manner)
-    tell = manner.told and (lambda number, ran: manner.told(line_of(walk.steps[number], ran, False)))
-    ran, timed_out = (
-        run_session(actions, place, place.start(document), manner.limit_s, tell) if actions else ({}, False)
-    )
+
+    def tell(number: int, ran: Ran) -> None:
+        if manner.told is not None:
+            manner.told(line_of(walk.steps[number], ran, False))
+
+    ran: dict[int, Ran] = {}
+    timed_out = False
+    if actions:
+        start, hear = place.start(document), tell if manner.told else None
+        ran, timed_out = run_session(actions, place, start, manner.limit_s, hear)
     return outcome(walk, ran, manner, timed_out)
 
 
@@ -166,11 +171,11 @@ def _actions(walk: Walk, manner: Manner) -> list[Typed | Save]:
     return actions
 
 
-def _stands_before(block: Block, step: Step) -> bool:
+def _stands_before(block: Block, step: CommandLine) -> bool:
     return block.place < step.statement.place
 
 
-def _missing_program(step: Step) -> str | None:
+def _missing_program(step: CommandLine) -> str | None:
     """Return the program that a line needs and this machine lacks; continuous integration has to have it."""
     first = step.statement.text.split()[:1]
     if first == ["uv"] and not os.environ.get("CI") and shutil.which("uv") is None:
@@ -178,7 +183,7 @@ def _missing_program(step: Step) -> str | None:
     return None
 
 
-def line_of(step: Step, result: Ran | None, timed_out: bool) -> Line:
+def line_of(step: CommandLine, result: Ran | None, timed_out: bool) -> Line:
     """Return what became of a command line; `result` is None where no shell came to it."""
     if step.needs:
         return Line(step, NOT_HERE, f"needs {step.needs}" if not step.options.no_run else step.needs)
@@ -200,7 +205,7 @@ def _failure(result: Ran, timed_out: bool) -> str:
     return f"exited with status {result.status}" + (f", the page says {wanted}" if wanted else "")
 
 
-def _first(step: Step) -> str:
+def _first(step: CommandLine) -> str:
     first, _, more = step.statement.text.partition("\n")
     return first + (" ..." if more else "")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from model_profiling.files import drop_torn_line, whole_lines
 from model_profiling.processes import run_child
-from tools.pages.reader.following import Step
-from tools.pages.running.place import Place
+from tools.pages.reader.following import CommandLine
+from tools.pages.running.surroundings import Surroundings
 
 #: A reader's pipeline goes on when its right side (`head`) has read enough.
 _SIGPIPE_STATUS = 141
@@ -45,10 +45,10 @@ class Save:
 
 @dataclass(frozen=True)
 class Typed:
-    """A command line to be typed, with its number among the document's; the shell goes on after a failing one if `goes_on`."""
+    """A command line to be typed, with its number among the document's; `goes_on`: also where it fails."""
 
     number: int
-    step: Step
+    step: CommandLine
     goes_on: bool = False
 
 
@@ -56,7 +56,7 @@ class Typed:
 class Ran:
     """How one command line went. `status` is None where it did not come to an end."""
 
-    step: Step
+    step: CommandLine
     status: int | None
     seconds: int
     output: str
@@ -69,12 +69,12 @@ class Ran:
 Told = Callable[[int, Ran], None]
 
 
-def expected_status(step: Step) -> int:
+def expected_status(step: CommandLine) -> int:
     return step.options.exits if step.last else 0
 
 
 def run_session(
-    actions: Sequence[Save | Typed], place: Place, start: Path, limit_s: float, told: Told | None = None
+    actions: Sequence[Save | Typed], place: Surroundings, start: Path, limit_s: float, told: Told | None = None
 ) -> tuple[dict[int, Ran], bool]:
     """Run command lines in one shell, up to the first that fails.
 
@@ -117,7 +117,7 @@ def forget(folder: Path) -> None:
         old.unlink()
 
 
-def results(steps: Mapping[int, Step], folder: Path, since: int = 0) -> dict[int, Ran]:
+def results(steps: Mapping[int, CommandLine], folder: Path, since: int = 0) -> dict[int, Ran]:
     """Return how lines went, by their numbers, as far as a shell began them; the last time counts.
 
     `since` leaves out that many events of earlier sessions.
@@ -138,14 +138,14 @@ def results(steps: Mapping[int, Step], folder: Path, since: int = 0) -> dict[int
     }
 
 
-def _ran(step: Step, begun: int, ended: tuple[int, int] | None, output: Path) -> Ran:
+def _ran(step: CommandLine, begun: int, ended: tuple[int, int] | None, output: Path) -> Ran:
     status, at = ended or (None, begun)
     text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
     return Ran(step, status, at - begun, text)
 
 
 @contextmanager
-def _listening(steps: Mapping[int, Step], folder: Path, before: int, told: Told | None) -> Iterator[None]:
+def _listening(steps: Mapping[int, CommandLine], folder: Path, before: int, told: Told | None) -> Iterator[None]:
     """Tell of each line of this session as it ends, while the caller waits for the shell."""
     if told is None:
         yield
@@ -194,7 +194,10 @@ def _command_line(typed: Typed, output: Path) -> str:
     # In a pipeline every side has to succeed, so a script that fails before `| head` is seen.
     step, number = typed.step, typed.number
     if step.statement.is_pipeline:
-        worst = f'for __s in "${{__p[@]}}"; do [ "$__s" -eq 0 ] || [ "$__s" -eq {_SIGPIPE_STATUS} ] || __page_status=$__s; done\n'
+        worst = (
+            'for __s in "${__p[@]}"; do '
+            f'[ "$__s" -eq 0 ] || [ "$__s" -eq {_SIGPIPE_STATUS} ] || __page_status=$__s; done\n'
+        )
     else:
         worst = ""
     return (

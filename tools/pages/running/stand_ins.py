@@ -12,7 +12,7 @@ from pathlib import Path
 from model_profiling import KIT_ADDRESS
 from tools.pages.reading import known_programs
 
-_STAND_IN = Path(__file__).with_name("stand_in.py")
+_STAND_IN = Path(__file__).with_name("stand_in_program.py")
 
 
 def make(folder: Path, checkout: Path) -> None:

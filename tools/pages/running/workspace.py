@@ -15,14 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling import KIT_ADDRESS
+from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.processes import run_child
+from tools import REPOSITORY
 from tools.pages.reader.virtual_files import CLONE, HOME
 from tools.pages.reading.document import Document
 from tools.pages.running import stand_ins
-from tools.pages.running.processes import MARK, end_marked
+from tools.pages.running.marked_processes import MARK, end_marked
 
 _CLONE_SECONDS = 300
+_STATUS_SECONDS = 60
 #: What belongs to the terminal that started this, and not to a reader's new one.
 _NOT_INHERITED = (
     "VIRTUAL_ENV",
@@ -114,6 +117,17 @@ class Workspace:
         return self.home if start == "HOME" else self.home / start
 
 
+def tell_of_changes() -> None:
+    """Say where the working copy differs from the last commit, which is what a clone has."""
+    done = run_child(["git", "-C", str(REPOSITORY), "status", "--porcelain"], timeout_s=_STATUS_SECONDS)
+    changed = len(done.output.splitlines()) if done.ok else 0
+    if changed:
+        say(
+            f"note: {changed} file{' differs' if changed == 1 else 's differ'} from the last commit, which is what a "
+            "reader clones; the pages themselves are read as they are"
+        )
+
+
 @contextmanager
 def new_workspace(checkout: Path) -> Iterator[Workspace]:
     """Make a workspace; at the end no file and no process of it is left, whatever happened."""
@@ -133,7 +147,8 @@ def _prepare(workspace: Workspace) -> None:
     (workspace.root / "gitconfig").write_text(
         f'[url "{address}"]\n\tinsteadOf = {KIT_ADDRESS}.git\n\tinsteadOf = {KIT_ADDRESS}\n'
         '[protocol "file"]\n\tallow = always\n[uploadpack]\n\tallowFilter = true\n[safe]\n\tdirectory = *\n'
-        "[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n[user]\n\tname = Reader\n\temail = reader@example.org\n",
+        "[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n"
+        "[user]\n\tname = Reader\n\temail = reader@example.org\n",
         encoding="utf-8",
     )
     stand_ins.make(workspace.root, workspace.checkout)

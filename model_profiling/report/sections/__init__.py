@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sections of a report, in their order: HTML, Markdown and the navigation all follow this list.
+
+A new section is a file with a `Section` and its place here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from model_profiling.report.load import RunData
+from model_profiling.report.naming import Naming
+from model_profiling.report.section import Section
+from model_profiling.report.sections.breakdown import WhereTimeGoesSection
+from model_profiling.report.sections.kernels import KernelsSection
+from model_profiling.report.sections.latency import LatencySection
+from model_profiling.report.sections.outside import OutsideSection
+from model_profiling.report.sections.pairs import PairsSection
+from model_profiling.report.sections.reproduce import ReproduceSection
+from model_profiling.report.sections.setup import SetupSection
+from model_profiling.report.sections.trust import TrustSection
+from model_profiling.report.sections.verdict import VerdictsSection
+from model_profiling.report.view import View
+
+#: What makes each section, from the run, what its experiments are called, and what all sections share.
+SECTIONS: Sequence[Callable[[RunData, Naming, View], Section]] = (
+    VerdictsSection.of,
+    LatencySection.of,
+    WhereTimeGoesSection.of,
+    KernelsSection.of,
+    OutsideSection.of,
+    TrustSection.of,
+    PairsSection.of,
+    SetupSection.of,
+    ReproduceSection.of,
+)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the kit counts and lists things in sentences. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 launch", "2 launches", "1,000 kinds of kernel"; of several words the first is counted."""
+    first, blank, rest = noun.partition(" ") if " of " in noun else (noun, "", "")
+    plural = f"{first}es" if first.endswith(("ch", "s", "x")) else f"{first}s"
+    return f"{number:,} {noun if number == 1 else plural + blank + rest}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them: "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def capitalized(text: str) -> str:
+    """Return `text` with its first letter as a sentence begins."""
+    return text[:1].upper() + text[1:]
