@@ -34,7 +34,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import candidates
-import coverage
 from candidates import Candidate
 
 HERE = Path(__file__).resolve().parent
@@ -63,6 +62,8 @@ class TestMap:
             record = json.loads(line)
             if record["passed"]:
                 seconds[record["test"]] = float(record["seconds"])
+        import coverage  # needed for this alone, and none of the kit's dependencies
+
         data = coverage.CoverageData(str(folder / ".coverage"))
         data.read()
         return cls(
