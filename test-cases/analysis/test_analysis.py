@@ -26,9 +26,9 @@ from model_profiling.analysis.tables import csv_text
 from model_profiling.analysis.tables.timeline import TIMELINE_COLUMNS, first_run_csv, timeline_csv
 from model_profiling.analysis.traces.breakdown import PARTS, break_down, join
 from model_profiling.analysis.traces.etdump import parse_etdump, read_etdump
+from model_profiling.analysis.traces.operator_names import CATEGORIES
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.operators import (
-    CATEGORIES,
     CONTAINER,
     DELEGATE_CALL,
     FRAMEWORK_OVERHEAD,

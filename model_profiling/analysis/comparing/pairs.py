@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class PairTimes:
         return self.baseline_ms / self.candidate_ms
 
 
-def pair_times(baseline: Sequence[Mapping], candidate: Sequence[Mapping]) -> list[PairTimes]:
+def pair_times(baseline: Sequence[Mapping[str, Any]], candidate: Sequence[Mapping[str, Any]]) -> list[PairTimes]:
     """Match the `launches` of two experiments' entries of `metrics.json` by pair, in order."""
     sides = [
         {entry["pair"]: (position, entry["median_ms"]) for position, entry in enumerate(side)}

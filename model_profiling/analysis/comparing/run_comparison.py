@@ -78,8 +78,9 @@ def compare_run_directories(baseline: RunDirectory, candidate: RunDirectory) -> 
             f"in {candidate.root} and {baseline.root}",
             "run both with the same experiment names and threads",
         )
+    before, after = times
     rows = (
-        RunRow(*key, *(statistics.median(side[key]) for side in times), estimate(*(side[key] for side in times)))
+        RunRow(*key, statistics.median(before[key]), statistics.median(after[key]), estimate(before[key], after[key]))
         for key in shared
     )
     return RunComparison(

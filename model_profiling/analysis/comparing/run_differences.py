@@ -82,13 +82,14 @@ def run_facts(manifest: Manifest) -> dict[str, str]:
         "kind of run": _kind(manifest),
         "inputs": " ".join(item.sha256[:_SHA_DIGITS] for item in manifest.inputs),
     }
-    for experiment in manifest.config_json["experiments"]:
+    experiments = manifest.config_json["experiments"]
+    for experiment in experiments if isinstance(experiments, list) else ():
         facts |= _experiment_facts(manifest, experiment)
     return facts
 
 
-def _experiment_facts(manifest: Manifest, experiment: Mapping) -> dict[str, str]:
-    name = experiment["name"]
+def _experiment_facts(manifest: Manifest, experiment: Mapping[str, object]) -> dict[str, str]:
+    name = str(experiment["name"])
     runner = manifest.runner.get(name) or {}
     settings = {key: value for key, value in experiment.items() if key not in _NO_MATTER}
     return {

@@ -50,7 +50,7 @@ def times_of(side: TracedSide) -> SideTimes:
     whole = join([break_down(recording.timeline) for recording in side.recordings])
     operators = tuple(operator_stats(side.recordings))
     served = charged(side.recordings)
-    same = all(new is old for new, old in zip(served, side.recordings))
+    same = all(new is old for new, old in zip(served, side.recordings, strict=True))
     return SideTimes(side, operators, operators if same else tuple(operator_stats(served)), whole)
 
 

@@ -209,4 +209,5 @@ def _times(rows: Sequence[dict[str, str]], column: str, least: float) -> Ints:
     for value in values:
         if not (math.isfinite(value) and least <= value <= _LONGEST_US):
             raise ValueError(f"{column} {value:g}")
-    return np.rint(np.array(values) * _NS_PER_US).astype(np.int64)
+    times_ns: Ints = np.rint(np.array(values) * _NS_PER_US).astype(np.int64)
+    return times_ns
