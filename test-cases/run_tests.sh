@@ -13,6 +13,8 @@ tests=("$root/test-cases")
 for argument in "$@"; do
   if [ -e "${argument%%::*}" ]; then tests=(); fi # a file or folder of tests was named
 done
+# Processes share the cores: a thread of PyTorch's that waits for work sleeps, instead of taking a core from another.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 # A file's tests share what they made, so they stay in one process; give --numprocesses 0 for a single one.
 # conftest.py puts the files that take minutes first: none of them is then what one process does alone at the end.
 exec "$root/.venv/bin/python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" --numprocesses auto --dist loadfile --no-loadscope-reorder "$@" ${tests[@]+"${tests[@]}"}

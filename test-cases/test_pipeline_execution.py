@@ -119,6 +119,7 @@ def test_python_and_native_runner_agree_on_outputs(toy: Path, tmp_path: Path) ->
     assert all(a["identical"] for x in launches for a in x.agreement)
 
 
+@pytest.mark.exports
 @pytest.mark.skipif("avx512f" not in cpu_features.detect().names, reason="needs an x86-64 CPU with AVX-512")
 def test_mobilenet_is_faster_with_avx512_and_labeled_so(exported, tmp_path: Path) -> None:
     config = write_config(tmp_path, exported("mobilenet_v3_small", "fp32"), pairs=8)

@@ -22,6 +22,7 @@ require_packages("checks pages")
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
+from model_profiling.wording import count
 from tools import REPOSITORY
 from tools.pages.checks import shellcheck
 from tools.pages.checks.checker import Checker, OptOut, opt_outs
@@ -71,13 +72,13 @@ def main() -> None:
     if problems:
         wrong = len({problem.path for problem in problems})
         raise UserError(
-            f"{_count(len(problems), 'problem')} found",
-            f"in {_count(wrong, 'page')}",
+            f"{count(len(problems), 'problem')} found",
+            f"in {count(wrong, 'page')}",
             "correct what the lines above name",
         )
     if not args.json:
         lines = sum(len(checker.follow(page).steps) for page in pages)
-        say(f"{_count(len(pages), 'page')} in order, {_count(lines, 'command line')} followed")
+        say(f"{count(len(pages), 'page')} in order, {count(lines, 'command line')} followed")
 
 
 def _print(problems: Sequence[Problem], skipped: Sequence[OptOut]) -> None:
@@ -86,7 +87,7 @@ def _print(problems: Sequence[Problem], skipped: Sequence[OptOut]) -> None:
     for opt_out in skipped:
         say(f"{opt_out.path}:{opt_out.place}: note: {opt_out.what}: {opt_out.reason}")
     if skipped:
-        say(f"{_count(len(skipped), 'opt-out')}")
+        say(f"{count(len(skipped), 'opt-out')}")
     if not shellcheck.installed():
         say("note: shellcheck is not installed, so no shell block was checked with it")
 
@@ -108,10 +109,6 @@ def _list_commands(checker: Checker, pages: Sequence[Document], as_json: bool) -
     for name, step in steps:
         first, _, more = step.statement.text.partition("\n")
         say(f"{name}:{step.statement.place.line}: {first}{' ...' if more else ''}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from tools.skills.catalogue import skills
 from tools.skills.installing import FOREIGN, FRESH, GONE, NEW, OLD, install, survey
 
 _TOLD = {NEW: "written", OLD: "updated", FRESH: "fresh", GONE: "removed: the kit has no such skill any more"}
-_FOUND = {
+_STATES = {
     NEW: "not there",
     OLD: "not that of this checkout",
     FRESH: "fresh",
@@ -51,15 +51,15 @@ def build_parser() -> CommandParser:
 
 def main() -> None:
     args = build_parser().parse_args()
-    found = survey(skills(Checker.of(REPOSITORY)), args.dest.expanduser(), REPOSITORY)
+    installations = survey(skills(Checker.of(REPOSITORY)), args.dest.expanduser(), REPOSITORY)
     if not args.check:
-        install(found)
-    for entry in found:
-        say(f"{entry.folder.name}: {(_FOUND if args.check else _TOLD)[entry.state]}")
-    differing = sum(entry.state != FRESH for entry in found)
+        install(installations)
+    for entry in installations:
+        say(f"{entry.folder.name}: {(_STATES if args.check else _TOLD)[entry.state]}")
+    differing = sum(entry.state != FRESH for entry in installations)
     if args.check and differing:
         raise UserError(
-            f"{differing} of {len(found)} skills differ",
+            f"{differing} of {len(installations)} skills differ",
             f"in {args.dest}",
             f"run tools/install_skills.py --dest {args.dest}",
         )

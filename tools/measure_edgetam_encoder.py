@@ -11,8 +11,10 @@ example's sources are newer.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,6 +25,9 @@ require_packages("measures the encoder")
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
 from tools import REPOSITORY
+
+if TYPE_CHECKING:
+    from tools.edgetam_measurement.launches import MeasurementSettings
 
 EXAMPLE = REPOSITORY / "model_profiling" / "models" / "edgetam_image_encoder"
 DTYPES = ("fp32", "fp16", "int8")
@@ -81,13 +86,13 @@ def main() -> None:
     from tools.edgetam_measurement import tables
 
     if arguments.tables_only:
-        results = read_json(arguments.dest / "measured.json", "the measured results")
+        results: Any = read_json(arguments.dest / "measured.json", "the measured results")
         say(str(write_text(arguments.dest / "MEASURED.md", tables.markdown(results))))
     else:
         _measure(arguments)
 
 
-def _measure(arguments) -> None:
+def _measure(arguments: argparse.Namespace) -> None:
     """Export, launch and write the results of one dtype after the other, so that none is lost to a later failure."""
     from model_profiling.console import say
     from model_profiling.files import write_json, write_text
@@ -103,26 +108,26 @@ def _measure(arguments) -> None:
     settings = launches.MeasurementSettings(
         arguments.size, arguments.blocks, arguments.runs, arguments.threads, arguments.seed
     )
-    found: list[dict] = []
+    of_dtypes: list[dict[str, Any]] = []
     for dtype in arguments.dtypes:
         made = programs.export_all(EXAMPLE, arguments.work, settings.size, dtype, dtype in arguments.forms)
         samples = launches.measure(made, arguments.work / f"launches_{settings.size}_{dtype}", settings)
-        found.append(tables.results_of(dtype, made, samples))
+        of_dtypes.append(tables.results_of(dtype, made, samples))
         measured = tables.measured(
-            settings, [*found, *_kept(arguments.dest / "measured.json", settings, arguments.dtypes)]
+            settings, [*of_dtypes, *_kept(arguments.dest / "measured.json", settings, arguments.dtypes)]
         )
         write_json(arguments.dest / "measured.json", measured)
         say(str(write_text(arguments.dest / "MEASURED.md", tables.markdown(measured))))
 
 
-def _kept(path: Path, settings, now: list[str]) -> list[dict]:
+def _kept(path: Path, settings: MeasurementSettings, now: list[str]) -> list[dict[str, Any]]:
     """Return what `path` has of dtypes that are not measured now, where it was measured the same way."""
     from model_profiling.files import read_json
     from tools.edgetam_measurement import tables
 
     if not path.is_file():
         return []
-    before = read_json(path, "the measured results")
+    before: Any = read_json(path, "the measured results")
     fresh = tables.measured(settings, [])
     same = all(before.get(key) == fresh[key] for key in ("schema_version", "versions", "machine", "settings"))
     return [entry for entry in before["dtypes"] if entry["dtype"] not in now] if same else []

@@ -23,6 +23,7 @@ require_packages("runs pages")
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError
+from model_profiling.wording import count
 from tools import REPOSITORY
 from tools.pages.checks.checker import Checker, opt_outs
 from tools.pages.reading.document import Document
@@ -80,7 +81,7 @@ def _conclude(runs: Sequence[PageRun], whole: bool) -> None:
     if problems or missed:
         first = min(problems, default=None)
         raise MeasurementError(
-            f"{len(problems)} problem{'' if len(problems) == 1 else 's'}, {missed} lines not reached"
+            f"{count(len(problems), 'problem')}, {missed} lines not reached"
             + (f"; the first at {first.path}:{first.place}" if first else "")
         )
     share = account.share(lines)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -74,7 +75,7 @@ def main() -> None:
     _conclude(chain, results)
 
 
-def _conclude(chain: Chain, results: list[dict]) -> None:
+def _conclude(chain: Chain, results: list[dict[str, Any]]) -> None:
     """Raise what the exit status stands for."""
     chain.raise_interrupt()
     wrong = [result for result in results if result["status"] == "failed"]

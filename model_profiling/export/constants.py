@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from model_profiling.export.delegation import is_mark, lowered_modules
 from model_profiling.models.graph_places import module_of, operator_of, source_of
@@ -50,15 +50,15 @@ class Constant:
 def read_constants(edge: EdgeProgramManager) -> tuple[Constant, ...]:
     """Return every tensor that the lowered program stores, largest first."""
     program = edge.exported_program()
-    found: dict[tuple[str, str], Constant] = {}
+    stored: dict[tuple[str, str], Constant] = {}
     for constant in (
         *_outside(program),
         *(one for lowered in lowered_modules(program.graph_module) for one in _inside(lowered.original_module)),
     ):
         key = constant.kind, constant.name
-        copies = found[key].copies + 1 if key in found else 1
-        found[key] = replace(constant, copies=copies)
-    return tuple(sorted(found.values(), key=lambda one: -one.bytes * one.copies))
+        copies = stored[key].copies + 1 if key in stored else 1
+        stored[key] = replace(constant, copies=copies)
+    return tuple(sorted(stored.values(), key=lambda one: -one.bytes * one.copies))
 
 
 def weights_bytes(constants: tuple[Constant, ...]) -> int:
@@ -80,13 +80,36 @@ def excess(constants: tuple[Constant, ...], pte_bytes: int) -> tuple[Constant, .
     return tuple(listed)
 
 
-def describe_constants(constants: tuple[Constant, ...], pte_bytes: int) -> dict[str, object]:
+class ConstantFacts(TypedDict):
+    """A `Constant` as the export's record has it."""
+
+    name: str
+    kind: str
+    shape: list[int]
+    dtype: str
+    bytes: int
+    copies: int
+    module: str
+    source: str
+
+
+class ConstantsFacts(TypedDict):
+    """What the export's record says of constants; `excess` is empty in a program of normal size."""
+
+    weights_bytes: int
+    pte_to_weights: float | None
+    excess: list[ConstantFacts]
+
+
+def describe_constants(constants: tuple[Constant, ...], pte_bytes: int) -> ConstantsFacts:
     """Return what the export's record says of constants."""
     weights = weights_bytes(constants)
     return {
         "weights_bytes": weights,
         "pte_to_weights": round(pte_bytes / weights, 3) if weights else None,
-        "excess": [{**asdict(one), "shape": list(one.shape)} for one in excess(constants, pte_bytes)],
+        "excess": [
+            cast("ConstantFacts", {**asdict(one), "shape": list(one.shape)}) for one in excess(constants, pte_bytes)
+        ],
     }
 
 
@@ -156,13 +179,14 @@ def _uses(node: torch.fx.Node) -> Iterator[torch.fx.Node]:
         lowered = (
             getattr(node.graph.owning_module, str(getattr(user.args[0], "target", "")), None) if user.args else None
         )
-        if hasattr(lowered, "original_module"):
-            inner = [
-                one for one in lowered.original_module.graph.nodes if one.op == "placeholder" and one.name == node.name
-            ]
+        original = getattr(lowered, "original_module", None)
+        if original is not None:
+            inner = [one for one in original.graph.nodes if one.op == "placeholder" and one.name == node.name]
             yield from (use for one in inner for use in one.users)
 
 
 def _bytes(node: torch.fx.Node) -> int:
+    import torch
+
     value = node.meta.get("val")
-    return value.numel() * value.element_size() if hasattr(value, "numel") else 0
+    return value.numel() * value.element_size() if isinstance(value, torch.Tensor) else 0

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from model_profiling.export.delegation_hints import hint_for
 from model_profiling.models.graph_places import ancestors_of, has_source, module_of, operator_of, origin_of, source_of
@@ -153,7 +153,7 @@ def read_program(graph_module: torch.fx.GraphModule, described: dict[tuple[str, 
 def _identity(node: torch.fx.Node) -> tuple[str, ...]:
     """Return what stays the same of a node from the edge dialect to the serialized program."""
     packet = operator_of(node).rpartition(".")[0]
-    return (packet, *(source.name for source in ancestors_of(node) or [node]))
+    return (packet, *([source.name for source in ancestors_of(node)] or [node.name]))
 
 
 def _described(node: torch.fx.Node, reason: str) -> _Operator:
@@ -190,12 +190,19 @@ def _givers(node: torch.fx.Node) -> list[torch.fx.Node]:
 
 def _made_inside(node: torch.fx.Node) -> list[torch.fx.Node]:
     """Return the node inside a delegate that makes the result which `node` unpacks."""
-    call = node.args[0] if getattr(node.target, "__name__", "") == "getitem" else None
-    if getattr(getattr(call, "target", None), "__name__", "") != "executorch_call_delegate":
+    call = node.all_input_nodes[0] if getattr(node.target, "__name__", "") == "getitem" else None
+    if call is None or getattr(call.target, "__name__", "") != "executorch_call_delegate":
         return []
-    lowered = getattr(call.graph.owning_module, call.args[0].target)
-    results = next(inner for inner in lowered.original_module.graph.nodes if inner.op == "output").args[0]
-    return [results[node.args[1]]]
+    output = next(inner for inner in delegate_of(call).original_module.graph.nodes if inner.op == "output")
+    results = cast("Sequence[torch.fx.Node]", output.args[0])
+    return [results[cast("int", node.args[1])]]
+
+
+def delegate_of(call: torch.fx.Node) -> LoweredModule:
+    """Return what a delegate's call runs; its first argument names it in the module that owns the graph."""
+    name = str(call.all_input_nodes[0].target)
+    lowered: LoweredModule = getattr(call.graph.owning_module, name)
+    return lowered
 
 
 def _grouped(operators: list[_Operator]) -> tuple[Rejected, ...]:
@@ -220,7 +227,7 @@ def _grouped(operators: list[_Operator]) -> tuple[Rejected, ...]:
 
 def _common_path(modules: list[str]) -> str:
     """Return module paths that differ only in numbers as one, with ``*`` where they differ."""
-    parts = zip(*(module.split(".") for module in modules))
+    parts = zip(*(module.split(".") for module in modules), strict=True)  # of one shape: only numbers differ
     return ".".join(part[0] if len(set(part)) == 1 else "*" for part in parts)
 
 
@@ -234,11 +241,18 @@ def graphs(graph_module: torch.fx.GraphModule) -> Iterator[torch.fx.Graph]:
             yield from graphs(child)
 
 
-def lowered_modules(graph_module: torch.fx.GraphModule) -> Iterator[torch.nn.Module]:
+class LoweredModule(Protocol):
+    """What a delegate's call runs: the part of the program that was handed to a backend."""
+
+    original_module: torch.export.ExportedProgram
+    backend_id: str
+
+
+def lowered_modules(graph_module: torch.nn.Module) -> Iterator[LoweredModule]:
     """Yield the modules that were handed to a backend, those of branches and loops included."""
     for _, child in graph_module.named_children():
         if hasattr(child, "original_module") and hasattr(child, "backend_id"):
-            yield child
+            yield cast("LoweredModule", child)
         elif hasattr(child, "graph"):
             yield from lowered_modules(child)
 
@@ -291,5 +305,5 @@ def _is_number(node: torch.fx.Node) -> bool:
 
 
 def _input_types(node: torch.fx.Node) -> list[str]:
-    values = [source.meta.get("val") for source in node.all_input_nodes]
-    return sorted({str(value.dtype).removeprefix("torch.") for value in values if hasattr(value, "dtype")})
+    types = [getattr(source.meta.get("val"), "dtype", None) for source in node.all_input_nodes]
+    return sorted({str(dtype).removeprefix("torch.") for dtype in types if dtype is not None})

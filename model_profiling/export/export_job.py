@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_profiling.export import (
+    casting,
     constants,
     delegation,
     lowering,
     multiply_adds,
     places,
-    precision,
     quantization,
     sidecar,
     suspicions,
@@ -23,9 +24,13 @@ from model_profiling.export import (
 from model_profiling.export.artifacts import ArtifactPaths, default_outdir, put_in_place, writable_folder
 from model_profiling.export.failures import explain_capture, explain_lowering
 from model_profiling.export.kernels import check_custom_operators, check_kernels
+from model_profiling.export.recipes import find_recipe
 from model_profiling.files import json_bytes
 from model_profiling.models import loading
 from model_profiling.models.foreign_code import ForeignCode
+
+if TYPE_CHECKING:
+    import torch
 
 STEPS = 5
 
@@ -51,7 +56,7 @@ class ExportResult:
     """Where the files are and what the sidecar in them says."""
 
     paths: ArtifactPaths
-    sidecar: dict[str, object]
+    sidecar: sidecar.ExportRecord
     delegation: delegation.Delegation
 
 
@@ -97,24 +102,24 @@ def _export_loaded(
     step: Callable[[str], None],
     started: float,
 ) -> ExportResult:
-    precision.cast_module(model.module, "fp32")
-    samples = precision.cast_inputs([model.example_inputs, *model.calibration_inputs], "fp32")
-    kwargs = precision.cast_inputs(model.example_kwargs, "fp32")
+    casting.cast_module(model.module, "fp32")
+    samples = casting.cast_inputs([model.example_inputs, *model.calibration_inputs], "fp32")
+    kwargs = casting.cast_inputs(model.example_kwargs, "fp32")
     reference = verification.reference_outputs(model, samples, kwargs)
     parameters = sum(value.numel() for value in model.module.parameters())
     step(f"loaded {model.name} and ran it eagerly")
 
-    samples = precision.cast_inputs(samples, request.dtype)
-    kwargs = precision.cast_inputs(kwargs, request.dtype)
+    samples = casting.cast_inputs(samples, request.dtype)
+    kwargs = casting.cast_inputs(kwargs, request.dtype)
     program = _make_program(request, model, paths, (samples, kwargs), step)
 
     produced = verification.run_program(program.pte, samples, kwargs, f"running {paths.pte.name}")
     # What a model writes into its inputs, the program returns before its results.
     agreement = verification.compare(reference, [outputs[program.written_inputs :] for outputs in produced])
-    limit = verification.judge(agreement, request.dtype, model.name, program.suspicion)
+    limit = verification.judge(agreement, find_recipe(request.dtype), model.name, program.suspicion)
     step(f"ran {paths.pte.name} and compared it with the eager model")
 
-    about = {
+    about: sidecar.ExportRecord = {
         "schema_version": sidecar.SCHEMA_VERSION,
         "model": model.name,
         "source": model.source,
@@ -150,22 +155,25 @@ def _make_program(
     step: Callable[[str], None],
 ) -> _Program:
     """Capture, quantize where asked, lower and serialize."""
-    samples, kwargs = inputs
+    (samples, kwargs), recipe = inputs, find_recipe(request.dtype)
     with ForeignCode(f"torch.export of {model.name}", explain_capture, module=model.module, log=paths.log):
-        precision.cast_module(model.module, request.dtype)
+        casting.cast_module(model.module, request.dtype)
         program = lowering.capture(model.module, samples[0], kwargs, model.dynamic_shapes)
         work = multiply_adds.count(program)
-    if request.dtype == "int8":
-        with ForeignCode(f"quantizing {model.name}", "try --dtype fp16, or change the operator there", log=paths.log):
-            quantized = quantization.quantize(program, samples[1:], kwargs)
+    if recipe.quantizer is not None:
+        with ForeignCode(f"quantizing {model.name}", recipe.advice, log=paths.log):
+            quantized = quantization.quantize(program, samples[1:], kwargs, recipe.quantizer())
             program = lowering.capture(quantized, samples[0], kwargs, model.dynamic_shapes)
-    step("captured the graph" + (f" and quantized it on {len(samples) - 1} inputs" if request.dtype == "int8" else ""))
+    step(
+        "captured the graph"
+        + (f" and quantized it on {len(samples) - 1} inputs" if recipe.quantizer is not None else "")
+    )
     with (
         ForeignCode(f"lowering {model.name} to {request.backend}", explain_lowering, log=paths.log),
         delegation.recording_reasons() as recorder,
     ):
         captured_text = str(program)
-        edge = lowering.lower(program, request.backend)
+        edge = lowering.lower(program, request.backend, recipe)
         edge_graph = edge.exported_program().graph_module
         described = delegation.describe_edge(edge_graph, recorder, request.backend)
         stored = constants.read_constants(edge)
@@ -191,7 +199,7 @@ def _make_program(
     return made
 
 
-def _flattened(samples: list[tuple[object, ...]], kwargs: dict[str, object]) -> list[list[object]]:
+def _flattened(samples: list[tuple[object, ...]], kwargs: dict[str, object]) -> list[list[torch.Tensor]]:
     from torch.utils import _pytree as pytree
 
     return [pytree.tree_leaves((sample, kwargs)) for sample in samples]

@@ -12,6 +12,8 @@ Writes <model>_<backend>_<dtype>.pte with an .etrecord and a .json beside it. Mo
 the kit, from ExecuTorch's examples, from --model-file, or from the folders in SME2_MODEL_PATH.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import shutil
@@ -28,10 +30,15 @@ if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the
     )
     sys.exit(2)
 
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
+
+if TYPE_CHECKING:
+    from model_profiling.export.export_job import ExportRequest
 
 
 def build_parser() -> CommandParser:
@@ -44,7 +51,7 @@ def build_parser() -> CommandParser:
         type=Path,
         help="a file (or package folder) of yours with the model; --model chooses among several",
     )
-    parser.add_argument("--dtype", metavar="DTYPE", help="fp32, fp16 or int8 (default fp16)")
+    parser.add_argument("--dtype", metavar="DTYPE", help=_dtypes())
     parser.add_argument("--quantize", action="store_true", help="the same as --dtype int8")
     parser.add_argument("--backend", metavar="BACKEND", default="xnnpack", help="xnnpack (default) or portable")
     parser.add_argument(
@@ -56,6 +63,13 @@ def build_parser() -> CommandParser:
     parser.add_argument("--list", action="store_true", help="list the models, their source and what they lack")
     parser.add_argument("--verbose", action="store_true", help="show the libraries' own messages")
     return parser
+
+
+def _dtypes() -> str:
+    from model_profiling.export.recipes import DEFAULT, recipes
+
+    *others, last = recipes()
+    return f"{', '.join(others)} or {last} (default {DEFAULT})"
 
 
 def main() -> int:
@@ -71,7 +85,7 @@ def main() -> int:
     from model_profiling.export.quiet import quiet
 
     request = _request(arguments)
-    label = request.model or request.model_file.name
+    label = request.model or Path(str(request.model_file)).name  # one of the two is given
     with progress(f"exporting {label}", export_job.STEPS) as step, quiet(arguments.verbose):
         result = export_job.export(request, step)
     summary.print_result(result)
@@ -81,10 +95,10 @@ def main() -> int:
     return 0
 
 
-def _request(arguments):
+def _request(arguments: argparse.Namespace) -> ExportRequest:
     from model_profiling.export.export_job import ExportRequest
     from model_profiling.export.lowering import check_backend
-    from model_profiling.export.precision import DEFAULT_DTYPE, check_dtype
+    from model_profiling.export.recipes import DEFAULT, find_recipe
     from model_profiling.models.registry import find
 
     if arguments.model is None and arguments.model_file is None:
@@ -93,7 +107,7 @@ def _request(arguments):
         )
     if arguments.quantize and arguments.dtype not in (None, "int8"):
         raise UserError(f"--quantize means int8, but --dtype says {arguments.dtype}", "on the command line", "give one")
-    dtype = check_dtype("int8" if arguments.quantize else arguments.dtype or DEFAULT_DTYPE)
+    dtype = find_recipe("int8" if arguments.quantize else arguments.dtype or DEFAULT).name
     backend = check_backend(arguments.backend)
     if arguments.model_file is None:
         find(arguments.model)  # a typing mistake should not wait for torch to be imported

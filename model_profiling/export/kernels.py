@@ -57,11 +57,11 @@ def _without_kernel(node: torch.fx.Node, packet: str, model: str) -> UserError:
 
 def _packet(node: torch.fx.Node) -> str:
     """Return "namespace::name" of an operator, "" of arithmetic on shapes, which the runtime has built in."""
-    target = node.target
+    target: object = node.target
     while type(target).__name__ == "EdgeOpOverload":
-        target = target._op
-    if not hasattr(target, "_schema"):
+        target = getattr(target, "_op", None)
+    packet = getattr(getattr(target, "_schema", None), "name", None)
+    if not isinstance(packet, str):
         return ""
-    packet = target._schema.name
     shape_arithmetic = packet.startswith("aten::sym_") or packet.partition("::")[0] in _PRIMITIVES
     return "" if shape_arithmetic else packet

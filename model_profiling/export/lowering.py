@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import torch
     from executorch.exir import EdgeProgramManager, ExecutorchProgramManager
 
+    from model_profiling.export.recipe import Recipe
+    from model_profiling.models.contract import DynamicShapes
+
 BACKENDS = ("xnnpack", "portable")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a ZIP entry can have
 
@@ -29,7 +32,7 @@ def check_backend(name: str) -> str:
 
 
 def capture(
-    module: torch.nn.Module, inputs: tuple[object, ...], kwargs: dict[str, object], dynamic_shapes: object
+    module: torch.nn.Module, inputs: tuple[object, ...], kwargs: dict[str, object], dynamic_shapes: DynamicShapes
 ) -> torch.export.ExportedProgram:
     """Return the module's graph at the shapes of `inputs`."""
     import torch
@@ -38,19 +41,18 @@ def capture(
         return torch.export.export(module, inputs, kwargs or None, dynamic_shapes=dynamic_shapes)
 
 
-def lower(program: torch.export.ExportedProgram, backend: str) -> EdgeProgramManager:
+def lower(program: torch.export.ExportedProgram, backend: str, recipe: Recipe) -> EdgeProgramManager:
     """Return `program` in the edge dialect, with all that XNNPACK takes handed to it.
 
     The compile configuration and passes are ExecuTorch's own for XNNPACK, so that a model measured
     here is the model its documentation's recipe makes.
     """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.backends.xnnpack.utils.configs import get_transform_passes, get_xnnpack_edge_compile_config
     from executorch.exir import to_edge_transform_and_lower
 
     return to_edge_transform_and_lower(
         program,
-        partitioner=[XnnpackPartitioner()] if backend == "xnnpack" else None,
+        partitioner=list(recipe.partitioners()) if backend == "xnnpack" else None,
         transform_passes=get_transform_passes(),
         compile_config=get_xnnpack_edge_compile_config(),
         generate_etrecord=True,

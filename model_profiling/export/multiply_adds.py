@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import torch
@@ -28,9 +28,10 @@ def count(program: torch.export.ExportedProgram) -> int:
     return total
 
 
-def _shape(node: torch.fx.Node) -> list[int]:
-    # A dynamic dimension counts with the value its example input has.
-    return [dim if isinstance(dim, int) else int(dim.node.hint) for dim in node.meta["val"].shape]
+def _shape(node: object) -> list[int]:
+    """Return the shape of a node's value; a dynamic dimension counts with the value its example input has."""
+    meta = cast("torch.fx.Node", node).meta  # an argument of a matrix product or convolution is a node
+    return [dim if isinstance(dim, int) else int(dim.node.hint) for dim in meta["val"].shape]
 
 
 def _convolution(node: torch.fx.Node) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from model_profiling.export.delegation import is_mark, is_work
+from model_profiling.export.delegation import delegate_of, is_mark, is_work
 from model_profiling.models.graph_places import module_of, operator_of, source_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def read_places(graph_module: torch.fx.GraphModule) -> list[dict[str, object]]:
     debug handle of its nodes.
     """
     return [
-        _delegate(graph_module, node) if _is_delegate(node) else _place(node)
+        _delegate(node) if _is_delegate(node) else _place(node)
         for node in graph_module.graph.nodes
         if _is_delegate(node) or is_work(node)
     ]
@@ -41,9 +41,8 @@ def _place(node: torch.fx.Node) -> dict[str, object]:
     return {"operator": operator_of(node), "module": module_of(node), "source": source_of(node)}
 
 
-def _delegate(graph_module: torch.fx.GraphModule, node: torch.fx.Node) -> dict[str, object]:
-    lowered = getattr(graph_module, node.args[0].target)
-    return {"operator": _DELEGATE_CALL, "handles": dict(_handles(lowered.original_module.graph))}
+def _delegate(node: torch.fx.Node) -> dict[str, object]:
+    return {"operator": _DELEGATE_CALL, "handles": dict(_handles(delegate_of(node).original_module.graph))}
 
 
 def _handles(graph: torch.fx.Graph) -> Iterator[tuple[str, dict[str, object]]]:

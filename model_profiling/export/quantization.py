@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""int8 by post-training quantization (PT2E): symmetric, per-channel weights, static activations."""
+"""Post-training quantization (PT2E): a captured graph, calibrated and converted by a recipe's quantizer."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from torchao.quantization.pt2e.quantizer import Quantizer
 
 
 def quantize(
-    program: torch.export.ExportedProgram, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object]
+    program: torch.export.ExportedProgram,
+    samples: Sequence[tuple[object, ...]],
+    kwargs: Mapping[str, object],
+    quantizer: Quantizer,
 ) -> torch.nn.Module:
     """Return `program` as a module with quantize and dequantize operators at calibrated scales.
 
@@ -24,14 +28,8 @@ def quantize(
     kwargs : inputs passed by name with each sample.
     """
     import torch
-    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
-        XNNPACKQuantizer,
-        get_symmetric_quantization_config,
-    )
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    quantizer = XNNPACKQuantizer()
-    quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True))
     module = program.module()
     initial = {name: value.detach().clone() for name, value in module.named_buffers()}
     prepared = prepare_pt2e(module, quantizer)
@@ -42,4 +40,5 @@ def quantize(
         for name, value in prepared.named_buffers():
             if name in initial:
                 value.copy_(initial[name])
-    return convert_pt2e(prepared)
+    converted: torch.nn.Module = convert_pt2e(prepared)
+    return converted

@@ -12,13 +12,16 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from model_profiling.export import delegation, lowering, precision
+from model_profiling.export import casting, delegation, lowering
+from model_profiling.export.recipes import find_recipe, floating_recipes
 from model_profiling.models import export_friendly as friendly
+from model_profiling.models.contract import DynamicShapes
 
 WARMUP, EXECUTIONS = 5, 60
 _IMAGE, _TOKENS = (1, 32, 28, 28), (1, 64, 64)
@@ -45,7 +48,7 @@ class Together(nn.Module):
         self.parts = nn.ModuleDict(modules)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(module(given) for module, given in zip(self.parts.values(), inputs))
+        return tuple(module(given) for module, given in zip(self.parts.values(), inputs, strict=True))
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,10 @@ class Replacement:
     name: str
     replaces: str
     original: Callable[[], nn.Module]
-    replacement: Callable[[nn.Module], nn.Module]
+    replacement: Callable[[Any], nn.Module]  # of what `original` makes
     shape: tuple[int, ...]
     bound: tuple[float, float]
-    dtypes: tuple[str, ...] = ("fp32", "fp16")
+    dtypes: tuple[str, ...] = floating_recipes()
 
 
 @dataclass(frozen=True)
@@ -205,20 +208,21 @@ def between_layers(inner: nn.Module, shape: Sequence[int]) -> nn.Module:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         if len(shape) == 4:
-            layers = nn.Conv2d(shape[1], shape[1], 1), nn.Conv2d(shape[1], shape[1], 1)
+            layers: tuple[nn.Module, nn.Module] = (nn.Conv2d(shape[1], shape[1], 1), nn.Conv2d(shape[1], shape[1], 1))
         else:
-            layers = nn.Linear(shape[-1], shape[-1]), nn.Linear(inner(torch.ones(*shape)).shape[-1], shape[-1])
+            width = inner(torch.ones(*shape)).shape[-1]
+            layers = (nn.Linear(shape[-1], shape[-1]), nn.Linear(width, shape[-1]))
     return nn.Sequential(layers[0], inner, layers[1]).eval()
 
 
 def lowered(
-    module: nn.Module, inputs: tuple[torch.Tensor, ...], dtype: str, dynamic_shapes: object = None
+    module: nn.Module, inputs: tuple[torch.Tensor, ...], dtype: str, dynamic_shapes: DynamicShapes = None
 ) -> tuple[delegation.Delegation, bytes]:
     """Return how `module` (a copy of it is cast to `dtype`) is divided, and its `.pte`; nothing is run."""
-    module = precision.cast_module(copy.deepcopy(module).eval(), dtype)
-    program = lowering.capture(module, precision.cast_inputs(inputs, dtype), {}, dynamic_shapes)
+    module = casting.cast_module(copy.deepcopy(module).eval(), dtype)
+    program = lowering.capture(module, casting.cast_inputs(inputs, dtype), {}, dynamic_shapes)
     with delegation.recording_reasons() as recorder:
-        edge = lowering.lower(program, "xnnpack")
+        edge = lowering.lower(program, "xnnpack", find_recipe(dtype))
         described = delegation.describe_edge(edge.exported_program().graph_module, recorder, "xnnpack")
         final = lowering.serialize(edge)
     return delegation.read_program(final.exported_program().graph_module, described), final.buffer
@@ -234,24 +238,29 @@ def measure(entry: Replacement, dtype: str) -> tuple[Side, Side]:
     if portable_lib._threadpool_get_thread_count() != 1:
         portable_lib._unsafe_reset_threadpool(1)  # not while programs are loaded that use the old one
     original = entry.original()
-    inputs = precision.cast_inputs((torch.rand(entry.shape) * 4 - 2,), dtype)
+    inputs = casting.cast_inputs((torch.rand(entry.shape) * 4 - 2,), dtype)
     divided, programs = [], []
     for inner in (original, entry.replacement(original)):
         division, pte = lowered(between_layers(inner, entry.shape), inputs, dtype)
         divided.append((division, pte))
         programs.append(portable_lib._load_for_executorch_from_buffer(pte))
     medians = _medians(programs, inputs)
-    return tuple(
+    before, after = (
         Side(division.delegates, division.portable_operators, len(pte), median)
-        for (division, pte), median in zip(divided, medians)
+        for (division, pte), median in zip(divided, medians, strict=True)
     )
+    return before, after
 
 
-def _medians(programs: Sequence[object], inputs: tuple[torch.Tensor, ...]) -> list[float]:
+class _Loaded(Protocol):
+    def forward(self, inputs: tuple[torch.Tensor, ...]) -> object: ...
+
+
+def _medians(programs: Sequence[_Loaded], inputs: tuple[torch.Tensor, ...]) -> list[float]:
     """Return the median latency of each of `programs` in ms; they take turns, so drift is shared."""
     times: list[list[float]] = [[] for _ in programs]
     for execution in range(WARMUP + EXECUTIONS):
-        for program, taken in zip(programs, times):
+        for program, taken in zip(programs, times, strict=True):
             started = time.perf_counter()
             program.forward(inputs)
             if execution >= WARMUP:

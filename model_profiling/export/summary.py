@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model_profiling.console import say
 from model_profiling.errors import one_line
+from model_profiling.export.constants import ConstantsFacts
 from model_profiling.export.delegation import Delegation
 from model_profiling.export.export_job import ExportResult
 from model_profiling.models.registry import ModelEntry
@@ -60,9 +61,9 @@ def _size(count: int) -> str:
     return f"{count / MEGA:.2f} MB" if count >= MEGA / 10 else f"{count / KILO:.1f} kB"
 
 
-def _excess_rows(stored: dict[str, object], pte_bytes: int) -> dict[str, str]:
+def _excess_rows(stored: ConstantsFacts, pte_bytes: int) -> dict[str, str]:
     """Return a row for each constant that makes the file much larger than its weights; none for a normal file."""
-    rows = {}
+    rows: dict[str, str] = {}
     for index, one in enumerate(stored["excess"]):
         what = f"stored {one['copies']} times" if one["copies"] > 1 else f"a {one['kind']}"
         shape = "x".join(map(str, one["shape"]))

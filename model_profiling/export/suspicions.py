@@ -43,6 +43,7 @@ def _ranking(graph_module: torch.fx.GraphModule) -> str:
         if ranked:
             return (
                 f"the model ranks values ({operator_of(ranked)} at {source_of(ranked)}) and rounding changes the "
-                "order of nearly equal ones: return the values unranked and rank them outside the model, or export in fp32"
+                "order of nearly equal ones: return the values unranked and rank them outside the model, or export in "
+                "fp32"
             )
     return ""

@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING
 
 from model_profiling import agreement
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.export.precision import LIMITS, Limit
+from model_profiling.export.recipe import Limit, Recipe
 from model_profiling.models.foreign_code import ForeignCode
 from model_profiling.models.loading import LoadedModel
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-
-_OUT_OF_RANGE = (
-    "some value is beyond float16's range (65504), or a divisor below 6e-8 became 0: scale it inside the model, or "
-    "export in fp32"
-)
 
 
 def reference_outputs(
@@ -132,12 +126,12 @@ def compare(
         raise MeasurementError(f"the program's outputs have another form than the eager model's: {error}") from error
 
 
-def judge(result: agreement.Agreement, dtype: str, model: str, suspicion: str = "") -> Limit:
-    """Return the limit for `dtype`, or raise a `MeasurementError` with the numbers of both sides.
+def judge(result: agreement.Agreement, recipe: Recipe, model: str, suspicion: str = "") -> Limit:
+    """Return the limit of `recipe`, or raise a `MeasurementError` with the numbers of both sides.
 
     `suspicion` is what is known to go wrong with such a program, told with them.
     """
-    limit = LIMITS[dtype]
+    limit = recipe.limit
     if (
         result.max_rel_error is not None
         and result.cosine is not None
@@ -145,12 +139,13 @@ def judge(result: agreement.Agreement, dtype: str, model: str, suspicion: str = 
         and result.cosine >= limit.min_cosine
     ):
         return limit
-    if dtype == "fp16" and result.max_rel_error is None:
-        suspicion = suspicion or _OUT_OF_RANGE
+    if result.max_rel_error is None:
+        suspicion = suspicion or recipe.out_of_range
     raise MeasurementError(
-        f"{model} in {dtype} does not agree with the eager model: largest relative error {_show(result.max_rel_error)} "
-        f"(limit {limit.max_rel_error:g}), largest absolute error {_show(result.max_abs_error)}, cosine "
-        f"{_show(result.cosine)} (limit {limit.min_cosine:g}); nothing was written{suspicion and f'; {suspicion}'}"
+        f"{model} in {recipe.name} does not agree with the eager model: largest relative error "
+        f"{_show(result.max_rel_error)} (limit {limit.max_rel_error:g}), largest absolute error "
+        f"{_show(result.max_abs_error)}, cosine {_show(result.cosine)} (limit {limit.min_cosine:g}); "
+        f"nothing was written{suspicion and f'; {suspicion}'}"
     )
 
 

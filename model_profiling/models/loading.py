@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from model_profiling.errors import UserError
 from model_profiling.models import registry, weights
+from model_profiling.models.contract import DynamicShapes
 from model_profiling.models.foreign_code import ForeignCode
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class LoadedModel:
     example_inputs: tuple[object, ...]
     calibration_inputs: tuple[tuple[object, ...], ...]
     example_kwargs: dict[str, object] = field(default_factory=dict)
-    dynamic_shapes: object = None
+    dynamic_shapes: DynamicShapes = None
 
 
 def load(name: str | None, file: Path | None, weights_file: Path | None = None) -> LoadedModel:

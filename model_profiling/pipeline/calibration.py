@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
@@ -46,7 +47,7 @@ def calibration_config(config: Config) -> Config:
     )
 
 
-def find_noise_floor(config: Config, cpu: str) -> dict | None:
+def find_noise_floor(config: Config, cpu: str) -> dict[str, Any] | None:
     """Return the noise floor that a calibration of the same model on this CPU found, None without one.
 
     It must be at most a day old, made with full pairs, and must not have failed. The run keeps it in its manifest, so
@@ -59,12 +60,12 @@ def find_noise_floor(config: Config, cpu: str) -> dict | None:
     file = RunDirectory(config.output_root.with_name(config.output_root.name + SUFFIX)).noise_floor
     if not file.is_file():
         return None
-    plain = read_json(file, "noise floor")
+    plain: Any = read_json(file, "noise floor")
     try:
         fits = (plain["schema_version"], plain["model"], plain["cpu"]) == (FLOOR_SCHEMA_VERSION, config.model.stem, cpu)
         age = datetime.now(timezone.utc) - datetime.fromisoformat(plain["measured"].replace("Z", "+00:00"))
         return (
-            plain
+            dict(plain)
             if fits and age <= LONGEST_VALIDITY and not plain["quick"] and all(plain["calibrated"].values())
             else None
         )
@@ -72,6 +73,6 @@ def find_noise_floor(config: Config, cpu: str) -> dict | None:
         raise UserError("the noise floor cannot be used", f"at {file}", "run --aa again, or remove the file") from error
 
 
-def failed_thread_counts(floor: Mapping) -> list[str]:
+def failed_thread_counts(floor: Mapping[str, Any]) -> list[str]:
     """Return the thread counts at which a calibration's interval excludes 1."""
     return [threads for threads, good in floor["calibrated"].items() if not good]

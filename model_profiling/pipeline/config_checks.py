@@ -14,7 +14,8 @@ from model_profiling.findings import Finding, error, ok, warning
 from model_profiling.pipeline import preparation
 from model_profiling.pipeline.config import Config, load_config
 from model_profiling.pipeline.devices import Device
-from model_profiling.pipeline.program import signature as program
+from model_profiling.pipeline.input_files import prepare_inputs
+from model_profiling.pipeline.program.signature import read_signature
 from model_profiling.pipeline.run_directory import RunDirectory
 
 #: A run of a small model leaves a few MiB; ETDumps of large ones reach hundreds.
@@ -39,7 +40,7 @@ def check_config(path: Path, device: Device) -> list[Finding]:
 
 
 def _model(config: Config, device: Device) -> Finding:
-    signature = program.read_signature(config.model)
+    signature = read_signature(config.model)
     shapes = ", ".join(f"{list(spec.shape)} {spec.dtype}" for spec in signature.inputs)
     return ok("model", f"{config.model}: inputs {shapes}")
 
@@ -71,12 +72,12 @@ def _runners(config: Config, device: Device) -> Finding:
 
 
 def _features(config: Config, device: Device) -> Finding:
-    return ok("features", preparation.prepare_arms(config, device)[1].sentence)
+    return ok("features", preparation.prepare_experiments(config, device)[1].sentence)
 
 
 def _inputs(config: Config, device: Device) -> Finding:
     with tempfile.TemporaryDirectory() as folder:
-        inputs = preparation.prepare_inputs(config, RunDirectory(Path(folder)), seed=0)
+        inputs = prepare_inputs(config, RunDirectory(Path(folder)), seed=0)
     return ok("inputs", f"{len(inputs)} input{'' if len(inputs) == 1 else 's'}")
 
 

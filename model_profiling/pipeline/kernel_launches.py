@@ -8,12 +8,12 @@ launch left lies in its place, and the manifest of a finished run holds the file
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-from model_profiling.errors import UserError
-from model_profiling.files import append_json_line, whole_lines
+from model_profiling.files import append_json_line
+from model_profiling.pipeline.launch_lists import read_launch_list, tuples
 from model_profiling.pipeline.run_directory import RunDirectory
 
 
@@ -45,7 +45,8 @@ class KernelLaunch:
         """Return the launch of one line; ValueError or TypeError where it is none."""
         if not isinstance(plain, dict) or set(plain) - {f.name for f in fields(cls)}:
             raise ValueError("not the keys of a kernel launch")
-        launch = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+        values: dict[str, Any] = tuples(plain)
+        launch = cls(**values)
         files = launch.files
         if not isinstance(files, dict) or not all(isinstance(text, str) for item in files.items() for text in item):
             raise ValueError("files are not digests by name")
@@ -66,17 +67,7 @@ def read_kernel_launches(directory: RunDirectory) -> list[KernelLaunch]:
     ------
     UserError : a whole line that is not a launch.
     """
-    found = []
-    for number, line in enumerate(whole_lines(directory.kernel_launches), 1):
-        try:
-            found.append(KernelLaunch.from_json(json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise UserError(
-                f"a line is not a launch ({error})",
-                f"at {directory.kernel_launches}:{number}",
-                "restore the file or run the experiment again",
-            ) from error
-    return found
+    return read_launch_list(directory.kernel_launches, KernelLaunch.from_json)
 
 
 def standing(launches: Sequence[KernelLaunch]) -> dict[tuple[str, int], KernelLaunch]:

@@ -15,12 +15,9 @@ from model_profiling.pipeline.config import KERNELS
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_launches import KernelLaunch, append_kernel_launch, read_kernel_launches, standing
 from model_profiling.pipeline.kernel_recording import Recording, read_recording, recording_request, run_recording
-from model_profiling.pipeline.launching import Arm
+from model_profiling.pipeline.launching import PreparedExperiment
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchRequest
-
-#: An executor_runner has one phase, which is traced.
-_ONE_EXECUTION = {"runs": 1, "traced_runs": 0, "kernel_record": None}
 
 
 class KernelLauncher:
@@ -31,7 +28,7 @@ class KernelLauncher:
         self._model, self._inputs, self._seed = model, tuple(inputs), seed
         self._made = set(standing(read_kernel_launches(directory)))
 
-    def record(self, arm: Arm, threads: int) -> bool:
+    def record(self, prepared: PreparedExperiment, threads: int) -> bool:
         """Make an experiment's launch, keep what it left and record it; False where it was made before.
 
         Raises
@@ -39,30 +36,30 @@ class KernelLauncher:
         MeasurementError : the model failed, or its kernels were not recorded; the failed
             launch is recorded first.
         """
-        experiment = arm.experiment
+        experiment = prepared.experiment
         if (experiment.name, threads) in self._made:
             return False
-        log = self._kept(arm, threads, ".log")
+        log = self._kept(prepared, threads, ".log")
         make_folder(log.parent)
         with writing(log):
             log.unlink(missing_ok=True)  # of a launch that failed: what a log names must be of one process
         shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left
         work = make_folder(self._directory.work)
         try:
-            self._launch(arm, threads, log, work)
+            self._launch(prepared, threads, log, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return True
 
-    def _launch(self, arm: Arm, threads: int, log: Path, work: Path) -> None:
-        request, started = self._request(arm, threads, log, work), utc_now()
-        child = run_recording(self._device, arm.runner, request, work, arm.affinity)
+    def _launch(self, prepared: PreparedExperiment, threads: int, log: Path, work: Path) -> None:
+        request, started = self._request(prepared, threads, log, work), utc_now()
+        child = run_recording(self._device, prepared.runner, request, work, prepared.affinity)
         launch = KernelLaunch(
-            experiment=arm.experiment.name,
-            mode=arm.experiment.mode,
+            experiment=prepared.experiment.name,
+            mode=prepared.experiment.mode,
             threads=threads,
             started=started,
-            runner=arm.runner.name,
+            runner=prepared.runner.name,
             argv=child.argv,
             exit_code=child.exit_code,
             signal=child.signal,
@@ -70,49 +67,51 @@ class KernelLauncher:
         )
         try:
             home = request.at_home(self._model, self._inputs, work.resolve())
-            recording = read_recording(arm.runner, home, child, work)
+            recording = read_recording(prepared.runner, home, child, work)
         except MeasurementError as error:
             append_kernel_launch(self._directory, replace(launch, failed=str(error)))
             raise MeasurementError(
-                f"{arm.experiment.name} ({threads} thread{'' if threads == 1 else 's'}): {error}"
+                f"{prepared.experiment.name} ({threads} thread{'' if threads == 1 else 's'}): {error}"
             ) from error
         append_kernel_launch(
             self._directory,
             replace(
                 launch,
-                files=self._keep(arm, threads, recording),
+                files=self._keep(prepared, threads, recording),
                 masked_cpu_features=recording.measurement.masked_cpu_features,
                 active_cpu_features=recording.measurement.active_cpu_features,
             ),
         )
 
-    def _request(self, arm: Arm, threads: int, log: Path, work: Path) -> LaunchRequest:
+    def _request(self, prepared: PreparedExperiment, threads: int, log: Path, work: Path) -> LaunchRequest:
         device = self._device
         request = recording_request(
             device.push(self._model),
             [device.push(p) for p in self._inputs],
-            arm.disabled,
+            prepared.disabled,
             threads,
             device.workspace(work),
             log,
             self._seed,
-            arm.experiment.extra_args,
+            prepared.experiment.extra_args,
         )
-        return request if arm.experiment.mode == KERNELS else replace(request, **_ONE_EXECUTION)
+        if prepared.experiment.mode == KERNELS:
+            return request
+        return replace(request, runs=1, traced_runs=0, kernel_record=None)  # an executor_runner traces its one phase
 
-    def _keep(self, arm: Arm, threads: int, recording: Recording) -> dict[str, str]:
+    def _keep(self, prepared: PreparedExperiment, threads: int, recording: Recording) -> dict[str, str]:
         """Move what the launch left into its place; return the digests by path."""
         written = {".log": None, ".etdump": recording.etdump}  # the log lies in its place already
         if recording.record is not None:
             written[".kernels"] = recording.record
         digests = {}
         for suffix, file in written.items():
-            kept = self._kept(arm, threads, suffix)
+            kept = self._kept(prepared, threads, suffix)
             if file is not None:
                 with writing(kept):
                     os.replace(file, kept)
             digests[kept.relative_to(self._directory.root).as_posix()] = sha256(kept)
         return digests
 
-    def _kept(self, arm: Arm, threads: int, suffix: str) -> Path:
-        return self._directory.raw(arm.experiment.name, threads, 0, 0, suffix)
+    def _kept(self, prepared: PreparedExperiment, threads: int, suffix: str) -> Path:
+        return self._directory.kernel_raw(prepared.experiment.name, threads, suffix)

@@ -18,7 +18,7 @@ from model_profiling.files import make_folder, sha256, writing
 from model_profiling.pipeline.config import Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
-from model_profiling.pipeline.run_directory import Launch, RunDirectory, utc_now
+from model_profiling.pipeline.run_directory import Launch, OutputTensor, RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
 from model_profiling.pipeline.runners.tensors import read_tensors
 from model_profiling.processes import ChildResult
@@ -29,7 +29,7 @@ PROBE_LIMIT = 1.10
 
 
 @dataclass(frozen=True)
-class Arm:
+class PreparedExperiment:
     """One experiment made ready to launch: its runner, what to switch off, where to pin."""
 
     experiment: Experiment
@@ -79,18 +79,18 @@ class Launcher:
         self._model, self._inputs = model, tuple(inputs)
         self._seed, self._baseline = seed, probe_baseline_ns
 
-    def launch(self, arm: Arm, place: Place, partners: Sequence[Outcome]) -> Outcome:
+    def launch(self, prepared: PreparedExperiment, place: Place, partners: Sequence[Outcome]) -> Outcome:
         """Make one launch, compare its outputs with its partners' and append it to launches.jsonl.
 
         Raises
         ------
         MeasurementError : the runner failed; the failed launch is recorded first.
         """
-        name = arm.experiment.name
+        name = prepared.experiment.name
         work = self._fresh_work_folder()
         log = self._new_log(name, place)
-        request = self._request(arm, place, work, log)
-        argv, env = arm.runner.command(request)
+        request = self._request(prepared, place, work, log)
+        argv, env = prepared.runner.command(request)
         launch = Launch(
             experiment=name,
             threads=place.threads,
@@ -99,7 +99,7 @@ class Launcher:
             order=place.order,
             index=place.index,
             started=utc_now(),
-            runner=arm.runner.name,
+            runner=prepared.runner.name,
             argv=tuple(argv),
             exit_code=None,
             signal=None,
@@ -109,7 +109,7 @@ class Launcher:
         )
         child = None
         try:
-            child, probe_ns = self._run(argv, env, log, arm)
+            child, probe_ns = self._run(argv, env, log, prepared)
             launch = replace(
                 launch,
                 argv=child.argv,
@@ -119,7 +119,7 @@ class Launcher:
                 probe_ns=probe_ns,
                 after=self._device.state(),
             )
-            return self._finish(launch, arm, request, child, partners)
+            return self._finish(launch, prepared, request, child, partners)
         except MeasurementError as error:
             cause = self._device.diagnose(child) if child else ""
             told = f"{error}; {cause}" if cause else str(error)
@@ -139,10 +139,12 @@ class Launcher:
                 log.rename(self._directory.raw(*raw, f"_failed{place.index}.log"))
         return log
 
-    def _run(self, argv: Sequence[str], env: Mapping[str, str], log: Path, arm: Arm) -> tuple[ChildResult, int | None]:
+    def _run(
+        self, argv: Sequence[str], env: Mapping[str, str], log: Path, prepared: PreparedExperiment
+    ) -> tuple[ChildResult, int | None]:
         """Run the program between two probes; return how it ended and the slower probe's time in ns."""
         probes = [self._device.probe_ns()]
-        child = self._device.run(argv, env=env, timeout_s=LAUNCH_LIMIT_S, log=log, affinity=arm.affinity)
+        child = self._device.run(argv, env=env, timeout_s=LAUNCH_LIMIT_S, log=log, affinity=prepared.affinity)
         probes.append(self._device.probe_ns())
         return child, max((p for p in probes if p is not None), default=None)
 
@@ -150,9 +152,9 @@ class Launcher:
         shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left
         return make_folder(self._directory.work)
 
-    def _request(self, arm: Arm, place: Place, work: Path, log: Path) -> LaunchRequest:
+    def _request(self, prepared: PreparedExperiment, place: Place, work: Path, log: Path) -> LaunchRequest:
         there = self._device.workspace(work)
-        experiment = arm.experiment
+        experiment = prepared.experiment
         return LaunchRequest(
             model=self._device.push(self._model),
             inputs=tuple(self._device.push(p) for p in self._inputs),
@@ -160,7 +162,7 @@ class Launcher:
             runs=experiment.runs,
             traced_runs=experiment.traced_runs,
             threads=place.threads,
-            disable_cpu_features=arm.disabled,
+            disable_cpu_features=prepared.disabled,
             etdump=there / "trace.etdump",
             result=there / "result.json",
             outputs_dir=there / "outputs",
@@ -171,22 +173,30 @@ class Launcher:
         )
 
     def _finish(
-        self, launch: Launch, arm: Arm, request: LaunchRequest, child: ChildResult, partners: Sequence[Outcome]
+        self,
+        launch: Launch,
+        prepared: PreparedExperiment,
+        request: LaunchRequest,
+        child: ChildResult,
+        partners: Sequence[Outcome],
     ) -> Outcome:
         self._device.collect(self._directory.work)
-        measured = arm.runner.read(request.at_home(self._model, self._inputs, self._directory.work.resolve()), child)
+        measured = prepared.runner.read(
+            request.at_home(self._model, self._inputs, self._directory.work.resolve()), child
+        )
         tensors = read_tensors(measured)
         launch = replace(
             _with_measurement(launch, measured),
             outputs=tuple(_describe(t) for t in tensors),
             agreement=tuple(_agreement(partner, tensors) for partner in partners),
             void=self._void_reason(launch.probe_ns) or self._device.void_reason(launch.before, launch.after),
-            **self._keep_trace(launch, request, measured),
         )
+        if trace := self._keep_trace(launch, request, measured):
+            launch = replace(launch, etdump=self._relative(trace), etdump_sha256=sha256(trace))
         self._directory.append_launch(launch)
         return Outcome(launch, tensors)
 
-    def _keep_trace(self, launch: Launch, request: LaunchRequest, measured: LaunchMeasurement) -> dict[str, str]:
+    def _keep_trace(self, launch: Launch, request: LaunchRequest, measured: LaunchMeasurement) -> Path | None:
         written = self._directory.work / request.etdump.name
         if not written.is_file():
             if measured.traced_ns:
@@ -194,11 +204,11 @@ class Launcher:
                     f"the runner traced {len(measured.traced_ns)} executions and left no ETDump (built from "
                     f"source it takes -DEXECUTORCH_ENABLE_EVENT_TRACER=ON); see {request.log}"
                 )
-            return {}
+            return None
         kept = self._directory.raw(launch.experiment, launch.threads, launch.pair, launch.attempt, ".etdump")
         with writing(kept):
             os.replace(written, kept)
-        return {"etdump": self._relative(kept), "etdump_sha256": sha256(kept)}
+        return kept
 
     def _void_reason(self, probe_ns: int | None) -> str | None:
         if probe_ns is None or self._baseline is None or probe_ns <= PROBE_LIMIT * self._baseline:
@@ -225,7 +235,7 @@ def _with_measurement(launch: Launch, measured: LaunchMeasurement) -> Launch:
     )
 
 
-def _describe(tensor: np.ndarray) -> dict[str, object]:
+def _describe(tensor: np.ndarray) -> OutputTensor:
     return {
         "dtype": str(tensor.dtype),
         "shape": list(tensor.shape),

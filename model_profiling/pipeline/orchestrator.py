@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from model_profiling.console import progress, say
 from model_profiling.errors import MeasurementError
 from model_profiling.files import sha256
-from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, estimate, wants_more_pairs
+from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, Estimate, estimate, wants_more_pairs
 from model_profiling.pipeline import preparation
 from model_profiling.pipeline.config import KERNELS, Config
 from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.input_files import check_model_and_inputs, prepare_inputs
 from model_profiling.pipeline.kernel_launching import KernelLauncher
-from model_profiling.pipeline.launching import Arm, Launcher, Outcome, Place
+from model_profiling.pipeline.launching import Launcher, Outcome, Place, PreparedExperiment
 from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
@@ -33,19 +34,19 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
     MeasurementError : a launch failed; what was measured stays and can be resumed.
     """
     directory = RunDirectory(config.output_root)
-    arms, feature = preparation.prepare_arms(config, device)
-    preparation.check_model_and_inputs(config)
+    prepared, feature = preparation.prepare_experiments(config, device)
+    check_model_and_inputs(config)
     aside = preparation.open_directory(directory, options.resume)
     if aside:
         say(aside)
     with directory.locked():
-        manifest = _manifest(config, device, options, directory, arms, feature)
+        manifest = _manifest(config, device, options, directory, prepared, feature)
         say(_sentence(feature.sentence))
         if options.verbose:
-            _say_arms(arms, manifest)
+            _say_prepared(prepared, manifest)
         try:
             with device.session():
-                _Run(directory, device, config, arms, manifest).to_the_end()
+                _Run(directory, device, config, prepared, manifest).to_the_end()
         except MeasurementError as error:
             again = "mend that and run again with --resume, or without it where the configuration must change"
             raise MeasurementError(f"{error}; {again}") from error
@@ -57,7 +58,7 @@ def _manifest(
     device: Device,
     options: RunOptions,
     directory: RunDirectory,
-    arms: Sequence[Arm],
+    prepared: Sequence[PreparedExperiment],
     feature: SwitchedFeature,
 ) -> Manifest:
     if directory.exists():
@@ -67,8 +68,8 @@ def _manifest(
         manifest = replace(manifest, command_lines=(*manifest.command_lines, options.command_line))
     else:
         seed = preparation.choose_seed(config, options)
-        inputs = preparation.prepare_inputs(config, directory, seed)
-        manifest = preparation.new_manifest(config, device, options, arms, feature, inputs, seed)
+        inputs = prepare_inputs(config, directory, seed)
+        manifest = preparation.new_manifest(config, device, options, prepared, feature, inputs, seed)
     directory.write_manifest(manifest)
     preparation.keep_graph(config.model, directory)
     return manifest
@@ -78,10 +79,15 @@ class _Run:
     """One run while it lasts: what is planned, what is done, what comes next."""
 
     def __init__(
-        self, directory: RunDirectory, device: Device, config: Config, arms: Sequence[Arm], manifest: Manifest
+        self,
+        directory: RunDirectory,
+        device: Device,
+        config: Config,
+        prepared: Sequence[PreparedExperiment],
+        manifest: Manifest,
     ) -> None:
         self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
-        self._arms = {arm.experiment.name: arm for arm in arms}
+        self._prepared = {one.experiment.name: one for one in prepared}
         self._seed, self._pairs = manifest.seed, manifest.pairs
         self._launches = directory.read_launches()
         inputs = [Path(item.file) for item in manifest.inputs]
@@ -125,11 +131,11 @@ class _Run:
         """Make the launches that record kernels; one that was made before stands."""
         for experiment in self._config.recorded:
             for threads in experiment.threads:
-                if self._kernel_launcher.record(self._arms[experiment.name], threads):
+                if self._kernel_launcher.record(self._prepared[experiment.name], threads):
                     what = "kernel calls" if experiment.mode == KERNELS else "registered kernels"
                     say(f"{experiment.name}: {what} recorded, {threads} thread{'s' if threads > 1 else ''}")
 
-    def _complete(self, pair: Pair, advance) -> None:
+    def _complete(self, pair: Pair, advance: Callable[[str], object]) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
         attempt, held = self._standing(pair)
         while True:
@@ -159,7 +165,9 @@ class _Run:
     def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
         rivals = {n for couple in self._config.compare_pairs if name in couple for n in couple}
         place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
-        outcome = self._launcher.launch(self._arms[name], place, [o for o in outcomes if o.launch.experiment in rivals])
+        outcome = self._launcher.launch(
+            self._prepared[name], place, [o for o in outcomes if o.launch.experiment in rivals]
+        )
         self._launches.append(outcome.launch)
         return outcome
 
@@ -169,7 +177,7 @@ class _Run:
             return False
         return any(wants_more_pairs(result, precision) for result in self._estimates())
 
-    def _estimates(self):
+    def _estimates(self) -> Iterator[Estimate]:
         medians: dict[tuple[str, int], dict[int, float]] = {}
         for block in newest_attempts(self._launches).values():
             if all(launch.counts for launch in block):
@@ -193,15 +201,15 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
 
 
-def _say_arms(arms: Sequence[Arm], manifest: Manifest) -> None:
+def _say_prepared(prepared: Sequence[PreparedExperiment], manifest: Manifest) -> None:
     say(
         f"CPU: {manifest.cpu.model_name}, {manifest.cpu.cores} cores; ExecuTorch "
         f"{manifest.executorch.version}; seed {manifest.seed}"
     )
-    for arm in arms:
-        off = ", ".join(arm.disabled) or "nothing"
-        pinned = f", pinned to cores {list(arm.affinity)}" if arm.affinity else ""
-        say(f"  {arm.experiment.name}: {arm.runner.name} runner, switches off {off}{pinned}")
+    for one in prepared:
+        off = ", ".join(one.disabled) or "nothing"
+        pinned = f", pinned to cores {list(one.affinity)}" if one.affinity else ""
+        say(f"  {one.experiment.name}: {one.runner.name} runner, switches off {off}{pinned}")
 
 
 def _title(pair: Pair, name: str) -> str:

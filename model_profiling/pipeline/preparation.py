@@ -19,10 +19,8 @@ from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, XNNTRACE, Conf
 from model_profiling.pipeline.cpu import affinity, claims
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices import Device
-from model_profiling.pipeline.launching import Arm
+from model_profiling.pipeline.launching import PreparedExperiment
 from model_profiling.pipeline.manifest import ExecuTorchVersion, InputFile, Manifest, ModelFile, SwitchedFeature
-from model_profiling.pipeline.program import signature as program
-from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.program.layers import build_graph, write_graph
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners import Runner
@@ -47,16 +45,16 @@ class RunOptions:
     verbose: bool = False
 
 
-def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], SwitchedFeature]:
-    """Resolve runners, features and cores; return the arms and what they differ in.
+def prepare_experiments(config: Config, device: Device) -> tuple[list[PreparedExperiment], SwitchedFeature]:
+    """Resolve runners, features and cores; return them ready to launch, and what they differ in.
 
     Raises
     ------
     UserError : a feature that the CPU lacks, a runner or core that is not there.
     """
     pairs, feature = _switched_features(config, device)
-    arms = [
-        Arm(
+    prepared = [
+        PreparedExperiment(
             experiment=e,
             runner=runner_of(e, device),
             disabled=pairs[e.name].disabled if e.name in pairs else (),
@@ -67,12 +65,12 @@ def prepare_arms(config: Config, device: Device) -> tuple[list[Arm], SwitchedFea
     features = device.cpu_features()
     builds = switched_by_builds(
         config.compare_pairs,
-        {arm.experiment.name: arm.runner.path for arm in arms if isinstance(arm.runner, ExecutorRunner)},
+        {one.experiment.name: one.runner.path for one in prepared if isinstance(one.runner, ExecutorRunner)},
         features,
     )
     masked = [name for e in config.timed if e.name in pairs for name in pairs[e.name].disabled]
     claims.check_claim([*masked, "sme2"] if builds and builds.label else masked, features, device.virtual)
-    return arms, feature if pairs else builds or feature
+    return prepared, feature if pairs else builds or feature
 
 
 def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], SwitchedFeature]:
@@ -122,62 +120,11 @@ def runner_of(experiment: Experiment, device: Device) -> Runner:
     return runner
 
 
-def check_model_and_inputs(config: Config) -> None:
-    """Raise the `UserError` that says why the model, or what it is to be fed, cannot be run."""
-    _given_inputs(config, program.read_signature(config.model))
-
-
-def prepare_inputs(config: Config, directory: RunDirectory, seed: int) -> tuple[InputFile, ...]:
-    """Write the run's input tensors (or check the given ones) and return them."""
-    signature = program.read_signature(config.model)
-    files = _given_inputs(config, signature)
-    if not files:
-        files = write_inputs(make_inputs(signature, read_sidecar(config.model), seed), directory.inputs)
-    return tuple(
-        InputFile(str(file), sha256(file), tuple(spec.shape), spec.dtype)
-        for file, spec in zip(files, signature.inputs, strict=True)
-    )
-
-
-def _given_inputs(config: Config, signature: program.Signature) -> list[Path]:
-    given = {e.inputs for e in config.experiments}
-    if len(given) > 1:
-        raise UserError(
-            "the experiments name different inputs",
-            'in "inputs" of the config',
-            "give every experiment the same: arms are only comparable on the same data",
-        )
-    files = [Path(name) for name in given.pop()]
-    if files:
-        _check_input_files(files, signature)
-    return files
-
-
-def _check_input_files(files: Sequence[Path], signature: program.Signature) -> None:
-    where = 'in "inputs" of the config'
-    if len(files) != len(signature.inputs):
-        raise UserError(
-            f"{len(files)} input files for a model of {len(signature.inputs)} inputs",
-            where,
-            "give one file for each input",
-        )
-    for file, spec in zip(files, signature.inputs):
-        if not file.is_file():
-            raise UserError(f"the input {file} is not a file", where, "correct the path")
-        if file.stat().st_size != spec.nbytes:
-            raise UserError(
-                f"{file} has {file.stat().st_size} bytes, its input {list(spec.shape)} {spec.dtype} "
-                f"takes {spec.nbytes}",
-                where,
-                "write the raw tensor, row-major and little-endian",
-            )
-
-
 def new_manifest(
     config: Config,
     device: Device,
     options: RunOptions,
-    arms: Sequence[Arm],
+    prepared: Sequence[PreparedExperiment],
     feature: SwitchedFeature,
     inputs: tuple[InputFile, ...],
     seed: int,
@@ -192,10 +139,10 @@ def new_manifest(
         command_lines=(options.command_line,),
         model=ModelFile(config.model.stem, str(config.model), sha256(config.model), config.model.stat().st_size),
         executorch=ExecuTorchVersion(wheel.version, wheel.git_sha),
-        runner={arm.experiment.name: arm.runner.describe() for arm in arms},
-        disabled={arm.experiment.name: arm.disabled for arm in arms},
-        affinity={arm.experiment.name: arm.affinity for arm in arms},
-        affinity_mask={arm.experiment.name: arm.affinity and affinity.mask(arm.affinity) for arm in arms},
+        runner={one.experiment.name: one.runner.describe() for one in prepared},
+        disabled={one.experiment.name: one.disabled for one in prepared},
+        affinity={one.experiment.name: one.affinity for one in prepared},
+        affinity_mask={one.experiment.name: affinity.mask(one.affinity) if one.affinity else None for one in prepared},
         device=device.name,
         emulated=device.emulated,
         host=device.describe(),

@@ -9,22 +9,16 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any, TypedDict
 
 from model_profiling.errors import UserError
-from model_profiling.files import (
-    append_json_line,
-    drop_torn_line,
-    make_folder,
-    read_json,
-    whole_lines,
-    write_json,
-    writing,
-)
+from model_profiling.files import append_json_line, drop_torn_line, make_folder, read_json, write_json, writing
+from model_profiling.pipeline.launch_lists import read_launch_list, tuples
 from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
@@ -33,6 +27,27 @@ TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "ker
 def utc_now() -> str:
     """Return the time as ISO 8601 in UTC, with milliseconds."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class OutputTensor(TypedDict):
+    """An output of a launch, as its line describes it."""
+
+    dtype: str
+    shape: list[int]
+    sha256: str
+
+
+#: How a launch's outputs compare with those of another experiment of its pair; see `agreement.Agreement`.
+OutputsCompared = TypedDict(
+    "OutputsCompared",
+    {
+        "with": str,
+        "identical": bool,
+        "max_abs_error": "float | None",
+        "max_rel_error": "float | None",
+        "cosine": "float | None",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -62,12 +77,12 @@ class Launch:
     peak_rss_mib: float | None = None
     masked_cpu_features: tuple[str, ...] = ()
     active_cpu_features: tuple[str, ...] = ()
-    outputs: tuple[dict, ...] = ()
-    agreement: tuple[dict, ...] = ()
+    outputs: tuple[OutputTensor, ...] = ()
+    agreement: tuple[OutputsCompared, ...] = ()
     etdump: str | None = None
     etdump_sha256: str | None = None
-    before: dict = field(default_factory=dict)
-    after: dict = field(default_factory=dict)
+    before: Mapping[str, object] = field(default_factory=dict)
+    after: Mapping[str, object] = field(default_factory=dict)
     probe_ns: int | None = None
     void: str | None = None
 
@@ -80,17 +95,19 @@ class Launch:
     def counts(self) -> bool:
         return self.ok and self.void is None
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, plain: dict) -> Launch:
+    def from_json(cls, plain: object) -> Launch:
+        """Return the launch of one line; ValueError or TypeError where it is none."""
         known = {f.name for f in fields(cls)}
-        if not isinstance(plain, dict) or set(plain) - known:
-            raise ValueError(
-                f"unknown keys {sorted(set(plain) - known)}" if isinstance(plain, dict) else "not an object"
-            )
-        launch = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+        if not isinstance(plain, dict):
+            raise ValueError("not an object")
+        if set(plain) - known:
+            raise ValueError(f"unknown keys {sorted(set(plain) - known)}")
+        values: dict[str, Any] = tuples(plain)
+        launch = cls(**values)
         for name in ("warmup_ns", "latency_ns", "traced_ns"):
             times = getattr(launch, name)
             if not isinstance(times, tuple) or any(type(t) is not int or t <= 0 for t in times):
@@ -136,6 +153,10 @@ class RunDirectory:
         """Return a launch's raw file; a redone pair keeps the files of its void attempts."""
         redo = f"_redo{attempt}" if attempt else ""
         return self.root / experiment / f"{experiment}_t{threads}_p{pair}{redo}{suffix}"
+
+    def kernel_raw(self, experiment: str, threads: int, suffix: str) -> Path:
+        """Return a raw file of the launch that recorded an experiment's kernels; it is of no pair."""
+        return self.raw(experiment, threads, 0, 0, suffix)
 
     def exists(self) -> bool:
         return self.manifest.is_file()
@@ -196,17 +217,7 @@ class RunDirectory:
         ------
         UserError : a whole line that is not a launch.
         """
-        launches = []
-        for number, line in enumerate(whole_lines(self.launches), 1):
-            try:
-                launches.append(Launch.from_json(json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise UserError(
-                    f"a line is not a launch ({error})",
-                    f"at {self.launches}:{number}",
-                    "restore the file or run the experiment again",
-                ) from error
-        return launches
+        return read_launch_list(self.launches, Launch.from_json)
 
     def append_launch(self, launch: Launch) -> None:
         append_json_line(self.launches, launch.to_json())

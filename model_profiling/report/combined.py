@@ -18,17 +18,18 @@ from model_profiling.analysis.comparing.run_differences import cpu_name, cpu_of,
 from model_profiling.analysis.traces.operator_names import CATEGORIES
 from model_profiling.analysis.traces.operators import FRAMEWORK_OVERHEAD
 from model_profiling.errors import UserError
+from model_profiling.export.recipes import recipes
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.combined_view import CombinedView, ComparisonRow, RatioRow, RunCard, ShareRow, share_of
 from model_profiling.report.compose import build_view
 from model_profiling.report.load import RunData, read_run
-from model_profiling.report.quantities import Quantity, Sentence, quantity
+from model_profiling.report.quantities import quantity
 from model_profiling.report.view import ExperimentRow, View
+from model_profiling.report.words.verdict import combined_sentence
 from model_profiling.rounding import places_for, ratio_places
 from model_profiling.wording import count, listed
 
-_DTYPE = re.compile(r"_(fp32|fp16|int8)\Z")
 _OTHER_CPU = "another CPU"
 
 
@@ -79,7 +80,7 @@ def build_combined(runs: Sequence[CombinedRun]) -> CombinedView:
     return CombinedView(
         title=f"{count(len(runs), 'run')} side by side",
         byline=(listed(cpus), *dict.fromkeys(run.view.byline[2] for run in runs)),
-        summary=tuple(_sentence(row) for row in comparisons),
+        summary=tuple(combined_sentence(row.label, row.comparison) for row in comparisons),
         caution=_caution(manifests, cpus),
         runs=tuple(_card(label, run) for label, run in zip(labels, runs, strict=True)),
         differences=tuple(differences(manifests)),
@@ -122,22 +123,8 @@ def _card(label: str, run: CombinedRun) -> RunCard:
 
 def _dtype(data: RunData) -> str:
     """Return the model's element type: as its export recorded it, else as its name says."""
-    named = _DTYPE.search(data.manifest.model.id)
+    named = re.search(rf"_({'|'.join(map(re.escape, recipes()))})\Z", data.manifest.model.id)
     return str((data.export or {}).get("dtype") or (named[1] if named else "unknown"))
-
-
-def _sentence(row: ComparisonRow) -> Sentence:
-    verdict = row.comparison.verdict
-    interval: tuple[str | Quantity, ...] = (" (one pair: no interval)",)
-    if verdict.low:
-        interval = (" (95 % interval ", verdict.low, " to ", verdict.high, ")")
-    return (
-        f"{row.label}, {count(row.comparison.threads, 'thread')}: {verdict.headline}, ",
-        verdict.speedup,
-        "×",
-        *interval,
-        f". Verdict: {verdict.badge}.",
-    )
 
 
 def _caution(manifests: Sequence[Manifest], cpus: Sequence[str]) -> tuple[str, ...]:

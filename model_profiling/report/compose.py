@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from model_profiling.report import heading
-from model_profiling.report.comparing import comparison, latency_places
+from model_profiling.report.comparisons import comparison_view
+from model_profiling.report.latencies import latency_places, spread_of
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Quantity, quantity
@@ -22,11 +24,9 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
     `run_dir` is the run directory as the reader would type it; `title` replaces the
     report's heading, which else is the model's name.
     """
-    experiments = run.summary["experiments"]
-    baselines = [entry["baseline"] for entry in run.summary["comparisons"]]
-    naming = Naming(run.manifest, list(experiments), baselines)
+    experiments, naming = run.summary.experiments, naming_of(run)
     model = run.manifest.model.id
-    comparisons = tuple(comparison(run, naming, index) for index in range(len(run.summary["comparisons"])))
+    comparisons = tuple(comparison_view(run, naming, index) for index in range(len(run.summary.comparisons)))
     view = View(
         title=title or model,
         model=model,
@@ -35,9 +35,9 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
         switched=heading.switched(run, naming),
         experiments=tuple(
             _experiment(run, naming, name, threads)
-            for threads in sorted({int(t) for by_threads in experiments.values() for t in by_threads})
+            for threads in sorted({threads for _, threads, _ in experiments.entries()})
             for name in sorted(experiments, key=naming.series)
-            if str(threads) in experiments[name]
+            if threads in experiments[name]
         ),
         comparisons=comparisons,
     )
@@ -50,50 +50,54 @@ def _subtitle(run: RunData, naming: Naming) -> str:
         return "A/A calibration"
     if naming.label:
         return f"{naming.label} on and off"
-    return "Latency" if run.summary["experiments"] else "Kernels"
+    return "Latency" if run.summary.experiments else "Kernels"
+
+
+def naming_of(run: RunData) -> Naming:
+    """Return what the experiments of a run are called."""
+    return Naming(run.manifest, list(run.summary.experiments), [c.baseline for c in run.summary.comparisons])
 
 
 def _experiment(run: RunData, naming: Naming, name: str, threads: int) -> ExperimentRow:
-    values = run.summary["experiments"][name][str(threads)]
-    statistics = values["latency_ms"]
-    here = run.in_summary("experiments", name, threads)
-    places = latency_places(run, name, threads)
-    held = run.metrics["experiments"][name][str(threads)]["launches"]
-    counted = {launch["index"] for launch in held}
+    summary, own = run.summary.experiments[name][threads], run.metrics.experiments[name][threads].launches
+    here, places = run.in_summary("experiments", name, threads), latency_places(run, name, threads)
+    counted = {launch.index for launch in own}
     launches = [launch for launch in run.launches if launch.index in counted]
-
-    def latency(key: str) -> Quantity:
-        return quantity(statistics[key], f"{here}/latency_ms/{key}", places)
-
-    def scattered(key: str, samples: list[float | None], most: int) -> Quantity | None:
-        """Return a value whose digits follow how it scatters over the launches."""
-        if values.get(key) is None:
-            return None
-        known = [sample for sample in samples if sample is not None]
-        spread = (max(known) - min(known)) / 2 if len(known) > 1 else None
-        return quantity(values[key], f"{here}/{key}", min(places_for(spread, values[key]), most))
-
-    tracer = values.get("tracer_overhead_percent")
-    relative = 100 * (statistics["p90"] - statistics["p10"]) / 2 / statistics["median"]
     resolved = sorted({launch.threads_resolved for launch in launches if launch.threads_resolved is not None})
+
+    def latency(key: str, value: float) -> Quantity:
+        return quantity(value, f"{here}/latency_ms/{key}", places)
+
+    tracer, latencies = summary.tracer_overhead_percent, summary.latency_ms
     return ExperimentRow(
         experiment=name,
         side=naming.side(name),
         series=naming.series(name),
         threads=threads,
         resolved=listed([str(number) for number in resolved]),
-        launches=quantity(values["launches"], f"{here}/launches", 0),
-        executions=quantity(values["executions"], f"{here}/executions", 0),
-        median=latency("median"),
-        mean=latency("mean"),
-        p10=latency("p10"),
-        p90=latency("p90"),
-        minimum=latency("min"),
-        maximum=latency("max"),
-        load=scattered("load_ms", [launch.load_ms for launch in launches], 2),
-        rss=scattered("peak_rss_mib", [launch.peak_rss_mib for launch in launches], 1),
+        launches=quantity(summary.launches, f"{here}/launches", 0),
+        executions=quantity(summary.executions, f"{here}/executions", 0),
+        median=latency("median", latencies.median),
+        mean=latency("mean", latencies.mean),
+        p10=latency("p10", latencies.p10),
+        p90=latency("p90", latencies.p90),
+        minimum=latency("min", latencies.min),
+        maximum=latency("max", latencies.max),
+        load=_scattered(summary.load_ms, f"{here}/load_ms", [launch.load_ms for launch in launches], 2),
+        rss=_scattered(summary.peak_rss_mib, f"{here}/peak_rss_mib", [launch.peak_rss_mib for launch in launches], 1),
         tracer=None
         if tracer is None
-        else quantity(tracer, f"{here}/tracer_overhead_percent", min(places_for(relative, tracer), 1)),
-        dots=tuple(launch["median_ms"] for launch in held),
+        else quantity(
+            tracer, f"{here}/tracer_overhead_percent", min(places_for(100 * spread_of(latencies), tracer), 1)
+        ),
+        dots=tuple(launch.median_ms for launch in own),
     )
+
+
+def _scattered(value: float | None, path: str, samples: Iterable[float | None], most: int) -> Quantity | None:
+    """Return a value whose digits follow how it scatters over the launches."""
+    if value is None:
+        return None
+    known = [sample for sample in samples if sample is not None]
+    spread = (max(known) - min(known)) / 2 if len(known) > 1 else None
+    return quantity(value, path, min(places_for(spread, value), most))

@@ -6,19 +6,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from model_profiling.errors import UserError
 from model_profiling.files import write_json, write_text, writing
-from model_profiling.paired_statistics import NO_VERDICT
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.charts import Figure, figures_of
-from model_profiling.report.compose import build_view
+from model_profiling.report.compose import build_view, naming_of
 from model_profiling.report.html import render_html
 from model_profiling.report.load import RunData, read_run
 from model_profiling.report.markdown import render_markdown
-from model_profiling.report.naming import Naming
 from model_profiling.report.perfetto import read_track, trace_events
-from model_profiling.report.view import ComparisonView, View
+from model_profiling.report.view import View
+from model_profiling.report.words.verdict import outcome_sentence
 from model_profiling.wording import count
 
 HTML_SUFFIXES, MARKDOWN_SUFFIXES = (".html", ".htm"), (".md", ".markdown")
@@ -55,24 +55,12 @@ def generate_report(directory: RunDirectory, out: Path | None = None, title: str
         folder = out.with_name(f"{out.stem}_figures")
         markdown = render_markdown(view, figures, as_link(folder.name))
         files = [write_text(out, markdown), *write_figures(folder, figures)]
-    return Outcome(tuple(files), tuple(map(verdict_sentence, view.comparisons)))
+    return Outcome(tuple(files), tuple(map(outcome_sentence, view.comparisons)))
 
 
 def verdict_sentences(directory: RunDirectory) -> tuple[str, ...]:
     """Return the results of an analyzed run, one line a comparison; raises as `generate_report`."""
-    return tuple(map(verdict_sentence, build_view(read_run(directory), str(directory.root)).comparisons))
-
-
-def verdict_sentence(comparison: ComparisonView) -> str:
-    """Return one comparison's result in one line, for the screen."""
-    verdict = comparison.verdict
-    interval = f"95 % interval {verdict.low.text} to {verdict.high.text}" if verdict.low else "one pair, so no interval"
-    # "faster", "slower" and "no difference shown" stand in the headline already.
-    word = f" ({verdict.badge})" if verdict.word == NO_VERDICT else ""
-    return (
-        f"{verdict.headline[:1].upper()}{verdict.headline[1:]}: {verdict.speedup.text}x, {interval}, "
-        f"{count(int(verdict.pairs.raw), 'pair')}, {count(comparison.threads, 'thread')}{word}."
-    )
+    return tuple(map(outcome_sentence, build_view(read_run(directory), str(directory.root)).comparisons))
 
 
 def kind_of(out: Path) -> str:
@@ -107,14 +95,13 @@ def write_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
 
 
 def _timeline(directory: RunDirectory, run: RunData) -> dict[str, object]:
-    experiments, model = run.summary["experiments"], run.manifest.model.id
-    naming = Naming(run.manifest, list(experiments), [c["baseline"] for c in run.summary["comparisons"]])
+    experiments, model, naming = run.summary.experiments, run.manifest.model.id, naming_of(run)
     tracks = []
     for name in sorted(experiments, key=naming.series):
-        for threads in sorted(experiments[name], key=int):
-            path = directory.table(model, name, int(threads), "run0_timeline")
+        for threads in sorted(experiments[name]):
+            path = directory.table(model, name, threads, "run0_timeline")
             if path.is_file():
-                tracks.append(read_track(path, f"{naming.side(name)}, {count(int(threads), 'thread')} ({name})"))
+                tracks.append(read_track(path, f"{naming.side(name)}, {count(threads, 'thread')} ({name})"))
     return trace_events(
         tracks, {"model": model, "feature": naming.label or "none", "executorch": run.manifest.executorch.version}
     )
@@ -122,6 +109,4 @@ def _timeline(directory: RunDirectory, run: RunData) -> dict[str, object]:
 
 def as_link(folder: str) -> str:
     """Return a folder's name as a Markdown link's target may hold it."""
-    from urllib.parse import quote
-
     return quote(folder)

@@ -19,7 +19,7 @@ def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
     sentences = [_sentence(manifest.feature.sentence or "no CPU feature was switched")]
     if naming.label and not naming.is_sme:
         sentences.append(f"These times measure {naming.label} and say nothing about SME2.")
-        named = [name for name in run.summary["experiments"] if "sme" in name.lower()]
+        named = [name for name in run.summary.experiments if "sme" in name.lower()]
         if named:
             sentences.append(
                 f"The configuration calls its experiments {listed(named)}; the report calls them by what was switched."

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from model_profiling.analysis.metrics import Metrics
@@ -18,10 +18,11 @@ from model_profiling.files import read_json
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 from model_profiling.report.quantities import pointer
-from model_profiling.report.words.kernels import kernel_entry_json
 
 SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
 _Result = TypeVar("_Result", AnalysisSummary, Metrics)
+#: What an export wrote beside its model, as JSON.
+ExportRecord = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class RunData:
 
     manifest: Manifest
     launches: Sequence[Launch]
-    summary: dict
-    metrics: dict
-    export: dict | None = None
+    summary: AnalysisSummary
+    metrics: Metrics
+    export: ExportRecord | None = None
     layers: Mapping[tuple[str, int], LayerTable] = field(default_factory=dict)
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
     typed_as: str = ""
@@ -78,33 +79,30 @@ def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
             f"run analyze_results.py --run-dir {directory.root} first",
         )
     summary = _of_this_model(AnalysisSummary.read(directory), directory.analysis_summary, manifest)
-    summary = summary.to_json(kernel_entry_json)
     return RunData(
         manifest,
         directory.read_launches(),
         summary,
-        _of_this_model(Metrics.read(directory), directory.metrics, manifest).to_json(),
+        _of_this_model(Metrics.read(directory), directory.metrics, manifest),
         _export_record(manifest),
         _layer_tables(directory, manifest.model.id, summary, prefix),
         {
-            (name, int(threads)): read_kernels(directory.table(manifest.model.id, name, int(threads), "kernels"))
-            for name, by_threads in (summary.get("kernels") or {}).items()
-            for threads in by_threads
+            (name, threads): read_kernels(directory.table(manifest.model.id, name, threads, "kernels"))
+            for name, threads, _ in summary.kernels.entries()
         },
         prefix=prefix,
     )
 
 
 def _layer_tables(
-    directory: RunDirectory, model: str, summary: Mapping, prefix: str
+    directory: RunDirectory, model: str, summary: AnalysisSummary, prefix: str
 ) -> dict[tuple[str, int], LayerTable]:
     tables = {}
-    for name, by_threads in summary["experiments"].items():
-        for threads in map(int, by_threads):
-            path = directory.table(model, name, threads, "layers")
-            if path.is_file():
-                file = prefix + quote(path.relative_to(directory.root).as_posix())
-                tables[name, threads] = LayerTable(file, read_layers(path))
+    for name, threads, _ in summary.experiments.entries():
+        path = directory.table(model, name, threads, "layers")
+        if path.is_file():
+            file = prefix + quote(path.relative_to(directory.root).as_posix())
+            tables[name, threads] = LayerTable(file, read_layers(path))
     return tables
 
 
@@ -114,14 +112,14 @@ def _of_this_model(result: _Result, path: Path, manifest: Manifest) -> _Result:
     return result
 
 
-def _export_record(manifest: Manifest) -> dict | None:
+def _export_record(manifest: Manifest) -> ExportRecord | None:
     """Return what the export wrote beside the model, if it is there and of this very model."""
     path = Path(manifest.model.path).with_suffix(".json")
     if not path.is_file():
         return None
     try:
-        found = read_json(path, "export record")
+        record = read_json(path, "export record")
     except UserError:
         return None  # the report is about the run; a record that went bad only takes its facts along
-    pte = found.get("pte") if isinstance(found, dict) else None
-    return found if isinstance(pte, dict) and pte.get("sha256") == manifest.model.sha256 else None
+    pte = record.get("pte") if isinstance(record, dict) else None
+    return record if isinstance(pte, dict) and pte.get("sha256") == manifest.model.sha256 else None

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model_profiling.analysis.comparing.comparison import Interval
 from model_profiling.rounding import fixed, places_for, ratio_places
 
 
@@ -44,18 +44,24 @@ def quantity(value: float, path: str, places: int, scale: float = 1.0) -> Quanti
 
 
 def ratio_with_interval(
-    value: float, interval: Sequence[float] | None, path: str
+    value: float, interval: Interval | None, path: str
 ) -> tuple[Quantity, Quantity | None, Quantity | None]:
     """Return a ratio and its interval's ends, which stand at `path`/speedup and `path`/ci95."""
     if interval is None:
         return quantity(value, f"{path}/speedup", places_for(None, value)), None, None
-    low, high = interval
-    places = ratio_places(low, value, high)
+    places = ratio_places(interval.low, value, interval.high)
     return (
         quantity(value, f"{path}/speedup", places),
-        quantity(low, f"{path}/ci95/0", places),
-        quantity(high, f"{path}/ci95/1", places),
+        quantity(interval.low, f"{path}/ci95/0", places),
+        quantity(interval.high, f"{path}/ci95/1", places),
     )
+
+
+def ratio_or_none(
+    value: float | None, interval: Interval | None, path: str
+) -> tuple[Quantity | None, Quantity | None, Quantity | None]:
+    """Return a ratio as `ratio_with_interval` does, three times None where there is none."""
+    return (None, None, None) if value is None else ratio_with_interval(value, interval, path)
 
 
 def probability(value: float, path: str) -> Quantity:

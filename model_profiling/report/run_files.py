@@ -11,7 +11,7 @@ from model_profiling.analysis.run import Analysis, analyze
 from model_profiling.analysis.summary import SCHEMA_VERSION
 from model_profiling.files import json_bytes, write_bytes
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report.words.kernels import kernel_entry_json, kernel_table, missing_tables
+from model_profiling.report.words.kernels import kernel_entry_json
 from model_profiling.report.words.notes import run_notes
 from model_profiling.report.words.summary import summary_markdown
 
@@ -39,22 +39,16 @@ def derive(directory: RunDirectory) -> dict[Path, bytes]:
 def files_of(analysis: Analysis) -> dict[Path, bytes]:
     """Return the content of each file of an analyzed run, in writing order."""
     directory, model, manifest = analysis.directory, analysis.summary.model, analysis.manifest
-    summary = summary_json(analysis)
     plain = pipeline_summary(analysis, run_notes(analysis))
     files = dict(analysis.tables)
     files[directory.metrics] = json_bytes(analysis.metrics.to_json())
     if manifest.calibration:
         files[directory.noise_floor] = json_bytes(noise_floor(manifest, analysis.summary.comparisons))
     files[directory.pipeline_summary_json(model)] = json_bytes(plain)
-    files[directory.pipeline_summary_md(model)] = _markdown(plain, summary).encode("utf-8")
+    files[directory.pipeline_summary_md(model)] = summary_markdown(analysis).encode("utf-8")
     # Last, because a report takes its presence for a finished analysis.
-    files[directory.analysis_summary] = json_bytes(summary)
+    files[directory.analysis_summary] = json_bytes(analysis.summary.to_json(kernel_entry_json))
     return files
-
-
-def summary_json(analysis: Analysis) -> dict[str, object]:
-    """Return the content of analysis_summary.json."""
-    return analysis.summary.to_json(kernel_entry_json)
 
 
 def pipeline_summary(analysis: Analysis, notes: Sequence[str]) -> dict[str, object]:
@@ -84,8 +78,3 @@ def pipeline_summary(analysis: Analysis, notes: Sequence[str]) -> dict[str, obje
         ],
         "notes": list(notes),
     }
-
-
-def _markdown(plain: dict[str, object], summary: dict[str, object]) -> str:
-    kernels = kernel_table(summary)
-    return summary_markdown(plain, summary, [*([kernels] if kernels else []), *missing_tables(summary)])

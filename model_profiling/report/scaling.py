@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model_profiling.report.comparing import median
+from model_profiling.report.latencies import median
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Quantity, Sentence, quantity
@@ -43,11 +43,11 @@ class Scaling:
 
 def scaling(run: RunData, naming: Naming, comparisons: Sequence[ComparisonView]) -> tuple[Scaling, ...]:
     """Return one entry for each two experiments that were compared at several thread counts."""
-    found = []
+    over_threads = []
     for names in dict.fromkeys((c.baseline, c.candidate) for c in comparisons):
         held = sorted((c for c in comparisons if (c.baseline, c.candidate) == names), key=lambda c: c.threads)
         if len(held) > 1:
-            found.append(
+            over_threads.append(
                 Scaling(
                     held[0].baseline_side,
                     held[0].candidate_side,
@@ -57,7 +57,7 @@ def scaling(run: RunData, naming: Naming, comparisons: Sequence[ComparisonView])
                     tuple(_words(run, naming, name, [c.threads for c in held]) for name in names),
                 )
             )
-    return tuple(found)
+    return tuple(over_threads)
 
 
 def _row(run: RunData, c: ComparisonView) -> ThreadRow:

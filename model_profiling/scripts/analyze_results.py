@@ -45,20 +45,14 @@ def main() -> None:
     args = build_parser().parse_args()
     from model_profiling.analysis.run import analyze
     from model_profiling.pipeline.run_directory import RunDirectory
-    from model_profiling.report.run_files import summary_json, write
+    from model_profiling.report.run_files import write
 
     analysis = analyze(RunDirectory(args.run_dir))
     files = write(analysis)
     if not args.quiet:
-        from model_profiling.report.words.kernels import kernel_table
-        from model_profiling.report.words.notes import run_notes
         from model_profiling.report.words.summary import show_analysis
 
-        summary, manifest = summary_json(analysis), analysis.manifest
-        kernels = kernel_table(summary)
-        show_analysis(
-            summary, manifest.feature.sentence, run_notes(analysis), manifest.quick, [kernels] if kernels else []
-        )
+        show_analysis(analysis)
         for path in files:
             print(path)
 

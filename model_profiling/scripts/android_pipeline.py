@@ -47,13 +47,8 @@ def build_parser() -> CommandParser:
 
 
 def main() -> int:
-    from model_profiling.pipeline.devices.adb.device import open_device
-
     args = build_parser().parse_args()
-    return run_pipeline(
-        args,
-        lambda config: open_device(config, serial=args.serial, address=args.remote_device, keep=args.keep_on_device),
-    )
+    return run_pipeline(args, "adb", serial=args.serial, address=args.remote_device, keep=args.keep_on_device)
 
 
 if __name__ == "__main__":

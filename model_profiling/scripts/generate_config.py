@@ -22,7 +22,7 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import json_bytes, read_json, write_json
-from model_profiling.pipeline.program import signature as program
+from model_profiling.pipeline.program.signature import read_signature
 
 PLATFORMS = ("mac", "android")
 
@@ -44,7 +44,7 @@ def build_parser() -> CommandParser:
 
 def main() -> int:
     args = build_parser().parse_args()
-    program.read_signature(args.model)
+    read_signature(args.model)
     template = PACKAGE_DIR / "configs" / "templates" / f"{args.platform}_template.json"
     config = read_json(template, "template")
     config["model"] = str(args.model)

@@ -40,9 +40,7 @@ def build_parser() -> CommandParser:
 
 
 def main() -> int:
-    from model_profiling.pipeline.devices.local import open_local
-
-    return run_pipeline(build_parser().parse_args(), open_local)
+    return run_pipeline(build_parser().parse_args(), "local")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +15,9 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.files import read_json, sha256
 from model_profiling.pipeline.calibration import calibration_config, failed_thread_counts
 from model_profiling.pipeline.config import Config, load_config, restrict
-from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.devices.kinds import open_device
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import RunDirectory
-
-#: Makes the device of a configuration ready for a run, and lets go of it afterwards.
-OpenDevice = Callable[[Config], AbstractContextManager[Device]]
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -45,10 +40,10 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="also say what each experiment runs with")
 
 
-def run_pipeline(args: argparse.Namespace, open_device: OpenDevice) -> int:
+def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) -> int:
     """Load the configuration, launch, analyze, report; return the exit status.
 
-    `open_device` is called for runs alone: analysis needs no device.
+    A device of the `kind` is opened with these options for runs alone: analysis needs none.
     """
     if args.quick and args.precision is not None:
         raise UserError("--quick and --precision contradict each other", "on the command line", "give one of them")
@@ -75,7 +70,7 @@ def run_pipeline(args: argparse.Namespace, open_device: OpenDevice) -> int:
             verbose=args.verbose,
         )
         try:
-            with open_device(config) as device:
+            with open_device(kind, config, **device_options) as device:
                 directory = orchestrator.run(config, device, options)
         except KeyboardInterrupt:
             say(f"what was measured is kept: add --resume to go on with {config.output_root}")

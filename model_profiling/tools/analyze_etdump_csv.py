@@ -27,9 +27,10 @@ from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_text
 from model_profiling.report.words import trace_tables
-from model_profiling.report.words.summary import milliseconds
+from model_profiling.report.words.digits import milliseconds
 from model_profiling.report.words.table import Table
 from model_profiling.tools.side_arguments import add_side_arguments, read_arguments
+from model_profiling.wording import count
 
 _TOP_OPERATORS = 15
 
@@ -82,7 +83,7 @@ def _top(table: Table) -> Table:
 def _headline(side: SideTimes) -> str:
     threads = f", threads {side.side.threads}" if side.side.threads else ""
     runs = len(side.whole.method)
-    executions = f"{runs} execution{'' if runs == 1 else 's'}"
+    executions = count(runs, "execution")
     return f"{side.side.label}{threads}: {executions}, median {milliseconds(side.median_ms)} ms (traced)"
 
 

@@ -35,7 +35,9 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes, write_json
-from model_profiling.report.words import summary as text
+from model_profiling.report.words.digits import milliseconds, percent
+from model_profiling.report.words.table import Table
+from model_profiling.wording import count
 
 _TOP_OPERATORS = 10
 _NS_PER_MS = 1e6
@@ -111,21 +113,21 @@ def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> 
 def _show(summary: dict, operators: list[OperatorStats], unmapped: list[str], files: list[Path]) -> None:
     latency = summary["traced_latency_ms"]
     spread = (latency["p90"] - latency["p10"]) / 2
-    runs = f"{summary['executions']} execution{'' if summary['executions'] == 1 else 's'}"
-    say(one_line(f"{summary['model']}: {runs}, median {text.milliseconds(latency['median'], spread)} ms (traced)"))
+    runs = count(summary["executions"], "execution")
+    say(one_line(f"{summary['model']}: {runs}, median {milliseconds(latency['median'], spread)} ms (traced)"))
     say()
     total = sum(summary["categories_ms"].values())
-    text.Table(
+    Table(
         "Where the time goes",
         ("category", "ms", "share"),
         tuple(
-            (name, text.milliseconds(value, total / 1000), text.percent(100 * value / total))
+            (name, milliseconds(value, total / 1000), percent(100 * value / total))
             for name, value in summary["categories_ms"].items()
         ),
         frozenset(("ms", "share")),
     ).show()
     shown = operators[:_TOP_OPERATORS]
-    text.Table(
+    Table(
         f"Most expensive operators ({len(shown)} of {len(operators)})",
         ("operator", "category", "calls", "ms", "share"),
         tuple(
@@ -133,8 +135,8 @@ def _show(summary: dict, operators: list[OperatorStats], unmapped: list[str], fi
                 row.name,
                 row.category,
                 f"{row.calls_per_run:g}",
-                text.milliseconds(row.total_ms_per_run, total / 1000),
-                text.percent(row.pct_of_run),
+                milliseconds(row.total_ms_per_run, total / 1000),
+                percent(row.pct_of_run),
             )
             for row in shown
         ),

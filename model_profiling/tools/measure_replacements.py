@@ -18,6 +18,7 @@ if importlib.util.find_spec("model_profiling") is None:
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError, nearest
+from model_profiling.export.recipes import floating_recipes
 
 _ROW = "{:<22}  {:<29}  {:<5}  {:>9}  {:>7}  {:>8}  {:>8}"
 
@@ -26,7 +27,7 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="measure_replacements.py", description=__doc__)
     parser.add_argument("--only", metavar="NAME", nargs="+", help="these replacements alone")
-    parser.add_argument("--dtype", choices=("fp32", "fp16"), help="in this one alone (default: both)")
+    parser.add_argument("--dtype", choices=floating_recipes(), help="in this one alone (default: both)")
     parser.add_argument("--all-dtypes", action="store_true", help="also where a replacement saves nothing")
     return parser
 
@@ -44,7 +45,7 @@ def main() -> int:
                 "in --only",
                 "see its name in export_friendly.py",
             )
-    dtypes = (arguments.dtype,) if arguments.dtype else ("fp32", "fp16")
+    dtypes = (arguments.dtype,) if arguments.dtype else floating_recipes()
     say(f"before -> after, one thread, medians of {EXECUTIONS} executions in turn")
     say(_ROW.format("replacement", "for", "dtype", "delegates", "outside", "ms", "ms after"))
     for entry in REPLACEMENTS:

@@ -24,8 +24,9 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_json
-from model_profiling.report.words.summary import milliseconds, percent, speedup_sentence
+from model_profiling.report.words.digits import milliseconds, percent
 from model_profiling.report.words.table import Table
+from model_profiling.report.words.verdict import speedup_sentence
 from model_profiling.tools.side_arguments import add_side_arguments, read_arguments
 
 
@@ -49,14 +50,14 @@ def main() -> None:
             "schema_version": 1,
             "measured": "Method::execute, traced",
             "experiments": entries,
-            "comparisons": comparisons,
+            "comparisons": [compared.to_json() for compared in comparisons],
         },
     )
     _table(entries).show()
     if args.verbose:
         _launches(entries).show()
-    for entry in comparisons:
-        say(one_line(speedup_sentence(entry, quick=False)))
+    for compared in comparisons:
+        say(one_line(speedup_sentence(compared, quick=False)))
     say(str(path))
 
 
@@ -75,16 +76,16 @@ def _table(entries: list[dict]) -> Table:
     )
     rows = []
     for entry in entries:
-        found = entry["statistics"]
-        half = (found["p90"] - found["p10"]) / 2
+        statistics = entry["statistics"]
+        half = (statistics["p90"] - statistics["p10"]) / 2
         rows.append(
             (
                 entry["name"],
                 entry["threads"],
-                str(found["count"]),
-                *(milliseconds(found[key], half) for key in ("median", "p10", "p90", "min", "max")),
-                percent(found["robust_variation"]),
-                _outliers(found["outliers"]),
+                str(statistics["count"]),
+                *(milliseconds(statistics[key], half) for key in ("median", "p10", "p90", "min", "max")),
+                percent(statistics["robust_variation"]),
+                _outliers(statistics["outliers"]),
             )
         )
     return Table("End-to-end latency (traced executions)", columns, tuple(rows), frozenset(columns[1:-1]))

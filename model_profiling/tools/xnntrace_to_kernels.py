@@ -32,6 +32,7 @@ from model_profiling.errors import one_line
 from model_profiling.files import write_bytes
 from model_profiling.pipeline.kernel_names import FAMILIES, FAMILY_TITLES, PACK, family_of, role_of
 from model_profiling.report.words.table import Table
+from model_profiling.wording import count
 
 
 def build_parser() -> CommandParser:
@@ -72,20 +73,20 @@ def _model_id(value: str) -> str:
 def _show(trace: XnnTrace, model: str) -> None:
     say(
         one_line(
-            f"{model}: {trace.lines} line{'' if trace.lines == 1 else 's'} of the log name {len(trace.names)} "
+            f"{model}: {count(trace.lines, 'line')} of the log name {len(trace.names)} "
             "kernels, registered while loading: candidates, not calls"
         )
     )
     if trace.cut:
         say(
-            f"note: {trace.cut} line{' was' if trace.cut == 1 else 's were'} cut short before the kernel's name ended: "
+            f"note: {count(trace.cut, 'line')} {'was' if trace.cut == 1 else 'were'} cut short before the kernel's name ended: "
             "left out"
         )
     say()
     rows = []
     for family in FAMILIES:
         names = [name for name in trace.names if family_of(name) == family]
-        lines = sum(found.lines for found in trace.kernels if family_of(found.kernel) == family)
+        lines = sum(named.lines for named in trace.kernels if family_of(named.kernel) == family)
         if names:
             packing = sum(role_of(name) == PACK for name in names)
             rows.append((FAMILY_TITLES[family], str(len(names)), str(packing), str(lines)))

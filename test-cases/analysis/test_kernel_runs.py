@@ -27,6 +27,8 @@ from model_profiling.findings import ERROR
 from model_profiling.pipeline.kernel_launches import read_kernel_launches, standing
 from model_profiling.pipeline.run_directory import RunDirectory
 
+pytestmark = pytest.mark.exports
+
 ON, OFF = "a64-sme2on__qemu-sme-on", "a64-smeoff__qemu-sme-on"
 PIPELINE = "scripts/mac_pipeline.py"
 ARM = {"mode": "timing", "runs": 2, "warmup": 0, "traced_runs": 1, "threads": [1]}

@@ -28,14 +28,13 @@ from model_profiling.analysis.kernels.uses import KernelUse, coverage, kernel_ro
 from model_profiling.analysis.tables.kernels import EVIDENCE, kernels_csv, read_kernels
 from model_profiling.analysis.traces.layers import attribute, model_layers
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.pipeline.devices.emulated import newer_packages
-from model_profiling.pipeline.devices.emulated import qemu as emulation_parts
+from model_profiling.pipeline.devices.emulated import newer_packages, qemu
 from model_profiling.pipeline.devices.emulated.qemu import arm_wheel, find_qemu
 from model_profiling.pipeline.kernel_launches import read_kernel_launches
 from model_profiling.pipeline.kernel_names import FAMILIES, ROLES, family_of, role_of
 from model_profiling.pipeline.kernel_recording import record_kernels, recording_request
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.pipeline.runners import build, cross
+from model_profiling.pipeline.runners import cross, native_build
 from model_profiling.pipeline.runners.native import RECORD_VARIABLE, NativeRunner
 from model_profiling.processes import run_child
 from model_profiling.report.run_files import analyze_run, summary_json
@@ -248,7 +247,7 @@ def test_an_auditor_that_cannot_write_is_reported(toy: Path, tmp_path: Path) -> 
 def test_a_runner_without_the_auditor_says_so(toy: Path, tmp_path: Path) -> None:
     request = recording_request(toy, [], (), 1, tmp_path, tmp_path / "log")
     with pytest.raises(UserError, match='cannot record kernel calls, in mode "kernels": use Arm Linux'):
-        NativeRunner(build.build_native()).command(request)
+        NativeRunner(native_build.build_native()).command(request)
 
 
 # ---------------------------------------------------------------- tables
@@ -316,7 +315,7 @@ def test_an_old_qemu_is_passed_over(bare: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_text(f"#!/bin/sh\necho qemu-aarch64 version {version}\n")
         path.chmod(0o755)
-    assert find_qemu() == emulation_parts.Qemu(new, "10.1.0")
+    assert find_qemu() == qemu.Qemu(new, "10.1.0")
     new.write_text("#!/bin/sh\necho qemu-aarch64 version 10.0.9\n")
     with pytest.raises(UserError, match="no QEMU with SME2"):
         find_qemu()

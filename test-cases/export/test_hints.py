@@ -11,9 +11,11 @@ import torch
 from support.hints import CASES, Case
 from torch import nn
 
-from model_profiling.export import delegation_hints, precision, replacements, verification
+from model_profiling.export import casting, delegation_hints, replacements, verification
 from model_profiling.export.delegation import Rejected
 from model_profiling.models import export_friendly
+
+pytestmark = pytest.mark.slow
 
 # Rows about a whole program: tested one by one below.
 ALONE = {"bilinear at dynamic size", "slice at dynamic size", "dynamic shape", "state"}
@@ -35,7 +37,7 @@ def tried() -> dict[int, tuple[list[Rejected], list[Rejected], float]]:
         torch.manual_seed(0)
         before = {index: one.before() for index, one in chosen.items()}
         after = {index: one.after(before[index]) for index, one in chosen.items()}
-        inputs = precision.cast_inputs(tuple(torch.rand(one.shape) * 4 - 2 for one in chosen.values()), dtype)
+        inputs = casting.cast_inputs(tuple(torch.rand(one.shape) * 4 - 2 for one in chosen.values()), dtype)
         with torch.no_grad():
             expected = [module.eval()(given.float()) for module, given in zip(before.values(), inputs, strict=False)]
         outside, _ = _export(before, inputs, dtype)

@@ -18,11 +18,14 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline.config import RESERVED_NAMES, load_config
 from model_profiling.pipeline.cpu import affinity, claims
 from model_profiling.pipeline.cpu import features as cpu_features
-from model_profiling.pipeline.devices.adb import cooling, identity, modes, sections, state
-from model_profiling.pipeline.devices.adb.client import Adb, find_adb, marked, quote, split_mark
-from model_profiling.pipeline.devices.adb.files import run_folder
+from model_profiling.pipeline.devices.adb import cooling, identity, modes, state
+from model_profiling.pipeline.devices.adb.client import Adb, find_adb
+from model_profiling.pipeline.devices.adb.device import REMOTE_ROOT
 from model_profiling.pipeline.devices.adb.restoring import Change, Journal
 from model_profiling.pipeline.devices.adb.selection import Listed, choose, network_serial, parse_devices
+from model_profiling.pipeline.devices.posix import sections
+from model_profiling.pipeline.devices.posix.files import run_folder
+from model_profiling.pipeline.devices.posix.shell import marked, quote, split_mark
 from model_profiling.pipeline.elf import read_elf
 
 SHELL_TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=30)
@@ -281,8 +284,9 @@ def test_a_mask_means_its_cores(cores: list[int]) -> None:
 
 def test_each_run_has_a_folder_of_its_own_and_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run_folder(Path("runs/a")) == run_folder(tmp_path / "runs" / "a") != run_folder(Path("runs/b"))
-    assert run_folder(Path('it\'s "a" run')).as_posix().startswith("/data/local/tmp/sme2-kit-")
+    assert run_folder(REMOTE_ROOT, Path("runs/a")) == run_folder(REMOTE_ROOT, tmp_path / "runs" / "a")
+    assert run_folder(REMOTE_ROOT, Path("runs/a")) != run_folder(REMOTE_ROOT, Path("runs/b"))
+    assert run_folder(REMOTE_ROOT, Path('it\'s "a" run')).as_posix().startswith("/data/local/tmp/sme2-kit-")
 
 
 def test_claims_are_held_against_the_cpu() -> None:

@@ -28,11 +28,12 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline import orchestrator
 from model_profiling.pipeline.config import load_config
 from model_profiling.pipeline.cpu import features as cpu_features
-from model_profiling.pipeline.devices.adb import launching
-from model_profiling.pipeline.devices.adb.client import Adb, Lost
+from model_profiling.pipeline.devices.adb.client import Adb
 from model_profiling.pipeline.devices.adb.cooling import Cooling
-from model_profiling.pipeline.devices.adb.device import Waits, open_device
+from model_profiling.pipeline.devices.adb.device import Waits, open_adb
 from model_profiling.pipeline.devices.adb.restoring import Journal
+from model_profiling.pipeline.devices.posix import launching
+from model_profiling.pipeline.devices.posix.shell import Lost
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import RunDirectory
 
@@ -65,7 +66,7 @@ def inside(device: TestDevice, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
     def run(path: Path, waits: Waits = UNHURRIED, resume: bool = False) -> RunDirectory:
         config = load_config(path)
-        with open_device(config, address=ADDRESS, waits=waits) as opened:
+        with open_adb(config, address=ADDRESS, waits=waits) as opened:
             return orchestrator.run(config, opened, RunOptions(path, "test", resume=resume))
 
     return run

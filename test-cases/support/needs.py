@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test needs beside Python and a compiler, as a marker; `--fast` leaves those that need anything out.
 
-A new test cannot be wrong about it unnoticed: in every run, programs that a test without the marker starts, and the
-processor time that it takes, are watched, and a test that says too little fails with the marker it lacks.
+A new test cannot be wrong about it unnoticed: in every run the programs that a test without a marker starts are
+watched, with `--fast` its processor time too, and a test that says too little fails with the marker it lacks.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ NEEDS = {
     "slow": "takes longer than a unit test may",
 }
 #: Fixtures that bring their need along.
-_FIXTURES = {"browser": "browser", "open_page": "browser"}
+_FIXTURES = {"browser": "browser", "open_page": "browser", "graph_of": "exports", "actionlint": "network"}
+#: Values of a parametrized test that do.
+_VALUES = {"mobilenet_v3_small": "exports"}
 #: What a started program's words say of a need; a word counts by its last part, as a path's.
 _PROGRAMS = (
     (re.compile(r"chromium(-browser)?|google-chrome(-stable)?|chrome"), "browser"),
-    (re.compile(r"qemu-\w+|preview_sme2\.py"), "emulator"),
+    (re.compile(r"qemu-\w+"), "emulator"),
     (re.compile(r"adbd?"), "device"),
-    (re.compile(r"npm|uvx?|run_pages\.py"), "network"),
+    (re.compile(r"npm|uvx?"), "network"),
     (re.compile(r"mobilenet_v3_small|edgetam_\w+"), "exports"),
 )
 #: Processor seconds of a test with its fixtures and child processes: several times what a unit test takes.
@@ -54,7 +56,12 @@ def register(config: pytest.Config) -> None:
 def needs_of(item: pytest.Item) -> set[str]:
     """Return what a test says it needs, through markers and through the fixtures that it asks for."""
     marked = {name for name in NEEDS if item.get_closest_marker(name)}
-    return marked | {_FIXTURES[name] for name in getattr(item, "fixturenames", ()) if name in _FIXTURES}
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return (
+        marked
+        | {_FIXTURES[name] for name in getattr(item, "fixturenames", ()) if name in _FIXTURES}
+        | {_VALUES[value] for value in values if isinstance(value, str) and value in _VALUES}
+    )
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -68,11 +75,11 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def needs_of_program(words: list[str]) -> set[str]:
     """Return the needs that the words of a command line show, those of a shell's script among them."""
-    if "--help" in words:
-        return set()
     stand_in = words[0].startswith(tempfile.gettempdir())  # a test's own script under a program's name
     parts = {PurePath(part).name for word in words[stand_in:] for part in _split(word)}
-    return {need for pattern, need in _PROGRAMS if any(pattern.fullmatch(part) for part in parts)}
+    if {"preview_sme2.py", "--model"} <= parts:
+        parts.add("qemu-aarch64")  # which it starts
+    return {need for pattern, need in _PROGRAMS if any(map(pattern.fullmatch, parts))}
 
 
 def _split(word: str) -> list[str]:
@@ -93,20 +100,21 @@ class Watch:
     def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "subprocess.Popen":
             words = arguments[1]
-            self._started.append([words] if isinstance(words, str) else [os.fsdecode(word) for word in words])
+            self._started.append(list(map(os.fsdecode, words)) if isinstance(words, (list, tuple)) else [str(words)])
 
     def begin(self) -> None:
         self._started.clear()
         self._since = _processor_time()
 
     def lacking(self, item: pytest.Item) -> Iterator[str]:
-        """Yield what the test should have said, one sentence each."""
-        said = needs_of(item)
+        """Yield what the test should have said, one sentence each; one that says anything is no fast test."""
+        if needs_of(item):
+            return
         for words in self._started:
-            for need in sorted(needs_of_program(words) - said):
+            for need in sorted(needs_of_program(words)):
                 yield f"mark it `{need}`, it starts {shlex.join(words)[:200]}"
         took = _processor_time() - self._since
-        if not said and took > LIMIT_S:
+        if item.config.getoption("fast") and took > LIMIT_S:
             yield f"mark it `slow`, it takes {took:.0f} s of processor time"
 
 

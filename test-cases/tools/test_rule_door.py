@@ -81,7 +81,10 @@ def test_a_page_keeps_it_from_a_block_with_a_reason(scratch: Path, tmp_path: Pat
 
 
 def test_it_is_listed_with_what_it_says_of_itself(scratch: Path) -> None:
-    code = "from tools.pages.checks.rules import RULES; print(*(rule.__doc__.splitlines()[0] for rule in RULES), sep='\\n')"
+    code = (
+        "from tools.pages.checks.rules import RULES\n"
+        "print(*(rule.__doc__.splitlines()[0] for rule in RULES), sep='\\n')"
+    )
     listed = python(scratch, "-c", code).stdout.splitlines()
     assert "Report each block of text that has more than two lines." in listed
     assert len(listed) == len(list((scratch / RULES).glob("*.py"))) - 1

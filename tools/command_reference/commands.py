@@ -8,13 +8,15 @@ statuses mean stand in the data file, which has to have one entry for each comma
 from __future__ import annotations
 
 import ast
-import re
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from model_profiling.command import CommandParser
 from model_profiling.errors import UserError, nearest
 from model_profiling.processes import run_child
 from tools.command_reference.flags import Flag, flags_of, read_shell_help
@@ -116,9 +118,8 @@ def read_entries(data: Path) -> dict[str, CommandEntry]:
             raise UserError(
                 f"{raw['stage']} is no stage{nearest(raw['stage'], STAGES)}", f"in {name} of {data}", "correct it"
             )
-        entries[name] = CommandEntry(
-            **{key: value.strip() if isinstance(value, str) else value for key, value in raw.items()}
-        )
+        held: dict[str, Any] = {key: value.strip() if isinstance(value, str) else value for key, value in raw.items()}
+        entries[name] = CommandEntry(**held)
     return entries
 
 
@@ -128,15 +129,14 @@ def _is_named(name: str) -> bool:
 
 def _command(name: str, entry: CommandEntry, scripts: Scripts) -> CommandReference:
     path = scripts.repository.root / name
-    parser = scripts.parser(name)
+    parser = scripts.parser(name) or CommandParser(prog=path.name)
     if name.endswith(".sh") and name not in FORWARDS:
         purpose, details = _paragraphs(_head_comment(path))
         if entry.arguments:
             return CommandReference(name, purpose, details, "", (), {}, entry)
-        told = read_shell_help(_help_of(path), parser, name)
-        return CommandReference(name, purpose, details, "", told.flags, told.environment, entry)
-    told = _docstring(path) if name.endswith(".py") else parser.description
-    purpose, details = _paragraphs(told)
+        shell_help = read_shell_help(_help_of(path), parser, name)
+        return CommandReference(name, purpose, details, "", shell_help.flags, shell_help.environment, entry)
+    purpose, details = _paragraphs(_docstring(path) if name.endswith(".py") else parser.description or "")
     return CommandReference(
         name,
         purpose,
@@ -161,8 +161,8 @@ def _docstring(script: Path) -> str:
 def _head_comment(script: Path) -> str:
     """Return the comment at a script's head, its license line left out."""
     lines = script.read_text(encoding="utf-8").splitlines()[1:]
-    comment = re.match(r"(?:#.*\n)+", "\n".join(lines) + "\n")[0]
-    said = [line.removeprefix("#").strip() for line in comment.splitlines() if "SPDX-License-Identifier" not in line]
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    said = [line.removeprefix("#").strip() for line in comment if "SPDX-License-Identifier" not in line]
     return "\n".join(said).strip()
 
 

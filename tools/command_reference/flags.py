@@ -46,9 +46,8 @@ def flags_of(parser: argparse.ArgumentParser, root: Path) -> tuple[Flag, ...]:
 
 def _flag(action: argparse.Action, program: str, root: Path) -> Flag:
     told = " ".join((action.help or "").split()) % {**vars(action), "prog": program}
-    found = _DEFAULT.search(told)
-    default = (found[1] or found[2]) if found else _shown_default(action.default, root)
-    text = (told[: found.start()] + told[found.end() :]).strip() if found else told
+    text, stated = _default_apart(told)
+    default = _shown_default(action.default, root) if stated is None else stated
     positional = not action.option_strings
     return Flag(
         name="" if positional else max(action.option_strings, key=len),
@@ -58,6 +57,14 @@ def _flag(action: argparse.Action, program: str, root: Path) -> Flag:
         choices=tuple(map(str, action.choices or ())),
         help=text,
     )
+
+
+def _default_apart(told: str) -> tuple[str, str | None]:
+    """Return a flag's help without the default that it states, and that default."""
+    stated = _DEFAULT.search(told)
+    if stated is None:
+        return told, None
+    return (told[: stated.start()] + told[stated.end() :]).strip(), stated[1] or stated[2]
 
 
 def _value(action: argparse.Action) -> str:
@@ -93,18 +100,18 @@ def read_shell_help(text: str, coded: argparse.ArgumentParser, script: str) -> S
     ------
     UserError : a flag is in the help and not in the code, or the other way round.
     """
-    sections = {"": {}, "environment:": {}}
-    section, last = "", None
+    sections: dict[str, dict[str, str]] = {"": {}, "environment:": {}}
+    section, last = "", ""
     for line in text.splitlines():
         if line.rstrip() in sections:
-            section, last = line.rstrip(), None
-        elif (found := _ENTRY.fullmatch(line)) and found[2]:
-            last = found[1]
-            sections[section][last] = found[2]
+            section, last = line.rstrip(), ""
+        elif (entry := _ENTRY.fullmatch(line)) and entry[2]:
+            last = entry[1]
+            sections[section][last] = entry[2]
         elif line.startswith("   ") and last:
             sections[section][last] += " " + line.strip()
         else:
-            last = None
+            last = ""
     flags = tuple(
         _shell_flag(name, told)
         for name, told in sections[""].items()
@@ -123,7 +130,5 @@ def read_shell_help(text: str, coded: argparse.ArgumentParser, script: str) -> S
 
 def _shell_flag(name: str, told: str) -> Flag:
     flag, _, value = name.partition(" ")
-    found = _DEFAULT.search(told)
-    default = (found[1] or found[2]) if found else ""
-    text = (told[: found.start()] + told[found.end() :]).strip() if found else told
-    return Flag(flag, value, False, default, (), text)
+    text, stated = _default_apart(told)
+    return Flag(flag, value, False, stated or "", (), text)

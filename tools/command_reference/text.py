@@ -12,7 +12,10 @@ from tools.command_reference.commands import STAGES, CommandReference
 from tools.command_reference.flags import Flag
 
 _WIDTH = 100
-_HEAD = "<!-- SPDX-License-Identifier: Apache-2.0 -->\n<!-- Made by tools/make_reference.py from the commands themselves: change those, then make it again. -->\n"
+_HEAD = (
+    "<!-- SPDX-License-Identifier: Apache-2.0 -->\n"
+    "<!-- Made by tools/make_reference.py from the commands themselves: change those, then make it again. -->\n"
+)
 _RAW = KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/") + "/main"
 _MARKED = re.compile(r"(`[^`]*`)")
 _FLAG_IN_TEXT = re.compile(r"(?<![\w`-])(--[a-z][\w-]*)")
@@ -104,7 +107,8 @@ def _flag_table(flags: Sequence[Flag]) -> Iterator[str]:
             if flag.choices and "{" not in flag.value
             else ""
         )
-        yield f"| `{f'{flag.name} {flag.value}'.strip()}` | {default} | {'; '.join(filter(None, (_cell(flag.help), choices)))} |"
+        told = "; ".join(filter(None, (_cell(flag.help), choices)))
+        yield f"| `{f'{flag.name} {flag.value}'.strip()}` | {default} | {told} |"
     yield ""
 
 
@@ -152,21 +156,28 @@ def catalogue(commands: Sequence[CommandReference]) -> str:
 
 def _one_alone() -> Iterator[str]:
     yield (
-        "The other commands are `model_profiling/export/export_model.py`, which turns a PyTorch model into a `.pte`, and "
-        "`model_profiling/tools/`, for one file at a time.\n"
+        "The other commands are `model_profiling/export/export_model.py`, which turns a PyTorch model into a `.pte`, "
+        "and `model_profiling/tools/`, for one file at a time.\n"
     )
     yield "## One script alone\n"
     yield (
         "`setup_repo.sh`, `build_runners.sh`, `export_model.py`, `mac_pipeline.py`, `android_pipeline.py` and "
         "`analyze_results.py` each work as the only file that you download.\n"
     )
-    yield "`setup_repo.sh` makes `.venv` in the current directory with the kit installed; any single script then runs with its Python:\n"
     yield (
-        f"```bash\nmkdir ../one_script && cd ../one_script\ncurl -fsSLO {_RAW}/{_SCRIPTS}setup_repo.sh\nbash setup_repo.sh\n"
+        "`setup_repo.sh` makes `.venv` in the current directory with the kit installed; "
+        "any single script then runs with its Python:\n"
+    )
+    yield (
+        "```bash\nmkdir ../one_script && cd ../one_script\n"
+        f"curl -fsSLO {_RAW}/{_SCRIPTS}setup_repo.sh\nbash setup_repo.sh\n"
         f"curl -fsSLO {_RAW}/model_profiling/export/export_model.py\n"
         ".venv/bin/python export_model.py --model toy_cnn --dtype fp16\n```\n"
     )
-    yield "With [uv](https://github.com/astral-sh/uv) nothing has to be set up: each Python script names what it needs, the kit included.\n"
+    yield (
+        "With [uv](https://github.com/astral-sh/uv) nothing has to be set up: "
+        "each Python script names what it needs, the kit included.\n"
+    )
     yield "```bash\nuv run export_model.py --list\n```\n"
     yield (
         "On x86-64 Linux, uv takes PyTorch from PyPI, whose build brings gigabytes of CUDA. "

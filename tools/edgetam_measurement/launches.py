@@ -132,6 +132,6 @@ def _sample(measured: LaunchMeasurement, etdump: Path, graph: tuple[GraphInstruc
     ]
     return Sample(
         statistics.median(measured.latency_ns) / _NS_PER_MS,
-        dict(zip(PARTS, (np.median(break_down(timeline).parts, axis=0) / _NS_PER_MS).tolist())),
+        dict(zip(PARTS, (np.median(break_down(timeline).parts, axis=0) / _NS_PER_MS).tolist(), strict=True)),
         float(np.median(times[enlarging].sum(axis=0))) / _NS_PER_MS,
     )

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model_profiling.console import progress
 from model_profiling.export import export_job
@@ -20,7 +22,7 @@ class ExportedVariant:
 
     name: str
     pte: Path
-    sidecar: dict
+    sidecar: Mapping[str, Any]
 
 
 def wanted(dtype: str, forms: bool = True) -> tuple[str, ...]:
@@ -46,6 +48,7 @@ def export_all(example: Path, work: Path, size: int, dtype: str, forms: bool) ->
                 )
                 with quiet(False):
                     export_job.export(request, lambda text: None)
-            made[name] = ExportedVariant(name, paths.pte, read_json(paths.sidecar, "the export's record"))
+            record: Any = read_json(paths.sidecar, "the export's record")
+            made[name] = ExportedVariant(name, paths.pte, record)
             step(f"{paths.pte.name}{' (there already)' if fresh else ''}")
     return made

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from model_profiling.analysis.traces.breakdown import PARTS
-from model_profiling.export.precision import DTYPES
+from model_profiling.export.recipes import recipes
 from model_profiling.export.sidecar import versions
 from model_profiling.models.edgetam_image_encoder.variants import (
     CHOSEN,
@@ -26,10 +27,13 @@ from tools.edgetam_measurement.launches import MeasurementSettings, Sample
 from tools.edgetam_measurement.programs import ExportedVariant
 
 SCHEMA_VERSION = 1
+#: A part of measured.json.
+Results = Mapping[str, Any]
 _MEGA = 1e6
 #: What each step changes and why, beside what it was measured to gain.
 STEPS = {
-    PLAIN: "The original architecture exported as it stands, after a first image has filled its cache of position encodings.",
+    PLAIN: "The original architecture exported as it stands, after a first image has filled its cache of position "
+    "encodings.",
     WITHOUT_ENCODINGS: "Position encodings leave the program. They depend on the image's size alone, and as constants "
     "they are most of the file.",
     FOLDED: "Batch norm is folded and each token mixer's three branches become one depthwise convolution: at inference "
@@ -42,7 +46,7 @@ STEPS = {
 
 def results_of(
     dtype: str, programs: Mapping[str, ExportedVariant], samples: Mapping[str, Sequence[Sample]]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return what is known of each program in `dtype`, and every comparison of it."""
     return {
         "dtype": dtype,
@@ -53,7 +57,7 @@ def results_of(
     }
 
 
-def _program(program: ExportedVariant, samples: Sequence[Sample]) -> dict[str, object]:
+def _program(program: ExportedVariant, samples: Sequence[Sample]) -> dict[str, Any]:
     about = program.sidecar
     return {
         "bytes": about["pte"]["bytes"],
@@ -68,14 +72,14 @@ def _program(program: ExportedVariant, samples: Sequence[Sample]) -> dict[str, o
     }
 
 
-def _comparison(baseline: str, candidate: str, samples: Mapping[str, Sequence[Sample]]) -> dict[str, object]:
-    def entry(values: Mapping[str, list[float]]) -> dict[str, object]:
-        found = estimate(values[baseline], values[candidate])
+def _comparison(baseline: str, candidate: str, samples: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
+    def entry(values: Mapping[str, list[float]]) -> dict[str, Any]:
+        compared = estimate(values[baseline], values[candidate])
         return {
-            "speedup": found.speedup,
-            "ci95": None if found.low is None else [found.low, found.high],
-            "p_value": found.p_value,
-            "verdict": verdict(found),
+            "speedup": compared.speedup,
+            "ci95": None if compared.low is None else [compared.low, compared.high],
+            "p_value": compared.p_value,
+            "verdict": verdict(compared),
         }
 
     chosen = (baseline, candidate)
@@ -88,10 +92,10 @@ def _comparison(baseline: str, candidate: str, samples: Mapping[str, Sequence[Sa
     }
 
 
-def measured(settings: MeasurementSettings, found: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def measured(settings: MeasurementSettings, of_dtypes: Sequence[Results]) -> dict[str, Any]:
     """Return all results with where they come from."""
     cpu = cpu_features.detect()
-    order = {dtype: index for index, dtype in enumerate(DTYPES)}
+    order = {dtype: index for index, dtype in enumerate(recipes())}
     return {
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),
@@ -109,25 +113,27 @@ def measured(settings: MeasurementSettings, found: Sequence[Mapping[str, object]
             "threads": settings.threads,
             "seed": settings.seed,
         },
-        "dtypes": sorted(found, key=lambda entry: order[entry["dtype"]]),
+        "dtypes": sorted(of_dtypes, key=lambda entry: order[entry["dtype"]]),
     }
 
 
-def markdown(results: Mapping[str, object]) -> str:
+def markdown(results: Results) -> str:
     """Return the results as the example's page material."""
     machine, settings, made = results["machine"], results["settings"], results["versions"]
     parts = [
         "<!-- SPDX-License-Identifier: Apache-2.0 -->\n# EdgeTAM's image encoder: what each change gained\n",
-        f"Made by `python tools/measure_edgetam_encoder.py`; the same numbers, launch by launch, are in `measured.json`.\n\n"
+        "Made by `python tools/measure_edgetam_encoder.py`; "
+        "the same numbers, launch by launch, are in `measured.json`.\n\n"
         f"- Measured {_dates(results)} on {machine['cpu']} ({machine['architecture']}, {machine['cores']} cores, "
         f"{machine['system']}), ExecuTorch {made['executorch']}, torch {made['torch']}. This CPU "
         f"{'has' if 'sme2' in machine['features'] else 'has no'} SME2: other CPUs give other times.\n"
         f"- Image {'x'.join(map(str, settings['image']))}, {settings['threads']} thread"
-        f"{'' if settings['threads'] == 1 else 's'}, {settings['blocks']} launches of each program in randomized blocks, "
-        f"each the median of {settings['runs']} executions. Ratios are of launches in the same block, with a 95 % interval; "
+        f"{'' if settings['threads'] == 1 else 's'}, {settings['blocks']} launches of each program in randomized "
+        f"blocks, each the median of {settings['runs']} executions. Ratios are of launches in the same block, "
+        f"with a 95 % interval; "
         f'"no difference shown" is no proof of equality. Times by category come from '
-        f'traced executions, and so does "enlarging": the operators that enlarge and add, with all transpositions between '
-        f"layouts, since a form outside XNNPACK has every map that is there at that point transposed twice.\n"
+        f'traced executions, and so does "enlarging": the operators that enlarge and add, with all transpositions '
+        f"between layouts, since a form outside XNNPACK has every map that is there at that point transposed twice.\n"
         f"- Weights are drawn, not trained: speed does not depend on them, agreement in int8 does.\n",
         "## The changes\n\n" + "\n".join(f"- `{name}`: {text}" for name, text in STEPS.items()) + "\n",
     ]
@@ -142,12 +148,12 @@ def markdown(results: Mapping[str, object]) -> str:
     return "\n".join(parts)
 
 
-def _dates(results: Mapping) -> str:
+def _dates(results: Results) -> str:
     days = sorted({entry["measured"][:10] for entry in results["dtypes"]})
     return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
-def _steps(entry: Mapping) -> Table:
+def _steps(entry: Results) -> Table:
     rows = []
     for name in variant_names()["steps"]:
         program = entry["programs"][name]
@@ -170,19 +176,19 @@ def _steps(entry: Mapping) -> Table:
     )
 
 
-def _categories(entry: Mapping) -> Table:
+def _categories(entry: Results) -> Table:
     first, last = entry["programs"][PLAIN]["categories_ms"], entry["programs"][CHOSEN]["categories_ms"]
     rows = tuple((part, f"{first[part]:.1f}", f"{last[part]:.1f}") for part in PARTS)
     return Table(f"{entry['dtype']}: ms by category", ("category", PLAIN, CHOSEN), rows, frozenset({PLAIN, CHOSEN}))
 
 
-def _keeps_float32(entry: Mapping) -> bool:
+def _keeps_float32(entry: Results) -> bool:
     """Tell whether an fp16 program is too large for weights of two bytes each."""
     chosen = entry["programs"][CHOSEN]
-    return entry["dtype"] == "fp16" and chosen["bytes"] > 3 * chosen["parameters"]
+    return bool(entry["dtype"] == "fp16" and chosen["bytes"] > 3 * chosen["parameters"])
 
 
-def _has_forms(entry: Mapping, group: str) -> bool:
+def _has_forms(entry: Results, group: str) -> bool:
     """Tell whether forms of `group` were measured in this dtype, beside those that the steps have."""
     programs = {program_of(form, entry["dtype"]) for form in variant_names()[group]}
     return (
@@ -192,7 +198,7 @@ def _has_forms(entry: Mapping, group: str) -> bool:
     )
 
 
-def _forms(entry: Mapping, group: str) -> Table:
+def _forms(entry: Results, group: str) -> Table:
     rows = []
     for form in variant_names()[group]:
         name = program_of(form, entry["dtype"])
@@ -228,9 +234,9 @@ def _forms(entry: Mapping, group: str) -> Table:
     )
 
 
-def _ratio(entry: Mapping, baseline: str, candidate: str, of: str = "model") -> str:
+def _ratio(entry: Results, baseline: str, candidate: str, of: str = "model") -> str:
     if baseline == candidate:
         return "1"
-    found = next(c for c in entry["comparisons"] if (c["baseline"], c["candidate"]) == (baseline, candidate))[of]
-    interval = f" ({found['ci95'][0]:.3f} to {found['ci95'][1]:.3f})" if found["ci95"] else ""
-    return f"{found['speedup']:.3f}{interval}, {found['verdict']}"
+    compared = next(c for c in entry["comparisons"] if (c["baseline"], c["candidate"]) == (baseline, candidate))[of]
+    interval = f" ({compared['ci95'][0]:.3f} to {compared['ci95'][1]:.3f})" if compared["ci95"] else ""
+    return f"{compared['speedup']:.3f}{interval}, {compared['verdict']}"

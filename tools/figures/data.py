@@ -28,4 +28,5 @@ def load(name: str) -> Any:
 
 def texts() -> dict[str, Text]:
     """Return the text of every figure, by the figure's name."""
-    return {name: Text(**entry) for name, entry in read_json(TEXTS, "texts of the figures").items()}
+    held: Any = read_json(TEXTS, "texts of the figures")
+    return {name: Text(**entry) for name, entry in held.items()}

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from model_profiling.paired_statistics import Estimate, estimate
 from model_profiling.report.svg import Drawing
@@ -22,7 +23,7 @@ class SimulatedLaunch:
     ms: float
 
 
-def simulate(data: dict) -> tuple[list[SimulatedLaunch], list[SimulatedLaunch]]:
+def simulate(data: dict[str, Any]) -> tuple[list[SimulatedLaunch], list[SimulatedLaunch]]:
     """Return launches in blocks and in random pairs on one machine: the same drift, the same noise.
 
     Both sides take the same time, so whatever differs between them is the machine.
@@ -36,8 +37,8 @@ def simulate(data: dict) -> tuple[list[SimulatedLaunch], list[SimulatedLaunch]]:
     blocks = ["off"] * pairs + ["on"] * pairs
     paired = [side for _ in range(pairs) for side in random.sample(["off", "on"], 2)]
     return (
-        [SimulatedLaunch(side, ms) for side, ms in zip(blocks, times)],
-        [SimulatedLaunch(side, ms) for side, ms in zip(paired, times)],
+        [SimulatedLaunch(side, ms) for side, ms in zip(blocks, times, strict=True)],
+        [SimulatedLaunch(side, ms) for side, ms in zip(paired, times, strict=True)],
     )
 
 
@@ -77,9 +78,11 @@ def _plan(
     high: float,
     role: str,
 ) -> None:
-    found = speedup(launches)
-    places = ratio_places(found.low, found.speedup, found.high)
-    told = " to ".join(fixed(end, places) for end in (found.low, found.high))
+    measured = speedup(launches)
+    low_end, high_end = measured.low, measured.high
+    assert low_end is not None and high_end is not None  # there are pairs enough for an interval
+    places = ratio_places(low_end, measured.speedup, high_end)
+    told = " to ".join(fixed(end, places) for end in (low_end, high_end))
     card.line(MARGIN, y - 6, WIDTH - MARGIN, y - 6, "rule")
     card.text(MARGIN, y + 14, title, size=15.5, bold=True)
     left = MARGIN + 20
@@ -88,12 +91,12 @@ def _plan(
         card.panel(left + number * pitch - 11, y + 32, pitch + 22, 96, "track", radius=6)
     for number, launch in enumerate(launches):
         card.dot(left + number * pitch, y + 116 - 74 * (launch.ms - low) / (high - low), 12, launch.side)
-    excludes = found.low > 1 or found.high < 1
+    excludes = low_end > 1 or high_end < 1
     card.dot(MARGIN + 6, y + 150, 11, role)
     card.text(
         MARGIN + 20,
         y + 150,
-        f"{fixed(found.speedup, places)}× ({told}): "
+        f"{fixed(measured.speedup, places)}× ({told}): "
         + ("the drift looks like a difference" if excludes else "no difference shown"),
         size=15,
         bold=True,

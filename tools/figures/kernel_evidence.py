@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from model_profiling.pipeline.kernel_names import family_of, role_of
 from model_profiling.report.svg import Drawing
 from tools.figures.card import MARGIN, SMALL, WIDTH, Card
@@ -35,7 +37,7 @@ def kernel_evidence(alt: str) -> Drawing:
     return card.finish("kernel-evidence", alt)
 
 
-def _panel(card: Card, y: float, dtype: str, preview: dict, highest: int) -> None:
+def _panel(card: Card, y: float, dtype: str, preview: dict[str, Any], highest: int) -> None:
     coverage = preview["variants"]["sme2"]["coverage"]["sme2"]
     card.text(MARGIN, y + 16, dtype, size=16, bold=True)
     card.text(
@@ -55,7 +57,7 @@ def _panel(card: Card, y: float, dtype: str, preview: dict, highest: int) -> Non
     card.line(MARGIN, base + 0.5, WIDTH - MARGIN, base + 0.5, "rule")
 
 
-def _reached(layer: dict) -> bool:
+def _reached(layer: dict[str, Any]) -> bool:
     """Return whether a layer called an SME2 kernel that computes."""
     called = layer["kernels"].get("sme2", {})
     return any(family_of(kernel) == "sme2" and role_of(kernel) == "compute" for kernel in called)

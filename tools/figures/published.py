@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from model_profiling.report.canvas import text_width
 from model_profiling.report.svg import Drawing
 from model_profiling.rounding import fixed
+from model_profiling.wording import count
 from tools.figures.card import BODY, MARGIN, SMALL, WIDTH, Card
 from tools.figures.data import load
 
@@ -28,7 +31,7 @@ def published_latency(alt: str) -> Drawing:
     for number, row in enumerate(rows):
         y = top + number * step
         card.text(MARGIN, y + 14, row["dtype"], size=BODY, bold=True)
-        card.text(MARGIN, y + 34, _cores(row["cores"]), size=SMALL, role="muted")
+        card.text(MARGIN, y + 34, count(row["cores"], "core"), size=SMALL, role="muted")
         for lane, side in enumerate(SIDES):
             _bar(card, left, y + 4 + lane * 22, 20, row[side] * scale, side, f"{row[side]:,}")
         card.text(WIDTH - MARGIN, y + 25, f"{row['off'] / row['on']:.2f}×", size=17, bold=True, right=True)
@@ -41,7 +44,7 @@ def published_categories(alt: str) -> Drawing:
     dtypes, names = list(data["categories_ms"]), list(next(iter(data["categories_ms"].values())))
     top, step, gap = 136, 45, 44
     card = Card(top + len(dtypes) * (step * len(names) + gap) - gap + 8)
-    card.heading(30, f"Where the time goes: {data['model']}, {_cores(data['categories_cores'])}", _origin(data))
+    card.heading(30, f"Where the time goes: {data['model']}, {count(data['categories_cores'], 'core')}", _origin(data))
     card.legend(82, _LEGEND)
     longest = max(times[side] for held in data["categories_ms"].values() for times in held.values() for side in SIDES)
     for block, dtype in enumerate(dtypes):
@@ -77,11 +80,7 @@ def _bar(card: Card, x: float, y: float, thickness: float, length: float, role: 
     card.text(x + max(length, 1.5) + 7, y + thickness / 2, text, size=SMALL)
 
 
-def _cores(count: int) -> str:
-    return f"{count} core" if count == 1 else f"{count} cores"
-
-
-def _origin(data: dict) -> str:
+def _origin(data: dict[str, Any]) -> str:
     """Say whose numbers these are, inside the figure, because figures travel alone."""
     told = (
         f"Published by {data['source']['publisher']}, {data['source']['date']}: {data['device']}, {data['conditions']}"

@@ -62,9 +62,9 @@ def export(source: Path, images: Path, dest: Path) -> list[Path]:
     return written
 
 
-def refuse(found: Iterator[str], where: Path) -> None:
-    """Raise one `UserError` that lists what was found, if anything."""
-    listed = list(found)
+def refuse(faults: Iterator[str], where: Path) -> None:
+    """Raise one `UserError` that lists the faults, if there are any."""
+    listed = list(faults)
     if listed:
         raise UserError("; ".join(listed), f"in {where}", "correct that")
 
@@ -75,7 +75,7 @@ def problems(pages: Sequence[LearningPathPage], images: Path) -> Iterator[str]:
     if LAST not in names:
         yield f"{LAST} is missing"
     weights = [page.front_matter.get("weight") for page in pages]
-    for page, weight in zip(pages, weights):
+    for page, weight in zip(pages, weights, strict=True):
         if not _FILE_NAME.fullmatch(page.name):
             yield f"{page.name} is not lower case without spaces"
         if weights.count(weight) > 1:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from model_profiling.files import write_json
 from tools.pages.checks.checker import Checker
@@ -38,7 +39,7 @@ class Chain:
 
     # ------------------------------------------------------------ plan
 
-    def plan(self) -> list[dict]:
+    def plan(self) -> list[dict[str, Any]]:
         """Return, and print, what would run here."""
         for form in self.wanted:
             self.runs.append(plan(form, self.checker))
@@ -48,7 +49,7 @@ class Chain:
 
     # ------------------------------------------------------------ fresh
 
-    def run_fresh(self) -> list[dict]:
+    def run_fresh(self) -> list[dict[str, Any]]:
         """Run the skills, and those they come after, in one new home."""
         forms = self._with_earlier()
         if not self.screen.silent:
@@ -81,9 +82,9 @@ class Chain:
 
     # ------------------------------------------------------------ in place
 
-    def run_in_place(self, restart: bool) -> list[dict]:
+    def run_in_place(self, restart: bool) -> list[dict[str, Any]]:
         """Run the skills in this checkout; a chain of several goes on with the first that has not passed."""
-        results: list[dict] = []
+        results: list[dict[str, Any]] = []
         with only_one(self._notes):
             if restart:
                 for form in self.wanted:
@@ -102,20 +103,20 @@ class Chain:
         self._show_sums()
         return results
 
-    def _run_one(self, form: SkillForm) -> dict:
+    def _run_one(self, form: SkillForm) -> dict[str, Any]:
         self.screen.begin(plan(form, self.checker))
         progress = progress_of(form, self._notes, self.checker.repository.root)
         self.runs.append(run_in_place(form, self.checker, progress, self.screen.line, self.screen.note))
         self.screen.end(self.runs[-1], after(form, self.catalogue))
         return self._result(self.runs[-1])
 
-    def _passed(self) -> dict[str, dict]:
+    def _passed(self) -> dict[str, dict[str, Any]]:
         """Return the results of the skills that an interrupted chain had done, unless something has changed since."""
         kept = read_notes(self._notes / "chain.json") if len(self.wanted) > 1 else {}
         same = kept.get("identity") == self._identity()
         return {result["skill"]: result for result in kept["results"] if result["status"] == PASSED} if same else {}
 
-    def _keep(self, results: Sequence[dict]) -> None:
+    def _keep(self, results: Sequence[dict[str, Any]]) -> None:
         """Note what the chain has done; a chain that is through starts anew the next time."""
         path = self._notes / "chain.json"
         if len(self.wanted) == 1:
@@ -135,7 +136,7 @@ class Chain:
         if any(run.status == INTERRUPTED for run in self.runs):
             raise KeyboardInterrupt
 
-    def _result(self, run: SkillRun) -> dict:
+    def _result(self, run: SkillRun) -> dict[str, Any]:
         return result_of(run, after(run.form, self.catalogue))
 
     def _show_sums(self) -> None:

@@ -67,18 +67,19 @@ def run_in_place(
         note(f"starting anew: {why}")
     if done:
         note(
-            f"going on after line {walk.steps[max(done)].statement.place.line}; {len(done)} done before (--restart forgets them)"
+            f"going on after line {walk.steps[max(done)].statement.place.line}; "
+            f"{len(done)} done before (--restart forgets them)"
         )
     place = InPlace(checker.repository.root, progress.folder, uuid.uuid4().hex)
     progress.begin(place.mark)
     stand_ins.make(progress.folder, checker.repository.root)
-    found = _run(form, checker, place, done, told, strict=False)
+    run = _run(form, checker, place, done, told, strict=False)
     if (
-        all(line.outcome not in (FAILED, NOT_REACHED) for line in found.of(PREREQUISITES, STEPS))
-        and found.status != INTERRUPTED
+        all(line.outcome not in (FAILED, NOT_REACHED) for line in run.of(PREREQUISITES, STEPS))
+        and run.status != INTERRUPTED
     ):
         progress.finish(place.mark)
-    return found
+    return run
 
 
 def run_fresh(form: SkillForm, checker: Checker, place: Surroundings, told: Told) -> SkillRun:
@@ -139,18 +140,20 @@ def _judged(form: SkillForm, run: PageRun, strict: bool) -> SkillRun:
 def _metric_lines(form: SkillForm, lines: Sequence[Line]) -> Iterator[tuple[Metric, Line]]:
     """Yield each metric with the line that reads it."""
     by_block = {id(line.step.block): line for line in lines}
-    yield from ((metric, by_block[id(block)]) for metric, block in zip(form.metrics(), form.document.metrics))
+    yield from (
+        (metric, by_block[id(block)]) for metric, block in zip(form.metrics(), form.document.metrics, strict=True)
+    )
 
 
 def _advice(form: SkillForm, lines: Sequence[Line], metrics: Sequence[Measured]) -> list[str]:
     """Return what the skill itself says about what went wrong."""
-    found = []
+    advice = []
     for line in (line for line in lines if line.outcome == FAILED):
-        found += [f"{failure.cause}: {failure.fix}" for failure in form.failures() if _shows(line, failure.symptom)]
+        advice += [f"{failure.cause}: {failure.fix}" for failure in form.failures() if _shows(line, failure.symptom)]
         if form.section_of(line.step.block) == PREREQUISITES:
-            found += [passage.text for passage in form.sections[PREREQUISITES].passages("paragraph")]
-    found += [f"{m.metric.name}: {m.metric.outside_it}" for m in metrics if m.inside is False]
-    return list(dict.fromkeys(found))
+            advice += [passage.text for passage in form.sections[PREREQUISITES].passages("paragraph")]
+    advice += [f"{m.metric.name}: {m.metric.outside_it}" for m in metrics if m.inside is False]
+    return list(dict.fromkeys(advice))
 
 
 def _shows(line: Line, symptom: str) -> bool:

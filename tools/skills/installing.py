@@ -24,7 +24,7 @@ _COMMENT = re.compile(r"<!-- check: .*-->\n?")
 
 @dataclass(frozen=True)
 class Installation:
-    """One skill's folder at the destination: its text as it should be, None where the kit has no such skill any more."""
+    """One skill's folder at the destination; `text` as it should be, None where the kit has no such skill any more."""
 
     folder: Path
     text: str | None
@@ -45,41 +45,41 @@ def survey(catalogue: Sequence[SkillForm], dest: Path, root: Path) -> list[Insta
     if dest.exists() and not dest.is_dir():
         raise UserError("it is no folder", f"at {dest}", "name a folder for --dest")
     folders = {form.document.path.name: form.name for form in catalogue}
-    found = [
+    ours = [
         _installation(dest / form.name, installed_text(form, folders, dest / form.name, root)) for form in catalogue
     ]
     with writing(dest):
         others = sorted(path for path in dest.iterdir() if path.name not in folders.values()) if dest.is_dir() else []
-    return found + [Installation(path, None, GONE) for path in others if _is_ours(path / FILE)]
+    return ours + [Installation(path, None, GONE) for path in others if _is_ours(path / FILE)]
 
 
-def install(found: Sequence[Installation]) -> None:
+def install(installations: Sequence[Installation]) -> None:
     """Write what is new or old, remove what is gone; a folder of somebody else stops it before anything is written.
 
     Raises
     ------
     UserError : a folder is not one of the kit's, or cannot be written.
     """
-    foreign = next((entry for entry in found if entry.state == FOREIGN), None)
+    foreign = next((entry for entry in installations if entry.state == FOREIGN), None)
     if foreign:
         raise UserError(
             f"{foreign.folder.name} is there and is not a skill of this kit",
             f"at {foreign.folder}",
             "move it away, or choose another folder with --dest",
         )
-    for entry in found:
+    for entry in installations:
         if entry.state == GONE:
             with writing(entry.folder):
                 entry.file.unlink()
                 if not any(entry.folder.iterdir()):
                     entry.folder.rmdir()
-        elif entry.state != FRESH:
+        elif entry.state != FRESH and entry.text is not None:
             make_folder(entry.folder)
             write_text(entry.file, entry.text)
 
 
 def installed_text(form: SkillForm, folders: Mapping[str, str], folder: Path, root: Path) -> str:
-    """Return a skill as it stands in `folder`: its origin noted, links that lead on from there, no comments for the checker.
+    """Return a skill as it stands in `folder`: its origin noted, links that lead on, no comments for the checker.
 
     `folders` gives the folder's name of each skill by its file.
     """

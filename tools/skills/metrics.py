@@ -24,8 +24,8 @@ class Measured:
 
 def value_of(output: str) -> float | None:
     """Return the last token of an output that is a number, None where there is none."""
-    found = [match for match in map(_NUMBER.fullmatch, output.split()) if match]
-    return float(found[-1][1].replace(",", "")) if found else None
+    numbers = [match for match in map(_NUMBER.fullmatch, output.split()) if match]
+    return float(numbers[-1][1].replace(",", "")) if numbers else None
 
 
 def measured(metric: Metric, line: Line) -> Measured:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, read_json, write_json
@@ -39,7 +40,7 @@ class Progress:
         return self.folder / "state.json"
 
     def done(self, walk: Walk, form: SkillForm) -> tuple[frozenset[int], str]:
-        """Return the numbers of the lines that need not be typed again, and why there are none, where that needs saying."""
+        """Return the numbers of lines that need not be typed again, and why there are none, where that needs saying."""
         state = read_notes(self._state)
         if not state or state.get("finished"):
             return frozenset(), ""
@@ -79,7 +80,7 @@ class Progress:
         self._state.unlink(missing_ok=True)
 
 
-def read_notes(path: Path) -> dict:
+def read_notes(path: Path) -> dict[str, Any]:
     """Return what a file of notes holds; of one that is not there or not whole, nothing."""
     try:
         notes = read_json(path, "notes") if path.is_file() else {}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tools.pages.reading.skill_form import CRITERIA, PREREQUISITES, STEPS, SkillForm
 from tools.pages.running import account
@@ -14,7 +15,7 @@ from tools.skills.metrics import Measured
 SCHEMA_VERSION = 1
 
 
-def document(results: Sequence[dict]) -> dict:
+def document(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the document of several skills' results."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -23,7 +24,7 @@ def document(results: Sequence[dict]) -> dict:
     }
 
 
-def result_of(run: SkillRun, following: SkillForm | None) -> dict:
+def result_of(run: SkillRun, following: SkillForm | None) -> dict[str, Any]:
     """Return one skill's result; `following` is the skill after it."""
     share = account.share(run.lines)
     return {
@@ -32,7 +33,7 @@ def result_of(run: SkillRun, following: SkillForm | None) -> dict:
         "status": run.status,
         "steps": [_line(run, line) for line in run.of(PREREQUISITES, STEPS)],
         "criteria": [_line(run, line) for line in run.of(CRITERIA)],
-        "metrics": [_metric(found) for found in run.metrics],
+        "metrics": [_metric(measured) for measured in run.metrics],
         "outputs": {"compared": run.compared, "different": [problem.to_json() for problem in run.different]},
         "executed_percent": None if share is None else round(100 * share, 1),
         "seconds": sum(line.seconds for line in run.lines),
@@ -41,10 +42,10 @@ def result_of(run: SkillRun, following: SkillForm | None) -> dict:
     }
 
 
-def passed_before(result: dict) -> dict:
+def passed_before(result: dict[str, Any]) -> dict[str, Any]:
     """Return the result of a skill that an interrupted chain had done, as this chain has it."""
 
-    def before(line: dict) -> dict:
+    def before(line: dict[str, Any]) -> dict[str, Any]:
         return line | {"outcome": "done before", "seconds": 0} if line["outcome"] == "executed" else line
 
     return result | {
@@ -54,7 +55,7 @@ def passed_before(result: dict) -> dict:
     }
 
 
-def _line(run: SkillRun, line: Line) -> dict:
+def _line(run: SkillRun, line: Line) -> dict[str, Any]:
     return {
         "line": line.step.statement.place.line,
         "section": run.form.section_of(line.step.block),
@@ -67,16 +68,16 @@ def _line(run: SkillRun, line: Line) -> dict:
     }
 
 
-def _metric(found: Measured) -> dict:
-    wanted = found.metric.plausible
+def _metric(measured: Measured) -> dict[str, Any]:
+    wanted = measured.metric.plausible
     return {
-        "metric": found.metric.name,
-        "command": found.metric.command,
-        "counts": found.line.counts,
-        "outcome": found.line.outcome,
-        "value": found.value,
+        "metric": measured.metric.name,
+        "command": measured.metric.command,
+        "counts": measured.line.counts,
+        "outcome": measured.line.outcome,
+        "value": measured.value,
         "low": wanted.low if wanted else None,
         "high": wanted.high if wanted else None,
-        "inside": found.inside,
-        "outside_it": found.metric.outside_it,
+        "inside": measured.inside,
+        "outside_it": measured.metric.outside_it,
     }

@@ -45,7 +45,7 @@ class Screen:
             self._print(line, timed)
 
     def _print(self, line: Line, timed: bool) -> None:
-        section = self._form.section_of(line.step.block)
+        section = self._form.section_of(line.step.block) if self._form else ""
         if section != self._section:
             say(f" {section}")
             self._section = section
@@ -71,9 +71,9 @@ class Screen:
                 self.line(line)
         for line in self._waiting:
             self._print(line, timed=True)
-        for found in run.metrics:
-            if found.inside is not None:
-                say(_metric(found))
+        for measured in run.metrics:
+            if measured.inside is not None:
+                say(_metric(measured))
         for problem in run.different:
             say(f"  differs: {problem}")
         for text in run.advice:
@@ -85,13 +85,15 @@ class Screen:
         say()
 
 
-def _metric(found: Measured) -> str:
-    value = "no number" if found.value is None else f"{found.value:,g}"
-    return f"  {'inside' if found.inside else 'OUTSIDE':<11} {value} ({plausible(found.metric)}) {found.metric.name}"
+def _metric(measured: Measured) -> str:
+    value = "no number" if measured.value is None else f"{measured.value:,g}"
+    metric, verdict = measured.metric, "inside" if measured.inside else "OUTSIDE"
+    return f"  {verdict:<11} {value} ({plausible(metric)}) {metric.name}"
 
 
 def plausible(metric: Metric) -> str:
     """Return a metric's range in words."""
+    assert metric.plausible is not None  # the form was required
     low, high = metric.plausible.low, metric.plausible.high
     if low is not None and high is not None:
         return f"{low:,g} to {high:,g}"

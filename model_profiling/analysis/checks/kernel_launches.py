@@ -83,7 +83,7 @@ def _files(directory: RunDirectory, config: Config, launches: Sequence[KernelLau
     for launch in standing(launches).values():
         known |= launch.files.keys()
         for suffix in (".etdump", ".log", *([".kernels"] if launch.mode == KERNELS else [])):
-            path = directory.raw(launch.experiment, launch.threads, 0, 0, suffix)
+            path = directory.kernel_raw(launch.experiment, launch.threads, suffix)
             digest = launch.files.get(path.relative_to(directory.root).as_posix())
             if digest is None or not path.is_file():
                 yield error(_CHECK, f"{path} is missing", _AGAIN)

@@ -118,12 +118,12 @@ def _operators(
 ) -> list[OperatorComparison]:
     """Compare kinds of operator; packing, which one side alone may have, counts with what it serves."""
     changes = operator_changes(*(operator_stats(charged(side.recordings)) for side in (baseline, candidate)))
-    ticks = {
+    ticks: dict[tuple[str, bool], float] = {
         (c.kind, c.delegated): CLOCK_TICK_US * max(side.calls for side in (c.baseline, c.candidate) if side)
         for c in changes
         if c.delegated
     }
-    before, after = (_launch_times([kind_times(launch) for launch in charged(side)]) for side in recordings)
+    before, after = (_launch_times(map(kind_times, charged(side))) for side in recordings)
     parts = compare_parts(before, after, ticks, quick)
     return [_operator(change, parts.get((change.kind, change.delegated))) for change in changes]
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from model_profiling.analysis.metrics import LaunchMetrics
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,20 @@ class PairTimes:
     candidate_ms: float
 
     @property
+    def times_ms(self) -> tuple[float, float]:
+        """Both medians, the baseline's first."""
+        return self.baseline_ms, self.candidate_ms
+
+    @property
     def speedup(self) -> float:
         """Baseline time over candidate time."""
         return self.baseline_ms / self.candidate_ms
 
 
-def pair_times(baseline: Sequence[Mapping[str, Any]], candidate: Sequence[Mapping[str, Any]]) -> list[PairTimes]:
+def pair_times(baseline: Sequence[LaunchMetrics], candidate: Sequence[LaunchMetrics]) -> list[PairTimes]:
     """Match the `launches` of two experiments' entries of `metrics.json` by pair, in order."""
     sides = [
-        {entry["pair"]: (position, entry["median_ms"]) for position, entry in enumerate(side)}
+        {launch.pair: (position, launch.median_ms) for position, launch in enumerate(side)}
         for side in (baseline, candidate)
     ]
     return [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model_profiling.analysis.comparing.comparison import Interval
 from model_profiling.analysis.comparing.latency import describe
 from model_profiling.analysis.comparing.operators import OperatorChange, operator_changes
 from model_profiling.analysis.comparing.traced_sides import TracedSide
@@ -80,7 +81,33 @@ def latency_entry(side: TracedSide) -> dict[str, object]:
     }
 
 
-def latency_comparison(first: TracedSide, second: TracedSide) -> dict[str, object]:
+@dataclass(frozen=True)
+class LatencyComparison:
+    """Two sides' end-to-end latency compared, under their labels; `threads` is "" where traces do not tell."""
+
+    baseline: str
+    candidate: str
+    threads: str
+    pairs: int
+    speedup: float
+    interval: Interval | None
+    p_value: float | None
+    verdict: str
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "threads": self.threads,
+            "pairs": self.pairs,
+            "speedup": self.speedup,
+            "ci95": self.interval and self.interval.to_json(),
+            "p_value": self.p_value,
+            "verdict": self.verdict,
+        }
+
+
+def latency_comparison(first: TracedSide, second: TracedSide) -> LatencyComparison:
     """Compare two sides' end-to-end latency, by pairs of launches where the tables name them.
 
     Without pair numbers the launches are independent only in name, so there is a ratio of
@@ -88,18 +115,13 @@ def latency_comparison(first: TracedSide, second: TracedSide) -> dict[str, objec
     """
     medians = _launch_medians(first), _launch_medians(second)
     pairs = [pair for pair in medians[0] if pair != "" and pair in medians[1]]
-    entry: dict[str, object] = {
-        "baseline": first.label,
-        "candidate": second.label,
-        "threads": first.threads,
-        "pairs": len(pairs),
-    }
+    named = first.label, second.label, first.threads, len(pairs)
     if not pairs:
         ratio = float(np.median(first.latencies_ms) / np.median(second.latencies_ms))
-        return entry | {"speedup": ratio, "ci95": None, "p_value": None, "verdict": NO_VERDICT}
+        return LatencyComparison(*named, ratio, None, None, NO_VERDICT)
     result = estimate([medians[0][p] for p in pairs], [medians[1][p] for p in pairs])
-    interval = None if result.low is None else [result.low, result.high]
-    return entry | {"speedup": result.speedup, "ci95": interval, "p_value": result.p_value, "verdict": verdict(result)}
+    interval = Interval.of(result.low, result.high)
+    return LatencyComparison(*named, result.speedup, interval, result.p_value, verdict(result))
 
 
 def _launch_medians(side: TracedSide) -> dict[str, float]:

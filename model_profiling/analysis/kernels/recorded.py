@@ -67,7 +67,7 @@ class _Launch:
     layers: Sequence[Layer]
 
     def file(self, suffix: str) -> Path:
-        return self.directory.raw(self.experiment, self.threads, 0, 0, suffix)
+        return self.directory.kernel_raw(self.experiment, self.threads, suffix)
 
     def timeline(self) -> Timeline:
         trace = self.file(".etdump")

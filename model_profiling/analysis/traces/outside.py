@@ -16,7 +16,7 @@ from model_profiling.analysis.traces.layers import Layer
 
 
 @dataclass(frozen=True)
-class Outside:
+class OperatorsOutside:
     """One kind of operator that ran in portable kernels.
 
     `reason` and `hint` are "" where the export left no record. `layers` are positions in
@@ -32,7 +32,7 @@ class Outside:
     layers: tuple[int, ...]
 
 
-def outside_operators(recorded: Sequence[Mapping[str, Any]], layers: Sequence[Layer]) -> list[Outside]:
+def outside_operators(recorded: Sequence[Mapping[str, Any]], layers: Sequence[Layer]) -> list[OperatorsOutside]:
     """Join `not_delegated` of an export's record with the rows of a layer table.
 
     An entry stands for `count` operators whose modules may differ in their numbers
@@ -45,13 +45,14 @@ def outside_operators(recorded: Sequence[Mapping[str, Any]], layers: Sequence[La
         mine = [number for number in free if _fits(entry, layers[number])][: int(entry["count"])]
         free = [number for number in free if number not in mine]
         texts = {key: entry.get(key) or "" for key in ("module", "source", "reason", "hint")}
-        outside.append(Outside(entry["operator"], int(entry["count"]), **texts, layers=tuple(mine)))
+        outside.append(OperatorsOutside(entry["operator"], int(entry["count"]), **texts, layers=tuple(mine)))
     groups: dict[tuple[str, str, str], list[int]] = {}
     for number in free:
         row = layers[number]
         groups.setdefault((row.kind, row.module, row.source), []).append(number)
     return outside + [
-        Outside(kind, len(rows), module, source, "", "", tuple(rows)) for (kind, module, source), rows in groups.items()
+        OperatorsOutside(kind, len(rows), module, source, "", "", tuple(rows))
+        for (kind, module, source), rows in groups.items()
     ]
 
 

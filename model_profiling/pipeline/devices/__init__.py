@@ -8,10 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from model_profiling.errors import UserError
+from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.runners import Runner, choose_runner
-from model_profiling.pipeline.runners.build import NativeBuild
 from model_profiling.pipeline.runners.native import NativeRunner
+from model_profiling.pipeline.runners.native_build import NativeBuild
 from model_profiling.processes import ChildResult
 
 
@@ -82,6 +84,16 @@ class Device(Protocol):
         affinity: tuple[int, ...] | None,
     ) -> ChildResult:
         """Run one launch to its end, pinned to the cores in `affinity` where given."""
+
+
+def refuse_mode(config: Config) -> None:
+    """Raise the `UserError` of a configuration that sets a device's mode where launches run on this host."""
+    if config.device_mode is not None:
+        raise UserError(
+            "this host has no device modes",
+            'in "device_mode" of the config',
+            "remove the key, or use android_pipeline.py",
+        )
 
 
 class OnThisHost:

@@ -14,7 +14,7 @@ from model_profiling.pipeline import host_state
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.devices import OnThisHost
+from model_profiling.pipeline.devices import OnThisHost, refuse_mode
 from model_profiling.processes import ChildResult, run_child
 
 
@@ -64,12 +64,7 @@ class LocalDevice(OnThisHost):
 @contextmanager
 def open_local(config: Config) -> Iterator[LocalDevice]:
     """Yield this host for a run; UserError where the configuration is for a device."""
-    if config.device_mode is not None:
-        raise UserError(
-            "this host has no device modes",
-            'in "device_mode" of the config',
-            "remove the key, or use android_pipeline.py",
-        )
+    refuse_mode(config)
     yield LocalDevice()
 
 

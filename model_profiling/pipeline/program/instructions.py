@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.program import signature as program
 from model_profiling.pipeline.program.flatbuffer import FlatbufferError, Table, root_table
+from model_profiling.pipeline.program.signature import (
+    DELEGATE_ID,
+    PLAN_DELEGATES,
+    PROGRAM_DELEGATE_DATA,
+    PROGRAM_PLANS,
+    read_program,
+    segments,
+)
 from model_profiling.pipeline.program.xnnpack_graph import HEADER_BYTES, XnnNode, graph_end, read_graph
 
-#: Positions of fields in the tables of program.fbs.
+#: Positions of fields in the tables of fbs.
 _PLAN_CHAINS, _PLAN_OPERATORS = 5, 6
 _CHAIN_INSTRUCTIONS = 2
 _INSTRUCTION_KIND, _INSTRUCTION_VALUE = 0, 1
@@ -43,13 +50,13 @@ def read_instructions(path: Path) -> tuple[Instruction, ...]:
     ------
     UserError : the .pte is missing, damaged, or delegates in a form the kit does not know.
     """
-    data, _ = program.read_program(path)
+    data, _ = read_program(path)
     try:
         root = root_table(data)
-        plan = root.tables(program.PROGRAM_PLANS)[0]
-        graphs = [_graph(path, data, root, delegate) for delegate in plan.tables(program.PLAN_DELEGATES)]
+        plan = root.tables(PROGRAM_PLANS)[0]
+        graphs = [_graph(path, data, root, delegate) for delegate in plan.tables(PLAN_DELEGATES)]
         operators = [_operator_name(o) for o in plan.tables(_PLAN_OPERATORS)]
-        backends = [d.text(program.DELEGATE_ID) for d in plan.tables(program.PLAN_DELEGATES)]
+        backends = [d.text(DELEGATE_ID) for d in plan.tables(PLAN_DELEGATES)]
         found = []
         for index, instruction in enumerate(plan.tables(_PLAN_CHAINS)[0].tables(_CHAIN_INSTRUCTIONS)):
             kind = instruction.u8(_INSTRUCTION_KIND)
@@ -73,13 +80,13 @@ def _operator_name(operator: Table) -> str:
 
 
 def _graph(path: Path, data: bytes, root: Table, delegate: Table) -> tuple[XnnNode, ...]:
-    if delegate.text(program.DELEGATE_ID) != _XNNPACK:
+    if delegate.text(DELEGATE_ID) != _XNNPACK:
         return ()
     processed = delegate.table(_DELEGATE_PROCESSED)
     index = processed.u32(_PROCESSED_INDEX)
     if processed.u8(_PROCESSED_LOCATION) != _IN_SEGMENT:
-        return read_graph(root.tables(program.PROGRAM_DELEGATE_DATA)[index].raw(0))
-    start, size = program.segments(data)[index]
+        return read_graph(root.tables(PROGRAM_DELEGATE_DATA)[index].raw(0))
+    start, size = segments(data)[index]
     with open(path, "rb") as file:
         # The graph lies before the weights: a blob of hundreds of MB is not read whole.
         file.seek(start)

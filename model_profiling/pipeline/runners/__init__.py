@@ -94,7 +94,8 @@ class LaunchMeasurement:
 class Runner(Protocol):
     """What the orchestrator needs of a runner; `name` is native, python or executor_runner."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def describe(self) -> dict[str, object]:
         """Return the runner's identity for the manifest: path, SHA-256, versions, build."""
@@ -146,8 +147,8 @@ def choose_runner(kind: str, runner_path: str | None) -> Runner:
 
 def _native_runner(required: bool) -> Runner | None:
     """Return the native runner, or None where it is not `required` and cannot be built."""
-    from model_profiling.pipeline.runners.build import build_native, can_build
     from model_profiling.pipeline.runners.native import NativeRunner
+    from model_profiling.pipeline.runners.native_build import build_native, can_build
 
     if not required and not can_build():
         return None

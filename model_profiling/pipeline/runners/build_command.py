@@ -10,8 +10,8 @@ from pathlib import Path
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
-from model_profiling.pipeline.runners import build, cross
-from model_profiling.pipeline.runners.build import NativeBuild
+from model_profiling.pipeline.runners import cross, native_build
+from model_profiling.pipeline.runners.native_build import NativeBuild
 from model_profiling.pipeline.runners.source import building, showing
 from model_profiling.pipeline.runners.source.variants import ANDROID, Variant, named
 
@@ -60,7 +60,7 @@ def main() -> None:
     elif args.dry_run:
         _print_commands(args.jobs)
     if not (args.list or args.dry_run) and (args.native or not variants):
-        _show("native", build.build_native(args.jobs))
+        _show("native", native_build.build_native(args.jobs))
         if not args.native:
             _build_for_arm(args.jobs)
 
@@ -93,14 +93,14 @@ def _build_for_arm(jobs: int | None) -> None:
 
 
 def _print_list() -> None:
-    current = build.native_folder() / build.BINARY if build.can_build() else None
-    for name, possible in (("native", build.can_build()), (cross.NAME, cross.can_build())):
-        builds = build.built(name)
-        for found in builds:
+    current = native_build.native_folder() / native_build.BINARY if native_build.can_build() else None
+    for name, possible in (("native", native_build.can_build()), (cross.NAME, cross.can_build())):
+        builds = native_build.built(name)
+        for runner in builds:
             print(
-                f"{name:<12} {found.path} (ExecuTorch {found.executorch_version}, {found.compiler})"
-                + (", with the kernel auditor" if found.auditor else "")
-                + (", current" if found.path == current else "")
+                f"{name:<12} {runner.path} (ExecuTorch {runner.executorch_version}, {runner.compiler})"
+                + (", with the kernel auditor" if runner.auditor else "")
+                + (", current" if runner.path == current else "")
             )
         if not builds:
             print(f"{name:<12} not built yet{'' if possible else ', and this host cannot build it'}")
@@ -109,9 +109,9 @@ def _print_list() -> None:
 
 
 def _print_commands(jobs: int | None) -> None:
-    target = build.native_target()
-    folder = build.native_folder()
-    for command in build.commands(folder.parent / ".build", folder, target, jobs):
+    target = native_build.native_target()
+    folder = native_build.native_folder()
+    for command in native_build.commands(folder.parent / ".build", folder, target, jobs):
         print(shlex.join(command))
 
 

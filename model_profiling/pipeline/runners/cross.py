@@ -12,8 +12,8 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline.cpu.layout import normal_architecture
-from model_profiling.pipeline.devices.emulated import qemu as emulation_parts
-from model_profiling.pipeline.runners.build import NativeBuild, Target, build_target
+from model_profiling.pipeline.devices.emulated.qemu import arm_wheel
+from model_profiling.pipeline.runners.native_build import NativeBuild, Target, build_target
 from model_profiling.pipeline.runners.toolchain import Toolchain, find_toolchain, version_line
 from model_profiling.processes import run_child
 
@@ -48,7 +48,7 @@ def build_cross(jobs: int | None = None) -> NativeBuild:
     UserError : no cross compiler, no Arm wheel to be had, or the build failed.
     """
     tools = _toolchain()
-    return build_target(Target(NAME, emulation_parts.arm_wheel(), tools, has_auditor=True, flags=_FLAGS), jobs)
+    return build_target(Target(NAME, arm_wheel(), tools, has_auditor=True, flags=_FLAGS), jobs)
 
 
 def sysroot() -> Path:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest
-from model_profiling.pipeline.runners.build import NativeBuild
+from model_profiling.pipeline.runners.native_build import NativeBuild
 from model_profiling.pipeline.runners.result import own_runner_flags, read_own_result
 from model_profiling.processes import ChildResult
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     # Started by its path: this folder must not shadow modules of other packages, and the
@@ -80,7 +81,7 @@ def _measure(
 ) -> dict[str, object]:
     bindings = _load_bindings(wheel)
     bindings._unsafe_reset_threadpool(args.threads)
-    tensors = [_tensor(data, spec) for data, spec in zip(inputs, signature.inputs)]
+    tensors = [_tensor(data, spec) for data, spec in zip(inputs, signature.inputs, strict=True)]
     gc.collect()
     gc.disable()  # a collection inside an execution would be timed
     untraced = _untraced(bindings, args, tensors)
@@ -97,7 +98,7 @@ def _measure(
     }
 
 
-def _load_bindings(wheel: Wheel) -> object:
+def _load_bindings(wheel: Wheel) -> Any:
     """Import the bindings' extension module itself: portable_lib around it costs 3 s of imports more."""
     import ctypes
 
@@ -114,7 +115,7 @@ def _load_bindings(wheel: Wheel) -> object:
 class _Executions:
     """Executions of one method on the same inputs; only Method::execute is timed, as in the native runner."""
 
-    def __init__(self, method: object, tensors: list[object]) -> None:
+    def __init__(self, method: Any, tensors: list[object]) -> None:
         self._method, self._tensors = method, tensors
 
     def one(self) -> int:
@@ -128,7 +129,7 @@ class _Executions:
         return [self.one() for _ in range(count)]
 
 
-def _untraced(bindings: object, args: argparse.Namespace, tensors: list[object]) -> dict[str, object]:
+def _untraced(bindings: Any, args: argparse.Namespace, tensors: list[object]) -> dict[str, object]:
     start = time.perf_counter_ns()
     program, method = _load(bindings, args.model, traced=False)
     load_ns = time.perf_counter_ns() - start
@@ -143,7 +144,7 @@ def _untraced(bindings: object, args: argparse.Namespace, tensors: list[object])
     return {"load_ns": load_ns, "warmup_ns": warmup, "latency_ns": latency, "peak_rss_bytes": peak, "outputs": outputs}
 
 
-def _traced(bindings: object, args: argparse.Namespace, tensors: list[object]) -> dict[str, object]:
+def _traced(bindings: Any, args: argparse.Namespace, tensors: list[object]) -> dict[str, object]:
     """Trace in a program of its own, which packs the weights anew: the untraced one is gone by now."""
     if not args.traced_runs:
         return {"traced_warmup_ns": [], "traced_ns": []}
@@ -162,7 +163,7 @@ def _traced(bindings: object, args: argparse.Namespace, tensors: list[object]) -
     return {"traced_warmup_ns": warmup, "traced_ns": traced}
 
 
-def _load(bindings: object, model: Path, traced: bool) -> tuple[object, object]:
+def _load(bindings: Any, model: Path, traced: bool) -> tuple[Any, Any]:
     try:
         program = bindings._load_program(
             str(model), enable_etdump=traced, program_verification=bindings.Verification.InternalConsistency
@@ -227,7 +228,7 @@ def _input_bytes(args: argparse.Namespace, signature: Signature) -> list[bytes]:
             "in --input",
             "give one file per input, or none for seeded ones",
         )
-    return [_read_input(path, spec) for path, spec in zip(args.input, signature.inputs)]
+    return [_read_input(path, spec) for path, spec in zip(args.input, signature.inputs, strict=True)]
 
 
 def _read_input(path: Path, spec: TensorSpec) -> bytes:
@@ -261,7 +262,7 @@ def _tensor(data: bytes, spec: TensorSpec) -> object:
 def _write_outputs(outputs: list[object], folder: Path) -> list[dict[str, object]]:
     import torch
 
-    entries = []
+    entries: list[dict[str, object]] = []
     for output in outputs:
         if not isinstance(output, torch.Tensor):
             continue  # numbers and None are constants of the export

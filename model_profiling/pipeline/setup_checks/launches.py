@@ -26,10 +26,10 @@ _FIXES = {
 
 def check_model(model: Path) -> list[Finding]:
     """Say whether `model` is a .pte that ExecuTorch can load, and what its inputs are."""
-    from model_profiling.pipeline.program import signature as program
+    from model_profiling.pipeline.program.signature import read_signature
 
     try:
-        signature = program.read_signature(model)
+        signature = read_signature(model)
     except UserError as problem:
         return [error("model", f"{problem.what}, {problem.where}", problem.fix)]
     shapes = ", ".join(f"{list(spec.shape)} {spec.dtype}" for spec in signature.inputs)
@@ -46,7 +46,7 @@ def check_runners(model: Path, with_export: bool) -> list[Finding]:
 
 
 def _native(model: Path, with_export: bool) -> Finding:
-    from model_profiling.pipeline.runners.build import can_build
+    from model_profiling.pipeline.runners.native_build import can_build
 
     finding = _launch("native", model)
     if finding.level == ERROR and with_export and not can_build():

@@ -16,7 +16,7 @@ from model_profiling.report.view import ComparisonView, View
 
 
 @dataclass(frozen=True)
-class WhereTimeGoes(Section):
+class WhereTimeGoesSection(Section):
     """The comparisons whose launches were traced."""
 
     anchor: ClassVar[str] = ""  # each comparison has its own
@@ -41,5 +41,5 @@ class WhereTimeGoes(Section):
                 yield from comparison_charts(comparison, comparison.breakdown)
 
     @classmethod
-    def of(cls, run: RunData, naming: Naming, view: View) -> WhereTimeGoes:
+    def of(cls, run: RunData, naming: Naming, view: View) -> WhereTimeGoesSection:
         return cls(tuple(c for c in view.comparisons if c.breakdown))

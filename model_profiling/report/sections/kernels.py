@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from model_profiling.analysis.kernels.entries import CalledKernels, Coverage, KernelEntry, RegisteredKernels
 from model_profiling.analysis.kernels.side_by_side import LAYER, Group, KernelView, SideRows, compare_kernels
 from model_profiling.analysis.kernels.uses import LOADING
 from model_profiling.analysis.tables.kernels import CALLED
@@ -19,6 +20,7 @@ from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Identifier, Quantity, pointer, quantity
 from model_profiling.report.section import Section
 from model_profiling.report.view import View
+from model_profiling.report.words.kernels import kernel_sentences
 from model_profiling.rounding import places_for
 from model_profiling.wording import count, listed
 
@@ -75,7 +77,7 @@ class KernelComparison:
 
 
 @dataclass(frozen=True)
-class Kernels(Section):
+class KernelsSection(Section):
     """What launches showed of kernels, by kind of evidence and thread count."""
 
     anchor: ClassVar[str] = "kernels"
@@ -91,30 +93,27 @@ class Kernels(Section):
         return (coverage_chart(c.anchor, c.evidence, c.sides, c.bars) for c in self.comparisons if c.bars)
 
     @classmethod
-    def of(cls, run: RunData, naming: Naming, view: View) -> Kernels:
+    def of(cls, run: RunData, naming: Naming, view: View) -> KernelsSection:
         return cls(_comparisons(run))
 
 
 def _comparisons(run: RunData) -> tuple[KernelComparison, ...]:
-    """Return one section for each kind of evidence and thread count; its two sides where there are just two."""
-    recorded = run.summary.get("kernels") or {}
-    kinds = dict.fromkeys(
-        (entry["evidence"], int(threads)) for by_threads in recorded.values() for threads, entry in by_threads.items()
-    )
-    many = len(kinds) > 1
-    sections: list[KernelComparison] = []
+    """Return one entry for each kind of evidence and thread count; its two sides where there are just two."""
+    recorded = list(run.summary.kernels.entries())
+    kinds = dict.fromkeys((entry.evidence, threads) for _, threads, entry in recorded)
+    comparisons: list[KernelComparison] = []
     for evidence, threads in kinds:
         names = [
             name
-            for name, by_threads in recorded.items()
-            if by_threads.get(str(threads), {}).get("evidence") == evidence and run.kernels[name, threads]
+            for name, at, entry in recorded
+            if (entry.evidence, at) == (evidence, threads) and run.kernels[name, threads]
         ]
         groups = list(_sides(run, names, threads))
-        sections += [
-            _comparison(run, group, threads, f"kernels-{len(sections) + number}", many or len(groups) > 1)
-            for number, group in enumerate(groups)
+        titled, first = len(kinds) > 1 or len(groups) > 1, len(comparisons)
+        comparisons += [
+            _comparison(run, group, threads, f"kernels-{first + number}", titled) for number, group in enumerate(groups)
         ]
-    return tuple(sections)
+    return tuple(comparisons)
 
 
 def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[str, ...]]:
@@ -126,9 +125,9 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
 
     def is_off(name: str) -> bool:
         entry = _entry(run, name, threads)
-        if entry["evidence"] == CALLED:
+        if entry.evidence == CALLED:
             return bool(run.manifest.disabled.get(name))
-        return SME2 not in entry["families"]
+        return SME2 not in entry.families
 
     if len(names) == 2 and is_off(names[0]) != is_off(names[1]):
         yield tuple(sorted(names, key=is_off))
@@ -137,14 +136,15 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
 
 
 def _comparison(run: RunData, names: tuple[str, ...], threads: int, anchor: str, titled: bool) -> KernelComparison:
-    evidence = _entry(run, names[0], threads)["evidence"]
+    evidence = _entry(run, names[0], threads).evidence
     naming = Naming(
         run.manifest if evidence == CALLED else None, names, names[1:]
     )  # builds switch what no manifest knows
     tables = [run.kernels[name, threads] for name in names]
     view = compare_kernels(tables[0], tables[1] if len(names) > 1 else ())
     sides = tuple(
-        KernelSide(name, naming.side(name), naming.series(name), _sentences(run, name, threads)) for name in names
+        KernelSide(name, naming.side(name), naming.series(name), kernel_sentences(_entry(run, name, threads)))
+        for name in names
     )
     work = {layer: q for name in names for layer, q in _work(run, name, threads).items()}
     shown = [group for group in view.groups if group.on.kernels or group.off.kernels]
@@ -158,26 +158,16 @@ def _comparison(run: RunData, names: tuple[str, ...], threads: int, anchor: str,
         by_layer=view.by == LAYER,
         view=replace(view, groups=tuple(shown)),
         differing=_differing(view, sides),
-        bars=tuple(bar for side, name in zip(sides, names) for bar in _bars(run, name, threads, side)),
+        bars=tuple(bar for side, name in zip(sides, names, strict=True) for bar in _bars(run, name, threads, side)),
         rows=tuple(_row(group, work) for group in shown),
         left_out=len(view.groups) - len(shown),
-        missing=_missing(run, names[0], threads, evidence),
+        missing=_missing(run, names[0], threads),
         notes=view.notes if len(names) > 1 else (),
     )
 
 
-def _entry(run: RunData, name: str, threads: int) -> Mapping:
-    return run.summary["kernels"][name][str(threads)]
-
-
-def _sentences(run: RunData, name: str, threads: int) -> tuple[str, ...]:
-    entry = _entry(run, name, threads)
-    packed = entry.get("packed_for_sme")
-    return (
-        entry["sentence"],
-        *(held["sentence"] for held in entry.get("sme2_time", {}).values()),
-        *([packed["sentence"]] if packed else []),
-    )
+def _entry(run: RunData, name: str, threads: int) -> KernelEntry:
+    return run.summary.kernels[name][threads]
 
 
 def _differing(view: KernelView, sides: Sequence[KernelSide]) -> str:
@@ -190,19 +180,24 @@ def _differing(view: KernelView, sides: Sequence[KernelSide]) -> str:
 def _bars(run: RunData, name: str, threads: int, side: KernelSide) -> Iterator[CoverageBar]:
     """Yield the shares that reach SME2, in percent: of matrix layers, of their multiply-adds, of their time."""
     entry, path = _entry(run, name, threads), run.in_summary("kernels", name, threads)
-    for key in ("sme2_coverage", "packed_for_sme"):
-        held = entry.get(key)
-        if held and held["all_layers"]:
-            here = f"{path}/{key}"
-            layers = _percent(held["layers"] / held["all_layers"], f"{here}/layers,{here}/all_layers|ratio")
-            yield CoverageBar(side, "Matrix layers", f"{held['layers']} of {held['all_layers']}", layers)
-            yield CoverageBar(side, "Multiply-adds", "", _percent(held["share"], f"{here}/share"))
-    for timed, held in entry.get("sme2_time", {}).items():
+    if isinstance(entry, RegisteredKernels):
+        yield from _coverage_bars(entry.packed_for_sme, f"{path}/packed_for_sme", side)
+        return
+    yield from _coverage_bars(entry.coverage, f"{path}/sme2_coverage", side)
+    for timed, shares in entry.time.items():
         here = f"{path}/sme2_time{pointer(timed)}"
-        yield CoverageBar(side, "Time of matrix layers", "", _percent(held["matrix_share"], f"{here}/matrix_share"))
-        yield CoverageBar(
-            side, "Time of an execution", "", _percent(held["execution_share"], f"{here}/execution_share")
-        )
+        matrix = _percent(shares.matrix_share, f"{here}/matrix_share")
+        yield CoverageBar(side, "Time of matrix layers", "", matrix)
+        execution = _percent(shares.execution_share, f"{here}/execution_share")
+        yield CoverageBar(side, "Time of an execution", "", execution)
+
+
+def _coverage_bars(coverage: Coverage | None, path: str, side: KernelSide) -> Iterator[CoverageBar]:
+    if coverage is None or not coverage.all_layers:
+        return
+    layers = _percent(coverage.layers / coverage.all_layers, f"{path}/layers,{path}/all_layers|ratio")
+    yield CoverageBar(side, "Matrix layers", f"{coverage.layers} of {coverage.all_layers}", layers)
+    yield CoverageBar(side, "Multiply-adds", "", _percent(coverage.share, f"{path}/share"))
 
 
 def _percent(share: float, path: str) -> Quantity:
@@ -215,15 +210,15 @@ def _percent(share: float, path: str) -> Quantity:
 
 def _work(run: RunData, name: str, threads: int) -> dict[str, Quantity]:
     """Return the multiply-adds of each matrix layer, in millions."""
-    path = run.in_summary("kernels", name, threads, "matrix_layers")
+    entry = _entry(run, name, threads)
     return {
-        layer["layer"]: quantity(
-            layer["multiply_adds"],
-            f"{path}/{number}/multiply_adds",
-            places_for(None, layer["multiply_adds"] / _MILLION),
+        layer.layer: quantity(
+            layer.multiply_adds,
+            run.in_summary("kernels", name, threads, "matrix_layers", number, "multiply_adds"),
+            places_for(None, layer.multiply_adds / _MILLION),
             _MILLION,
         )
-        for number, layer in enumerate(_entry(run, name, threads).get("matrix_layers", ()))
+        for number, layer in enumerate(entry.matrix_layers if isinstance(entry, CalledKernels) else ())
     }
 
 
@@ -252,22 +247,15 @@ def _parts(layer: str) -> tuple[str, str, str]:
     return (number, module, detail.removesuffix(")")) if bracket else (number, title, "")
 
 
-def _missing(run: RunData, name: str, threads: int, evidence: str) -> tuple[MissingRow, ...] | None:
+def _missing(run: RunData, name: str, threads: int) -> tuple[MissingRow, ...] | None:
     """Return the matrix layers that do not reach SME2, the largest first; None where that is not known."""
-    held = _entry(run, name, threads)
-    if evidence != CALLED or not held["sme2_coverage"]:
+    entry = _entry(run, name, threads)
+    if not isinstance(entry, CalledKernels) or entry.coverage is None:
         return None
     work, rows = _work(run, name, threads), []
-    for layer in held["matrix_layers"]:
-        if not layer["reached"]:
-            number, module, detail = map(Identifier, _parts(layer["layer"]))
-            rows.append(
-                MissingRow(
-                    number,
-                    module,
-                    detail,
-                    work[layer["layer"]],
-                    Identifier(" + ".join(layer["operators"]) or "not run"),
-                )
-            )
+    for layer in entry.matrix_layers:
+        if not layer.reached:
+            number, module, detail = map(Identifier, _parts(layer.layer))
+            ran_as = Identifier(" + ".join(layer.operators) or "not run")
+            rows.append(MissingRow(number, module, detail, work[layer.layer], ran_as))
     return tuple(sorted(rows, key=lambda row: -row.multiply_adds.raw))

@@ -14,7 +14,7 @@ from model_profiling.report.view import ExperimentRow, View
 
 
 @dataclass(frozen=True)
-class Latency(Section):
+class LatencySection(Section):
     """The rows of the latency tables, and each comparison over several thread counts."""
 
     anchor: ClassVar[str] = "latency"
@@ -28,5 +28,5 @@ class Latency(Section):
         return bool(self.experiments)
 
     @classmethod
-    def of(cls, run: RunData, naming: Naming, view: View) -> Latency:
+    def of(cls, run: RunData, naming: Naming, view: View) -> LatencySection:
         return cls(view.experiments, scaling(run, naming, view.comparisons))

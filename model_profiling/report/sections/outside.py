@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from model_profiling.analysis.traces.outside import outside_operators
+from model_profiling.analysis.traces.outside import OperatorsOutside, outside_operators
+from model_profiling.report.layer_rows import LayersOfSide
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.parts import _Side
 from model_profiling.report.quantities import Identifier, Quantity, quantity
 from model_profiling.report.section import Section
 from model_profiling.report.view import ComparisonView, View
@@ -33,7 +33,7 @@ class OutsideRow:
 
 
 @dataclass(frozen=True)
-class Outside(Section):
+class OutsideSection(Section):
     """Operators outside XNNPACK; `costs` is the comparison whose times their rows give, None where none knows layers."""
 
     anchor: ClassVar[str] = "outside"
@@ -47,47 +47,57 @@ class Outside(Section):
         return bool(self.rows)
 
     @classmethod
-    def of(cls, run: RunData, naming: Naming, view: View) -> Outside:
+    def of(cls, run: RunData, naming: Naming, view: View) -> OutsideSection:
         return cls(_rows(run), next((c for c in view.comparisons if c.breakdown and c.breakdown.layers), None))
 
 
 def _rows(run: RunData) -> tuple[OutsideRow, ...]:
     """Return what ran outside XNNPACK and why, with its cost in the first comparison where that is known."""
-    recorded = ((run.export or {}).get("delegation") or {}).get("not_delegated") or ()
-    entry = next((c for c in run.summary["comparisons"] if c.get("layers")), None)
-    if entry is None:
-        return tuple(_outside_row(found, None, None) for found in outside_operators(recorded, ()))
-    index = run.summary["comparisons"].index(entry)
-    table = _Side(run, entry["baseline"], int(entry["threads"])).table
-    position = {held["layer"]: number for number, held in enumerate(entry["layers"])}
+    recorded = _not_delegated(run)
+    index = next((number for number, compared in enumerate(run.summary.comparisons) if compared.layers), None)
+    if index is None:
+        return tuple(_row(operator, None, None) for operator in outside_operators(recorded, ()))
+    compared = run.summary.comparisons[index]
+    rows_of_layers = LayersOfSide(run, compared.baseline, compared.threads).table.rows
+    position = {layer.layer: number for number, layer in enumerate(compared.layers)}
     rows = []
-    for found in outside_operators(recorded, [row.layer for row in table.rows]):
-        held = [
-            position[layer]
-            for layer in (table.rows[number].layer.layer for number in found.layers)
-            if layer in position
-        ]
-        rows.append(_outside_row(found, *(_sum(run, entry, index, held, side) for side in ("baseline", "candidate"))))
+    for operator in outside_operators(recorded, [row.layer for row in rows_of_layers]):
+        names = [rows_of_layers[number].layer.layer for number in operator.layers]
+        layers = [position[name] for name in names if name in position]
+        times = [(compared.layers[number].baseline_us, compared.layers[number].candidate_us) for number in layers]
+        paths = [run.in_summary("comparisons", index, "layers", number) for number in layers]
+        rows.append(
+            _row(
+                operator,
+                _sum([before for before, _ in times], [f"{path}/baseline_us" for path in paths]),
+                _sum([after for _, after in times], [f"{path}/candidate_us" for path in paths]),
+            )
+        )
     return tuple(sorted(rows, key=lambda row: -(row.baseline.raw if row.baseline else 0.0)))
 
 
-def _outside_row(found, baseline: Quantity | None, candidate: Quantity | None) -> OutsideRow:
+def _not_delegated(run: RunData) -> Sequence[Mapping[str, str]]:
+    """Return what the model's export recorded of operators outside XNNPACK."""
+    delegation = (run.export or {}).get("delegation") or {}
+    return delegation.get("not_delegated") or ()
+
+
+def _row(operator: OperatorsOutside, baseline: Quantity | None, candidate: Quantity | None) -> OutsideRow:
     return OutsideRow(
-        Identifier(found.operator),
-        found.count,
-        Identifier(found.module),
-        Identifier(found.source),
-        found.reason,
-        found.hint,
+        Identifier(operator.operator),
+        operator.count,
+        Identifier(operator.module),
+        Identifier(operator.source),
+        operator.reason,
+        operator.hint,
         baseline,
         candidate,
     )
 
 
-def _sum(run: RunData, entry: Mapping, index: int, layers: Sequence[int], side: str) -> Quantity | None:
-    values = [entry["layers"][number][f"{side}_us"] for number in layers]
-    if not values or None in values:
+def _sum(values_us: Sequence[float | None], paths: Sequence[str]) -> Quantity | None:
+    known = [value for value in values_us if value is not None]
+    if not known or len(known) < len(values_us):
         return None
-    total = math.fsum(values)
-    paths = [run.in_summary("comparisons", index, "layers", number, f"{side}_us") for number in layers]
+    total = math.fsum(known)
     return quantity(total, ",".join(paths) + "|sum", min(places_for(None, total), 1))

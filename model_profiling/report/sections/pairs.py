@@ -14,7 +14,7 @@ from model_profiling.report.view import ComparisonView, View
 
 
 @dataclass(frozen=True)
-class Pairs(Section):
+class PairsSection(Section):
     """The comparisons with their pairs."""
 
     anchor: ClassVar[str] = ""
@@ -29,5 +29,5 @@ class Pairs(Section):
         return None  # the verdict's section has them
 
     @classmethod
-    def of(cls, run: RunData, naming: Naming, view: View) -> Pairs:
+    def of(cls, run: RunData, naming: Naming, view: View) -> PairsSection:
         return cls(tuple(c for c in view.comparisons if c.pairs))

@@ -20,7 +20,7 @@ Steps = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Reproduce(Section):
+class ReproduceSection(Section):
     """Commands with their purposes, the whole configuration, and the files with what they hold."""
 
     anchor: ClassVar[str] = "reproduce"
@@ -31,7 +31,7 @@ class Reproduce(Section):
     files: Steps
 
     @classmethod
-    def of(cls, run: RunData, naming: Naming, view: View) -> Reproduce:
+    def of(cls, run: RunData, naming: Naming, view: View) -> ReproduceSection:
         return cls(_commands(run), _configuration(run), _files(run))
 
 
@@ -107,13 +107,11 @@ def _files(run: RunData) -> Steps:
     return (
         ("manifest.json", f"what was run, on what, with which seed ({count(len(run.launches), 'launch')})"),
         ("launches.jsonl", "every launch with all its latencies"),
-        *(kernels if run.summary.get("kernels") else ()),
+        *(kernels if run.summary.kernels else ()),
         ("analysis_summary.json", "the numbers of this report, unrounded"),
         (
             f"<experiment>/{model}_<experiment>_t<threads>_*.csv",
-            "every event, operator, layer and kernel"
-            if run.summary.get("kernels")
-            else "every event, operator and layer",
+            "every event, operator, layer and kernel" if run.summary.kernels else "every event, operator and layer",
         ),
         ("timeline.json", "one execution of each experiment, for ui.perfetto.dev"),
     )

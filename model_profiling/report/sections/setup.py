@@ -17,7 +17,7 @@ Facts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Setup(Section):
+class SetupSection(Section):
     """What ran, on what."""
 
     anchor: ClassVar[str] = "setup"
@@ -28,7 +28,7 @@ class Setup(Section):
     versions: Facts
 
     @classmethod
-    def of(cls, run: RunData, naming: Naming, view: View) -> Setup:
+    def of(cls, run: RunData, naming: Naming, view: View) -> SetupSection:
         return cls(_machine(run), _model(run), _versions(run))
 
 

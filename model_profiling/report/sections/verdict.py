@@ -13,7 +13,7 @@ from model_profiling.report.view import ComparisonView, View
 
 
 @dataclass(frozen=True)
-class Verdicts(Section):
+class VerdictsSection(Section):
     """Every comparison's verdict, and what was switched; `timed` says whether the run has times at all."""
 
     anchor: ClassVar[str] = "verdict"
@@ -33,5 +33,5 @@ class Verdicts(Section):
         )
 
     @classmethod
-    def of(cls, run: RunData, naming: Naming, view: View) -> Verdicts:
+    def of(cls, run: RunData, naming: Naming, view: View) -> VerdictsSection:
         return cls(view.comparisons, view.switched, bool(view.experiments))

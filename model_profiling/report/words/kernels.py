@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from model_profiling.analysis.kernels.entries import (
     CalledKernels,
@@ -12,10 +12,10 @@ from model_profiling.analysis.kernels.entries import (
     RegisteredKernels,
     TimeCoverage,
 )
+from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.pipeline.kernel_names import COMPUTE, FAMILY_TITLES, SME2
-from model_profiling.report.words.table import Table
-
-_UNKNOWN = "-"
+from model_profiling.report.words.table import NONE, Table
+from model_profiling.wording import count
 
 
 def percent(share: float) -> str:
@@ -87,22 +87,8 @@ def kernel_entry_json(entry: KernelEntry) -> dict[str, object]:
     return plain
 
 
-def kernel_table(summary: Mapping) -> Table | None:
+def kernel_table(summary: AnalysisSummary) -> Table | None:
     """Return one row for each launch that recorded kernels; None where none did."""
-    rows = []
-    for name, threads, entry in _entries(summary):
-        held, calls = entry.get("sme2_coverage"), entry.get("kernel_calls")
-        rows.append(
-            (
-                name,
-                threads,
-                entry["evidence"],
-                str(entry["families"].get(SME2, {}).get(COMPUTE, 0)),
-                f"{held['layers']} of {held['all_layers']}" if held else _UNKNOWN,
-                percent(held["share"]) if held else _UNKNOWN,
-                _UNKNOWN if calls is None else f"{calls:,}",
-            )
-        )
     columns = (
         "experiment",
         "threads",
@@ -112,31 +98,33 @@ def kernel_table(summary: Mapping) -> Table | None:
         "multiply-adds on them",
         "calls of all kernels",
     )
+    rows = []
+    for name, threads, entry in summary.kernels.entries():
+        called = entry if isinstance(entry, CalledKernels) else None
+        coverage = called.coverage if called else None
+        rows.append(
+            (
+                name,
+                str(threads),
+                entry.evidence,
+                str(entry.families.get(SME2, {}).get(COMPUTE, 0)),
+                f"{coverage.layers} of {coverage.all_layers}" if coverage else NONE,
+                percent(coverage.share) if coverage else NONE,
+                f"{called.kernel_calls:,}" if called else NONE,
+            )
+        )
     return Table("Kernels", columns, tuple(rows), frozenset(columns[3:])) if rows else None
 
 
-def missing_tables(summary: Mapping) -> Iterator[Table]:
+def missing_tables(summary: AnalysisSummary) -> Iterator[Table]:
     """Yield, of each launch that called SME2 kernels, the matrix layers that reach none, the largest first."""
     columns = ("layer", "multiply-adds", "ran as")
-    for name, threads, entry in _entries(summary):
-        held = sorted(
-            (layer for layer in entry.get("matrix_layers", ()) if not layer["reached"]),
-            key=lambda layer: -layer["multiply_adds"],
-        )
-        if held and len(held) < len(entry["matrix_layers"]):
+    for name, threads, entry in summary.kernels.entries():
+        layers = entry.matrix_layers if isinstance(entry, CalledKernels) else ()
+        missing = sorted((layer for layer in layers if not layer.reached), key=lambda layer: -layer.multiply_adds)
+        if missing and len(missing) < len(layers):
             rows = tuple(
-                (layer["layer"], f"{layer['multiply_adds']:,}", " + ".join(layer["operators"]) or "not run")
-                for layer in held
+                (layer.layer, f"{layer.multiply_adds:,}", " + ".join(layer.operators) or "not run") for layer in missing
             )
-            yield Table(
-                f"Matrix layers that do not reach SME2: {name}, {threads} thread{'' if threads == '1' else 's'}",
-                columns,
-                rows,
-                frozenset(("multiply-adds",)),
-            )
-
-
-def _entries(summary: Mapping) -> Iterator[tuple[str, str, Mapping]]:
-    for name, by_threads in (summary.get("kernels") or {}).items():
-        for threads, entry in by_threads.items():
-            yield name, threads, entry
+            title = f"Matrix layers that do not reach SME2: {name}, {count(threads, 'thread')}"
+            yield Table(title, columns, rows, frozenset(("multiply-adds",)))

@@ -9,6 +9,7 @@ from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.run import Analysis
 from model_profiling.paired_statistics import DRIFT_WARNING_PERCENT
 from model_profiling.report.words.kernels import kernel_sentences
+from model_profiling.wording import count
 
 #: Said in place of times.
 EMULATED = (
@@ -36,7 +37,7 @@ def _notes(analysis: Analysis) -> Iterator[str]:
             if (baseline, candidate) not in compared:
                 yield f"{baseline} and {candidate} share no complete pair of launches, so they are not compared."
     for experiment, threads, entry in analysis.summary.kernels.entries():
-        where = f"{experiment}, {threads} thread{'s' if threads > 1 else ''}"
+        where = f"{experiment}, {count(threads, 'thread')}"
         yield from (f"{where}: {sentence}" for sentence in kernel_sentences(entry))
 
 
@@ -46,6 +47,7 @@ def _side_notes(side: MeasuredSide) -> Iterator[str]:
         yield f"Launches of {side.experiment} at {side.threads} threads drifted by {drift:+.0f} % over the run."
     unmapped = side.unmapped()
     if unmapped:
-        yield f"{side.experiment} ran operators without a category of their own, counted as Other: {', '.join(unmapped)}."
+        names = ", ".join(unmapped)
+        yield f"{side.experiment} ran operators without a category of their own, counted as Other: {names}."
     if side.overfull:
         yield f"Operators of {side.experiment} report more time than their method took."

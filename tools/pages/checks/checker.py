@@ -138,7 +138,7 @@ class Checker:
 def opt_outs(documents: Iterable[Document]) -> list[OptOut]:
     """Return every comment that keeps something from being checked or run."""
     return [
-        OptOut(document.name, element.options.place, what, reason)
+        OptOut(document.name, element.options.place or element.place, what, reason)
         for document in documents
         for element in document.elements
         for what, reason in (("not checked", element.options.skip), ("not run", element.options.no_run))

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from model_profiling.errors import UserError
 from model_profiling.processes import run_child
@@ -23,7 +24,7 @@ _SECONDS = 60
 #: as people use them (2012, 2002), and a `#` or `$` of text to be shown (2016).
 _EXCLUDED = "1090,1091,2002,2012,2016,2034,2103,2148,2154,2164"
 
-_answers: dict[str, list[dict]] = {}
+_answers: dict[str, list[dict[str, Any]]] = {}
 
 
 def check_blocks(documents: Iterable[Document]) -> list[Problem]:
@@ -69,11 +70,11 @@ def _ask(texts: list[str]) -> None:
             cwd=Path(folder),
         )
     comments = json.loads(done.output)["comments"]
-    for name, text in zip(names, texts):
+    for name, text in zip(names, texts, strict=True):
         _answers[text] = [comment for comment in comments if comment["file"] == name]
 
 
-def _problems(document: Document, block: Block, comments: Iterable[dict]) -> Iterable[Problem]:
+def _problems(document: Document, block: Block, comments: Iterable[dict[str, Any]]) -> Iterable[Problem]:
     for comment in comments:
         if comment["level"] in ("error", "warning", "info"):
             place = Position(block.place.line + comment["line"] - 1, block.place.column + comment["column"] - 1)

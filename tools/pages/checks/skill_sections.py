@@ -77,7 +77,8 @@ def _step(page: Page, number: int, part: Sequence[Element]) -> Iterator[Problem]
         yield problem(
             page,
             heading.place,
-            f'the step does not tell to do something: "{numbered[2].split()[0]}" is not among the verbs in front_matter.yaml',
+            f'the step does not tell to do something: "{numbered[2].split()[0]}" is not among the verbs '
+            "in front_matter.yaml",
         )
     typed = [e for e in rest if isinstance(e, Block) and e.is_shell]
     if not rest or not isinstance(rest[0], Passage):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from model_profiling.errors import UserError, nearest
 from tools.pages.reader.state import Argument, Reader
@@ -33,7 +34,7 @@ def parse_arguments(
         and not re.fullmatch(r"-\d+(\.\d+)?", word.text)
     ]
     for word in unknown:
-        flag = word.text.split("=")[0]
+        flag = str(word.text).split("=")[0]
         reader.problem(word.place, "flag", f"{flag} is not a flag of {parser.prog}{nearest(flag, flags)}")
     _check_choices(flags, words, parser.prog, reader)
     if unknown:
@@ -55,7 +56,7 @@ def asks_for_help(words: Sequence[Argument]) -> bool:
 
 def _check_choices(flags: dict[str, argparse.Action], words: Sequence[Argument], prog: str, reader: Reader) -> None:
     """Say which value of a closed choice was meant; argparse only lists them."""
-    for flag, value in zip(words, words[1:]):
+    for flag, value in pairwise(words):
         action = flags.get(flag.text or "")
         if (
             action

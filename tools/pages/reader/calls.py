@@ -12,7 +12,7 @@ from tools.pages.reader import programs
 from tools.pages.reader.arguments import asks_for_help, parse_arguments
 from tools.pages.reader.effects.commands import EFFECTS
 from tools.pages.reader.kit_call import Call
-from tools.pages.reader.scripts import Scripts
+from tools.pages.reader.scripts import Scripts, pytest_parser
 from tools.pages.reader.state import Argument, Reader, absolute
 from tools.pages.reading import known_programs
 from tools.pages.reading.problems import Position
@@ -113,7 +113,7 @@ def _module(module: Argument, words: Sequence[Argument], reader: Reader, scripts
     elif name == "pip":
         programs.run_program("pip", words, reader, module.place)
     elif name == "pytest":
-        parse_arguments(scripts.parser("test-cases/run_tests.sh"), words, reader, module.place)
+        parse_arguments(pytest_parser(), words, reader, module.place)
     elif script := scripts.of_module(name):
         _own(script, module, words, reader, scripts)
     elif name.partition(".")[0] == "model_profiling":

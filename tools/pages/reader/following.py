@@ -121,8 +121,8 @@ def _take(shape: Shape, reader: Reader, scripts: Scripts) -> None:
         reader.folder, reader.variables = folder, variables
     elif isinstance(shape, Loop):
         values = [argument for word in shape.words for argument in reader.expand(word)]
-        for value in values[:_KNOWN_ITERATIONS] or [None]:
-            reader.variables[shape.variable] = value.text if value else None
+        for value in [argument.text for argument in values[:_KNOWN_ITERATIONS]] or [None]:
+            reader.variables[shape.variable] = value
             for inner in shape.body:
                 _take(inner, reader, scripts)
     else:

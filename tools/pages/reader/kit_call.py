@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One command of the kit as a reader types it: its arguments, where they stand, what it may ask of the reader's files."""
+"""One command of the kit as a reader types it: its arguments, where they stand, and the files it needs."""
 
 from __future__ import annotations
 

@@ -135,12 +135,13 @@ def _mkdir(reader: Reader, positional: list[Argument], words: Sequence[Argument]
 
 def _touch(reader: Reader, positional: list[Argument], _words: Sequence[Argument]) -> None:
     for argument in positional:
-        if argument.text is not None:
-            reader.make(argument.path(reader.folder))
+        path = argument.path(reader.folder)
+        if path is not None:
+            reader.make(path)
 
 
 def _rm(reader: Reader, positional: list[Argument], words: Sequence[Argument]) -> None:
-    forced = any((w.text or "").startswith("-") and "f" in w.text for w in words)
+    forced = any((text := word.text or "").startswith("-") and "f" in text for word in words)
     for argument in positional:
         path = argument.path(reader.folder) if forced else reader.read_file(argument)
         if path:
@@ -150,9 +151,9 @@ def _rm(reader: Reader, positional: list[Argument], words: Sequence[Argument]) -
 def _copy(keep: bool) -> Callable[..., None]:
     def effect(reader: Reader, positional: list[Argument], _words: Sequence[Argument]) -> None:
         *sources, target = positional
-        if target.text is None:
-            return
         goal = target.path(reader.folder)
+        if target.text is None or goal is None:
+            return
         into = reader.files.is_folder(goal)
         if not into and (target.text.endswith("/") or not reader.files.exists(posixpath.dirname(goal))):
             reader.problem(target.place, "path", f"the folder of {target.text} is not there")

@@ -11,6 +11,8 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -55,8 +57,7 @@ class Scripts:
 
     def named(self, base: str) -> str | None:
         """Return the path of the command called `base`, such as mac_pipeline.py, if there is one."""
-        found = [name for name in self.commands() if PurePosixPath(name).name == base]
-        return found[0] if found else None
+        return next((name for name in self.commands() if PurePosixPath(name).name == base), None)
 
     def of_module(self, module: str) -> str | None:
         """Return the path of a script that is started with ``python -m``."""
@@ -98,18 +99,20 @@ class Scripts:
     def _make(self, name: str) -> argparse.ArgumentParser | None:
         name = FORWARDS.get(name, name)
         if name == _TESTS:
-            return _pytest_parser()
+            return pytest_parser()
         if name.endswith(".sh"):
             return shell_parser(self.repository.root / name)
         if self._is_command(name):
-            return _import(self.repository.root, name).build_parser()
+            parser: argparse.ArgumentParser = _import(self.repository.root, name).build_parser()
+            return parser
         return _read_parser(self.repository.root / name)
 
 
-def _import(root: Path, name: str) -> object:
+def _import(root: Path, name: str) -> ModuleType:
     if name.startswith("model_profiling/"):
         return importlib.import_module(name.removesuffix(".py").replace("/", "."))
     spec = importlib.util.spec_from_file_location(f"_command_{Path(name).stem}", root / name)
+    assert spec is not None and spec.loader is not None  # it names a file of Python
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -124,25 +127,25 @@ def shell_parser(script: Path) -> argparse.ArgumentParser:
     """
     parser = CommandParser(prog=script.name, add_help=False)
     code = script.read_bytes()
-    found: dict[str, bool] = {}
-    _collect_flags(_BASH.parse(code).root_node, code, found)
-    for flag, takes_value in found.items():
-        parser.add_argument(flag, **({} if takes_value else {"action": "store_true"}))
+    flags: dict[str, bool] = {}
+    _collect_flags(_BASH.parse(code).root_node, code, flags)
+    for flag, takes_value in flags.items():
+        parser.add_argument(flag, action="store" if takes_value else "store_true")
     return parser
 
 
-def _collect_flags(node: Node, code: bytes, found: dict[str, bool]) -> None:
+def _collect_flags(node: Node, code: bytes, flags: dict[str, bool]) -> None:
     text = code[node.start_byte : node.end_byte].decode()
     if node.type == "case_item":
         for value in node.children_by_field_name("value"):
             flag = code[value.start_byte : value.end_byte].decode()
             if re.fullmatch(r"--?[A-Za-z][\w-]*", flag):
-                found.setdefault(flag, "$2" in text)
+                flags.setdefault(flag, "$2" in text)
     elif node.type == "binary_expression" and re.search(r'"\$\{?1', text):
         for flag in re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", text):
-            found.setdefault(flag, False)
+            flags.setdefault(flag, False)
     for child in node.named_children:
-        _collect_flags(child, code, found)
+        _collect_flags(child, code, flags)
 
 
 def _read_parser(script: Path) -> argparse.ArgumentParser | None:
@@ -156,8 +159,8 @@ def _read_parser(script: Path) -> argparse.ArgumentParser | None:
         return None
     parser = CommandParser(prog=script.name)
     for call in calls:
-        names = [a.value for a in call.args if isinstance(a, ast.Constant)]
-        options = {
+        names = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        options: dict[str, Any] = {
             k.arg: k.value.value
             for k in call.keywords
             if k.arg in ("nargs", "action", "required", "default") and isinstance(k.value, ast.Constant)
@@ -166,7 +169,7 @@ def _read_parser(script: Path) -> argparse.ArgumentParser | None:
     return parser
 
 
-def _pytest_parser() -> argparse.ArgumentParser:
+def pytest_parser() -> argparse.ArgumentParser:
     """Return pytest's flags that pages name, and the suite's own; run_tests.sh hands its arguments on."""
     parser = CommandParser(prog="run_tests.sh", add_help=False)
     for flag in ("-k", "-m", "--durations"):

@@ -10,7 +10,7 @@ from model_profiling.errors import nearest
 from tools.pages.reader.virtual_files import CLONE, HOME, Entry, Files
 from tools.pages.reading.problems import Position, Problem
 from tools.pages.reading.repository import Repository
-from tools.pages.reading.shell import Word
+from tools.pages.reading.shell import Piece, Word
 
 #: Variables that every shell has; their values differ from reader to reader.
 _ALWAYS_SET = (
@@ -89,9 +89,9 @@ class Reader:
         return cls(files, name, absolute(start_in or CLONE, HOME) if start_in != "HOME" else HOME)
 
     def problem(self, place: Position, rule: str, message: str) -> None:
-        found = Problem(self.name, place, rule, message)
-        if found not in self.problems:
-            self.problems.append(found)
+        problem = Problem(self.name, place, rule, message)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     # ------------------------------------------------------------ words
 
@@ -109,7 +109,7 @@ class Reader:
             return self._matches(text, word)
         return [Argument(text, word)]
 
-    def _value(self, piece: object, word: Word) -> str | None:
+    def _value(self, piece: Piece, word: Word) -> str | None:
         if piece.kind == "unknown" or piece.fallback:
             return None
         if piece.text not in self.variables and not piece.text.isdigit():
@@ -118,10 +118,10 @@ class Reader:
 
     def _matches(self, text: str, word: Word) -> list[Argument]:
         pattern = absolute(text, self.folder)
-        found = self.files.matching(pattern)
-        if found:
+        paths = self.files.matching(pattern)
+        if paths:
             prefix = "" if text.startswith(("/", "~")) else self.folder + "/"
-            return [Argument(path.removeprefix(prefix), word, pattern=True) for path in found]
+            return [Argument(path.removeprefix(prefix), word, pattern=True) for path in paths]
         return [Argument(None if self.files.open_around(pattern) else text, word, pattern=True)]
 
     # ------------------------------------------------------------ files
@@ -129,7 +129,7 @@ class Reader:
     def read_file(self, argument: Argument, what: str = "") -> str | None:
         """Require that an argument's file is there; return its absolute path where it is known."""
         path = argument.path(self.folder)
-        if path is None or argument.text == "-":  # what a pipe brings
+        if argument.text is None or path is None or argument.text == "-":  # what a pipe brings
             return None
         self._carry(path)
         if not self.files.exists(path):
@@ -145,8 +145,18 @@ class Reader:
             return None
         return path
 
-    def make(self, path: str, **what: object) -> None:
-        self.files.make(path, Entry(cannot_run=self.needs, **what))
+    def make(
+        self,
+        path: str,
+        *,
+        folder: bool = False,
+        open: bool = False,
+        content: str | None = None,
+        copy_of: str | None = None,
+        archive: str | None = None,
+    ) -> None:
+        """Make a file or folder (see `Entry`); that its maker cannot run here goes with it."""
+        self.files.make(path, Entry(folder, open, content, copy_of, archive, cannot_run=self.needs))
 
     def _carry(self, path: str) -> None:
         reason = self.files.cannot_run(path)

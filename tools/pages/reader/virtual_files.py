@@ -110,15 +110,15 @@ class Files:
     def matching(self, pattern: str) -> list[str]:
         """Return the paths that a shell would find for an absolute pattern."""
         depth = pattern.count("/")
-        found = {path for path in self.made if path.count("/") == depth and fnmatch.fnmatchcase(path, pattern)}
+        paths = {path for path in self.made if path.count("/") == depth and fnmatch.fnmatchcase(path, pattern)}
         for root in self.clones:
             if pattern.startswith(root + "/"):
-                found |= {
+                paths |= {
                     f"{root}/{name}"
                     for name in self.repository.matching(pattern[len(root) + 1 :])
                     if self.in_clone(f"{root}/{name}") is not None
                 }
-        return sorted(found)
+        return sorted(paths)
 
     def open_around(self, pattern: str) -> bool:
         """Return whether a pattern lies in a folder that may hold anything."""

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tools.pages.reading.document import Options, PageSettings
 from tools.pages.reading.problems import Position
@@ -42,10 +43,10 @@ class DirectiveReader:
 
     def read(self, html: str, line: int) -> None:
         """Take every directive in one piece of HTML that begins at `line`."""
-        for found in _COMMENT.finditer(html):
-            before = html[: found.start()]
-            place = Position(line + before.count("\n"), found.start() - before.rfind("\n"))
-            name, _, rest = " ".join(found[1].split()).partition(" ")
+        for comment in _COMMENT.finditer(html):
+            before = html[: comment.start()]
+            place = Position(line + before.count("\n"), comment.start() - before.rfind("\n"))
+            name, _, rest = " ".join(comment[1].split()).partition(" ")
             wrong = self._take(name, rest.strip(), place)
             if wrong:
                 self.faults.append((place, "directive", wrong))
@@ -68,11 +69,11 @@ class DirectiveReader:
             self.values[pair[1]] = pair[2]
         elif name == "start-in" and rest:
             self.settings = replace(self.settings, start_in=rest)
-        elif name == "after" and rest:
+        elif name == "after" and re.fullmatch(r"\S+", rest):
             self.settings = replace(self.settings, after=(*self.settings.after, rest))
         else:
             return f'"check: {name} {rest}" is not understood: use one of {", ".join(_NAMES)} (tools/pages/README.md)'
         return None
 
-    def _say(self, place: Position, **what: object) -> None:
+    def _say(self, place: Position, **what: Any) -> None:
         self.pending = replace(self.pending, place=place, **what)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -49,7 +50,8 @@ def _load(name: str) -> Mapping[str, Program]:
     return {str(key).lower() if key is True else str(key): _program(entry) for key, entry in raw.items()}
 
 
-def _program(entry: Mapping | None) -> Program:
-    return Program(
-        **{key: tuple(map(str, value)) if isinstance(value, list) else value for key, value in (entry or {}).items()}
-    )
+def _program(entry: Mapping[str, Any] | None) -> Program:
+    fields: dict[str, Any] = {
+        key: tuple(map(str, value)) if isinstance(value, list) else value for key, value in (entry or {}).items()
+    }
+    return Program(**fields)

@@ -65,14 +65,15 @@ class _MarkdownReader:
     def unfold(self, body: int) -> None:
         """Blank the front matter and shortcodes; a tab of code becomes a fence of the same lines."""
         self.plain = [""] * body
-        fence, opened = "", []
+        fence = ""
+        opened: list[tuple[str, Position]] = []
         for number, line in enumerate(self.lines[body:], body + 1):
-            found = _FENCE.match(line)
+            mark = _FENCE.match(line)
             if fence:
-                if found and found[1].startswith(fence) and not found[2].strip():
+                if mark and mark[1].startswith(fence) and not mark[2].strip():
                     fence = ""
-            elif found:
-                fence = found[1]
+            elif mark:
+                fence = mark[1]
             elif (tab := _TAB.match(line)) and "tabpane" in (name for name, _ in opened):
                 line = f"~~~~~~{tab[2] or ''} tab={tab[1]}"
             elif re.match(r"\s*\{\{<\s*/tab\s*>\}\}\s*$", line):
@@ -83,8 +84,8 @@ class _MarkdownReader:
             self.plain.append(line)
         self.faults += [(place, "shortcode", f"{{{{ {name} }}}} is never closed") for name, place in opened]
 
-    def _shortcode(self, found: re.Match[str], place: Position, opened: list[tuple[str, Position]]) -> None:
-        closing, name = found[1], found[2]
+    def _shortcode(self, shortcode: re.Match[str], place: Position, opened: list[tuple[str, Position]]) -> None:
+        closing, name = shortcode[1], shortcode[2]
         if name not in _SHORTCODES:
             self.faults.append(
                 (
@@ -96,12 +97,12 @@ class _MarkdownReader:
         elif not closing:
             opened.append((name, place))
             kinds = ("Note", "Tip", "Warning", "Important")
-            if name == "notice" and found[3].strip() not in kinds:
+            if name == "notice" and shortcode[3].strip() not in kinds:
                 self.faults.append(
                     (
                         place,
                         "shortcode",
-                        f"{found[3].strip() or 'nothing'} is not a kind of notice: use {', '.join(kinds)}",
+                        f"{shortcode[3].strip() or 'nothing'} is not a kind of notice: use {', '.join(kinds)}",
                     )
                 )
         elif opened and opened[-1][0] == name:
@@ -130,27 +131,33 @@ class _MarkdownReader:
             elif token.type in ("fence", "code_block"):
                 self._block(token)
             elif token.type == "html_block":
-                self.directives.read(token.content, token.map[0] + 1)
+                self.directives.read(token.content, _lines_of(token)[0] + 1)
 
     def _heading(self, token: Token, level: int) -> None:
-        text = "".join(child.content for child in token.children)
+        text = "".join(child.content for child in token.children or ())
         anchor = slug(text)
         seen = self.anchors.get(anchor, 0)
         self.anchors[anchor] = seen + 1
         self.elements.append(
             Heading(
-                level, text, f"{anchor}-{seen}" if seen else anchor, Position(token.map[0] + 1), self.directives.take()
+                level,
+                text,
+                f"{anchor}-{seen}" if seen else anchor,
+                Position(_lines_of(token)[0] + 1),
+                self.directives.take(),
             )
         )
 
     def _passage(self, token: Token) -> None:
         in_cell = self.containers[-1:] == ["cell"]
-        finder = _Finder(
-            self.plain, token.map[0], token.map[1], self.row[1] if in_cell and self.row[0] == token.map[0] else 0
-        )
-        links, spans, shown, prose = [], [], [], []
+        first, end = _lines_of(token)
+        finder = _Finder(self.plain, first, end, self.row[1] if in_cell and self.row[0] == first else 0)
+        links: list[Link] = []
+        spans: list[Span] = []
+        shown: list[str] = []
+        prose: list[str] = []
         waiting: list[tuple[Token, Position, int]] = []
-        for child in token.children:
+        for child in token.children or ():
             if child.type == "link_open":
                 waiting.append((child, finder.find("["), len(shown)))
             elif child.type == "link_close" and waiting:
@@ -171,12 +178,12 @@ class _MarkdownReader:
                 shown.append(piece if child.type != "html_inline" else "")
                 prose.append(shown[-1])
         if in_cell:
-            self.row = token.map[0], finder.at
+            self.row = first, finder.at
         container = self.containers[-1] if self.containers else "paragraph"
         self.elements.append(
             Passage(
                 "".join(shown),
-                Position(token.map[0] + 1),
+                Position(first + 1),
                 container,
                 tuple(links),
                 tuple(spans),
@@ -186,9 +193,9 @@ class _MarkdownReader:
         )
 
     def _block(self, token: Token) -> None:
-        first, end = token.map
+        first, end = _lines_of(token)
         info, _, tab = token.info.strip().partition(" tab=")
-        language = re.match(r"[\w+-]*", info)[0]
+        language = re.split(r"[^\w+-]", info, maxsplit=1)[0]
         fenced = token.type == "fence"
         closing = (
             re.fullmatch(r" *(`{3,}|~{3,}) *", self.plain[end - 1]) if fenced and end - 1 < len(self.plain) else None
@@ -210,6 +217,12 @@ class _MarkdownReader:
         )
 
 
+def _lines_of(token: Token) -> tuple[int, int]:
+    """Return the lines that a block of Markdown stands in, from 0, the last one excluded."""
+    assert token.map is not None, token.type  # every block has them
+    return token.map[0], token.map[1]
+
+
 class _Finder:
     """Finds where pieces of a passage stand in the source, one after the other."""
 
@@ -217,8 +230,8 @@ class _Finder:
         self.text, self.first, self.at = "\n".join(lines[first:end]), first, at
 
     def find(self, mark: str, content: str = "") -> Position:
-        found = self.text.find(mark, self.at) if not content else self._code(mark, content)
-        start = found if found >= 0 else self.at
+        index = self.text.find(mark, self.at) if not content else self._code(mark, content)
+        start = index if index >= 0 else self.at
         self.at = start + len(mark) + len(content)
         before = self.text[: start + (len(mark) if content else 0)]
         return Position(self.first + 1 + before.count("\n"), len(before) - before.rfind("\n"))
@@ -226,5 +239,5 @@ class _Finder:
     def _code(self, mark: str, content: str) -> int:
         # A code span may be broken over two lines: the break reads as a blank. In a table "|" has a backslash.
         pattern = re.escape(mark) + r"+\s?" + re.escape(content).replace(r"\ ", r"[ \n]").replace(r"\|", r"\\?\|")
-        found = re.compile(pattern).search(self.text, self.at)
-        return found.start() if found else -1
+        code = re.compile(pattern).search(self.text, self.at)
+        return code.start() if code else -1

@@ -71,8 +71,8 @@ class Repository:
 
         GitHub names it after the repository and the branch, with hyphens for slashes.
         """
-        found = re.fullmatch(rf"{re.escape(KIT_ADDRESS)}/archive/refs/heads/([\w./-]+)\.tar\.gz", address)
-        return f"{KIT_ADDRESS.rpartition('/')[2]}-{found[1].replace('/', '-')}" if found else None
+        named = re.fullmatch(rf"{re.escape(KIT_ADDRESS)}/archive/refs/heads/([\w./-]+)\.tar\.gz", address)
+        return f"{KIT_ADDRESS.rpartition('/')[2]}-{named[1].replace('/', '-')}" if named else None
 
     def path_of_address(self, address: str) -> str | None:
         """Return the path that a public address of the repository names, "" for its front page, else None."""
@@ -100,11 +100,11 @@ def _list(root: Path) -> frozenset[str]:
         )
         if listed.ok:
             return frozenset(name for name in listed.output.split("\0") if name and (root / name).exists())
-    found = []
+    files_below: list[str] = []
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if name not in _NOT_LISTED]
-        found += [(Path(folder) / name).relative_to(root).as_posix() for name in files]
-    return frozenset(found)
+        files_below += [(Path(folder) / name).relative_to(root).as_posix() for name in files]
+    return frozenset(files_below)
 
 
 @dataclass(frozen=True)

@@ -51,21 +51,21 @@ class _Source:
     def __init__(self, text: str, place: Position, values: Mapping[str, str]) -> None:
         self.text, self.first, self.faults = text, place, []
         filled, self.moves, end = [], [(0, 0)], 0
-        for found in _PLACEHOLDER.finditer(text):
-            if text[max(0, found.start() - 1) : found.start()] == "<":
+        for placeholder in _PLACEHOLDER.finditer(text):
+            if text[max(0, placeholder.start() - 1) : placeholder.start()] == "<":
                 continue  # a here-document
-            value = values.get(found[1])
+            value = values.get(placeholder[1])
             if value is None:
                 self.faults.append(
                     (
-                        self._place(found.start()),
+                        self._place(placeholder.start()),
                         "placeholder",
-                        f"{found[0]} has no value: declare one with <!-- check: set {found[1]}=VALUE -->",
+                        f"{placeholder[0]} has no value: declare one with <!-- check: set {placeholder[1]}=VALUE -->",
                     )
                 )
-                value = found[1]
-            filled += [text[end : found.start()], value]
-            end = found.end()
+                value = placeholder[1]
+            filled += [text[end : placeholder.start()], value]
+            end = placeholder.end()
             self.moves.append((sum(len(part.encode()) for part in filled), len(text[:end].encode())))
         self.encoded = "".join([*filled, text[end:]]).encode()
 
@@ -80,6 +80,13 @@ class _Source:
 
     def of(self, node: Node) -> str:
         return self.encoded[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+
+def _child(node: Node, field: str) -> Node:
+    """Return the child that the grammar always gives a node of this kind."""
+    child = node.child_by_field_name(field)
+    assert child is not None, field
+    return child
 
 
 def _first_error(node: Node) -> Node:
@@ -122,8 +129,8 @@ class _GrammarReader:
                 yield from self.shapes(child, redirects if child == node.named_children[-1] else (), number > 0)
         elif kind == "for_statement":
             values = tuple(self.word(child) for child in node.children_by_field_name("value"))
-            body = node.child_by_field_name("body")
-            yield Loop(self.source.of(node.child_by_field_name("variable")), values, tuple(self._all(body)))
+            loop_body, variable = _child(node, "body"), _child(node, "variable")
+            yield Loop(self.source.of(variable), values, tuple(self._all(loop_body)))
         elif kind == "subshell":
             yield Subshell(tuple(self._all(node)))
         elif kind not in ("comment", "ERROR", "heredoc_body", "word"):
@@ -134,7 +141,9 @@ class _GrammarReader:
             yield from self.shapes(child)
 
     def _command(self, node: Node, redirects: tuple[Redirect, ...], piped: bool) -> Command:
-        words, assignments, own = [], [], []
+        words: list[Word] = []
+        assignments: list[tuple[str, Word | None]] = []
+        own: list[Redirect] = []
         for child in node.named_children:
             if child.type == "variable_assignment":
                 assignments.append(self._assignment(child))
@@ -159,7 +168,7 @@ class _GrammarReader:
 
     def _assignment(self, node: Node) -> tuple[str, Word | None]:
         value = node.child_by_field_name("value")
-        return self.source.of(node.child_by_field_name("name")), self.word(value) if value else None
+        return self.source.of(_child(node, "name")), self.word(value) if value else None
 
     def _redirects(self, node: Node) -> Iterator[Redirect]:
         if node.type == "heredoc_redirect":

@@ -169,13 +169,13 @@ def read_form(document: Document) -> SkillForm:
 
 def sections(document: Document) -> list[Section]:
     """Return every H2 with what stands under it."""
-    found: list[Section] = []
+    read: list[Section] = []
     for element in document.elements:
         if isinstance(element, Heading) and element.level == 2:
-            found.append(Section(element, ()))
-        elif found:
-            found[-1] = replace(found[-1], elements=(*found[-1].elements, element))
-    return found
+            read.append(Section(element, ()))
+        elif read:
+            read[-1] = replace(read[-1], elements=(*read[-1].elements, element))
+    return read
 
 
 def rows_of(section: Section | None) -> list[TableRow]:
@@ -191,11 +191,12 @@ def rows_of(section: Section | None) -> list[TableRow]:
 
 def plausible_range(text: str) -> Range | None:
     """Read ``LOW to HIGH unit``, ``at least X unit`` or ``at most X unit``; None where it is none of them."""
-    if found := _BETWEEN.fullmatch(text.strip()):
-        low, high = _value(found[1]), _value(found[2])
+    if between := _BETWEEN.fullmatch(text.strip()):
+        low, high = _value(between[1]), _value(between[2])
         return Range(low, high) if low < high else None
-    if found := _ONE_SIDED.fullmatch(text.strip()):
-        return Range(_value(found[2]), None) if found[1] == "at least" else Range(None, _value(found[2]))
+    if one_sided := _ONE_SIDED.fullmatch(text.strip()):
+        end = _value(one_sided[2])
+        return Range(end, None) if one_sided[1] == "at least" else Range(None, end)
     return None
 
 

@@ -75,12 +75,12 @@ def chains(documents: Sequence[Document], checker: Checker) -> list[list[Documen
 
 
 def _with_earlier(document: Document, checker: Checker, above: tuple[Document, ...]) -> list[Document]:
-    found: list[Document] = []
+    before: list[Document] = []
     for name in document.settings.after:
         path = document.path.parent / name
         if path.is_file() and (earlier := checker.read(path)) not in (document, *above):
-            found += [page for page in _with_earlier(earlier, checker, (*above, document)) if page not in found]
-    return [*found, document]
+            before += [page for page in _with_earlier(earlier, checker, (*above, document)) if page not in before]
+    return [*before, document]
 
 
 def run_chain(
@@ -123,10 +123,16 @@ def run_document(document: Document, checker: Checker, place: Surroundings, mann
     if not manner.done:
         forget(place.session)
     actions = _actions(walk, manner)
-    tell = manner.told and (lambda number, ran: manner.told(line_of(walk.steps[number], ran, False)))
-    ran, timed_out = (
-        run_session(actions, place, place.start(document), manner.limit_s, tell) if actions else ({}, False)
-    )
+
+    def tell(number: int, ran: Ran) -> None:
+        if manner.told is not None:
+            manner.told(line_of(walk.steps[number], ran, False))
+
+    ran: dict[int, Ran] = {}
+    timed_out = False
+    if actions:
+        start, hear = place.start(document), tell if manner.told else None
+        ran, timed_out = run_session(actions, place, start, manner.limit_s, hear)
     return outcome(walk, ran, manner, timed_out)
 
 

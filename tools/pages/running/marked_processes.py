@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from model_profiling.processes import run_child
+
 #: The variable whose value is the run's mark.
 MARK = "PAGE_RUN"
 _GRACE_SECONDS = 5.0
+_LIST_SECONDS = 30
 
 
 def end_marked(mark: str) -> None:
@@ -43,7 +45,7 @@ def _marked(mark: str) -> Iterator[int]:
                 except OSError:
                     continue  # it ended, or is somebody else's
         return
-    listed = subprocess.run(["ps", "-Awwo", "pid=,command=", "-E"], capture_output=True, text=True, check=False).stdout
+    listed = run_child(["ps", "-Awwo", "pid=,command=", "-E"], timeout_s=_LIST_SECONDS).output
     yield from (
         int(line.split()[0]) for line in listed.splitlines() if wanted in line and int(line.split()[0]) != os.getpid()
     )

@@ -69,15 +69,15 @@ def compare(shown: str, came: str) -> Mismatch | None:
         if not lines:
             continue
         patterns = [pattern_of(line) for line in lines]
-        places = range(at, len(actual) - len(lines) + 1)
+        places: Sequence[int] = range(at, len(actual) - len(lines) + 1)
         if first:
             places = places[:1] if places and places[0] == 0 else range(0)
         if last:
             places = [place for place in places if place + len(lines) == len(actual)]
-        found = next((place for place in places if _fits(patterns, actual, place)), None)
-        if found is None:
+        fitting = next((place for place in places if _fits(patterns, actual, place)), None)
+        if fitting is None:
             return _mismatch(patterns, lines, start, actual, at)
-        at = found + len(lines)
+        at = fitting + len(lines)
     return None
 
 
@@ -90,31 +90,31 @@ def shows(piece: str, printed: str) -> bool:
 def pattern_of(line: str) -> re.Pattern[str]:
     """Return what a line of the page stands for."""
     parts, at = [], 0
-    for found in _TOKENS.finditer(line):
-        parts.append(re.escape(line[at : found.start()]))
-        parts.append(_stands_for(found))
-        at = found.end()
+    for token in _TOKENS.finditer(line):
+        parts.append(re.escape(line[at : token.start()]))
+        parts.append(_stands_for(token))
+        at = token.end()
     return re.compile("".join([*parts, re.escape(line[at:]), _VOID if line.endswith(" ms") else ""]))
 
 
-def _stands_for(found: re.Match[str]) -> str:
-    text = found[0]
-    if found["gap"]:
+def _stands_for(token: re.Match[str]) -> str:
+    text = token[0]
+    if token["gap"]:
         return ".*"
-    if found["rule"]:
+    if token["rule"]:
         return f"{re.escape(text[0])}+"
-    if found["path"]:
+    if token["path"]:
         # The reader's folders have other names; where it leads has to be the same.
         tail = text.rstrip("/").rpartition("/")[2] if text.startswith(("/", "~")) else text.rstrip("/")
         return rf"(?:\S*/)?{pattern_of(tail).pattern if '/' not in tail else re.escape(tail)}/?"
-    if found["verdict"]:
-        first, second = (pattern_of(found[side]).pattern for side in ("first", "second"))
+    if token["verdict"]:
+        first, second = (pattern_of(token[side]).pattern for side in ("first", "second"))
         return f"(?:{first} is (?:faster|slower) than {second}|No difference shown between {second} and {first})"
-    if found["side"]:
-        return f"{re.escape(found['stem'])}_(?:on|off)"
-    if found["label"]:
+    if token["side"]:
+        return f"{re.escape(token['stem'])}_(?:on|off)"
+    if token["label"]:
         return _LABEL
-    return _DIGEST if found["digest"] else _ANY_NUMBER
+    return _DIGEST if token["digest"] else _ANY_NUMBER
 
 
 def _segments(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
@@ -129,14 +129,16 @@ def _segments(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
 
 
 def _fits(patterns: Sequence[re.Pattern[str]], actual: Sequence[str], place: int) -> bool:
-    return all(pattern.fullmatch(line) for pattern, line in zip(patterns, actual[place : place + len(patterns)]))
+    return all(
+        pattern.fullmatch(line) for pattern, line in zip(patterns, actual[place : place + len(patterns)], strict=True)
+    )
 
 
 def _mismatch(
     patterns: Sequence[re.Pattern[str]], lines: Sequence[str], start: int, actual: Sequence[str], at: int
 ) -> Mismatch:
     """Name the first line that is nowhere after `at`; where each is somewhere, their order is wrong."""
-    for offset, (pattern, line) in enumerate(zip(patterns, lines)):
+    for offset, (pattern, line) in enumerate(zip(patterns, lines, strict=True)):
         if not any(pattern.fullmatch(other) for other in actual[at:]):
             near = difflib.get_close_matches(line, actual, n=1, cutoff=0.4)
             return Mismatch(start + offset, line, near[0] if near else "")

@@ -45,7 +45,7 @@ class Save:
 
 @dataclass(frozen=True)
 class Typed:
-    """A command line to be typed, with its number among the document's; the shell goes on after a failing one if `goes_on`."""
+    """A command line to be typed, with its number among the document's; `goes_on`: also where it fails."""
 
     number: int
     step: CommandLine
@@ -194,7 +194,10 @@ def _command_line(typed: Typed, output: Path) -> str:
     # In a pipeline every side has to succeed, so a script that fails before `| head` is seen.
     step, number = typed.step, typed.number
     if step.statement.is_pipeline:
-        worst = f'for __s in "${{__p[@]}}"; do [ "$__s" -eq 0 ] || [ "$__s" -eq {_SIGPIPE_STATUS} ] || __page_status=$__s; done\n'
+        worst = (
+            'for __s in "${__p[@]}"; do '
+            f'[ "$__s" -eq 0 ] || [ "$__s" -eq {_SIGPIPE_STATUS} ] || __page_status=$__s; done\n'
+        )
     else:
         worst = ""
     return (

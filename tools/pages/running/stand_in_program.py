@@ -23,7 +23,7 @@ def main(program: str, words: list[str]) -> int:
     return 0
 
 
-def _download(program: str, words: list[str], settings: dict) -> int:
+def _download(program: str, words: list[str], settings: "dict[str, str]") -> int:
     named, addresses, waiting = None, [], False
     own_name = program == "wget"
     for word in words:
@@ -42,7 +42,7 @@ def _download(program: str, words: list[str], settings: dict) -> int:
     return status
 
 
-def _bring(address: str, target: "str | None", settings: dict) -> int:
+def _bring(address: str, target: "str | None", settings: "dict[str, str]") -> int:
     """Put what lies at an address into a file, or on standard output where `target` is None."""
     archive = re.fullmatch(re.escape(settings["archive"]) + r"([\w./-]+)\.tar\.gz", address)
     if archive:
@@ -62,7 +62,7 @@ def _bring(address: str, target: "str | None", settings: dict) -> int:
     return 0
 
 
-def _archive(branch: str, target: "str | None", settings: dict) -> int:
+def _archive(branch: str, target: "str | None", settings: "dict[str, str]") -> int:
     """Become git, which writes the archive as the public address serves it."""
     folder = f"{settings['name']}-{branch.replace('/', '-')}"
     os.execvp(

@@ -147,7 +147,8 @@ def _prepare(workspace: Workspace) -> None:
     (workspace.root / "gitconfig").write_text(
         f'[url "{address}"]\n\tinsteadOf = {KIT_ADDRESS}.git\n\tinsteadOf = {KIT_ADDRESS}\n'
         '[protocol "file"]\n\tallow = always\n[uploadpack]\n\tallowFilter = true\n[safe]\n\tdirectory = *\n'
-        "[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n[user]\n\tname = Reader\n\temail = reader@example.org\n",
+        "[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n"
+        "[user]\n\tname = Reader\n\temail = reader@example.org\n",
         encoding="utf-8",
     )
     stand_ins.make(workspace.root, workspace.checkout)

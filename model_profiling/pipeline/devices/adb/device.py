@@ -3,36 +3,30 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline.config import Config
-from model_profiling.pipeline.cpu import affinity
-from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.cpu.layout import normal_architecture
-from model_profiling.pipeline.devices.adb import diagnosis, launching, state
-from model_profiling.pipeline.devices.adb.bundle import Bundle, bundle_of, has_glibc
-from model_profiling.pipeline.devices.adb.client import Adb, Lost, find_adb
+from model_profiling.pipeline.devices.adb import state
+from model_profiling.pipeline.devices.adb.client import Adb, find_adb
 from model_profiling.pipeline.devices.adb.cooling import Cooling
-from model_profiling.pipeline.devices.adb.files import RemoteFiles, run_folder
 from model_profiling.pipeline.devices.adb.identity import Identity, read_identity
 from model_profiling.pipeline.devices.adb.modes import DEFAULT_MODE
 from model_profiling.pipeline.devices.adb.restoring import Journal, apply_mode, restore
 from model_profiling.pipeline.devices.adb.selection import choose, connected
 from model_profiling.pipeline.devices.adb.whereabouts import Whereabouts, find_again
+from model_profiling.pipeline.devices.posix import launching
+from model_profiling.pipeline.devices.posix.device import PosixDevice
+from model_profiling.pipeline.devices.posix.files import run_folder
+from model_profiling.pipeline.devices.posix.shell import Lost
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.pipeline.runners import Runner, build, cross
-from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
-from model_profiling.pipeline.runners.native import NativeRunner
-from model_profiling.processes import ChildResult
 
-_AFFINITY = 'in "cpu_affinity" of the config'
+#: The folder that adb's user may write to and execute from.
+REMOTE_ROOT = PurePosixPath("/data/local/tmp")
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Waits:
 
 
 @contextmanager
-def open_device(
+def open_adb(
     config: Config, *, serial: str | None = None, address: str | None = None, keep: bool = False, waits: Waits = Waits()
 ) -> Iterator[AdbDevice]:
     """Yield the device that is meant, connected, with whatever an earlier run left changed put back.
@@ -63,13 +57,17 @@ def open_device(
     adb = Adb(find_adb())
     with connected(adb, address) if address else nullcontext(serial) as chosen:
         adb = choose(adb, chosen, "--remote-device" if address else "--serial")
-        device = AdbDevice(adb, read_identity(adb), config, address=chosen if address else "", keep=keep, waits=waits)
+        device = AdbDevice(
+            adb, read_identity(adb), config, address=chosen or "" if address else "", keep=keep, waits=waits
+        )
         device.restore_left()
         yield device
 
 
-class AdbDevice:
+class AdbDevice(PosixDevice):
     """One device while a run lasts; see `Device` for what each method promises."""
+
+    builds = "build_runners.sh --android makes them"
 
     def __init__(
         self,
@@ -81,6 +79,7 @@ class AdbDevice:
         keep: bool = False,
         waits: Waits = Waits(),
     ) -> None:
+        super().__init__(adb, identity.cpu, identity.system, run_folder(REMOTE_ROOT, config.output_root))
         self.identity, self.virtual = identity, identity.virtual
         self.emulated = bool(identity.virtual)
         self.name = "adb, emulator" if self.emulated else "adb"
@@ -88,70 +87,18 @@ class AdbDevice:
         self._mode = config.device_mode or DEFAULT_MODE
         self._directory = RunDirectory(config.output_root)
         self._journal = Journal(self._directory.device_settings)
-        self._files = RemoteFiles(adb, run_folder(config.output_root))
-        self._bundles: dict[str, Bundle] = {}
-        self._there: dict[str, PurePosixPath] = {}
         self._became: dict[str, str] = {}
         self._limits: object = None
         self._gone = False
 
-    @cached_property
-    def native_build(self) -> build.NativeBuild | None:
-        """The native runner for this device: None on Android, whose libraries ExecuTorch's wheels do not fit."""
-        machine = self.identity.cpu.architecture
-        with self._explained("looking for its loader"):
-            if not has_glibc(self._adb, machine):
-                return None
-        if platform.system() == "Linux" and normal_architecture(platform.machine()) == machine:
-            return build.build_native()
-        return cross.build_cross() if machine == "aarch64" and cross.can_build() else None
-
     def describe(self) -> dict[str, object]:
         return {**self.identity.to_json(), "device_mode": self._mode}
-
-    def cpu_features(self) -> CpuFeatures:
-        return self.identity.cpu
 
     def max_frequency_khz(self) -> Mapping[int, int]:
         return self.identity.max_frequency_khz
 
     def probe_ns(self) -> None:
         """Return None: the thermal status and the clocks' limits tell what the probe tells elsewhere."""
-
-    def runner(self, kind: str, runner_path: str | None) -> Runner:
-        if runner_path is not None:
-            runner: Runner = ExecutorRunner.at(Path(runner_path))
-            self._bundle(runner.path, None)
-            return runner
-        if kind == "python" or self.native_build is None:
-            what = (
-                "the python runner does not run on a device"
-                if kind == "python"
-                else f"the native runner does not run on {self.identity.system} ({self.identity.cpu.architecture})"
-            )
-            raise UserError(
-                what,
-                'in "runner" of the config',
-                'give each experiment a "runner_path" of a build for the device: build_runners.sh --android makes them',
-            )
-        self._bundle(self.native_build.path, self.native_build)
-        return NativeRunner(self.native_build)
-
-    def _bundle(self, path: Path, native: build.NativeBuild | None) -> None:
-        with self._explained("looking for its libraries"):
-            self._bundles[str(path)] = bundle_of(self._adb, path, self.identity.cpu.architecture, native)
-
-    def check_cores(self, cores: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if cores is None:
-            return None
-        with self._explained("trying taskset"):
-            answer = self._adb.shell(f"command -v taskset >/dev/null || exit 127; taskset {affinity.mask(cores)} true")
-            if answer.status == 127:
-                raise UserError("the device has no taskset to pin a launch with", _AFFINITY, "remove the key")
-            if not answer.ok:
-                allowed = self._adb.shell("grep Cpus_allowed_list /proc/self/status").text.partition(":")[2].strip()
-                raise UserError(f"the device has no cores {list(cores)} to pin to", _AFFINITY, f"use some of {allowed}")
-        return cores
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -218,64 +165,10 @@ class AdbDevice:
     def void_reason(self, before: Mapping[str, object], after: Mapping[str, object]) -> str | None:
         return state.throttling(before, self._limits) or state.throttling(after, self._limits)
 
-    def push(self, path: Path) -> Path:
-        local = str(path.resolve())
-        if local not in self._there:
-            with self._explained(f"pushing {path.name}"):
-                self._there[local] = self._files.push({path.name: path}) / path.name
-        return Path(self._there[local])
-
-    def workspace(self, work: Path) -> Path:
-        with self._explained("making room for a launch"):
-            return Path(self._files.fresh_workspace())
-
-    def collect(self, work: Path) -> None:
-        with self._explained("bringing back what the launch wrote"):
-            self._files.pull_workspace(work)
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        timeout_s: float,
-        log: Path,
-        affinity: tuple[int, ...] | None = None,
-    ) -> ChildResult:
-        folder = self._push_bundle(argv[0])
-        local = {str(path): str(folder / name) for name, path in self._bundles[argv[0]].files.items()}
-        words = [local.get(word, word) for word in argv]
-        settings = {"LD_LIBRARY_PATH": str(folder), **{key: local.get(value, value) for key, value in env.items()}}
-        with self._explained("launching"):
-            child = launching.launch(
-                self._adb, self._files.folder, words, settings, timeout_s=timeout_s, log=log, cores=affinity
-            )
-            if child.timed_out:
-                launching.end_launch(self._adb, self._files.folder)
-            return child
-
-    def _push_bundle(self, program: str) -> PurePosixPath:
-        if program not in self._there:
-            bundle = self._bundles[program]
-            with self._explained(f"pushing {bundle.program} and its libraries"):
-                self._there[program] = self._files.push(bundle.files)
-        return self._there[program]
-
-    def diagnose(self, child: ChildResult) -> str:
-        try:
-            return diagnosis.likely_cause(self._adb, self._files.folder, self.identity.cpu, child)
-        except Lost:
-            return ""
-
-    @contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
-        """Turn a lost connection into the error that says what became of the device."""
-        try:
-            yield
-        except Lost as lost:
-            there = self._find_again()
-            self._gone = not there.back  # then nobody waits for it a second time
-            raise MeasurementError(f"{doing}: {lost}; {there.words}") from lost
+    def _whereabouts(self) -> str:
+        there = self._find_again()
+        self._gone = not there.back  # then nobody waits for it a second time
+        return there.words
 
     def _find_again(self) -> Whereabouts:
         return find_again(self._adb, self._address, self.identity.boot, self._waits.patience_s)

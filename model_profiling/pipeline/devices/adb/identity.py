@@ -11,7 +11,7 @@ from model_profiling.errors import MeasurementError
 from model_profiling.pipeline.cpu.features import CpuFeatures, parse_proc_cpuinfo
 from model_profiling.pipeline.cpu.layout import normal_architecture
 from model_profiling.pipeline.devices.adb.client import Adb
-from model_profiling.pipeline.devices.adb.sections import ask, each_core, numbers_by_core
+from model_profiling.pipeline.devices.posix.sections import ask, each_core, numbers_by_core
 
 #: Another value after every start of the system; the second where a policy hides the first.
 BOOT_COMMAND = "cat /proc/sys/kernel/random/boot_id || getprop ro.boottime.init"

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model_profiling.pipeline.devices.adb.client import Adb, last_line, quote
+from model_profiling.pipeline.devices.adb.client import Adb
+from model_profiling.pipeline.devices.posix.shell import last_line, quote
 
 FIXED, BOOST, APP = "fixed", "boost", "app"
 DEFAULT_MODE = FIXED

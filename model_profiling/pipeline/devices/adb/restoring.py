@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model_profiling.console import say
 from model_profiling.errors import UserError
@@ -39,7 +40,7 @@ class Journal:
         """Return what is still to be put back; raises `UserError` for a damaged file."""
         if not self.path.is_file():
             return []
-        plain = read_json(self.path, "journal of the device's settings")
+        plain: Any = read_json(self.path, "journal of the device's settings")
         try:
             if plain["schema_version"] != _SCHEMA_VERSION:
                 raise ValueError(plain["schema_version"])

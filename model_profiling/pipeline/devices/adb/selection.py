@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from model_profiling.errors import UserError, nearest
-from model_profiling.pipeline.devices.adb.client import Adb, clean, last_line, words_of
+from model_profiling.pipeline.devices.adb.client import Adb, clean, words_of
+from model_profiling.pipeline.devices.posix.shell import last_line
 from model_profiling.processes import ChildResult
 
 READY = "device"

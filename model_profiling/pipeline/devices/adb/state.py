@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from model_profiling.pipeline.devices.adb.client import Adb
 from model_profiling.pipeline.devices.adb.identity import BOOT_COMMAND
-from model_profiling.pipeline.devices.adb.sections import ask, each_core, numbers_by_core
+from model_profiling.pipeline.devices.posix.sections import ask, each_core, numbers_by_core
 
 #: PowerManager.THERMAL_STATUS_*, developer.android.com/reference/android/os/PowerManager:
 #: from "light" on the system throttles.

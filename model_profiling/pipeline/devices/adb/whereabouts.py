@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.devices.adb.client import Adb, Lost
+from model_profiling.pipeline.devices.adb.client import Adb
 from model_profiling.pipeline.devices.adb.identity import BOOT_COMMAND
 from model_profiling.pipeline.devices.adb.selection import READY, connect, state_of
+from model_profiling.pipeline.devices.posix.shell import Lost
 
 _LOOK_S = 15.0
 _PAUSE_S = 0.25

@@ -10,18 +10,20 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from model_profiling.errors import UserError, nearest
+from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu.features import CpuFeatures, words_from_proc_cpuinfo
 from model_profiling.pipeline.cpu.layout import layouts, normal_architecture
-from model_profiling.pipeline.devices import OnThisHost
+from model_profiling.pipeline.devices import OnThisHost, refuse_mode
 from model_profiling.pipeline.devices.emulated.qemu import Qemu, find_qemu
 from model_profiling.pipeline.runners import cross
-from model_profiling.pipeline.runners.build import NativeBuild, build_native
+from model_profiling.pipeline.runners.native_build import NativeBuild, build_native
 from model_profiling.processes import ChildResult, run_child
 
 #: The CPU with all that QEMU can emulate, SME2 included.
@@ -122,6 +124,13 @@ class EmulatedDevice(OnThisHost):
         """Return the host's command line; what `env` sets is for the guest alone, not for QEMU."""
         settings = [word for key, value in env.items() for word in ("-E", f"{key}={value}")]
         return [str(self.qemu.path), "-cpu", self.cpu, "-L", str(self.sysroot), *settings, *argv]
+
+
+@contextmanager
+def open_emulated(config: Config, *, cpu: str = EVERYTHING) -> Iterator[EmulatedDevice]:
+    """Yield an emulated CPU for a run, as `EmulatedDevice.of`; UserError where the configuration is for a device."""
+    refuse_mode(config)
+    yield EmulatedDevice.of(cpu)
 
 
 def _last_line(text: str) -> str:

@@ -24,7 +24,7 @@ from model_profiling.errors import UserError
 from model_profiling.files import make_folder, sha256, write_json, write_text
 from model_profiling.pipeline.devices.emulated.qemu import cache_folder
 from model_profiling.pipeline.run_directory import utc_now
-from model_profiling.pipeline.runners.build import runners_folder
+from model_profiling.pipeline.runners.native_build import runners_folder
 from model_profiling.pipeline.runners.source import checkout, cmake_cache, recipe
 from model_profiling.pipeline.runners.source.proof import VERSION as PROOF_VERSION
 from model_profiling.pipeline.runners.source.proof import Proof, check, kernels_of, read_definitions

@@ -10,9 +10,11 @@ import importlib
 import importlib.util
 import json
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import yaml
@@ -69,7 +71,7 @@ class _Duplicate(ValueError):
     pass
 
 
-def _no_duplicates(pairs: list[tuple[str, object]]) -> dict:
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     keys = [key for key, _ in pairs]
     for key in keys:
         if keys.count(key) > 1:
@@ -78,17 +80,18 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict:
 
 
 @functools.cache
-def _schema() -> dict:
-    return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return schema
 
 
-def _looks_like(value: dict, properties: dict) -> bool:
+def _looks_like(value: dict[str, Any], properties: dict[str, Any]) -> bool:
     """Return whether an object is meant as a configuration: at least half of its keys are a configuration's."""
     known = sum(key in properties for key in value)
     return bool(known) and known * 2 >= len(value)
 
 
-def _config(page: Page, block: Block, value: dict, kind: str) -> Iterator[Problem]:
+def _config(page: Page, block: Block, value: dict[str, Any], kind: str) -> Iterator[Problem]:
     """Check a configuration, or a part of one, with the kit's own code and words."""
     if kind == "config" and len(value.keys() & set(_schema()["required"])) >= 2:
         refused = _refused_config(json.dumps(value))
@@ -124,7 +127,7 @@ def _refused_config(text: str) -> str | None:
     return None
 
 
-def _config_paths(page: Page, block: Block, value: dict) -> Iterator[Problem]:
+def _config_paths(page: Page, block: Block, value: dict[str, Any]) -> Iterator[Problem]:
     """A configuration names files of a folder that the page makes: then they are files that it makes."""
     reader = page.walk.reader
     model = absolute(value["model"], reader.folder)
@@ -238,29 +241,29 @@ def _module_is_there(name: str) -> bool:
             for ending in (".py", "/__init__.py", ".pyi", "")
         )
         or bool(_folders(parent) and _has(parent, last))
-        or (not _folders(parent) and parent in importlib.sys.stdlib_module_names and _has(parent, last))
+        or (not _folders(parent) and parent in sys.stdlib_module_names and _has(parent, last))
     )
 
 
 def _folders(module: str) -> list[str]:
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top)
-    found = list(spec.submodule_search_locations or []) if spec else []
+    folders = list(spec.submodule_search_locations or []) if spec else []
     for part in rest:
-        found = [str(Path(folder) / part) for folder in found if (Path(folder) / part).is_dir()]
-    return found
+        folders = [str(Path(folder) / part) for folder in folders if (Path(folder) / part).is_dir()]
+    return folders
 
 
 @functools.cache
 def _has(module: str, name: str) -> bool:
     """Return whether `module` offers `name`. Big packages of others are read and not imported."""
     top = module.partition(".")[0]
-    if top in importlib.sys.stdlib_module_names or top == "model_profiling":
-        found = importlib.import_module(module)
+    if top in sys.stdlib_module_names or top == "model_profiling":
+        imported = importlib.import_module(module)
         return (
-            hasattr(found, name) or _module_is_there(f"{module}.{name}")
-            if hasattr(found, "__path__")
-            else hasattr(found, name)
+            hasattr(imported, name) or _module_is_there(f"{module}.{name}")
+            if hasattr(imported, "__path__")
+            else hasattr(imported, name)
         )
     for folder in _folders(module):
         if any((Path(folder) / f"{name}{ending}").exists() for ending in (".py", "/__init__.py", ".pyi", ".so", "")):

@@ -51,11 +51,11 @@ def check_address(page: Page, address: str, place: Position) -> Iterator[Problem
         elif "#" in address and path.endswith(".md"):
             yield from _anchor(page, page.repository.root / path, address.partition("#")[2], place)
     elif path is None and address.partition("#")[0] not in known_addresses():
-        near = nearest(address, known_addresses())
+        meant = nearest(address, known_addresses())
         yield page.problem(
             place,
             "link",
-            f"{address} is not a known address{near}: open it, then add it to tools/pages/data/{KNOWN_ADDRESSES.name}",
+            f"{address} is not a known address{meant}: open it, then add it to tools/pages/data/{KNOWN_ADDRESSES.name}",
         )
 
 
@@ -86,13 +86,13 @@ def check_internal(page: Page, target: str, place: Position) -> Iterator[Problem
         # A path of somebody else's, on Arm's site.
         yield from check_address(page, f"https://learn.arm.com{target}", place)
         return
-    found = page.site.page(target)
-    if found is None or not target.partition("#")[0].endswith("/"):
+    named = page.site.page(target)
+    if named is None or not target.partition("#")[0].endswith("/"):
         names = [f"{posixpath.dirname(target.rstrip('/'))}/{name.removesuffix('.md')}/" for name in page.neighbors]
-        ending = "" if found is None else ": it has no closing /"
+        ending = "" if named is None else ": it has no closing /"
         yield page.problem(place, "link", f"{target} is no page of this path{ending or nearest(target, names)}")
     elif "#" in target:
-        yield from _anchor(page, page.neighbors.get(found.name, found), target.partition("#")[2], place)
+        yield from _anchor(page, page.neighbors.get(named.name, named), target.partition("#")[2], place)
 
 
 def _file(page: Page, link: Link) -> Iterator[Problem]:
@@ -138,8 +138,8 @@ def _image(page: Page, image: Link) -> Iterator[Problem]:
         return
     if not image.target.lower().endswith(_IMAGES):
         yield page.problem(image.place, "image", f"{image.target} is no image")
-    found = page.site.image(image.target, page.document.path) if page.site and on_a_page else page.folder / image.target
-    if found is None or not _there(page, found):
+    file = page.site.image(image.target, page.document.path) if page.site and on_a_page else page.folder / image.target
+    if file is None or not _there(page, file):
         folder = (page.site.root if page.site else page.folder) / posixpath.dirname(image.target)
         near = [p.name for p in folder.glob("*")] if folder.is_dir() else []
         yield page.problem(

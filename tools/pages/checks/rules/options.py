@@ -18,7 +18,7 @@ def check(page: Page) -> Iterator[Problem]:
     for element in page.document.elements:
         options = element.options
         if not isinstance(element, Block) and (options.no_run or options.save_as or options.exits):
-            yield page.problem(options.place, "directive", "this comment stands before no code block")
+            yield page.problem(options.place or element.place, "directive", "this comment stands before no code block")
         if isinstance(element, Block) and options.save_as:
             before = page.document.before(element)
             told = before.text if isinstance(before, Passage) else ""

@@ -83,22 +83,22 @@ def check_text(page: Page, text: str, place: Position) -> Iterator[Problem]:
 
 
 def _words(page: Page, text: str, start: Position) -> Iterator[Problem]:
-    def at(found: re.Match[str]) -> Position:
-        return _find(page, start, found[0])
+    def at(match: re.Match[str]) -> Position:
+        return _find(page, start, match[0])
 
-    for found in _BANNED_WORDS.finditer(text):
-        yield page.problem(at(found), "word", f'leave out "{found[0]}"')
-    for found in _WRONG.finditer(text):
-        yield page.problem(at(found), "word", f'write "{_INSTEAD[found[0]]}" for "{found[0]}"')
-    for found in _NUMBER_WORDS.finditer(text):
-        yield page.problem(at(found), "word", f'write "{found[0]}" as a numeral')
-    for found in _THIRD_PERSON.finditer(text):
-        if found[0] != "US":
-            yield page.problem(at(found), "word", f'speak to the reader: you, not "{found[0]}"')
-    for found in _TWICE.finditer(text):
-        yield page.problem(at(found), "word", f'"{found[1]}" stands twice')
-    for found in _OPEN_MARKS.finditer(text):
-        yield page.problem(at(found), "word", f'"{found[0]}" is left on the page')
+    for match in _BANNED_WORDS.finditer(text):
+        yield page.problem(at(match), "word", f'leave out "{match[0]}"')
+    for match in _WRONG.finditer(text):
+        yield page.problem(at(match), "word", f'write "{_INSTEAD[match[0]]}" for "{match[0]}"')
+    for match in _NUMBER_WORDS.finditer(text):
+        yield page.problem(at(match), "word", f'write "{match[0]}" as a numeral')
+    for match in _THIRD_PERSON.finditer(text):
+        if match[0] != "US":
+            yield page.problem(at(match), "word", f'speak to the reader: you, not "{match[0]}"')
+    for match in _TWICE.finditer(text):
+        yield page.problem(at(match), "word", f'"{match[1]}" stands twice')
+    for match in _OPEN_MARKS.finditer(text):
+        yield page.problem(at(match), "word", f'"{match[0]}" is left on the page')
 
 
 def _find(page: Page, start: Position, words: str) -> Position:

@@ -79,7 +79,7 @@ def _command(page: Page, span: Span, words: list[str], named: str) -> Iterator[P
         return
     parser = page.scripts.parser(path)
     flags = {flag: action for action in getattr(parser, "_actions", ()) for flag in action.option_strings}
-    for flag, value in zip(words, (*words[1:], "")):
+    for flag, value in zip(words, (*words[1:], ""), strict=False):
         name = flag.split("=")[0]
         if not _FLAG.fullmatch(name) or name == "--help":
             continue

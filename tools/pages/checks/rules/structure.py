@@ -140,7 +140,7 @@ def _fences(page: Page) -> Iterator[Problem]:
                     Position(block.place.line + number), "fence", "leave the prompt out: readers copy it"
                 )
     elements = page.document.elements
-    for element, after in zip(elements, (*elements[1:], None)):
+    for element, after in zip(elements, (*elements[1:], None), strict=False):
         if (
             isinstance(element, Passage)
             and element.text.rstrip().endswith(LEAD_IN)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from model_profiling.export.artifacts import ArtifactPaths, default_outdir
 from model_profiling.export.lowering import BACKENDS
-from model_profiling.export.precision import DEFAULT_DTYPE, check_dtype
+from model_profiling.export.recipes import DEFAULT, find_recipe
 from model_profiling.models.registry import find
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.scripts import quick_test_workflow
@@ -32,8 +32,8 @@ def _export(call: Call) -> None:
     name = args.model or (Path(args.model_file).stem if args.model_file else None)
     if name is None:
         return call.reader.problem(call.place, "flag", "export_model.py needs --model NAME or --model-file FILE.py")
-    dtype = "int8" if args.quantize else args.dtype or DEFAULT_DTYPE
-    for value, check in ((dtype, check_dtype), (args.model if not args.model_file else None, find)):
+    dtype = "int8" if args.quantize else args.dtype or DEFAULT
+    for value, check in ((dtype, find_recipe), (args.model if not args.model_file else None, find)):
         if value is not None and call.known(value):
             asked_of_the_kit(call, value, check)
     if args.backend not in BACKENDS:
@@ -187,12 +187,12 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "mac_pipeline.py": pipelines.pipeline,
     "android_pipeline.py": pipelines.phone,
     "preview_sme2.py": _preview,
-    "analyze_results.py": lambda call: pipelines.run_directory(call, call.args.run_dir) and None,
+    "analyze_results.py": pipelines.analyze,
     "generate_report.py": pipelines.report,
     "generate_combined_report.py": pipelines.combined,
     "compare_runs.py": pipelines.compare,
     "validate_setup.py": _needs_model,
-    "validate_pipeline.py": lambda call: pipelines.config_of(call) and None,
+    "validate_pipeline.py": pipelines.validate_config,
     "validate_results.py": pipelines.validate_results,
     "run_quick_test.py": _quick_test,
     "new_model.py": _new_model,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from model_profiling.pipeline.run_directory import TABLE_KINDS, RunDirectory
 from tools.pages.reader.kit_call import Call
@@ -25,7 +26,7 @@ _RUN_FILES = (
 _EARLIER = "20260101T000000Z"
 
 
-def config_of(call: Call) -> Mapping | None:
+def config_of(call: Call) -> Mapping[str, Any] | None:
     """Return the configuration that --config names, having checked what it names in turn."""
     path = call.needs_file(call.args.config, "--config")
     content = call.reader.files.content(path) if path else None
@@ -69,7 +70,7 @@ def pipeline(call: Call) -> None:
 
 
 def make_run(
-    reader: Reader, root: str, model: str, experiments: Sequence[Mapping], only: Sequence[str] | None = None
+    reader: Reader, root: str, model: str, experiments: Sequence[Mapping[str, Any]], only: Sequence[str] | None = None
 ) -> None:
     """Give the reader a finished run directory."""
     directory = RunDirectory(Path(absolute(root, reader.folder)))
@@ -101,6 +102,14 @@ def run_directory(call: Call, value: object) -> str | None:
             value, "path", f'{value} is no run directory: no pipeline on this page has {value} as its "output_root"'
         )
     return path
+
+
+def analyze(call: Call) -> None:
+    run_directory(call, call.args.run_dir)
+
+
+def validate_config(call: Call) -> None:
+    config_of(call)
 
 
 def report(call: Call) -> None:

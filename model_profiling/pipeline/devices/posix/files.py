@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files on the device: pushed once by their content, verified there, removed at the end.
 
-A run has a folder of its own below `REMOTE_ROOT`. In it, files that belong together (a
+A run has a folder of its own below one that the kind of device names. In it, files that belong together (a
 runner and its libraries) lie in a folder named by a digest of their contents, so that what
 is there already is never pushed again and a changed file never takes an old one's place.
 """
@@ -14,27 +14,29 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.files import sha256
-from model_profiling.pipeline.devices.adb.client import Adb, Lost, quote, words_of
+from model_profiling.pipeline.devices.posix.shell import PosixShell, quote
+from model_profiling.processes import ChildResult
 
-#: The folder that adb's user may write to and execute from.
-REMOTE_ROOT = PurePosixPath("/data/local/tmp")
 _PREFIX = "sme2-kit-"
 #: The slowest cable and network that a push is still given time for.
 _LEAST_BYTES_PER_S = 500_000
+#: The slowest that a trace and the outputs of a launch may come back.
+_FETCH_S = 600.0
 _NO_SPACE = "No space left on device"
 #: Left free on the device beside what is pushed: traces and outputs of a launch.
 _RESERVE_KIB = 8 << 10
 
 
-def run_folder(output_root: Path) -> PurePosixPath:
-    """Return the folder of the run at `output_root`: the same when it is resumed, another for any other run."""
+def run_folder(root: PurePosixPath, output_root: Path) -> PurePosixPath:
+    """Return the folder below `root` of the run at `output_root`: the same when it is resumed, else another."""
     name = f"{socket.gethostname()}:{Path(os.path.abspath(output_root))}"
-    return REMOTE_ROOT / f"{_PREFIX}{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+    return root / f"{_PREFIX}{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,24 @@ class Checksum:
         return sha256(path) if self.is_hash else str(path.stat().st_size)
 
 
-def checksum_of(adb: Adb) -> Checksum:
+def checksum_of(shell: PosixShell) -> Checksum:
     """Return the device's way to verify files: SHA-256, or their sizes alone, which is then said."""
     for command in ("sha256sum", "toybox sha256sum"):
-        if adb.shell(f"{command} < /dev/null").ok:
+        if shell.shell(f"{command} < /dev/null").ok:
             return Checksum(command, True)
     say("note: this device has no sha256sum: what is pushed is verified by its size alone")
     return Checksum("wc -c", False)
 
 
 class RemoteFiles:
-    """What one run keeps on one device."""
+    """What one run keeps on one device, in `folder`; the folder above it is there and may be written to."""
 
-    def __init__(self, adb: Adb, folder: PurePosixPath) -> None:
-        self._adb, self.folder = adb, folder
-        self._checksum: Checksum | None = None
+    def __init__(self, shell: PosixShell, folder: PurePosixPath) -> None:
+        self._shell, self.folder = shell, folder
+
+    @cached_property
+    def _checksum(self) -> Checksum:
+        return checksum_of(self._shell)
 
     def push(self, files: Mapping[str, Path]) -> PurePosixPath:
         """Bring files to the device under the names given; return the folder that holds them all.
@@ -73,7 +78,6 @@ class RemoteFiles:
         MeasurementError : a file did not arrive as it was sent.
         Lost : the connection ended first.
         """
-        self._checksum = self._checksum or checksum_of(self._adb)
         sums = {name: self._checksum.of(path) for name, path in files.items()}
         target = self.folder / _digest(files)
         self._make(target)
@@ -88,9 +92,9 @@ class RemoteFiles:
         # leaves nothing that could be taken for the file.
         part = target.with_name(f".{target.name}.part")
         limit = 60.0 + path.stat().st_size / _LEAST_BYTES_PER_S
-        child = self._adb.call("push", str(path.resolve()), str(part), timeout_s=limit)
+        child = self._shell.send(path, part, timeout_s=limit)
         if not child.ok:
-            self._explain_push(path, words_of(child), child.output)
+            raise self._not_taken(path, child)
         held = self._sums(part.parent, [part.name])[part.name]
         if held != wanted:
             raise MeasurementError(
@@ -98,25 +102,29 @@ class RemoteFiles:
                 f"{held or 'nothing'}, not {wanted})"
             )
         mode = "755" if os.access(path, os.X_OK) else "644"
-        self._adb.require(f"chmod {mode} {quote(part)} && mv -f {quote(part)} {quote(target)}", f"keeping {path.name}")
+        self._shell.require(
+            f"chmod {mode} {quote(part)} && mv -f {quote(part)} {quote(target)}", f"keeping {path.name}"
+        )
 
-    def _explain_push(self, path: Path, words: str, output: str) -> None:
-        self._adb.shell("true")  # raises where it is the connection that failed
-        if _NO_SPACE in output:
-            raise full_device(self.folder, free_kib(self._adb, self.folder))
-        raise UserError(
-            f"the device did not take {path} ({words})", f"in {self.folder}", "see what lies there (adb shell ls -la)"
+    def _not_taken(self, path: Path, child: ChildResult) -> UserError:
+        self._shell.shell("true")  # raises where it is the connection that failed
+        if _NO_SPACE in child.output:
+            return full_device(self.folder, free_kib(self._shell, self.folder))
+        return UserError(
+            f"the device did not take {path} ({self._shell.words_of(child)})",
+            f"in {self.folder}",
+            f"see what lies there ({self._shell.command} ls -la)",
         )
 
     def _make(self, folder: PurePosixPath) -> None:
-        answer = self._adb.shell(f"umask 022; mkdir -p {quote(folder)}")
+        answer = self._shell.shell(f"umask 022; mkdir -p {quote(folder)}")
         if _NO_SPACE in answer.text:
             raise full_device(folder, 0)
         if not answer.ok:
             raise UserError(
                 f"the device does not let a folder be made ({answer.text.strip()})",
                 f"at {folder}",
-                f"make {REMOTE_ROOT} writable for adb",
+                f"make {self.folder.parent} writable for {self._shell.client}",
             )
 
     def _sums(self, folder: PurePosixPath, names: list[str]) -> dict[str, str]:
@@ -124,22 +132,22 @@ class RemoteFiles:
         steps = [
             f'echo "sum:$([ -f {quote(folder / n)} ] && {self._checksum.command} < {quote(folder / n)})"' for n in names
         ]
-        found = re.findall(r"^sum:\s*([0-9a-f]*)", self._adb.shell("\n".join(steps)).text, re.MULTILINE)
-        if len(found) != len(names):
+        sums = re.findall(r"^sum:\s*([0-9a-f]*)", self._shell.shell("\n".join(steps)).text, re.MULTILINE)
+        if len(sums) != len(names):
             raise MeasurementError(f"the device could not say what lies in {folder}")
-        return dict(zip(names, found))
+        return dict(zip(names, sums, strict=True))
 
     def _require_room(self, size: int) -> None:
         if not size:
             return
-        free = free_kib(self._adb, self.folder)
+        free = free_kib(self._shell, self.folder)
         if free is not None and free < size / 1024 + _RESERVE_KIB:
             raise full_device(self.folder, free, size / 1024 + _RESERVE_KIB)
 
     def fresh_workspace(self) -> PurePosixPath:
         """Return the folder that a launch writes to, emptied."""
         folder = self.folder / "work"
-        answer = self._adb.shell(f"rm -rf {quote(folder)} && mkdir -p {quote(folder)}")
+        answer = self._shell.shell(f"rm -rf {quote(folder)} && mkdir -p {quote(folder)}")
         if not answer.ok:
             raise (
                 full_device(folder, 0)
@@ -155,18 +163,18 @@ class RemoteFiles:
         ------
         Lost : the connection ended first.
         """
-        child = self._adb.call("pull", f"{self.folder / 'work'}/.", str(work), timeout_s=600.0)
+        child = self._shell.fetch(self.folder / "work", work, timeout_s=_FETCH_S)
         if not child.ok:
-            self._adb.shell("true")
-            raise Lost(self._adb.serial, words_of(child))
+            self._shell.shell("true")
+            raise self._shell.lost(self._shell.words_of(child))
 
     def remove(self) -> None:
-        self._adb.shell(f"rm -rf {quote(self.folder)}")
+        self._shell.shell(f"rm -rf {quote(self.folder)}")
 
 
-def free_kib(adb: Adb, folder: PurePosixPath) -> int | None:
+def free_kib(shell: PosixShell, folder: PurePosixPath) -> int | None:
     """Return what is free on the device where `folder` lies, in KiB; None where it does not say."""
-    text = adb.shell(f"df -k {quote(folder)} 2>/dev/null || df -k {quote(REMOTE_ROOT)}").text
+    text = shell.shell(f"df -k {quote(folder)} 2>/dev/null || df -k {quote(folder.parent)}").text
     match = re.search(r"\s(\d+)\s+(\d+)\s+(\d+)\s+\d+%\s+/", text)
     return int(match[3]) if match else None
 

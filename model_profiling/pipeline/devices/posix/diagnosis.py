@@ -6,15 +6,15 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from model_profiling.pipeline.cpu.features import CpuFeatures, available_groups
-from model_profiling.pipeline.devices.adb.client import Adb
-from model_profiling.pipeline.devices.adb.files import free_kib
+from model_profiling.pipeline.devices.posix.files import free_kib
+from model_profiling.pipeline.devices.posix.shell import PosixShell
 from model_profiling.processes import ChildResult
 
 #: Less than a trace of the smallest model.
 _FULL_KIB = 256
 
 
-def likely_cause(adb: Adb, folder: PurePosixPath, cpu: CpuFeatures, child: ChildResult) -> str:
+def likely_cause(shell: PosixShell, folder: PurePosixPath, cpu: CpuFeatures, child: ChildResult) -> str:
     """Return the likely cause in a few words, "" where nothing points to one.
 
     Raises
@@ -29,7 +29,7 @@ def likely_cause(adb: Adb, folder: PurePosixPath, cpu: CpuFeatures, child: Child
         )
     if child.signal == "SIGKILL":
         return "the system ended it, as it does when memory runs out"
-    free = free_kib(adb, folder)
+    free = free_kib(shell, folder)
     if free is not None and free < _FULL_KIB:
         return f"the device is full: {free} KiB are free at {folder}, so free space on it"
     return ""

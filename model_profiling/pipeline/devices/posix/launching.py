@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from model_profiling.pipeline.cpu import affinity
-from model_profiling.pipeline.devices.adb.client import Adb, Lost, marked, new_mark, quote, split_mark, words_of
+from model_profiling.pipeline.devices.posix.shell import PosixShell, marked, new_mark, quote, split_mark
 from model_profiling.processes import ChildResult
 
 #: A POSIX shell reports a program that signal N ended as status 128 + N.
@@ -19,7 +19,7 @@ _END_S = 15.0
 
 
 def launch(
-    adb: Adb,
+    shell: PosixShell,
     folder: PurePosixPath,
     argv: Sequence[str],
     env: Mapping[str, str],
@@ -41,15 +41,15 @@ def launch(
     record = 'echo $$ > "$0"; exec "$@"'
     script = " ".join(["cd", quote(folder), "&&", "exec", "sh", "-c", *map(quote, (record, _pid_file(folder), *words))])
     mark = new_mark()
-    child = adb.call("shell", marked(script, mark), timeout_s=timeout_s, log=log)
+    child = shell.start(marked(script, mark), timeout_s=timeout_s, log=log)
     status = _take_status(log, mark)
     if status is None and not child.timed_out:
-        raise Lost(adb.serial, _last_words(log, child))
+        raise shell.lost(_last_words(shell, log, child))
     code, name = _split(status)
     return ChildResult(tuple(argv), code, name, child.duration_s, child.timed_out, "", log)
 
 
-def end_launch(adb: Adb, folder: PurePosixPath) -> None:
+def end_launch(shell: PosixShell, folder: PurePosixPath) -> None:
     """End a launch that still runs on the device although nobody waits for it.
 
     Raises
@@ -58,7 +58,7 @@ def end_launch(adb: Adb, folder: PurePosixPath) -> None:
     """
     file = quote(_pid_file(folder))
     # The number may be another process's by now: one of the run's has the run's folder in its command line.
-    adb.shell(
+    shell.shell(
         f"p=$(cat {file} 2>/dev/null) || exit 0\nrm -f {file}\n"
         f"if grep -q {quote(folder)} /proc/$p/cmdline 2>/dev/null; then kill -9 $p; fi",
         timeout_s=_END_S,
@@ -79,7 +79,7 @@ def _take_status(log: Path, mark: str) -> int | None:
         answer = split_mark(tail, mark)
         if answer is None:
             return None
-        file.truncate(start + re.search(rf"\n{mark}:", tail).start())
+        file.truncate(start + len(answer.text))
         return answer.status
 
 
@@ -92,15 +92,7 @@ def _split(status: int | None) -> tuple[int | None, str | None]:
         return status, None
 
 
-def _last_words(log: Path, child: ChildResult) -> str:
+def _last_words(shell: PosixShell, log: Path, child: ChildResult) -> str:
     text = log.read_text(encoding="utf-8", errors="replace")[-4096:]
-    return words_of(
-        ChildResult(
-            child.argv,
-            child.exit_code,
-            child.signal,
-            child.duration_s,
-            child.timed_out,
-            "\n".join(line for line in text.splitlines() if line.startswith(("adb: ", "error: "))),
-        )
-    )
+    said = "\n".join(line for line in text.splitlines() if line.startswith(shell.complaints))
+    return shell.words_of(replace(child, output=said))

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.devices.adb.client import Adb, quote
+from model_profiling.pipeline.devices.posix.shell import PosixShell, quote
 from model_profiling.pipeline.elf import Elf, read_elf
-from model_profiling.pipeline.runners.build import NativeBuild
+from model_profiling.pipeline.runners.native_build import NativeBuild
 
 #: The native runner loads these itself, from the folder of its other libraries (runner/libraries.cpp).
 _LOADED_LATER = (
@@ -49,7 +49,7 @@ class Bundle:
     files: dict[str, Path] = field(hash=False)
 
 
-def bundle_of(adb: Adb, path: Path, machine: str, build: NativeBuild | None = None) -> Bundle:
+def bundle_of(shell: PosixShell, path: Path, machine: str, build: NativeBuild | None = None) -> Bundle:
     """Return what `path` needs on the device, having asked the device for the rest.
 
     Parameters
@@ -72,7 +72,7 @@ def bundle_of(adb: Adb, path: Path, machine: str, build: NativeBuild | None = No
     files, missing = _libraries(elf, build)
     if build and build.auditor:
         files[build.auditor.name] = build.auditor
-    for name in _lacking(adb, elf, missing):
+    for name in _lacking(shell, elf, missing):
         raise _lacks(name, path, elf)
     return Bundle(path.name, {path.name: path, **files})
 
@@ -112,14 +112,14 @@ def _of_the_ndk(machine: str) -> list[Path]:
     return [path for root in roots for path in sorted(root.glob(f"toolchains/llvm/prebuilt/*/{part}"))]
 
 
-def _lacking(adb: Adb, elf: Elf, names: list[str]) -> list[str]:
+def _lacking(shell: PosixShell, elf: Elf, names: list[str]) -> list[str]:
     """Return what the device lacks of a program's loader and of the libraries `names`."""
     steps = [f"[ -e {quote(elf.interpreter)} ] || echo lacks:{quote(elf.interpreter)}"] if elf.interpreter else []
     steps += [
         f"({' || '.join(f'[ -e {quote(f)}/{quote(name)} ]' for f in _SYSTEM_FOLDERS)}) || echo lacks:{quote(name)}"
         for name in names
     ]
-    return re.findall(r"^lacks:(.+?)\s*$", adb.shell("\n".join(steps)).text, re.MULTILINE) if steps else []
+    return re.findall(r"^lacks:(.+?)\s*$", shell.shell("\n".join(steps)).text, re.MULTILINE) if steps else []
 
 
 def _lacks(name: str, path: Path, elf: Elf) -> UserError:
@@ -133,7 +133,7 @@ def _lacks(name: str, path: Path, elf: Elf) -> UserError:
     return UserError(f"the runner needs {name}, which is neither on this host nor on the device", f"at {path}", fix)
 
 
-def has_glibc(adb: Adb, machine: str) -> bool:
+def has_glibc(shell: PosixShell, machine: str) -> bool:
     """Say whether the device is a Linux system that programs of the usual distributions run on."""
     loader = _GLIBC_LOADERS.get(machine)
-    return loader is not None and adb.shell(f"[ -e {loader} ]").ok
+    return loader is not None and shell.shell(f"[ -e {loader} ]").ok

@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from model_profiling.pipeline.devices.adb.client import Adb
+from model_profiling.pipeline.devices.posix.shell import PosixShell
 
 _TITLE = "kit-section"
 
 
-def ask(adb: Adb, commands: Mapping[str, str]) -> dict[str, str]:
+def ask(shell: PosixShell, commands: Mapping[str, str]) -> dict[str, str]:
     """Run each command and return what it printed by its name; a command that failed printed what it did.
 
     Raises
@@ -19,14 +19,14 @@ def ask(adb: Adb, commands: Mapping[str, str]) -> dict[str, str]:
     Lost : the connection ended first.
     """
     steps = [f"echo; echo {_TITLE}:{name}\n{{\n{command}\n}} 2>/dev/null" for name, command in commands.items()]
-    return parse(adb.shell("\n".join(steps)).text, commands)
+    return parse(shell.shell("\n".join(steps)).text, commands)
 
 
 def parse(text: str, names: Mapping[str, str]) -> dict[str, str]:
     """Return the sections of `text` by name; those that are not there are empty."""
     parts = re.split(rf"^{_TITLE}:(\w+)\r?\n", text, flags=re.MULTILINE)
-    found = dict(zip(parts[1::2], parts[2::2]))
-    return {name: found.get(name, "").strip() for name in names}
+    texts = dict(zip(parts[1::2], parts[2::2], strict=True))
+    return {name: texts.get(name, "").strip() for name in names}
 
 
 def numbers_by_core(text: str) -> dict[int, int]:

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device behind a POSIX shell, as the pipeline sees it (`Device` in devices/__init__.py).
+
+A kind of device derives from it and says what it alone knows: how it is described, its state,
+and what it sets before a run and puts back. Nothing is asked of the device but a POSIX shell
+with `env`, and what Linux has below /proc.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from model_profiling.errors import MeasurementError, UserError
+from model_profiling.pipeline.cpu import affinity
+from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.cpu.layout import normal_architecture
+from model_profiling.pipeline.devices.posix import diagnosis, launching
+from model_profiling.pipeline.devices.posix.bundle import Bundle, bundle_of, has_glibc
+from model_profiling.pipeline.devices.posix.files import RemoteFiles
+from model_profiling.pipeline.devices.posix.shell import Lost, PosixShell
+from model_profiling.pipeline.runners import Runner, cross
+from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
+from model_profiling.pipeline.runners.native import NativeRunner
+from model_profiling.pipeline.runners.native_build import NativeBuild, build_native
+from model_profiling.processes import ChildResult
+
+_AFFINITY = 'in "cpu_affinity" of the config'
+
+
+class PosixDevice:
+    """One device while a run lasts; see `Device` for what each method promises.
+
+    Parameters
+    ----------
+    cpu : as the device's own system reports it.
+    system : what the device runs, in words: "Android 15 (API 35)".
+    folder : the device's folder for this run, below one that may be written to and executed from.
+    """
+
+    name: str
+    virtual = ""
+    emulated = False
+    #: What makes a runner for such a device, said where one lacks; "" where nothing of the kit's does.
+    builds = ""
+
+    def __init__(self, shell: PosixShell, cpu: CpuFeatures, system: str, folder: PurePosixPath) -> None:
+        self._shell, self._cpu, self._system = shell, cpu, system
+        self._files = RemoteFiles(shell, folder)
+        self._bundles: dict[str, Bundle] = {}
+        self._there: dict[str, PurePosixPath] = {}
+
+    @cached_property
+    def native_build(self) -> NativeBuild | None:
+        """The native runner for this device: None without glibc, as on Android: ExecuTorch's wheels are built on it."""
+        machine = self._cpu.architecture
+        with self._explained("looking for its loader"):
+            if not has_glibc(self._shell, machine):
+                return None
+        if platform.system() == "Linux" and normal_architecture(platform.machine()) == machine:
+            return build_native()
+        return cross.build_cross() if machine == "aarch64" and cross.can_build() else None
+
+    def describe(self) -> dict[str, object]:
+        return {"system": self._system, "machine": self._cpu.architecture}
+
+    def cpu_features(self) -> CpuFeatures:
+        return self._cpu
+
+    def max_frequency_khz(self) -> Mapping[int, int]:
+        return {}
+
+    def probe_ns(self) -> int | None:
+        """Return None: a kind of device that can time fixed work says so."""
+        return None
+
+    def runner(self, kind: str, runner_path: str | None) -> Runner:
+        if runner_path is not None:
+            source_built = ExecutorRunner.at(Path(runner_path))
+            self._bundle(source_built.path, None)
+            return source_built
+        if kind == "python" or self.native_build is None:
+            what = (
+                "the python runner does not run on a device"
+                if kind == "python"
+                else f"the native runner does not run on {self._system} ({self._cpu.architecture})"
+            )
+            fix = 'give each experiment a "runner_path" of a build for the device'
+            raise UserError(what, 'in "runner" of the config', f"{fix}: {self.builds}" if self.builds else fix)
+        self._bundle(self.native_build.path, self.native_build)
+        return NativeRunner(self.native_build)
+
+    def _bundle(self, path: Path, native: NativeBuild | None) -> None:
+        with self._explained("looking for its libraries"):
+            self._bundles[str(path)] = bundle_of(self._shell, path, self._cpu.architecture, native)
+
+    def check_cores(self, cores: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if cores is None:
+            return None
+        with self._explained("trying taskset"):
+            answer = self._shell.shell(
+                f"command -v taskset >/dev/null || exit 127; taskset {affinity.mask(cores)} true"
+            )
+            if answer.status == 127:
+                raise UserError("the device has no taskset to pin a launch with", _AFFINITY, "remove the key")
+            if not answer.ok:
+                status = self._shell.shell("grep Cpus_allowed_list /proc/self/status").text
+                allowed = status.partition(":")[2].strip()
+                raise UserError(f"the device has no cores {list(cores)} to pin to", _AFFINITY, f"use some of {allowed}")
+        return cores
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        try:
+            with self._explained("ending what an earlier run left"):
+                launching.end_launch(self._shell, self._files.folder)
+            yield
+        finally:
+            with self._explained("removing what was pushed"):
+                launching.end_launch(self._shell, self._files.folder)
+                self._files.remove()
+
+    def settle(self) -> None:
+        pass
+
+    def state(self) -> dict[str, object]:
+        return {}
+
+    def void_reason(self, before: Mapping[str, object], after: Mapping[str, object]) -> str | None:
+        return None
+
+    def push(self, path: Path) -> Path:
+        local = str(path.resolve())
+        if local not in self._there:
+            with self._explained(f"pushing {path.name}"):
+                self._there[local] = self._files.push({path.name: path}) / path.name
+        return Path(self._there[local])
+
+    def workspace(self, work: Path) -> Path:
+        with self._explained("making room for a launch"):
+            return Path(self._files.fresh_workspace())
+
+    def collect(self, work: Path) -> None:
+        with self._explained("bringing back what the launch wrote"):
+            self._files.pull_workspace(work)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        timeout_s: float,
+        log: Path,
+        affinity: tuple[int, ...] | None = None,
+    ) -> ChildResult:
+        folder = self._push_bundle(argv[0])
+        local = {str(path): str(folder / name) for name, path in self._bundles[argv[0]].files.items()}
+        words = [local.get(word, word) for word in argv]
+        settings = {"LD_LIBRARY_PATH": str(folder), **{key: local.get(value, value) for key, value in env.items()}}
+        with self._explained("launching"):
+            child = launching.launch(
+                self._shell, self._files.folder, words, settings, timeout_s=timeout_s, log=log, cores=affinity
+            )
+            if child.timed_out:
+                launching.end_launch(self._shell, self._files.folder)
+            return child
+
+    def _push_bundle(self, program: str) -> PurePosixPath:
+        if program not in self._there:
+            bundle = self._bundles[program]
+            with self._explained(f"pushing {bundle.program} and its libraries"):
+                self._there[program] = self._files.push(bundle.files)
+        return self._there[program]
+
+    def diagnose(self, child: ChildResult) -> str:
+        try:
+            return diagnosis.likely_cause(self._shell, self._files.folder, self._cpu, child)
+        except Lost:
+            return ""
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        """Turn a lost connection into the error that says what became of the device."""
+        try:
+            yield
+        except Lost as lost:
+            became = self._whereabouts()
+            raise MeasurementError(f"{doing}: {lost}" + (f"; {became}" if became else "")) from lost
+
+    def _whereabouts(self) -> str:
+        """Say what became of the device after its connection was lost; "" where nobody can know."""
+        return ""

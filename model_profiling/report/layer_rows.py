@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layers of a comparison, before and after, and what the layer table of each side knows of them."""
+
+from __future__ import annotations
+
+from model_profiling.analysis.comparing.comparison import BASELINE, CANDIDATE, LayerComparison
+from model_profiling.analysis.comparing.parts import MIN_PART_US
+from model_profiling.analysis.tables.layers import LayerRow as TableRow
+from model_profiling.report.load import LayerTable, RunData
+from model_profiling.report.operator_rows import shown_verdict
+from model_profiling.report.quantities import Identifier, Quantity, quantity, ratio_or_none
+from model_profiling.report.view import LayerRow
+from model_profiling.rounding import places_for
+
+#: XNNPACK's clock counts whole microseconds; medians of them may end in a half.
+_CLOCK_US = 1.0
+_MILLION = 1e6
+
+
+class LayersOfSide:
+    """The layer table of one side of a comparison, by layer; empty where the side has none."""
+
+    def __init__(self, run: RunData, experiment: str, threads: int) -> None:
+        self.table = run.layers.get((experiment, threads), LayerTable("", ()))
+        self._row_of = {row.layer.layer: number for number, row in enumerate(self.table.rows)}
+
+    def row(self, layer: str) -> TableRow | None:
+        number = self._row_of.get(layer)
+        return None if number is None else self.table.rows[number]
+
+    def spread(self, layer: str) -> float | None:
+        """Return half the range from the 10th to the 90th percentile in us, None where unknown."""
+        row = self.row(layer)
+        return (row.cost.p90_us - row.cost.p10_us) / 2 if row else None
+
+    def gflops(self, layer: str) -> Quantity | None:
+        row, spread = self.row(layer), self.spread(layer)
+        if row is None or spread is None or row.cost.gflops is None:
+            return None
+        value, time = row.cost.gflops, row.cost.median_us
+        # The time's spread, or the clock's tick where that is coarser, is the speed's spread.
+        relative = max(spread, _CLOCK_US / 2) / time
+        path = self.table.path(self._row_of[layer], "gflops")
+        return quantity(value, path, min(places_for(relative * value, value), 1))
+
+
+def layer_rows(run: RunData, index: int) -> tuple[LayerRow, ...]:
+    """Return the layers of comparison `index`, those that take the most time on either side first."""
+    compared = run.summary.comparisons[index]
+    before = LayersOfSide(run, compared.baseline, compared.threads)
+    after = LayersOfSide(run, compared.candidate, compared.threads)
+    rows = [
+        _row(run.in_summary("comparisons", index, "layers", number), number, layer, before, after)
+        for number, layer in enumerate(compared.layers)
+    ]
+    return tuple(sorted(rows, key=lambda row: -_longest(row)))
+
+
+def _longest(row: LayerRow) -> float:
+    return max((side.raw for side in (row.baseline, row.candidate) if side), default=0.0)
+
+
+def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide, after: LayersOfSide) -> LayerRow:
+    known = before.row(layer.layer) or after.row(layer.layer)
+    number, _, title = layer.layer.partition(" ")
+    delegated = known is None or bool(known.layer.delegated)
+    module, detail = (known.layer.module, known.layer.detail) if known else ("", "")
+    what = detail if known is None or delegated else f"{known.layer.kind}, {detail}"
+    shortest = min(layer.baseline_us or 0.0, layer.candidate_us or 0.0)
+    speedup, low, high = ratio_or_none(layer.speedup if shortest >= MIN_PART_US else None, layer.interval, path)
+    return LayerRow(
+        position=position,
+        number=Identifier(number),
+        name=Identifier(module or what or title),
+        detail=what if module else "",
+        multiply_adds=_work(path, layer.multiply_adds),
+        baseline=_time(f"{path}/{BASELINE}_us", layer.baseline_us, before.spread(layer.layer), delegated),
+        candidate=_time(f"{path}/{CANDIDATE}_us", layer.candidate_us, after.spread(layer.layer), delegated),
+        baseline_gflops=before.gflops(layer.layer),
+        candidate_gflops=after.gflops(layer.layer),
+        speedup=speedup,
+        low=low,
+        high=high,
+        verdict=shown_verdict(layer.verdict),
+    )
+
+
+def _work(path: str, work: int) -> Quantity | None:
+    """Return a layer's multiply-adds in millions, None where it has none."""
+    return quantity(work, f"{path}/multiply_adds", places_for(None, work / _MILLION), _MILLION) if work else None
+
+
+def _time(path: str, value: float | None, spread: float | None, delegated: bool) -> Quantity | None:
+    if value is None:
+        return None
+    most = 0 if delegated and value >= _CLOCK_US else 1
+    return quantity(value, path, min(places_for(spread, value), most))
