@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import subprocess
@@ -80,7 +81,11 @@ def test_recorded_traces_read_as_the_flatbuffers_library_reads_them(path: Path) 
 def test_every_value_is_the_one_that_inspector_gives() -> None:
     """All events of all recorded traces; Inspector runs once in a child, to keep torch out of this process."""
     child = subprocess.run(
-        [sys.executable, __file__, "--inspect", *map(str, RECORDED)], capture_output=True, text=True, timeout=300
+        [sys.executable, __file__, "--inspect", *map(str, RECORDED)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert child.returncode == 0, child.stderr[-2000:]
     assert child.stdout.strip().splitlines()[-1] == f"{len(RECORDED)} traces agree"

@@ -40,4 +40,4 @@ def agreement(launches: Sequence[Launch], first: str, second: str, threads: int)
 
 def _worst(values: Sequence[float | None], choose: Callable[[Iterable[float]], float], start: float) -> float | None:
     known = [value for value in values if value is not None]
-    return None if len(known) < len(values) else choose([start, *known])
+    return None if len(known) < len(values) else choose(known) if known else start

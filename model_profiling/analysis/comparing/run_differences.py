@@ -39,11 +39,11 @@ def differences(manifests: Sequence[Manifest]) -> list[Difference]:
     """Return in what the runs differ, beyond when they were made; empty where in nothing."""
     facts = [run_facts(manifest) for manifest in manifests]
     names = dict.fromkeys(name for fact in facts for name in fact)
-    found = [(name, tuple(fact.get(name, _ABSENT) for fact in facts)) for name in names]
-    found = [(name, values) for name, values in found if len(set(values)) > 1]
-    if any(name == "architecture" for name, _ in found):  # then all features differ, and that says nothing
-        found = [(name, values) for name, values in found if name not in _SETS]
-    return [Difference(name, _beyond_common(values) if name in _SETS else values) for name, values in found]
+    differing = [(name, tuple(fact.get(name, _ABSENT) for fact in facts)) for name in names]
+    differing = [(name, values) for name, values in differing if len(set(values)) > 1]
+    if any(name == "architecture" for name, _ in differing):  # then all features differ, and that says nothing
+        differing = [(name, values) for name, values in differing if name not in _SETS]
+    return [Difference(name, _beyond_common(values) if name in _SETS else values) for name, values in differing]
 
 
 def _beyond_common(values: Sequence[str]) -> tuple[str, ...]:

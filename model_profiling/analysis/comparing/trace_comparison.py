@@ -42,8 +42,12 @@ class SideTimes:
 
     def placement_ms(self) -> dict[str, float]:
         """Return ms of delegated and portable operators, and of neither; they sum to `median_ms`."""
-        found = {"delegated": self.whole.delegated, "portable": self.whole.portable, "framework": self.whole.framework}
-        return {name: self.whole.mean_share(column) * self.median_ms for name, column in found.items()}
+        columns = {
+            "delegated": self.whole.delegated,
+            "portable": self.whole.portable,
+            "framework": self.whole.framework,
+        }
+        return {name: self.whole.mean_share(column) * self.median_ms for name, column in columns.items()}
 
 
 def times_of(side: TracedSide) -> SideTimes:
