@@ -17,7 +17,7 @@ from model_profiling.analysis.tables.kernels import KernelRow
 from model_profiling.analysis.tables.timeline import TimelineRow
 from model_profiling.analysis.traces.layers import Layer, LayerCost
 from model_profiling.analysis.traces.operator_stats import OperatorStats
-from model_profiling.analysis.traces.recording import Identity
+from model_profiling.analysis.traces.recording import RowIdentity
 from model_profiling.errors import UserError
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
@@ -96,12 +96,12 @@ class LoadedRun:
     @cached_property
     def operators(self) -> pd.DataFrame:
         """Every operator of every experiment (`_ops_stats.csv`)."""
-        return self._table("ops_stats", Identity, OperatorStats)
+        return self._table("ops_stats", RowIdentity, OperatorStats)
 
     @cached_property
     def layers(self) -> pd.DataFrame:
         """Every layer of every experiment (`_layers.csv`)."""
-        return self._table("layers", Identity, Layer, LayerCost)
+        return self._table("layers", RowIdentity, Layer, LayerCost)
 
     @cached_property
     def kernels(self) -> pd.DataFrame:

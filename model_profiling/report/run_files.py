@@ -47,8 +47,13 @@ def files_of(analysis: Analysis) -> dict[Path, bytes]:
     files[directory.pipeline_summary_json(model)] = json_bytes(plain)
     files[directory.pipeline_summary_md(model)] = summary_markdown(analysis).encode("utf-8")
     # Last, because a report takes its presence for a finished analysis.
-    files[directory.analysis_summary] = json_bytes(analysis.summary.to_json(kernel_entry_json))
+    files[directory.analysis_summary] = json_bytes(summary_json(analysis))
     return files
+
+
+def summary_json(analysis: Analysis) -> dict[str, object]:
+    """Return the content of analysis_summary.json."""
+    return analysis.summary.to_json(kernel_entry_json)
 
 
 def pipeline_summary(analysis: Analysis, notes: Sequence[str]) -> dict[str, object]:

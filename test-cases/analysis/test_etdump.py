@@ -33,7 +33,7 @@ from model_profiling.analysis.tables.timeline import timeline_csv
 from model_profiling.analysis.traces.breakdown import break_down
 from model_profiling.analysis.traces.etdump import Trace, parse_etdump, read_etdump
 from model_profiling.analysis.traces.operator_stats import operator_stats
-from model_profiling.analysis.traces.recording import Identity, Recording
+from model_profiling.analysis.traces.recording import Recording, RowIdentity
 from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.errors import UserError
 
@@ -67,7 +67,7 @@ def rows(trace: Trace) -> list[tuple[str, list[tuple]]]:
 def through_everything(trace: Trace) -> None:
     """Make all tables of a trace; a `UserError` is the only way to fail."""
     timeline = build_timeline(trace, "test")
-    recordings, identity = [Recording(timeline)], Identity("m")
+    recordings, identity = [Recording(timeline)], RowIdentity("m")
     timeline_csv(identity, recordings)
     operators_csv(identity, operator_stats(recordings))
     break_down(timeline)

@@ -17,7 +17,7 @@ _SHA_DIGITS = 12  # as many as tell files apart, and fit a line
 
 
 @dataclass(frozen=True)
-class Difference:
+class RunDifference:
     """One thing that runs do not share: what, and each run's value as text."""
 
     what: str
@@ -35,7 +35,7 @@ def cpu_name(manifest: Manifest) -> str:
     return model if device == "local" else f"{model}, {architecture} ({device})"
 
 
-def differences(manifests: Sequence[Manifest]) -> list[Difference]:
+def differences(manifests: Sequence[Manifest]) -> list[RunDifference]:
     """Return in what the runs differ, beyond when they were made; empty where in nothing."""
     facts = [run_facts(manifest) for manifest in manifests]
     names = dict.fromkeys(name for fact in facts for name in fact)
@@ -43,7 +43,7 @@ def differences(manifests: Sequence[Manifest]) -> list[Difference]:
     differing = [(name, values) for name, values in differing if len(set(values)) > 1]
     if any(name == "architecture" for name, _ in differing):  # then all features differ, and that says nothing
         differing = [(name, values) for name, values in differing if name not in _SETS]
-    return [Difference(name, _beyond_common(values) if name in _SETS else values) for name, values in differing]
+    return [RunDifference(name, _beyond_common(values) if name in _SETS else values) for name, values in differing]
 
 
 def _beyond_common(values: Sequence[str]) -> tuple[str, ...]:

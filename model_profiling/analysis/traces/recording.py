@@ -12,7 +12,7 @@ from model_profiling.analysis.traces.timeline import Timeline
 
 
 @dataclass(frozen=True)
-class Identity:
+class RowIdentity:
     """What the first columns of every row say; empty where a trace stands alone."""
 
     model_id: str
