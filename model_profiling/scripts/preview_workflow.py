@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model_profiling import __version__
 from model_profiling.agreement import compare
-from model_profiling.analysis.kernels.preview import Variant
+from model_profiling.analysis.kernels.preview import PreviewVariant
 from model_profiling.analysis.kernels.record import read_record
 from model_profiling.analysis.kernels.uses import KernelUse, kernel_rows, kernel_uses
 from model_profiling.analysis.tables.kernels import kernels_csv
@@ -124,10 +124,10 @@ def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[Ker
 
 def _variants(
     plans: Sequence[Plan], recordings: Sequence[Recording], uses: Sequence[tuple[KernelUse, ...]]
-) -> tuple[Variant, ...]:
+) -> tuple[PreviewVariant, ...]:
     reference = recordings[-1].tensors
     return tuple(
-        Variant(
+        PreviewVariant(
             p.name, p.title, p.device.cpu, p.disabled, u, None if r is recordings[-1] else compare(reference, r.tensors)
         )
         for p, r, u in zip(plans, recordings, uses, strict=True)
@@ -135,7 +135,11 @@ def _variants(
 
 
 def _write(
-    model: Path, folder: Path, graph: Sequence[GraphInstruction], device: EmulatedDevice, variants: Sequence[Variant]
+    model: Path,
+    folder: Path,
+    graph: Sequence[GraphInstruction],
+    device: EmulatedDevice,
+    variants: Sequence[PreviewVariant],
 ) -> Preview:
     layers, make = model_layers(graph), make_folder(folder)
     about = {

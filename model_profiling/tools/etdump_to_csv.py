@@ -29,7 +29,7 @@ from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
 from model_profiling.analysis.traces.breakdown import break_down
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.analysis.traces.operator_stats import OperatorStats, operator_stats
-from model_profiling.analysis.traces.recording import Identity, Recording
+from model_profiling.analysis.traces.recording import Recording, RowIdentity
 from model_profiling.analysis.traces.timeline import Timeline, build_timeline, with_delegates
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
@@ -84,7 +84,7 @@ def main() -> None:
         timeline = with_delegates(timeline, read_delegates(args.etrecord), str(args.etrecord))
     model = args.model_id or args.etdump.stem
     folder = args.etdump.parent if args.out_dir is None else args.out_dir
-    recordings, identity = [Recording(timeline)], Identity(model)
+    recordings, identity = [Recording(timeline)], RowIdentity(model)
     operators = operator_stats(recordings)
     summary = _summary(model, timeline, operators)
     files = [

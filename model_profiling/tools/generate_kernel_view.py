@@ -28,6 +28,7 @@ from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes
 from model_profiling.report.kernel_markdown import families, family_sentence, noun, render_kernel_view
+from model_profiling.report.words.kernels import view_notes
 from model_profiling.wording import count
 
 
@@ -62,7 +63,7 @@ def main() -> None:
     )
     say()
     families(view).show()
-    for note in view.notes:
+    for note in view_notes(view):
         say(one_line(f"note: {note}"))
     say(str(path))
 
