@@ -7,7 +7,6 @@ unpaired, with Welch's interval; between CPUs no ratio is given at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,9 +121,10 @@ def _card(label: str, run: CombinedRun) -> RunCard:
 
 
 def _dtype(data: RunData) -> str:
-    """Return the model's element type: as its export recorded it, else as its name says."""
-    named = re.search(rf"_({'|'.join(map(re.escape, recipes()))})\Z", data.manifest.model.id)
-    return str((data.export or {}).get("dtype") or (named[1] if named else "unknown"))
+    """Return the model's element type: as its export recorded it, else as its name ends."""
+    recorded = (data.export or {}).get("dtype")
+    named = (name for name in recipes() if data.manifest.model.id.endswith(f"_{name}"))
+    return str(recorded or next(named, "unknown"))
 
 
 def _caution(manifests: Sequence[Manifest], cpus: Sequence[str]) -> tuple[str, ...]:
