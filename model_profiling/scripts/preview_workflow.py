@@ -26,6 +26,7 @@ from model_profiling.pipeline.kernel_recording import Recording, record_kernels
 from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
 from model_profiling.pipeline.program.signature import read_signature
+from model_profiling.pipeline.run_directory import PreviewFolder
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.report.words.preview import disagreements, preview_json, preview_markdown, sentence
 
@@ -67,9 +68,9 @@ def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
     MeasurementError : the model failed on the emulated CPU.
     """
     signature, graph = read_signature(model), build_graph(model)
-    folder = folder or model.with_name(f"{model.stem}_sme2_preview")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file", "in --output-dir", "name a folder")
+    places = PreviewFolder(model, folder)
+    if places.root.exists() and not places.root.is_dir():
+        raise UserError(f"{places.root} is a file", "in --output-dir", "name a folder")
     device = EmulatedDevice.of(cpu)
     with tempfile.TemporaryDirectory(prefix="sme2-preview-") as scratch:
         inputs = write_inputs(make_inputs(signature, read_sidecar(model), _SEED), Path(scratch) / "inputs")
@@ -88,7 +89,7 @@ def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
                 recordings.append(recorded)
                 uses.append(uses_of(recorded, graph))
                 advance(f"{plan.title}: {sum(use.calls for use in uses[-1])} KleidiAI calls")
-    return _write(model, folder, graph, device, _variants(plans, recordings, uses))
+    return _write(model, places, graph, device, _variants(plans, recordings, uses))
 
 
 def plan_variants(device: EmulatedDevice) -> tuple[Plan, ...]:
@@ -133,9 +134,14 @@ def _variants(
 
 
 def _write(
-    model: Path, folder: Path, graph: Sequence[GraphInstruction], device: EmulatedDevice, variants: Sequence[Variant]
+    model: Path,
+    places: PreviewFolder,
+    graph: Sequence[GraphInstruction],
+    device: EmulatedDevice,
+    variants: Sequence[Variant],
 ) -> Preview:
-    layers, make = model_layers(graph), make_folder(folder)
+    layers = model_layers(graph)
+    make_folder(places.root)
     about = {
         "kit_version": __version__,
         "model": {"id": model.stem, "sha256": sha256(model)},
@@ -147,9 +153,8 @@ def _write(
         "seed": _SEED,
     }
     files = [
-        write_bytes(make / f"{model.stem}_{v.name}_kernels.csv", kernels_csv(kernel_rows(model.stem, v.name, v.uses)))
-        for v in variants
+        write_bytes(places.kernels(v.name), kernels_csv(kernel_rows(model.stem, v.name, v.uses))) for v in variants
     ]
-    files.append(write_json(make / f"{model.stem}_sme2_preview.json", preview_json(about, layers, variants)))
-    files.append(write_text(make / f"{model.stem}_sme2_preview.md", preview_markdown(model.stem, layers, variants)))
+    files.append(write_json(places.json, preview_json(about, layers, variants)))
+    files.append(write_text(places.markdown, preview_markdown(model.stem, layers, variants)))
     return Preview(sentence(layers, variants[0]), disagreements(variants), tuple(files))
