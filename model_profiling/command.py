@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from model_profiling.errors import KitError, UserError, nearest, one_line
 
@@ -22,9 +22,8 @@ class CommandParser(argparse.ArgumentParser):
     Abbreviated flags are refused: pages and skills are checked against full names.
     """
 
-    def __init__(self, **kwargs: object) -> None:
-        kwargs.setdefault("allow_abbrev", False)
-        super().__init__(**kwargs)
+    def __init__(self, *, allow_abbrev: bool = False, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=allow_abbrev, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         where = f"on the command line of {self.prog}"

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
@@ -65,7 +66,7 @@ class Estimate:
         return 100 * (math.sqrt(self.high / self.low) - 1)
 
 
-def log_ratios(baseline: Sequence[float], candidate: Sequence[float]) -> np.ndarray:
+def log_ratios(baseline: Sequence[float], candidate: Sequence[float]) -> NDArray[np.float64]:
     """Return log(baseline / candidate) for each pair.
 
     Raises
@@ -77,7 +78,8 @@ def log_ratios(baseline: Sequence[float], candidate: Sequence[float]) -> np.ndar
         raise ValueError("baseline and candidate need the same number of launches, at least one")
     if not (np.isfinite(first).all() and np.isfinite(second).all() and (first > 0).all() and (second > 0).all()):
         raise ValueError("launch times must be positive and finite")
-    return np.log(first / second)
+    ratios: NDArray[np.float64] = np.log(first / second)
+    return ratios
 
 
 def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
@@ -110,7 +112,7 @@ def _t_p_value(mean: float, error: float, count: int) -> float:
     return float(2 * stdtr(count - 1, -abs(mean) / error))
 
 
-def sign_flip_p_value(ratios: Sequence[float]) -> float:
+def sign_flip_p_value(ratios: ArrayLike) -> float:
     """Return the exact two-sided p-value of the sign-flip (randomization) test.
 
     Under "no difference" the coin that ordered a pair may as well have swapped its two
@@ -147,14 +149,16 @@ def verdict(result: Estimate, noise_floor_percent: float | None = None, quick: b
     """Say what the estimate supports: "faster", "slower", "no difference shown" or "no verdict".
 
     A verdict needs an interval that excludes 1, the exact test's agreement (the interval
-    alone is wrong in 5 % of A/A runs even when all its assumptions hold) and, where an A/A calibration measured this machine's noise floor, an
-    effect beyond it. A quick run has too few pairs.
+    alone is wrong in 5 % of A/A runs even when all its assumptions hold) and, where an A/A
+    calibration measured this machine's noise floor, an effect beyond it. A quick run has
+    too few pairs.
     """
     if quick or result.low is None or result.high is None or result.pairs < MIN_PAIRS_FOR_VERDICT:
         return NO_VERDICT
     effect_percent = 100 * (max(result.speedup, 1 / result.speedup) - 1)
     if (
         result.low <= 1 <= result.high
+        or result.p_value is None
         or result.p_value > VERDICT_P_VALUE
         or effect_percent <= (noise_floor_percent or 0.0)
     ):

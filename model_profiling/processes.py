@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from model_profiling.errors import MeasurementError, UserError
 
@@ -74,7 +75,7 @@ def run_child(
     """
     words = tuple(os.fspath(word) for word in argv)
     merged = {**os.environ, **(env or {})}
-    sink = open(log, "ab") if log else subprocess.PIPE
+    sink: IO[bytes] | int = open(log, "ab") if log else subprocess.PIPE
     started = time.monotonic()
     try:
         child = subprocess.Popen(
@@ -91,7 +92,7 @@ def run_child(
             f"cannot start {words[0]} ({error.strerror})", "as a program", "install it or correct its path"
         ) from error
     finally:
-        if log:
+        if not isinstance(sink, int):
             sink.close()
     output, timed_out = _wait(child, timeout_s)
     code = child.returncode

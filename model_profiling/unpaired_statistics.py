@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from model_profiling.paired_statistics import ALPHA
@@ -58,7 +59,7 @@ def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> UnpairedE
     error = math.sqrt(sum(parts))
     if error == 0:  # launches without any scatter: the ratio is all there is
         return UnpairedEstimate(math.exp(shift), math.exp(shift), math.exp(shift), 1.0 if shift == 0 else 0.0, launches)
-    degrees = sum(parts) ** 2 / sum(part**2 / (count - 1) for part, count in zip(parts, launches))
+    degrees = sum(parts) ** 2 / sum(part**2 / (count - 1) for part, count in zip(parts, launches, strict=True))
     reach = float(stdtrit(degrees, 1 - ALPHA / 2)) * error
     return UnpairedEstimate(
         math.exp(shift),
@@ -69,10 +70,11 @@ def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> UnpairedE
     )
 
 
-def _logarithms(times: Sequence[float]) -> np.ndarray:
+def _logarithms(times: Sequence[float]) -> NDArray[np.float64]:
     values = np.asarray(times, float)
     if values.ndim != 1 or values.size == 0:
         raise ValueError("each side needs at least one launch")
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError("launch times must be positive and finite")
-    return np.log(values)
+    logarithms: NDArray[np.float64] = np.log(values)
+    return logarithms

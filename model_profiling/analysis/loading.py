@@ -17,7 +17,7 @@ from model_profiling.analysis.tables.kernels import KernelRow
 from model_profiling.analysis.tables.timeline import TimelineRow
 from model_profiling.analysis.traces.layers import Layer, LayerCost
 from model_profiling.analysis.traces.operator_stats import OperatorStats
-from model_profiling.analysis.traces.recording import Identity
+from model_profiling.analysis.traces.recording import RowIdentity
 from model_profiling.errors import UserError
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
@@ -30,7 +30,14 @@ _CATEGORIES = frozenset(
 #: Columns of 0 and 1.
 _FLAGS = frozenset(("delegated", "matrix"))
 _KEPT_EMPTY = frozenset(("str", "category"))
-_DTYPES = {str: "str", int: "int64", float: "float64", bool: "bool", int | None: "Int64", float | None: "float64"}
+_DTYPES: Mapping[object, str] = {
+    str: "str",
+    int: "int64",
+    float: "float64",
+    bool: "bool",
+    int | None: "Int64",
+    float | None: "float64",
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class LoadedRun:
             "execution": "int64",
             "latency_ms": "float64",
         }
-        return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+        return _typed(pd.DataFrame(rows, columns=list(columns)), columns)
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
@@ -84,17 +91,17 @@ class LoadedRun:
             {**c.to_json(), "ci95_low": c.interval and c.interval.low, "ci95_high": c.interval and c.interval.high}
             for c in AnalysisSummary.read(self.directory).comparisons
         ]
-        return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+        return _typed(pd.DataFrame(rows, columns=list(columns)), columns)
 
     @cached_property
     def operators(self) -> pd.DataFrame:
         """Every operator of every experiment (`_ops_stats.csv`)."""
-        return self._table("ops_stats", Identity, OperatorStats)
+        return self._table("ops_stats", RowIdentity, OperatorStats)
 
     @cached_property
     def layers(self) -> pd.DataFrame:
         """Every layer of every experiment (`_layers.csv`)."""
-        return self._table("layers", Identity, Layer, LayerCost)
+        return self._table("layers", RowIdentity, Layer, LayerCost)
 
     @cached_property
     def kernels(self) -> pd.DataFrame:
@@ -109,7 +116,7 @@ class LoadedRun:
     def _table(self, kind: str, *rows: type) -> pd.DataFrame:
         dtypes = {column: dtype for row in rows for column, dtype in _dtypes(row).items()}
         read = [_read(path, dtypes) for path in self._files(kind)]
-        return pd.concat(read or [pd.DataFrame(columns=list(dtypes))], ignore_index=True).astype(dtypes)
+        return _typed(pd.concat(read or [pd.DataFrame(columns=list(dtypes))], ignore_index=True), dtypes)
 
     def _files(self, kind: str) -> Iterator[Path]:
         for experiment in self.manifest.config.experiments:
@@ -128,6 +135,11 @@ def load_run(path: str | os.PathLike[str]) -> LoadedRun:
     """
     directory = RunDirectory(Path(path))
     return LoadedRun(directory, directory.read_manifest())
+
+
+def _typed(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> pd.DataFrame:
+    typed: pd.DataFrame = frame.astype(dtypes)
+    return typed
 
 
 def _executions(launch: Launch) -> Iterator[Sequence[object]]:

@@ -21,7 +21,7 @@ from model_profiling.analysis.tables.operators import operators_csv
 from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
 from model_profiling.analysis.traces.layers import Layer, layer_stats, model_layers
 from model_profiling.analysis.traces.operator_stats import operator_stats
-from model_profiling.analysis.traces.recording import Identity
+from model_profiling.analysis.traces.recording import RowIdentity
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import read_graph
@@ -112,14 +112,14 @@ def _tables(
     recorded: Sequence[RecordedKernels],
 ) -> Iterator[tuple[Path, bytes]]:
     for side in sides:
-        identity = Identity(model, side.experiment, side.threads)
+        identity = RowIdentity(model, side.experiment, side.threads)
         for kind, content in _side_tables(identity, side, layers):
             yield directory.table(model, side.experiment, side.threads, kind), content
     for r in recorded:
         yield directory.table(model, r.experiment, r.threads, "kernels"), kernels_csv(r.rows)
 
 
-def _side_tables(identity: Identity, side: MeasuredSide, layers: Sequence[Layer]) -> Iterator[tuple[str, bytes]]:
+def _side_tables(identity: RowIdentity, side: MeasuredSide, layers: Sequence[Layer]) -> Iterator[tuple[str, bytes]]:
     if side.recordings:
         yield "all_runs_timeline", timeline_csv(identity, side.recordings)
         yield "run0_timeline", first_run_csv(identity, side.recordings)

@@ -48,7 +48,7 @@ class EagerModel(ABC):
 
 def missing_methods(candidate: type) -> list[str]:
     """Return which of the contract's required methods `candidate` does not implement."""
-    abstract = getattr(candidate, "__abstractmethods__", frozenset())
+    abstract: frozenset[str] = getattr(candidate, "__abstractmethods__", frozenset())
     return [name for name in REQUIRED_METHODS if not callable(getattr(candidate, name, None)) or name in abstract]
 
 
@@ -82,7 +82,7 @@ def structured_images(shape: tuple[int, ...], count: int, seed: int) -> list[tup
 
     generator = torch.Generator().manual_seed(seed)
     sides = [4**step for step in range(1, 8) if 4**step < min(shape[-2:])]
-    images = []
+    images: list[tuple[torch.Tensor, ...]] = []
     for _ in range(count):
         layers = [
             torch.nn.functional.interpolate(

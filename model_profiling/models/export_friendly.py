@@ -35,6 +35,9 @@ class _WithNumbers(nn.Module):
 class HardSigmoid(_WithNumbers):
     """``nn.Hardsigmoid``, within one rounding of the type. Input and output of any shape."""
 
+    slope: torch.Tensor
+    offset: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__(slope=1 / 6, offset=0.5)
 
@@ -56,6 +59,9 @@ class TanhGELU(_WithNumbers):
     approximation itself is (Hendrycks and Gimpel 2016).
     """
 
+    linear: torch.Tensor
+    cubic: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__(linear=2 * math.sqrt(2 / math.pi), cubic=2 * math.sqrt(2 / math.pi) * 0.044715)
 
@@ -66,6 +72,8 @@ class TanhGELU(_WithNumbers):
 class ELU(_WithNumbers):
     """``nn.ELU``; the difference of two numbers near 1 costs accuracy near zero (6e-8 in fp32, 5e-4 in fp16)."""
 
+    alpha: torch.Tensor
+
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__(alpha=alpha)
 
@@ -75,6 +83,8 @@ class ELU(_WithNumbers):
 
 class Softplus(_WithNumbers):
     """``nn.Softplus()``; an absolute error of up to 6e-8 (fp32) or 5e-4 (fp16) for very negative inputs."""
+
+    one: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__(one=1.0)
@@ -103,6 +113,8 @@ def _centered(x: torch.Tensor, epsilon: torch.Tensor) -> torch.Tensor:
 class LayerNorm(_WithNumbers):
     """``nn.LayerNorm`` over the last dimension, with its weights; summed in another order."""
 
+    epsilon: torch.Tensor
+
     def __init__(self, original: nn.LayerNorm) -> None:
         super().__init__(epsilon=original.eps)
         if len(original.normalized_shape) != 1:
@@ -117,6 +129,8 @@ class LayerNorm(_WithNumbers):
 
 class GroupNorm(_WithNumbers):
     """``nn.GroupNorm`` of (n, c, h, w), with its weights; ``InstanceNorm2d`` is one group a channel."""
+
+    epsilon: torch.Tensor
 
     def __init__(self, original: nn.GroupNorm) -> None:
         super().__init__(epsilon=original.eps)
@@ -133,6 +147,8 @@ class GroupNorm(_WithNumbers):
 class RMSNorm(_WithNumbers):
     """``nn.RMSNorm`` over the last dimension, with its weight and its epsilon (which it must have)."""
 
+    epsilon: torch.Tensor
+
     def __init__(self, original: nn.RMSNorm) -> None:
         super().__init__(epsilon=original.eps if original.eps is not None else torch.finfo(torch.float32).eps)
         self.weight = original.weight
@@ -145,6 +161,9 @@ class RMSNorm(_WithNumbers):
 
 class L2Normalize(nn.Module):
     """``functional.normalize(x, dim=-1)`` of vectors of length `size` that are not all zero."""
+
+    ones: torch.Tensor
+    epsilon: torch.Tensor
 
     def __init__(self, size: int, epsilon: float = 1e-12) -> None:
         super().__init__()
@@ -163,6 +182,9 @@ class UpsampleNearest2d(nn.Module):
 
     Delegated is not always faster: measure it in the whole model.
     """
+
+    across: torch.Tensor
+    down: torch.Tensor
 
     def __init__(self, factor: int) -> None:
         super().__init__()
@@ -222,6 +244,8 @@ class Attention(_WithNumbers):
 
     `mask` is added to the scores. A row that hides everything gives the mean of `v`, the original gives 0.
     """
+
+    scale: torch.Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__(scale=1 / math.sqrt(size))

@@ -69,7 +69,7 @@ class ForeignCode:
 
     def __exit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> None:
         # SystemExit too: a model file that calls sys.exit(0) must not end the export as a success.
         if (
             kind is None
@@ -77,7 +77,7 @@ class ForeignCode:
             or issubclass(kind, KitError)
             or not issubclass(kind, (Exception, SystemExit))
         ):
-            return False
+            return
         if isinstance(raised, OSError) and raised.errno in _NO_SPACE:
             raise UserError(
                 f"no space was left while {self.doing} ({raised.strerror})",

@@ -9,7 +9,7 @@ import site
 import sys
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ _LIBRARIES = tuple(
 
 def operator_of(node: torch.fx.Node) -> str:
     """Return an operator's name with its namespace, as in ``aten.mean.dim``."""
-    target = node.target
+    target: Any = node.target  # the edge dialect's class has no types
     while type(target).__name__ == "EdgeOpOverload":  # the edge dialect's wrapper prints its whole schema
         target = target._op
     wrapped = _WRAPPED.match(str(target))  # arithmetic on sizes is wrapped once more
@@ -43,12 +43,12 @@ def operator_of(node: torch.fx.Node) -> str:
 
 def ancestors_of(node: torch.fx.Node) -> list[torch.fx.traceback.NodeSource]:
     """Return the nodes that `node` was made from by earlier passes, newest first."""
-    found, pending = [], list(node.meta.get("from_node") or ())
+    ancestors, pending = [], list(node.meta.get("from_node") or ())
     while pending:
         source = pending.pop(0)
-        found.append(source)
+        ancestors.append(source)
         pending.extend(getattr(source, "from_node", None) or ())
-    return found
+    return ancestors
 
 
 def origin_of(node: torch.fx.Node) -> str:

@@ -69,7 +69,7 @@ def load(name: str | None, file: Path | None, weights_file: Path | None = None) 
     ):
         example = model.get_example_inputs()
         calibration = getattr(model, "get_calibration_inputs", list)() or [example]
-        kwargs = getattr(model, "get_example_kwarg_inputs", dict)() or {}
+        kwargs: dict[str, object] = getattr(model, "get_example_kwarg_inputs", dict)() or {}
         shapes = getattr(model, "get_dynamic_shapes", lambda: None)()
     example = _checked_inputs(entry, example, "get_example_inputs()")
     samples = tuple(
@@ -103,7 +103,8 @@ def _with_weights(model: object, module: torch.nn.Module, path: Path) -> torch.n
     if adapt is None:
         return weights.load_strictly(module, state, path)
     with ForeignCode(f"loading {path.name}", "give the checkpoint this model is made for", location=path):
-        return adapt(module, state)
+        adapted: torch.nn.Module = adapt(module, state)  # checked as every module is
+        return adapted
 
 
 def _check_module(entry: registry.ModelEntry, module: object) -> None:

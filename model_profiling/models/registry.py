@@ -56,10 +56,10 @@ def register(name: str, model: type | str) -> None:
 
 def entries() -> list[ModelEntry]:
     """Return every model known by name, nearest source first, without importing any of them."""
-    found: dict[str, ModelEntry] = {}
+    nearest_first: dict[str, ModelEntry] = {}
     for entry in (*_path_entries(), *_kit_entries(), *_executorch_entries()):
-        found.setdefault(entry.name, entry)
-    return list(found.values())
+        nearest_first.setdefault(entry.name, entry)
+    return list(nearest_first.values())
 
 
 def find(name: str) -> ModelEntry:
@@ -241,7 +241,7 @@ def _executorch_entries() -> Iterable[ModelEntry]:
         return  # a build of ExecuTorch without its examples
     for name, (module, class_name) in sorted(models.MODEL_NAME_TO_MODEL.items()):
         package = f"{EXECUTORCH_MODELS}.{module}"
-        location = Path(models.__file__).parent.joinpath(*module.split("."))
+        location = Path(models.__path__[0], *module.split("."))
         yield ModelEntry(
             name, "executorch", location, f"{package}:{class_name}", discovery.missing_packages(location, package)
         )

@@ -32,10 +32,12 @@ def switched_by_builds(
     """
     off: dict[str, None] = {}
     for pair in compare_pairs:
-        sides = [find_built(runners[name]) if name in runners else None for name in pair]
-        if pair[0] in runners and pair[1] in runners and runners[pair[0]] != runners[pair[1]] and any(sides):
-            _check(pair, sides, runners, cpu)
-            off.update(dict.fromkeys(name for name, side in zip(pair, sides) if not side.record.sme2))
+        if pair[0] in runners and pair[1] in runners and runners[pair[0]] != runners[pair[1]]:
+            sides = [find_built(runners[name]) for name in pair]
+            if any(sides):
+                built = _built(pair, sides, runners, cpu)
+                check_pair(*built)
+                off.update(dict.fromkeys(name for name, side in zip(pair, built, strict=True) if not side.record.sme2))
     if not off:
         return None
     if cpu.architecture != "aarch64":
@@ -45,10 +47,12 @@ def switched_by_builds(
     return SwitchedFeature(_LABEL, (), None, said, tuple(off))
 
 
-def _check(
+def _built(
     pair: tuple[str, str], sides: Sequence[BuiltRunner | None], runners: Mapping[str, Path], cpu: CpuFeatures
-) -> None:
-    for name, side in zip(pair, sides):
+) -> list[BuiltRunner]:
+    """Return both sides, each of which says what it is and is for this CPU."""
+    built = []
+    for name, side in zip(pair, sides, strict=True):
         if side is None:
             raise UserError(
                 "nothing says how this runner was built",
@@ -61,4 +65,5 @@ def _check(
                 f"at {side.path} (runner_path of {name})",
                 "name a variant for this CPU",
             )
-    check_pair(*sides)
+        built.append(side)
+    return built

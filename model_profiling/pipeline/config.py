@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.errors import UserError, nearest
 from model_profiling.files import read_json
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 SCHEMA_FILE = PACKAGE_DIR / "configs" / "config.schema.json"
 DEFAULT_PAIRS = 8
@@ -69,9 +72,10 @@ class Config:
 
     def to_json(self) -> dict[str, object]:
         """Return the configuration as plain JSON values, for the manifest."""
-        plain = asdict(self)
+        plain: dict[str, object] = asdict(self)
         plain["model"], plain["output_root"] = str(self.model), str(self.output_root)
-        return json.loads(json.dumps(plain))
+        values: dict[str, object] = json.loads(json.dumps(plain))
+        return values
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Config:
@@ -96,7 +100,7 @@ def load_config(path: Path) -> Config:
     UserError : not JSON, an unknown key (with the nearest valid one), a wrong type or
         value, a missing model, or names that do not fit together. Nothing is written.
     """
-    raw = read_json(path, "config")
+    raw: Any = read_json(path, "config")
     _check_schema(raw, path)
     config = _build(raw)
     _check_names(config, path)
@@ -124,19 +128,19 @@ def restrict(config: Config, only: Sequence[str]) -> Config:
 
 
 @functools.cache
-def _validator() -> object:
+def _validator() -> Validator:
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
-def _check_schema(raw: object, path: Path) -> None:
+def _check_schema(raw: Any, path: Path) -> None:
     from jsonschema.exceptions import best_match
 
     errors = list(_validator().iter_errors(raw))
     # An unknown key is the likeliest slip and the clearest message: report it first.
     unknown = [e for e in errors if e.validator == "additionalProperties"]
-    error = unknown[0] if unknown else best_match(errors)
+    error: Any = unknown[0] if unknown else best_match(errors)  # jsonschema types its values as anything, or unset
     if error is None:
         return
     place = _key_path(error.absolute_path)
@@ -157,7 +161,7 @@ def _check_schema(raw: object, path: Path) -> None:
     raise UserError(f"{shown} is not valid", where, _expectation(error))
 
 
-def _expectation(error: object) -> str:
+def _expectation(error: Any) -> str:
     value = error.validator_value
     described = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
     words = {
@@ -173,18 +177,18 @@ def _expectation(error: object) -> str:
     return words.get(error.validator) or described or "see model_profiling/configs/config.schema.json"
 
 
-def _key_path(parts: Iterator[str | int]) -> str:
+def _key_path(parts: Iterable[str | int]) -> str:
     text = ""
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
     return text
 
 
-def _tuple(value: object) -> object:
+def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _build(raw: dict) -> Config:
+def _build(raw: Mapping[str, Any]) -> Config:
     shared = {k: raw[k] for k in ("runner", "runner_path") if k in raw}
     experiments = []
     for item in raw["experiments"]:

@@ -2,7 +2,9 @@
 """What a Linux or Android program needs to start: its CPU, its loader, its libraries.
 
 Reads the few parts of ELF that say so (System V ABI, chapters 4 and 5; elf.h), of 64-bit
-little-endian files alone: every CPU with SME2 runs those, and so does x86-64.
+little-endian files alone: every CPU with SME2 runs those, and so does x86-64. pyelftools
+reads them too; a run on a device would then need a dependency for one table of strings, and
+its errors on files that are cut short are of many kinds where here there is one.
 """
 
 from __future__ import annotations

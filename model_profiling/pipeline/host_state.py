@@ -40,13 +40,12 @@ def probe_ns() -> int:
     The same work takes longer when the clock frequency has dropped or another process
     shares the core; the minimum ignores a single interruption.
     """
-    best = None
+    taken = []
     for _ in range(_PROBE_REPEATS):
         started = time.perf_counter_ns()
         hashlib.sha256(_PROBE_DATA).digest()
-        taken = time.perf_counter_ns() - started
-        best = taken if best is None else min(best, taken)
-    return best
+        taken.append(time.perf_counter_ns() - started)
+    return min(taken)
 
 
 def max_frequency_khz(sysfs: Path = _SYSFS) -> dict[int, int]:

@@ -54,7 +54,7 @@ def _check_input_files(files: Sequence[Path], signature: Signature) -> None:
             where,
             "give one file for each input",
         )
-    for file, spec in zip(files, signature.inputs):
+    for file, spec in zip(files, signature.inputs, strict=True):
         if not file.is_file():
             raise UserError(f"the input {file} is not a file", where, "correct the path")
         if file.stat().st_size != spec.nbytes:

@@ -18,7 +18,7 @@ from model_profiling.files import make_folder, sha256, writing
 from model_profiling.pipeline.config import Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
-from model_profiling.pipeline.run_directory import Launch, OutputTensor, RunDirectory, utc_now
+from model_profiling.pipeline.run_directory import Launch, OutputsCompared, OutputTensor, RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
 from model_profiling.pipeline.runners.tensors import read_tensors
 from model_profiling.processes import ChildResult
@@ -243,8 +243,15 @@ def _describe(tensor: np.ndarray) -> OutputTensor:
     }
 
 
-def _agreement(partner: Outcome, tensors: tuple[np.ndarray, ...]) -> dict[str, object]:
+def _agreement(partner: Outcome, tensors: tuple[np.ndarray, ...]) -> OutputsCompared:
     try:
-        return {"with": partner.launch.experiment, **compare(partner.tensors, tensors).to_json()}
+        agreement = compare(partner.tensors, tensors)
     except ValueError as error:
         raise MeasurementError(f"outputs do not fit those of {partner.launch.experiment}: {error}") from error
+    return {
+        "with": partner.launch.experiment,
+        "max_abs_error": agreement.max_abs_error,
+        "max_rel_error": agreement.max_rel_error,
+        "cosine": agreement.cosine,
+        "identical": agreement.identical,
+    }

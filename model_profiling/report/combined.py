@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from model_profiling.analysis.comparing.run_comparison import LaunchTimes, launch_times, time_ratio
 from model_profiling.analysis.comparing.run_differences import cpu_name, cpu_of, differences, shared_facts
-from model_profiling.analysis.traces.operators import CATEGORIES, FRAMEWORK_OVERHEAD
+from model_profiling.analysis.traces.operator_names import CATEGORIES
+from model_profiling.analysis.traces.operators import FRAMEWORK_OVERHEAD
 from model_profiling.errors import UserError
 from model_profiling.export.recipes import recipes
 from model_profiling.pipeline.manifest import Manifest

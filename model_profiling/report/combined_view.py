@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model_profiling.analysis.comparing.run_differences import Difference
+from model_profiling.analysis.comparing.run_differences import RunDifference
 from model_profiling.report.quantities import Quantity, Sentence
 from model_profiling.report.view import CategoryRow, ComparisonView, ExperimentRow
 
@@ -68,7 +68,7 @@ class CombinedView:
     summary: tuple[Sentence, ...]
     caution: tuple[str, ...]
     runs: tuple[RunCard, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[RunDifference, ...]
     shared: tuple[tuple[str, str], ...]
     experiments: tuple[RatioRow, ...]
     comparisons: tuple[ComparisonRow, ...]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from model_profiling.analysis.kernels.side_by_side import LAYER, FamilyCount, Group, KernelView, SideRows
 from model_profiling.analysis.tables.kernels import CALLED, REGISTERED, KernelRow
 from model_profiling.pipeline.kernel_names import FAMILY_TITLES, PACK
+from model_profiling.report.words.kernels import view_notes
 from model_profiling.report.words.markup import Verbatim, escape
 from model_profiling.report.words.table import Table
 from model_profiling.wording import count
@@ -38,8 +39,9 @@ def render_kernel_view(
         "## What the evidence says",
         _list(f"**{kind}**: {escape(text)}" for kind, text in MEANING.items() if kind in view.evidence),
     ]
-    if view.notes:
-        parts.append(_list(f"Note: {escape(note)}" for note in view.notes))
+    notes = [f"Note: {escape(note)}" for note in view_notes(view)]
+    if notes:
+        parts.append(_list(notes))
     parts += [
         "## By family",
         family_sentence(view),

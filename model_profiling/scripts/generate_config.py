@@ -8,12 +8,12 @@ import importlib.util
 import shlex
 import sys
 from pathlib import Path
+from typing import TypedDict, cast
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(
+    sys.stderr.write(
         f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
+        "then start this with .venv/bin/python\n"
     )
     sys.exit(2)
 
@@ -25,6 +25,23 @@ from model_profiling.files import json_bytes, read_json, write_json
 from model_profiling.pipeline.program.signature import read_signature
 
 PLATFORMS = ("mac", "android")
+
+
+class Experiment(TypedDict, total=False):
+    """What this command reads and writes of an experiment."""
+
+    runs: int
+    threads: list[int]
+    runner_path: str
+
+
+class Template(TypedDict):
+    """What this command reads and writes of a template; its other keys stay as they are."""
+
+    model: str
+    output_root: str
+    pairs: int
+    experiments: list[Experiment]
 
 
 def build_parser() -> CommandParser:
@@ -46,7 +63,7 @@ def main() -> int:
     args = build_parser().parse_args()
     read_signature(args.model)
     template = PACKAGE_DIR / "configs" / "templates" / f"{args.platform}_template.json"
-    config = read_json(template, "template")
+    config = cast(Template, read_json(template, "template"))  # the kit's own file, which tests validate
     config["model"] = str(args.model)
     config["output_root"] = str(args.output / "runs" / args.platform)
     if args.interactive:
@@ -73,7 +90,7 @@ def main() -> int:
     return 0
 
 
-def _ask(config: dict) -> None:
+def _ask(config: Template) -> None:
     """Replace values by the user's answers; an empty answer keeps the value shown."""
     first = config["experiments"][0]
     config["pairs"] = _positive_numbers("pairs of launches", [config["pairs"]])[0]

@@ -59,10 +59,10 @@ def main() -> None:
     args = build_parser().parse_args()
     from model_profiling.scripts.preview_workflow import preview
 
-    found = preview(args.model, args.output_dir, args.cpu)
-    for path in found.files:
+    previewed = preview(args.model, args.output_dir, args.cpu)
+    for path in previewed.files:
         print(path)
-    for line in (*found.disagreements, found.sentence):
+    for line in (*previewed.disagreements, previewed.sentence):
         print(f"{line}.")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model_profiling import __version__
 from model_profiling.agreement import compare
-from model_profiling.analysis.kernels.preview import Variant
+from model_profiling.analysis.kernels.preview import PreviewVariant
 from model_profiling.analysis.kernels.record import read_record
 from model_profiling.analysis.kernels.uses import KernelUse, kernel_rows, kernel_uses
 from model_profiling.analysis.tables.kernels import kernels_csv
@@ -116,24 +116,30 @@ def _without_sme(device: EmulatedDevice, held: tuple[str, ...]) -> Plan:
 
 def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[KernelUse, ...]:
     """Return the kernels that a recording's operators called."""
+    if recorded.record is None:
+        raise ValueError(f"{recorded.etdump} comes without a record of kernel calls")
     timeline = build_timeline(read_etdump(recorded.etdump), str(recorded.etdump))
     return kernel_uses(read_record(recorded.record), timeline, graph, model_layers(graph), str(recorded.record))
 
 
 def _variants(
     plans: Sequence[Plan], recordings: Sequence[Recording], uses: Sequence[tuple[KernelUse, ...]]
-) -> tuple[Variant, ...]:
+) -> tuple[PreviewVariant, ...]:
     reference = recordings[-1].tensors
     return tuple(
-        Variant(
+        PreviewVariant(
             p.name, p.title, p.device.cpu, p.disabled, u, None if r is recordings[-1] else compare(reference, r.tensors)
         )
-        for p, r, u in zip(plans, recordings, uses)
+        for p, r, u in zip(plans, recordings, uses, strict=True)
     )
 
 
 def _write(
-    model: Path, folder: Path, graph: Sequence[GraphInstruction], device: EmulatedDevice, variants: Sequence[Variant]
+    model: Path,
+    folder: Path,
+    graph: Sequence[GraphInstruction],
+    device: EmulatedDevice,
+    variants: Sequence[PreviewVariant],
 ) -> Preview:
     layers, make = model_layers(graph), make_folder(folder)
     about = {

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +141,7 @@ def _failure(step: Step, child: ChildResult, log: Path, write_from: int) -> KitE
     return failure
 
 
-def _waiting(label: str):
+def _waiting(label: str) -> AbstractContextManager[object]:
     """Return a context that shows a moving sign beside `label` on a terminal."""
     from rich.console import Console
     from rich.markup import escape

@@ -9,12 +9,16 @@ runs again with that one's Python.
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a Python without the kit starts this too
+    from model_profiling.command import CommandParser
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VENV = os.path.join(ROOT, ".venv")
 
 
-def enter_venv():
+def enter_venv() -> None:
     """Set .venv up where that is needed, and start this script again with its Python.
 
     Nothing is done when .venv's own Python runs this, or that of an installed kit.
@@ -31,7 +35,7 @@ def enter_venv():
     os.execv(python, [python, os.path.abspath(__file__)] + sys.argv[1:])
 
 
-def build_parser():
+def build_parser() -> "CommandParser":
     """Return the command's parser."""
     from pathlib import Path
 
@@ -55,7 +59,7 @@ def build_parser():
     return parser
 
 
-def main():
+def main() -> None:
     arguments = build_parser().parse_args()
     from model_profiling.scripts.quick_test_workflow import run_quick_test
 

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(
+    sys.stderr.write(
         f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
+        "then start this with .venv/bin/python\n"
     )
     sys.exit(2)
 

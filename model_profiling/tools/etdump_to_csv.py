@@ -14,12 +14,12 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(
+    sys.stderr.write(
         f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
+        "then start this with .venv/bin/python\n"
     )
     sys.exit(2)
 
@@ -29,7 +29,7 @@ from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
 from model_profiling.analysis.traces.breakdown import break_down
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.analysis.traces.operator_stats import OperatorStats, operator_stats
-from model_profiling.analysis.traces.recording import Identity, Recording
+from model_profiling.analysis.traces.recording import Recording, RowIdentity
 from model_profiling.analysis.traces.timeline import Timeline, build_timeline, with_delegates
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
@@ -41,6 +41,20 @@ from model_profiling.wording import count
 
 _TOP_OPERATORS = 10
 _NS_PER_MS = 1e6
+
+
+class Summary(TypedDict):
+    """The file that --json writes; times in ms."""
+
+    schema_version: int
+    model: str
+    executions: int
+    traced_latency_ms: dict[str, float]
+    categories_ms: dict[str, float]
+    delegated_ms: float
+    portable_ms: float
+    unmapped_operators: list[str]
+    operators: list[dict[str, object]]
 
 
 def build_parser() -> CommandParser:
@@ -70,7 +84,7 @@ def main() -> None:
         timeline = with_delegates(timeline, read_delegates(args.etrecord), str(args.etrecord))
     model = args.model_id or args.etdump.stem
     folder = args.etdump.parent if args.out_dir is None else args.out_dir
-    recordings, identity = [Recording(timeline)], Identity(model)
+    recordings, identity = [Recording(timeline)], RowIdentity(model)
     operators = operator_stats(recordings)
     summary = _summary(model, timeline, operators)
     files = [
@@ -94,7 +108,7 @@ def _model_id(value: str) -> str:
     return value
 
 
-def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> dict[str, object]:
+def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> Summary:
     whole = break_down(timeline)
     latency = six_numbers(whole.method / _NS_PER_MS).to_json()
     return {
@@ -110,7 +124,7 @@ def _summary(model: str, timeline: Timeline, operators: list[OperatorStats]) -> 
     }
 
 
-def _show(summary: dict, operators: list[OperatorStats], unmapped: list[str], files: list[Path]) -> None:
+def _show(summary: Summary, operators: list[OperatorStats], unmapped: list[str], files: list[Path]) -> None:
     latency = summary["traced_latency_ms"]
     spread = (latency["p90"] - latency["p10"]) / 2
     runs = count(summary["executions"], "execution")

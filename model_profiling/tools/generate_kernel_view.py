@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(
+    sys.stderr.write(
         f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
+        "then start this with .venv/bin/python\n"
     )
     sys.exit(2)
 
@@ -29,6 +28,7 @@ from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes
 from model_profiling.report.kernel_markdown import families, family_sentence, noun, render_kernel_view
+from model_profiling.report.words.kernels import view_notes
 from model_profiling.wording import count
 
 
@@ -63,7 +63,7 @@ def main() -> None:
     )
     say()
     families(view).show()
-    for note in view.notes:
+    for note in view_notes(view):
         say(one_line(f"note: {note}"))
     say(str(path))
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(
+    sys.stderr.write(
         f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
+        "then start this with .venv/bin/python\n"
     )
     sys.exit(2)
 
@@ -28,6 +29,8 @@ from model_profiling.report.words.digits import milliseconds, percent
 from model_profiling.report.words.table import Table
 from model_profiling.report.words.verdict import speedup_sentence
 from model_profiling.tools.side_arguments import add_side_arguments, read_arguments
+
+Entry = Mapping[str, Any]  # what latency_statistics.json holds of a side
 
 
 def build_parser() -> CommandParser:
@@ -61,7 +64,7 @@ def main() -> None:
     say(str(path))
 
 
-def _table(entries: list[dict]) -> Table:
+def _table(entries: Sequence[Entry]) -> Table:
     columns = (
         "experiment",
         "threads",
@@ -95,7 +98,7 @@ def _outliers(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
 
 
-def _launches(entries: list[dict]) -> Table:
+def _launches(entries: Sequence[Entry]) -> Table:
     rows = [
         (entry["name"], entry["threads"], str(pair), milliseconds(median))
         for entry in entries

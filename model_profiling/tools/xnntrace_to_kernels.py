@@ -17,10 +17,9 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("model_profiling") is None:
-    print(
+    sys.stderr.write(
         f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
+        "then start this with .venv/bin/python\n"
     )
     sys.exit(2)
 
@@ -79,8 +78,8 @@ def _show(trace: XnnTrace, model: str) -> None:
     )
     if trace.cut:
         say(
-            f"note: {count(trace.cut, 'line')} {'was' if trace.cut == 1 else 'were'} cut short before the kernel's name ended: "
-            "left out"
+            f"note: {count(trace.cut, 'line')} {'was' if trace.cut == 1 else 'were'} cut short before the kernel's "
+            "name ended: left out"
         )
     say()
     rows = []
@@ -97,11 +96,11 @@ def _show(trace: XnnTrace, model: str) -> None:
         frozenset(("kernels", "of them packing", "lines")),
     ).show()
     if trace.operators or trace.skipped:
-        names = dict.fromkeys((*trace.operators, *trace.skipped))
+        operators = dict.fromkeys((*trace.operators, *trace.skipped))
         Table(
             "Operators that ran (log level 5, all executions)",
             ("operator", "calls", "skipped"),
-            tuple((name, str(trace.operators.get(name, 0)), str(trace.skipped.get(name, 0))) for name in names),
+            tuple((name, str(trace.operators.get(name, 0)), str(trace.skipped.get(name, 0))) for name in operators),
             frozenset(("calls", "skipped")),
         ).show()
 

@@ -26,16 +26,16 @@ from model_profiling.analysis.tables import csv_text
 from model_profiling.analysis.tables.timeline import TIMELINE_COLUMNS, first_run_csv, timeline_csv
 from model_profiling.analysis.traces.breakdown import PARTS, break_down, join
 from model_profiling.analysis.traces.etdump import parse_etdump, read_etdump
+from model_profiling.analysis.traces.operator_names import CATEGORIES
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.operators import (
-    CATEGORIES,
     CONTAINER,
     DELEGATE_CALL,
     FRAMEWORK_OVERHEAD,
     METHOD,
     OPERATOR_CALL,
 )
-from model_profiling.analysis.traces.recording import Identity, Recording
+from model_profiling.analysis.traces.recording import Recording, RowIdentity
 from model_profiling.analysis.traces.timeline import CATEGORY_NAMES, Timeline, build_timeline
 from model_profiling.errors import UserError
 from model_profiling.files import write_json
@@ -232,7 +232,7 @@ def test_whatever_ran_the_parts_sum_to_the_execution(shape: list) -> None:
 
 def test_the_timeline_table_holds_every_event_with_the_design_s_columns() -> None:
     timeline = build_timeline(read_etdump(MOBILENET_FP16), "t")
-    data = timeline_csv(Identity('a "b", c', "exp", 4), [Recording(timeline, 2)])
+    data = timeline_csv(RowIdentity('a "b", c', "exp", 4), [Recording(timeline, 2)])
     rows = rows_of(data)
     assert tuple(rows[0]) == (
         "model_id",
@@ -268,7 +268,7 @@ def test_the_timeline_table_holds_every_event_with_the_design_s_columns() -> Non
 
 def test_leaf_rows_of_the_timeline_never_count_twice() -> None:
     timeline = build_timeline(read_etdump(MOBILENET_FP16), "t")
-    rows = rows_of(timeline_csv(Identity("m"), [Recording(timeline)]))
+    rows = rows_of(timeline_csv(RowIdentity("m"), [Recording(timeline)]))
     leaves = sum(float(row["duration_us"]) for row in rows if row["category"] in CATEGORIES)
     assert {row["category"] for row in rows} <= {*CATEGORIES, CONTAINER}
     found = break_down(timeline)
@@ -278,7 +278,7 @@ def test_leaf_rows_of_the_timeline_never_count_twice() -> None:
 def test_the_first_execution_s_table_is_the_head_of_the_whole_one() -> None:
     timeline = build_timeline(read_etdump(SMALL), "t")
     recordings = [Recording(timeline, 0), Recording(timeline, 1)]
-    whole, first = (make(Identity("m"), recordings) for make in (timeline_csv, first_run_csv))
+    whole, first = (make(RowIdentity("m"), recordings) for make in (timeline_csv, first_run_csv))
     assert whole.startswith(first) and {row["run_index"] for row in rows_of(first)} == {"0"}
     assert len(rows_of(whole)) == 2 * len(timeline)
 

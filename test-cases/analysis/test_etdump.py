@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import subprocess
@@ -32,7 +33,7 @@ from model_profiling.analysis.tables.timeline import timeline_csv
 from model_profiling.analysis.traces.breakdown import break_down
 from model_profiling.analysis.traces.etdump import Trace, parse_etdump, read_etdump
 from model_profiling.analysis.traces.operator_stats import operator_stats
-from model_profiling.analysis.traces.recording import Identity, Recording
+from model_profiling.analysis.traces.recording import Recording, RowIdentity
 from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.errors import UserError
 
@@ -66,7 +67,7 @@ def rows(trace: Trace) -> list[tuple[str, list[tuple]]]:
 def through_everything(trace: Trace) -> None:
     """Make all tables of a trace; a `UserError` is the only way to fail."""
     timeline = build_timeline(trace, "test")
-    recordings, identity = [Recording(timeline)], Identity("m")
+    recordings, identity = [Recording(timeline)], RowIdentity("m")
     timeline_csv(identity, recordings)
     operators_csv(identity, operator_stats(recordings))
     break_down(timeline)
@@ -80,7 +81,11 @@ def test_recorded_traces_read_as_the_flatbuffers_library_reads_them(path: Path) 
 def test_every_value_is_the_one_that_inspector_gives() -> None:
     """All events of all recorded traces; Inspector runs once in a child, to keep torch out of this process."""
     child = subprocess.run(
-        [sys.executable, __file__, "--inspect", *map(str, RECORDED)], capture_output=True, text=True, timeout=300
+        [sys.executable, __file__, "--inspect", *map(str, RECORDED)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert child.returncode == 0, child.stderr[-2000:]
     assert child.stdout.strip().splitlines()[-1] == f"{len(RECORDED)} traces agree"

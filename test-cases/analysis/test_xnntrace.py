@@ -22,6 +22,7 @@ from model_profiling.analysis.tables.kernels import CALLED, KERNEL_COLUMNS, Kern
 from model_profiling.errors import UserError
 from model_profiling.pipeline.kernel_names import FAMILIES, ROLES, family_of, role_of
 from model_profiling.report.kernel_markdown import family_sentence, render_kernel_view
+from model_profiling.report.words.kernels import view_notes
 
 LOGS = FIXTURES / "executor_runner"
 STDOUT = FIXTURES / "xnntrace"
@@ -349,7 +350,7 @@ def test_sides_match_by_layer_and_packing_is_its_layers() -> None:
     assert [row.kernel for row in first.on.kernels] == [MOPA, PACK_LHS]
     assert first.off.operators == ("Fully Connected (NC, F32) GEMM",) and first.off.kernels == () and first.differs
     assert view.families["sme2"][0].calls == 10 and view.families["sme2"][0].layers == 2
-    assert view.families["sme"][0].compute == 0 and view.families["sme"][0].pack == 2 and view.notes == ()
+    assert view.families["sme"][0].compute == 0 and view.families["sme"][0].pack == 2 and list(view_notes(view)) == []
     assert family_sentence(view) == "SME2 kernels are called in 2 of the tables' 2 layers with SME2 on, 0 with it off."
     text = render_kernel_view(view, "m", [("On", "a"), ("Off", "b")])
     assert f"`{MOPA}` (SME2, 3 calls)<br>`{PACK_LHS}` (SME, packing, 2 calls)" in text
@@ -361,7 +362,7 @@ def test_calls_of_the_same_kernel_add_up() -> None:
     row = called("0.1 a", "GEMM", MOPA, 3)
     view = compare_kernels([row, replace(row, experiment="again"), replace(row, calls=None)], [])
     assert view.groups[0].on.kernels[0].calls == 6 and view.families["sme2"][0].calls == 6
-    assert any("without a number" in note for note in view.notes)
+    assert any("without a number" in note for note in view_notes(view))
 
 
 def test_a_filter_keeps_a_layer_with_all_its_kernels() -> None:
@@ -379,13 +380,13 @@ def test_a_filter_keeps_a_layer_with_all_its_kernels() -> None:
 def test_the_view_says_when_sides_do_not_compare() -> None:
     registered = kernel_rows(read_xnntrace([ON]), "m")
     mixed = compare_kernels([called("0.1 a", "GEMM", MOPA)], registered)
-    assert mixed.by == "operator" and any("two kinds of evidence" in note for note in mixed.notes)
+    assert mixed.by == "operator" and any("two kinds of evidence" in note for note in view_notes(mixed))
     text = render_kernel_view(mixed, "m", [])
     assert "**called**" in text and "**registered**" in text
     off = kernel_rows(read_xnntrace([OFF]), "m")
-    assert any("swapped" in note for note in compare_kernels(off, registered).notes)
+    assert any("swapped" in note for note in view_notes(compare_kernels(off, registered)))
     other = [replace(row, model_id="n") for row in off]
-    assert any("different models" in note for note in compare_kernels(registered, other).notes)
+    assert any("different models" in note for note in view_notes(compare_kernels(registered, other)))
     with pytest.raises(UserError, match="neither table has a row"):
         compare_kernels([], [])
 

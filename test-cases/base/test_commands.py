@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,6 +78,17 @@ def test_a_python_without_the_kit_gets_one_line(script: str, bare_python: Path, 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: this Python lacks the kit") and done.stderr.count("\n") == 1
     assert "setup_repo.sh" in done.stderr
+
+
+def test_what_a_file_says_before_it_can_import_the_kit_is_said_in_two_ways() -> None:
+    """No file can take it from another, for there is nothing to import it from; single files try uv first."""
+    block = re.compile(
+        r'^if importlib.util.find_spec\("model_profiling"\).*?^    sys.exit\(2\)$', re.DOTALL | re.MULTILINE
+    )
+    scripts = [c for c in COMMANDS if c != "scripts/run_quick_test.py"]
+    said = {script: block.findall((KIT / script).read_text(encoding="utf-8")) for script in scripts}
+    assert [script for script, blocks in said.items() if len(blocks) != 1] == []
+    assert len({blocks[0] for blocks in said.values()}) == 2
 
 
 @pytest.mark.parametrize(

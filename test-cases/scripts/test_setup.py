@@ -243,8 +243,8 @@ def test_a_library_that_does_not_load_is_named(sound: ShadowVenv, tmp_path: Path
 @pytest.mark.skipif(not shutil.which("c++"), reason="without a compiler there is no native runner")
 @pytest.mark.parametrize("contents", [b"", b"no program", b"\x7fELF truncated"])
 def test_a_damaged_native_runner_is_named(contents: bytes, toy: Path, tmp_path: Path) -> None:
-    from model_profiling.pipeline.runners.native_build import NativeBuild
     from model_profiling.pipeline.runners.native import NativeRunner
+    from model_profiling.pipeline.runners.native_build import NativeBuild
     from model_profiling.pipeline.setup_checks.launches import try_runner
 
     binary = tmp_path / "sme_runner"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,42 +63,38 @@ class Candidate:
 
 def mutations(node: ast.AST, parent: ast.AST) -> Iterator[tuple[str, str]]:
     """Yield each (operator, new source) of one node."""
-    if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        for operator, table in (("comparison negated", _NEGATED), ("boundary moved", _BOUNDARY)):
-            other = table.get(type(node.ops[0]))
-            if other:
-                yield operator, f"({ast.unparse(ast.Compare(node.left, [other()], node.comparators))})"
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        if not any(_is_text(side) for side in (node.left, node.right)):
-            other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
-            yield "plus and minus", f"({ast.unparse(ast.BinOp(node.left, other, node.right))})"
-    elif isinstance(node, ast.BoolOp):
-        other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        yield "and and or", f"({ast.unparse(ast.BoolOp(other, node.values))})"
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield "not removed", f"({ast.unparse(node.operand)})"
-    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        yield "constant plus one", f"({node.value + 1!r})"
-    elif isinstance(node, ast.Return) and not (node.value is None or _is_none(node.value)):
-        yield "nothing returned", "return None"
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield "call removed", "pass"
-    tested = (isinstance(parent, _TESTED) and node is parent.test) or (
-        isinstance(parent, ast.comprehension) and node in parent.ifs
-    )
+    match node:
+        case ast.Compare(ops=[operator]):
+            for name, table in (("comparison negated", _NEGATED), ("boundary moved", _BOUNDARY)):
+                if other := table.get(type(operator)):
+                    yield name, f"({ast.unparse(ast.Compare(node.left, [other()], node.comparators))})"
+        case ast.BinOp(op=ast.Add() | ast.Sub()) if not (_is_text(node.left) or _is_text(node.right)):
+            swapped = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+            yield "plus and minus", f"({ast.unparse(ast.BinOp(node.left, swapped, node.right))})"
+        case ast.BoolOp():
+            turned = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+            yield "and and or", f"({ast.unparse(ast.BoolOp(turned, node.values))})"
+        case ast.UnaryOp(op=ast.Not()):
+            yield "not removed", f"({ast.unparse(node.operand)})"
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            yield "constant plus one", f"({value + 1!r})"
+        case ast.Return(value=ast.expr() as returned) if (
+            not isinstance(returned, ast.Constant) or returned.value is not None
+        ):
+            yield "nothing returned", "return None"
+        case ast.Expr(value=ast.Call()):
+            yield "call removed", "pass"
+    in_test = isinstance(parent, _TESTED) and node is parent.test
+    in_filter = isinstance(parent, ast.comprehension) and node in parent.ifs
     has_own = isinstance(node, ast.Compare | ast.BoolOp) or (
         isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
     )
-    if tested and not has_own:
+    if (in_test or in_filter) and not has_own:
         yield "condition negated", f"(not ({ast.unparse(node)}))"
 
 
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
-
-
-def _is_none(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def in_file(root: Path, path: str) -> Iterator[Candidate]:
@@ -114,6 +110,7 @@ def in_file(root: Path, path: str) -> Iterator[Candidate]:
             for operator, replacement in mutations(node, parent):
                 name = Name(Path(path).name, function, text, operator, seen[operator])
                 seen[operator] += 1
+                assert node.end_lineno is not None and node.end_col_offset is not None  # parsed from text
                 start, end = lines[node.lineno - 1] + node.col_offset, lines[node.end_lineno - 1] + node.end_col_offset
                 yield Candidate(name, path, node.lineno, start, end, replacement)
 
@@ -146,8 +143,8 @@ def _bound(function: ast.AST) -> frozenset[str]:
     return frozenset(names)
 
 
-def _header(statement: ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """Yield a statement and its expressions, each with its parent; no inner statements, types, or parts of f-strings."""
+def _header(statement: ast.stmt) -> Iterator[tuple[ast.stmt | ast.expr, ast.AST]]:
+    """Yield a statement and its expressions, each with its parent: no inner statements, types, parts of f-strings."""
     yield statement, statement
     waiting: list[ast.AST] = [statement]
     while waiting:
@@ -158,7 +155,7 @@ def _header(statement: ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
             if isinstance(parent, ast.AnnAssign) and child is parent.annotation:
                 continue
             waiting.append(child)
-            if hasattr(child, "lineno"):
+            if isinstance(child, ast.expr):
                 yield child, parent
 
 
@@ -197,7 +194,8 @@ def in_both(before: Iterable[Candidate], after: Iterable[Candidate]) -> dict[Can
     """
     before, after = list(before), list(after)
     pairs: dict[Candidate, Candidate] = {}
-    for key in (lambda one: one.name, lambda one: one.name.anywhere):
+    keys: tuple[Callable[[Candidate], object], ...] = (lambda one: one.name, lambda one: one.name.anywhere)
+    for key in keys:
         taken = set(pairs.values())
         ours, theirs = ([one for one in side if one not in pairs and one not in taken] for side in (before, after))
         counts, others = Counter(map(key, ours)), Counter(map(key, theirs))

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Show that no fewer seeded mutations are caught after a refactoring than before it, by the same tests.
 
-Needs two clones that may be changed (a mutation is written into its file and taken back), a map of which tests run
-which lines, made in the first clone with the plugin `which_tests` (see there), and some time::
+Needs two clones that may be changed (a mutation is written into its file and taken back), each with the same `.venv`,
+and a map of which tests run which lines, made in the first clone with the plugin `which_tests` (see there)::
 
-    python mutate.py run --before CLONE --after CLONE --in before --map FOLDER --results before.jsonl
-    python mutate.py run --before CLONE --after CLONE --in after --map FOLDER --results after.jsonl
-    python mutate.py table --before CLONE --after CLONE --map FOLDER before.jsonl after.jsonl
+    PYTHONPATH=CLONE:FOLDER_OF_THIS_FILE COVERAGE_PROCESS_START=RC MUTATION_DURATIONS=MAP/durations.jsonl \\
+        python -m pytest -p which_tests -n 0 --hypothesis-seed=0 TESTS   # in the clone; then: coverage combine
+    python mutate.py run --before CLONE --after CLONE --in before --map MAP --results before.jsonl
+    python mutate.py run --before CLONE --after CLONE --in after --map MAP --results after.jsonl
+    python mutate.py table --before CLONE --after CLONE --map MAP before.jsonl after.jsonl
 
-FOLDER holds `.coverage` (with contexts) and `durations.jsonl`. Both trees get the same mutations: those that are in
+MAP holds `.coverage` (with contexts) and `durations.jsonl`. Both trees get the same mutations: those that are in
 both exactly once (`candidates`) and in a line that a quick test runs, in an order drawn with `--seed`, so that each
-package has its part (by the square root of its number). `run` goes on where it has ended; `table` compares the first
-`--count` that are in both trees now and ends with 1 where fewer are caught after than before.
+package has its part (by the square root of its number). Tests that fail without a mutation are left out. `run` goes on
+where it has ended, and tries those named with `--again` once more; `table` compares the first `--count` that are in
+both trees now and ends with 1 where fewer are caught after than before.
 """
 
 from __future__ import annotations
@@ -31,7 +34,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import candidates
-import coverage
 from candidates import Candidate
 
 HERE = Path(__file__).resolve().parent
@@ -39,8 +41,10 @@ CAUGHT, SURVIVED, TIMEOUT, UNTESTED = "caught", "survived", "timeout", "no test 
 #: Exports of these packages differ with the mutation; for the others one export serves all.
 _EXPORTING = ("model_profiling/export", "model_profiling/models", "model_profiling (base)")
 #: Imported before the fork: what tests need and what is not the kit's.
-_SLOW_TO_IMPORT = ("numpy", "scipy.stats", "pytest", "hypothesis", "jinja2", "jsonschema", "torch", "matplotlib.figure",
-                   "executorch.exir", "executorch.devtools", "torchao", "markdown_it", "yaml", "tree_sitter")  # fmt: skip
+_SLOW_TO_IMPORT = (
+    "numpy scipy.stats pytest hypothesis jinja2 jsonschema matplotlib.figure torch torchao executorch.exir "
+    "executorch.devtools markdown_it yaml tree_sitter"
+).split()
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class TestMap:
             record = json.loads(line)
             if record["passed"]:
                 seconds[record["test"]] = float(record["seconds"])
+        import coverage  # needed for this alone, and none of the kit's dependencies
+
         data = coverage.CoverageData(str(folder / ".coverage"))
         data.read()
         return cls(
@@ -76,12 +82,13 @@ class TestMap:
         contexts = self.lines.get(one.path, {}).get(one.line, [])
         tests = {re.sub(r" \((setup|call|teardown)\)$", "", context) for context in contexts} & set(self.seconds)
         turns: Counter[str] = Counter()
-        order = []
+        order: list[tuple[bool, int, str]] = []
         for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
             function = test.split("[")[0]
             order.append((turns[function] > 0, len(order), test))
             turns[function] += 1
-        chosen, sum_s = [], 0.0
+        chosen: list[str] = []
+        sum_s = 0.0
         for _, _, test in sorted(order):
             sum_s += self.seconds[test]
             if sum_s <= limit_s and len(chosen) < 40:
@@ -232,7 +239,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = planned(arguments)[: arguments.first]
     ids = renamed({test for *_, tests in plan for test in tests}, collected(root, server.environment()))
     done = _records(arguments.results)
-    todo = [entry for entry in plan if entry[0] not in done]
+    todo = [entry for entry in plan if entry[0] not in done or entry[0] in arguments.again]
     sound = _sound(server, sorted({ids[test] for *_, tests in todo for test in tests if test in ids}), arguments)
     for number, (identity, before, after, tests) in enumerate(todo, 1):
         one = before if arguments.in_tree == "before" else after
@@ -322,6 +329,7 @@ def main() -> int:
     run_parser.add_argument("--in", dest="in_tree", choices=("before", "after"), required=True)
     run_parser.add_argument("--results", type=Path, required=True)
     run_parser.add_argument("--first", type=int, default=200, help="mutations to try")
+    run_parser.add_argument("--again", nargs="+", default=[], metavar="MUTATION", help="try these once more")
     table_parser.add_argument("--count", type=int, default=200, help="mutations to compare")
     table_parser.add_argument("files", type=Path, nargs=2)
     arguments = parser.parse_args()

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pytest plugin: which lines each test runs, in every process, and how long it took.
 
-Used with coverage measuring all processes (`COVERAGE_PROCESS_START`, branch off or on, `parallel = true` and
-``context = ${PYTEST_CURRENT_TEST-}``, so that a child names the test that started it). The tests' own process has
-one context a test, by its id. `MUTATION_DURATIONS` names a file of JSON lines: id, seconds, passed. `MUTATION_EXPORTS`
-names a folder that stands for the session's exported models, so that one session's serve the next.
+Used with coverage measuring all processes (`COVERAGE_PROCESS_START`, a configuration with `parallel = true` and
+``context = ${PYTEST_CURRENT_TEST-}``, so that a child names the test that started it; `coverage combine` afterwards).
+The tests' own process has one context a test, by its id. `MUTATION_DURATIONS` names a file of JSON lines: id, seconds,
+passed. `MUTATION_EXPORTS` names a folder that stands for the session's exported models, so that one session's serve
+the next.
 """
 
 from __future__ import annotations

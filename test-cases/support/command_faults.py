@@ -107,7 +107,7 @@ def _dropped(page: EditedPage) -> Iterator[Fault]:
         script = next((w.raw for w in command.words[:2] if w.raw.endswith((".py", ".sh"))), None)
         path = page.checker.scripts.named(script.rpartition("/")[2]) if script else None
         parser = page.checker.scripts.parser(path) if path else None
-        for word, after in zip(command.words, (*command.words[1:], None), strict=True):
+        for word, after in zip(command.words, (*command.words[1:], None), strict=False):
             action = next((a for a in getattr(parser, "_actions", ()) if word.raw in a.option_strings), None)
             if action is None or action.nargs == 0 or after is None:
                 continue

@@ -21,12 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.reading.document import Block
 from tools.pages.reading.problems import Problem
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Report each block of text that has more than two lines."""
     for block in page.every(Block):
         if block.language == "text" and block.text.count("\\\\n") > 2:

@@ -8,19 +8,9 @@ becomes part of a shell's text.
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-if importlib.util.find_spec("model_profiling") is None:
-    print(
-        f"error: this Python lacks the kit, at {sys.executable}: run model_profiling/scripts/setup_repo.sh, "
-        "then start this with .venv/bin/python",
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
@@ -75,14 +65,14 @@ def configure(env: Mapping[str, str]) -> None:
 
 
 def _exported(output: Path) -> Path:
-    found = sorted((output / "artifacts").glob("*.pte"))
-    if len(found) != 1:
+    exported = sorted((output / "artifacts").glob("*.pte"))
+    if len(exported) != 1:
         raise UserError(
-            f"there are {len(found)} models instead of one",
+            f"there are {len(exported)} models instead of one",
             f"in {output / 'artifacts'}",
             "use another output folder for each model",
         )
-    return found[0]
+    return exported[0]
 
 
 def _pairs(text: str) -> int:
@@ -102,14 +92,14 @@ def tell(env: Mapping[str, str]) -> None:
     UserError : the run was not analyzed.
     """
     directory, output = RunDirectory(Path(env["PROFILE_RUN"])), Path(env["PROFILE_OUTPUT"])
-    found = read_json(directory.analysis_summary, "summary")
-    comparison = next(iter(found["comparisons"]), {})
+    analyzed = read_json(directory.analysis_summary, "summary")
+    comparison = next(iter(analyzed["comparisons"]), {})
     interval = comparison.get("ci95")
     compared = _comparison_lines(output) if env["PROFILE_COMPARED"] else []
     outputs = {
         "report": str(directory.report_html),
         "run-directory": str(directory.root),
-        "feature": str(found.get("feature") or ""),
+        "feature": str(analyzed.get("feature") or ""),
         "speedup": f"{comparison['speedup']:.4g}" if comparison.get("speedup") else "",
         "interval": f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "",
         "verdict": str(comparison.get("verdict") or ""),

@@ -20,7 +20,7 @@ _AGAIN = "restore it or run the experiment again"
 
 
 def check_kernel_launches(directory: RunDirectory, manifest: Manifest, config: Config) -> Iterator[Finding]:
-    """Yield the findings about `kernel_launches.jsonl` and the files that it names; none where nothing records kernels."""
+    """Yield the findings about `kernel_launches.jsonl` and its files; none of a run without such launches."""
     if not config.recorded and not directory.kernel_launches.is_file():
         return
     try:

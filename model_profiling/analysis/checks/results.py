@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 from model_profiling.analysis.checks.kernel_launches import check_kernel_launches
 from model_profiling.analysis.checks.launches import Run, check_launches, read_run
@@ -71,19 +72,19 @@ def _difference(path: Path, content: bytes) -> str | None:
     """Say what is wrong with a file that should hold `content`; None when nothing is."""
     if not path.is_file():
         return "is missing"
-    found = path.read_bytes()
-    if found == content:
+    held = path.read_bytes()
+    if held == content:
         return None
     if path.suffix == ".csv":
-        return _csv_difference(found, content)
+        return _csv_difference(held, content)
     if path.suffix == ".json":
-        return _json_difference(found, content)
+        return _json_difference(held, content)
     return "does not follow from the traces"
 
 
-def _csv_difference(found: bytes, content: bytes) -> str:
+def _csv_difference(held: bytes, content: bytes) -> str:
     try:
-        rows, wanted = (list(csv.DictReader(io.StringIO(data.decode("utf-8")))) for data in (found, content))
+        rows, wanted = (list(csv.DictReader(io.StringIO(data.decode("utf-8")))) for data in (held, content))
     except (UnicodeDecodeError, csv.Error) as problem:
         return f"is not a CSV file ({problem})"
     if not rows or list(rows[0]) != list(wanted[0]):
@@ -96,7 +97,7 @@ def _csv_difference(found: bytes, content: bytes) -> str:
                 return f"holds an impossible {column} ({row[column]}) on line {number}"
     if len(rows) != len(wanted):
         return f"has {len(rows)} rows, the traces give {len(wanted)}"
-    for number, (row, right) in enumerate(zip(rows, wanted), 2):
+    for number, (row, right) in enumerate(zip(rows, wanted, strict=True), 2):
         for column, value in right.items():
             if row.get(column) != value:
                 return f"has {column} {row.get(column)} on line {number}, the traces give {value}"
@@ -111,38 +112,38 @@ def _plausible(text: str | None) -> bool:
     return math.isfinite(value) and value >= 0
 
 
-def _json_difference(found: bytes, content: bytes) -> str | None:
+def _json_difference(held: bytes, content: bytes) -> str | None:
     try:
-        value = json.loads(found)
+        value = json.loads(held)
     except ValueError as problem:
         return f"is not JSON ({problem})"
     place = _first_difference(value, json.loads(content), "")
     return None if place is None else f"does not follow from the traces ({place})"
 
 
-def _first_difference(found: object, wanted: object, path: str) -> str | None:
+def _first_difference(held: object, wanted: object, path: str) -> str | None:
     """Return where two JSON values differ, numbers compared within `NUMBER_TOLERANCE`."""
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        for key in [*wanted, *(k for k in found if k not in wanted)]:
+    if isinstance(wanted, dict) and isinstance(held, dict):
+        for key in [*wanted, *(k for k in held if k not in wanted)]:
             place = f"{path}.{key}" if path else str(key)
-            if key not in found or key not in wanted:
-                return f"{place} is {'missing' if key not in found else 'not a key of it'}"
-            inner = _first_difference(found[key], wanted[key], place)
+            if key not in held or key not in wanted:
+                return f"{place} is {'missing' if key not in held else 'not a key of it'}"
+            inner = _first_difference(held[key], wanted[key], place)
             if inner:
                 return inner
         return None
-    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        inner = (_first_difference(f, w, f"{path}[{i}]") for i, (f, w) in enumerate(zip(found, wanted)))
-        return next((place for place in inner if place), None)
-    if _numbers(found, wanted):
-        same = math.isclose(found, wanted, rel_tol=NUMBER_TOLERANCE, abs_tol=1e-12)
+    if isinstance(wanted, list) and isinstance(held, list) and len(wanted) == len(held):
+        places = (_first_difference(f, w, f"{path}[{i}]") for i, (f, w) in enumerate(zip(held, wanted, strict=True)))
+        return next((place for place in places if place), None)
+    if _is_number(held) and _is_number(wanted):
+        same = math.isclose(held, wanted, rel_tol=NUMBER_TOLERANCE, abs_tol=1e-12)
     else:
-        same = type(found) is type(wanted) and found == wanted
-    return None if same else f"{path} is {_shown(found)}, not {_shown(wanted)}"
+        same = type(held) is type(wanted) and held == wanted
+    return None if same else f"{path} is {_shown(held)}, not {_shown(wanted)}"
 
 
-def _numbers(*values: object) -> bool:
-    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _shown(value: object) -> str:

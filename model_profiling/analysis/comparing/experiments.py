@@ -118,12 +118,13 @@ def _operators(
 ) -> list[OperatorComparison]:
     """Compare kinds of operator; packing, which one side alone may have, counts with what it serves."""
     changes = operator_changes(*(operator_stats(charged(side.recordings)) for side in (baseline, candidate)))
-    ticks = {
+    ticks: dict[tuple[str, bool], float] = {
         (c.kind, c.delegated): CLOCK_TICK_US * max(side.calls for side in (c.baseline, c.candidate) if side)
         for c in changes
         if c.delegated
     }
-    parts = compare_parts(*(_launch_times(map(kind_times, charged(side))) for side in recordings), ticks, quick)
+    before, after = (_launch_times(map(kind_times, charged(side))) for side in recordings)
+    parts = compare_parts(before, after, ticks, quick)
     return [_operator(change, parts.get((change.kind, change.delegated))) for change in changes]
 
 
@@ -147,7 +148,7 @@ def _operator(change: OperatorChange, part: PartComparison | None) -> OperatorCo
 
 
 def _cost(time: OperatorTime | None) -> OperatorCost | None:
-    return time and OperatorCost(time.ms, time.call_us, time.calls, time.relative_spread)
+    return None if time is None else OperatorCost(time.ms, time.call_us, time.calls, time.relative_spread)
 
 
 def _layers(
@@ -159,7 +160,7 @@ def _layers(
         for number, layer in enumerate(layers)
         if layer.delegated
     }
-    times = (_launch_times(layer_times(r, len(layers)) for r in side) for side in recordings)
+    before, after = (_launch_times(layer_times(r, len(layers)) for r in side) for side in recordings)
     return [
         LayerComparison(
             layers[number].layer,
@@ -171,7 +172,7 @@ def _layers(
             part.p_value,
             part.verdict,
         )
-        for number, part in sorted(compare_parts(*times, ticks, quick).items())
+        for number, part in sorted(compare_parts(before, after, ticks, quick).items())
     ]
 
 
@@ -186,9 +187,9 @@ def kind_times(recording: Recording) -> dict[tuple[str, bool], float]:
     t = recording.timeline
     rows = np.flatnonzero(t.leaf)
     kinds: dict[tuple[str, bool], int] = {}
-    pairs = zip(t.name[rows].tolist(), t.delegated[rows].tolist())
+    pairs = list(zip(t.name[rows].tolist(), t.delegated[rows].tolist(), strict=True))
     known = {pair: kinds.setdefault((kind(t.names[pair[0]]), pair[1]), len(kinds)) for pair in dict.fromkeys(pairs)}
-    code = np.array([known[pair] for pair in zip(t.name[rows].tolist(), t.delegated[rows].tolist())], np.int64)
+    code = np.array([known[pair] for pair in pairs], np.int64)
     sums = np.bincount(code * t.runs + t.run[rows], t.duration_ns[rows], len(kinds) * t.runs)
     medians = np.median(sums.reshape(len(kinds), t.runs), axis=1) / _NS_PER_US
-    return dict(zip(kinds, medians.tolist()))
+    return dict(zip(kinds, medians.tolist(), strict=True))

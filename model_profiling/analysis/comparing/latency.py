@@ -116,7 +116,7 @@ def mad_outliers(values: ArrayLike) -> list[bool]:
     mad = float(np.median(distance)) if len(data) >= MIN_VALUES_FOR_OUTLIERS else 0.0
     if mad == 0:
         return [False] * len(data)
-    return (distance / (MAD_TO_SIGMA * mad) > MODIFIED_Z_LIMIT).tolist()
+    return [value / (MAD_TO_SIGMA * mad) > MODIFIED_Z_LIMIT for value in distance.tolist()]
 
 
 def describe(values_ms: ArrayLike) -> LatencyStatistics:

@@ -39,5 +39,5 @@ def noise_floor(manifest: Manifest, comparisons: Sequence[Comparison]) -> dict[s
 
 def known_floors(manifest: Manifest) -> dict[int, float]:
     """Return the floors in percent by thread count that a run began with; empty without a calibration."""
-    held = manifest.noise_floor or {}
-    return {int(threads): float(value) for threads, value in held.get("noise_floor_percent", {}).items()}
+    floors = (manifest.noise_floor or {}).get("noise_floor_percent")
+    return {int(threads): float(value) for threads, value in floors.items()} if isinstance(floors, dict) else {}

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from model_profiling.pipeline.run_directory import Launch
@@ -22,22 +22,22 @@ class OutputAgreement:
 
 def agreement(launches: Sequence[Launch], first: str, second: str, threads: int) -> OutputAgreement:
     """Return how far the outputs of two experiments agreed where the pipeline compared them."""
-    found = [
+    entries = [
         entry
         for launch in launches
         if launch.threads == threads and launch.experiment in (first, second)
         for entry in launch.agreement
         if {launch.experiment, entry["with"]} == {first, second}
     ]
-
-    def worst(key: str, choose: Callable[..., float], start: float) -> float | None:
-        values = [entry[key] for entry in found]
-        return None if any(value is None for value in values) else choose(values, default=start)
-
     return OutputAgreement(
-        compared=len(found),
-        identical=sum(bool(entry["identical"]) for entry in found),
-        max_abs_error=worst("max_abs_error", max, 0.0),
-        max_rel_error=worst("max_rel_error", max, 0.0),
-        cosine=worst("cosine", min, 1.0),
+        compared=len(entries),
+        identical=sum(bool(entry["identical"]) for entry in entries),
+        max_abs_error=_worst([entry["max_abs_error"] for entry in entries], max, 0.0),
+        max_rel_error=_worst([entry["max_rel_error"] for entry in entries], max, 0.0),
+        cosine=_worst([entry["cosine"] for entry in entries], min, 1.0),
     )
+
+
+def _worst(values: Sequence[float | None], choose: Callable[[Iterable[float]], float], start: float) -> float | None:
+    known = [value for value in values if value is not None]
+    return None if len(known) < len(values) else choose(known) if known else start

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.analysis.comparing.run_differences import Difference, cpu_name, cpu_of, differences
+from model_profiling.analysis.comparing.run_differences import RunDifference, cpu_name, cpu_of, differences
 from model_profiling.analysis.comparing.sides import counting_blocks, launch_median_ms
 from model_profiling.errors import UserError
 from model_profiling.pipeline.manifest import Manifest
@@ -43,7 +43,7 @@ class RunComparison:
     """Two runs compared: what they share, what else differs, which run is unfinished, what was left out."""
 
     rows: tuple[RunRow, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[RunDifference, ...]
     unfinished: tuple[Path, ...]
     left_out: tuple[OnlyThere, ...]
 
@@ -78,8 +78,9 @@ def compare_run_directories(baseline: RunDirectory, candidate: RunDirectory) -> 
             f"in {candidate.root} and {baseline.root}",
             "run both with the same experiment names and threads",
         )
+    before, after = times
     rows = (
-        RunRow(*key, *(statistics.median(side[key]) for side in times), estimate(*(side[key] for side in times)))
+        RunRow(*key, statistics.median(before[key]), statistics.median(after[key]), estimate(before[key], after[key]))
         for key in shared
     )
     return RunComparison(

@@ -17,7 +17,7 @@ _SHA_DIGITS = 12  # as many as tell files apart, and fit a line
 
 
 @dataclass(frozen=True)
-class Difference:
+class RunDifference:
     """One thing that runs do not share: what, and each run's value as text."""
 
     what: str
@@ -35,15 +35,15 @@ def cpu_name(manifest: Manifest) -> str:
     return model if device == "local" else f"{model}, {architecture} ({device})"
 
 
-def differences(manifests: Sequence[Manifest]) -> list[Difference]:
+def differences(manifests: Sequence[Manifest]) -> list[RunDifference]:
     """Return in what the runs differ, beyond when they were made; empty where in nothing."""
     facts = [run_facts(manifest) for manifest in manifests]
     names = dict.fromkeys(name for fact in facts for name in fact)
-    found = [(name, tuple(fact.get(name, _ABSENT) for fact in facts)) for name in names]
-    found = [(name, values) for name, values in found if len(set(values)) > 1]
-    if any(name == "architecture" for name, _ in found):  # then all features differ, and that says nothing
-        found = [(name, values) for name, values in found if name not in _SETS]
-    return [Difference(name, _beyond_common(values) if name in _SETS else values) for name, values in found]
+    differing = [(name, tuple(fact.get(name, _ABSENT) for fact in facts)) for name in names]
+    differing = [(name, values) for name, values in differing if len(set(values)) > 1]
+    if any(name == "architecture" for name, _ in differing):  # then all features differ, and that says nothing
+        differing = [(name, values) for name, values in differing if name not in _SETS]
+    return [RunDifference(name, _beyond_common(values) if name in _SETS else values) for name, values in differing]
 
 
 def _beyond_common(values: Sequence[str]) -> tuple[str, ...]:
@@ -82,13 +82,14 @@ def run_facts(manifest: Manifest) -> dict[str, str]:
         "kind of run": _kind(manifest),
         "inputs": " ".join(item.sha256[:_SHA_DIGITS] for item in manifest.inputs),
     }
-    for experiment in manifest.config_json["experiments"]:
+    experiments = manifest.config_json["experiments"]
+    for experiment in experiments if isinstance(experiments, list) else ():
         facts |= _experiment_facts(manifest, experiment)
     return facts
 
 
-def _experiment_facts(manifest: Manifest, experiment: Mapping) -> dict[str, str]:
-    name = experiment["name"]
+def _experiment_facts(manifest: Manifest, experiment: Mapping[str, object]) -> dict[str, str]:
+    name = str(experiment["name"])
     runner = manifest.runner.get(name) or {}
     settings = {key: value for key, value in experiment.items() if key not in _NO_MATTER}
     return {

@@ -42,8 +42,12 @@ class SideTimes:
 
     def placement_ms(self) -> dict[str, float]:
         """Return ms of delegated and portable operators, and of neither; they sum to `median_ms`."""
-        found = {"delegated": self.whole.delegated, "portable": self.whole.portable, "framework": self.whole.framework}
-        return {name: self.whole.mean_share(column) * self.median_ms for name, column in found.items()}
+        columns = {
+            "delegated": self.whole.delegated,
+            "portable": self.whole.portable,
+            "framework": self.whole.framework,
+        }
+        return {name: self.whole.mean_share(column) * self.median_ms for name, column in columns.items()}
 
 
 def times_of(side: TracedSide) -> SideTimes:
@@ -51,7 +55,7 @@ def times_of(side: TracedSide) -> SideTimes:
     whole = join([break_down(recording.timeline) for recording in side.recordings])
     operators = tuple(operator_stats(side.recordings))
     served = charged(side.recordings)
-    same = all(new is old for new, old in zip(served, side.recordings))
+    same = all(new is old for new, old in zip(served, side.recordings, strict=True))
     return SideTimes(side, operators, operators if same else tuple(operator_stats(served)), whole)
 
 

@@ -35,10 +35,10 @@ class LayerChange:
 
     @property
     def speedup(self) -> float | None:
-        sides = self.baseline, self.candidate
-        if not all(sides) or _US_PER_MS * min(side.ms for side in sides) < MIN_OPERATOR_US:
+        before, after = self.baseline, self.candidate
+        if before is None or after is None or _US_PER_MS * min(before.ms, after.ms) < MIN_OPERATOR_US:
             return None
-        return self.baseline.ms / self.candidate.ms
+        return before.ms / after.ms
 
 
 def layer_times(recordings: Sequence[Recording]) -> dict[str, LayerTime]:
@@ -56,7 +56,7 @@ def layer_times(recordings: Sequence[Recording]) -> dict[str, LayerTime]:
         for number, share in enumerate(np.bincount(recording.layer[rows], parts, len(recording.layer_names)).tolist()):
             name = recording.layer_names[number]
             shares[name] = shares.get(name, 0.0) + share / len(method)
-        for number, name in set(zip(recording.layer[rows].tolist(), t.name[rows].tolist())):
+        for number, name in set(zip(recording.layer[rows].tolist(), t.name[rows].tolist(), strict=True)):
             operators.setdefault(recording.layer_names[number], {})[t.names[name].partition(" #")[0]] = None
     return {
         name: LayerTime(" + ".join(sorted(operators[name])), share * median_ms)

@@ -91,7 +91,7 @@ class CalledKernels:
         return cls(
             held.whole("kernel_calls"),
             _families(held),
-            coverage and Coverage.from_json(coverage),
+            Coverage.from_json(coverage) if coverage else None,
             {name: TimeCoverage.from_json(inner) for name, inner in times.by_name()} if times else {},
             tuple(map(MatrixLayer.from_json, held.each("matrix_layers"))),
         )
@@ -138,7 +138,7 @@ class RegisteredKernels:
             _families(held),
             held.counts_by_name("operators"),
             held.counts_by_name("skipped_operators"),
-            packed and Coverage.from_json(packed),
+            Coverage.from_json(packed) if packed else None,
         )
 
     def to_json(self) -> dict[str, object]:

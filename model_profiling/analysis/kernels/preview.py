@@ -17,7 +17,7 @@ from model_profiling.pipeline.kernel_names import COMPUTE
 
 
 @dataclass(frozen=True)
-class Variant:
+class PreviewVariant:
     """One launch of a preview: the CPU it ran on, the features cleared in it, and what it called.
 
     `agreement` compares its outputs with those of the variant without SME, None for that one.

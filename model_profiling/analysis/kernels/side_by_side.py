@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from model_profiling.analysis.tables.kernels import CALLED, KernelRow
 from model_profiling.errors import UserError, nearest
-from model_profiling.pipeline.kernel_names import COMPUTE, FAMILIES, FAMILY_TITLES, PACK, SME, SME2
+from model_profiling.pipeline.kernel_names import COMPUTE, FAMILIES, PACK
 
 LAYER, OPERATOR = "layer", "operator"
 _NODE = re.compile(r"(\d+)(?:\.(\d+))?(?= |\Z)")  # how a layer's name begins: instruction, node
@@ -70,13 +70,22 @@ class FamilyCount:
 
 @dataclass(frozen=True)
 class KernelView:
-    """Two kernel tables compared. `evidence` holds the kinds of both; `by` says what groups are."""
+    """Two kernel tables compared; `by` says what groups are.
+
+    `evidence` holds the kinds and `models` the models of both; `uncounted` says whether some
+    called kernel comes without a number of calls.
+    """
 
     by: str
     groups: tuple[Group, ...]
     families: dict[str, tuple[FamilyCount, FamilyCount]]
     evidence: frozenset[str]
-    notes: tuple[str, ...]
+    models: frozenset[str]
+    uncounted: bool
+
+    def computes(self, family: str, side: int) -> bool:
+        """Return whether a side (0: on, 1: off) computes with kernels of a family."""
+        return family in self.families and self.families[family][side].compute > 0
 
     @property
     def matched(self) -> tuple[Group, ...]:
@@ -106,8 +115,14 @@ def compare_kernels(on: Sequence[KernelRow], off: Sequence[KernelRow], wanted: s
     on, off = ([row for row in rows if _key(row, by) in kept] for rows in (on, off))
     families = {family: (_count(family, on), _count(family, off)) for family in FAMILIES}
     used = {family: counts for family, counts in families.items() if any(c.compute or c.pack for c in counts)}
+    rows = (*on, *off)
     return KernelView(
-        by, tuple(groups), used, frozenset(row.evidence for row in (*on, *off)), tuple(_notes(families, on, off))
+        by=by,
+        groups=tuple(groups),
+        families=used,
+        evidence=frozenset(row.evidence for row in rows),
+        models=frozenset(row.model_id for row in rows),
+        uncounted=any(row.evidence == CALLED and row.calls is None and bool(row.kernel) for row in rows),
     )
 
 
@@ -116,11 +131,11 @@ def _key(row: KernelRow, by: str) -> tuple[str, str]:
 
 
 def _groups(on: Sequence[KernelRow], off: Sequence[KernelRow], by: str) -> list[Group]:
-    found: dict[tuple[str, str], tuple[list[KernelRow], list[KernelRow]]] = {}
+    rows_of: dict[tuple[str, str], tuple[list[KernelRow], list[KernelRow]]] = {}
     for side, rows in enumerate((on, off)):
         for row in rows:
-            found.setdefault(_key(row, by), ([], []))[side].append(row)
-    groups = [Group(kind, name, _side(sides[0]), _side(sides[1])) for (kind, name), sides in found.items()]
+            rows_of.setdefault(_key(row, by), ([], []))[side].append(row)
+    groups = [Group(kind, name, _side(sides[0]), _side(sides[1])) for (kind, name), sides in rows_of.items()]
     return sorted(groups, key=_place)
 
 
@@ -174,24 +189,3 @@ def _count(family: str, rows: Sequence[KernelRow]) -> FamilyCount:
         _sum(row.calls for row in mine),
         len({row.layer for row in mine if row.layer and row.role == COMPUTE}),
     )
-
-
-def _notes(
-    families: dict[str, tuple[FamilyCount, FamilyCount]], on: Sequence[KernelRow], off: Sequence[KernelRow]
-) -> Iterable[str]:
-    """Yield what a reader might otherwise take for a result."""
-
-    def has(family: str, side: int) -> bool:
-        return families[family][side].compute > 0
-
-    if has(SME2, 1) and not has(SME2, 0):
-        yield "The off side has SME2 kernels and the on side has none: the two tables may be swapped."
-    elif has(SME2, 1) or has(SME, 1):
-        names = " and ".join(FAMILY_TITLES[family] for family in (SME2, SME) if has(family, 1))
-        yield f"The off side still has {names} kernels: it does not show the model without SME."
-    if len({row.evidence for row in (*on, *off)}) > 1:
-        yield "The tables mix two kinds of evidence: numbers of the one do not compare with numbers of the other."
-    if len({row.model_id for row in (*on, *off)}) > 1:
-        yield "The tables name different models: differences need not come from the CPU's features."
-    if any(row.evidence == CALLED and row.calls is None for row in (*on, *off) if row.kernel):
-        yield "Some called kernels come without a number of calls; sums leave them out."

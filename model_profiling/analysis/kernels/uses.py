@@ -116,7 +116,7 @@ def _uses_of_operators(
 ) -> Iterable[KernelUse]:
     """Yield the kernels of each operator; `keys` holds layer and operator of the timeline's rows."""
     calls_of: dict[tuple[str, str], dict[str, int]] = {key: {} for key in keys.values()}
-    for leaf, call in zip(row.tolist(), calls.tolist()):
+    for leaf, call in zip(row.tolist(), calls.tolist(), strict=True):
         if leaf >= 0:
             kernels, kernel = calls_of[keys[leaf]], record.names[record.name[call]]
             kernels[kernel] = kernels.get(kernel, 0) + 1
@@ -129,7 +129,7 @@ def _uses_of_operators(
 
 def _uses_while_loading(record: KernelRecord, calls: Ints) -> Iterable[KernelUse]:
     numbers, counts = np.unique(record.name[calls], return_counts=True)
-    for number, count in zip(numbers.tolist(), counts.tolist()):
+    for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
         yield _use("", LOADING, record.names[number], count)
 
 

@@ -85,9 +85,9 @@ def read_xnntrace(paths: Sequence[Path]) -> XnnTrace:
     trace, processes = _parse(line for path in paths for line in _lines(path))
     where = f"in {', '.join(map(str, paths))}"
     if len(processes) > 1:
-        found = ", ".join(sorted(processes, key=int)[:5])
+        pids = ", ".join(sorted(processes, key=int)[:5])
         raise UserError(
-            f"kernel lines of {len(processes)} processes are mixed (pids {found})",
+            f"kernel lines of {len(processes)} processes are mixed (pids {pids})",
             where,
             "give the log of one: adb logcat --pid=PID, or adb logcat -c before each run",
         )
@@ -113,14 +113,14 @@ def kernel_rows(trace: XnnTrace, model_id: str, experiment: str = "") -> tuple[K
             model_id,
             experiment,
             "",
-            found.kind,
-            found.kernel,
-            family_of(found.kernel),
-            role_of(found.kernel),
+            registered.kind,
+            registered.kernel,
+            family_of(registered.kernel),
+            role_of(registered.kernel),
             None,
             REGISTERED,
         )
-        for found in trace.kernels
+        for registered in trace.kernels
     )
 
 
@@ -132,10 +132,10 @@ def _parse(lines: Iterable[bytes]) -> tuple[XnnTrace, set[str]]:
     cut = 0
     for line in lines:
         if b" microkernel" in line:
-            found = [(m["kind"].decode(), m["kernel"].decode()) for m in _KERNEL.finditer(line)]
-            kernels.update(found)
-            cut += max(0, len(_KERNEL_START.findall(line)) - len(found))
-            processes |= _process(line) if found else set()
+            named = [(m["kind"].decode(), m["kernel"].decode()) for m in _KERNEL.finditer(line)]
+            kernels.update(named)
+            cut += max(0, len(_KERNEL_START.findall(line)) - len(named))
+            processes |= _process(line) if named else set()
         elif b"running operator" in line:
             for match in _OPERATOR.finditer(line):
                 (skipped if match["skip"] else operators)[match["name"].decode("ascii")] += 1

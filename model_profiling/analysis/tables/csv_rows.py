@@ -34,7 +34,7 @@ def read_rows(path: Path, columns: Sequence[str], fix: str, optional: Collection
                     raise UserError(
                         f"a row has {len(values)} fields, not {len(header)}", f"at {path}:{reader.line_num}", fix
                     )
-                yield dict(zip(header, values))
+                yield dict(zip(header, values, strict=True))
     except FileNotFoundError as error:
         raise UserError(
             "the table does not exist", f"at {path}", "correct the path, or analyze the run first"

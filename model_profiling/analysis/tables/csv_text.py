@@ -66,8 +66,8 @@ def join(columns: Sequence[Bytes], rows: int) -> bytes:
     """Return the rows that the columns make, separated by commas, each ended by a line feed."""
     comma, end = (np.full((rows, 1), ord(mark), np.uint8) for mark in ",\n")
     parts = [part for column in columns for part in (column, comma)]
-    matrix = np.hstack([*parts[:-1], end])
-    return matrix[matrix != 0].tobytes()
+    matrix: Bytes = np.hstack([*parts[:-1], end])
+    return bytes(matrix[matrix != 0].tobytes())
 
 
 def short(value: object) -> object:

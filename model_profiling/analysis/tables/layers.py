@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of layers (`_layers.csv`): one row a layer of an experiment.
 
-Its columns are `Identity`'s, `Layer`'s and `LayerCost`'s: a new column is a new field of one of these.
+Its columns are `RowIdentity`'s, `Layer`'s and `LayerCost`'s: a new column is a new field of one of these.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from model_profiling.analysis.tables.csv_rows import read_rows
 from model_profiling.analysis.tables.typed_rows import cells, columns_of, csv_bytes, read_row
 from model_profiling.analysis.traces.layers import Layer, LayerCost, LayerStats
-from model_profiling.analysis.traces.recording import Identity
+from model_profiling.analysis.traces.recording import RowIdentity
 
-LAYER_COLUMNS = (*columns_of(Identity), *columns_of(Layer), *columns_of(LayerCost))
+LAYER_COLUMNS = (*columns_of(RowIdentity), *columns_of(Layer), *columns_of(LayerCost))
 
 _FIX = "run analyze_results.py again to write it anew"
 
@@ -24,12 +24,12 @@ _FIX = "run analyze_results.py again to write it anew"
 class LayerRow:
     """One row: whose layer it is, what it is, and what it costs."""
 
-    identity: Identity
+    identity: RowIdentity
     layer: Layer
     cost: LayerCost
 
 
-def layers_csv(identity: Identity, stats: Sequence[LayerStats]) -> bytes:
+def layers_csv(identity: RowIdentity, stats: Sequence[LayerStats]) -> bytes:
     """Return the layer table, as UTF-8 CSV."""
     start = cells(identity)
     return csv_bytes(LAYER_COLUMNS, ([*start, *cells(row.layer), *cells(row.cost)] for row in stats))
@@ -50,7 +50,7 @@ def read_layers(path: Path) -> tuple[LayerRow, ...]:
 
 def _row(values: dict[str, str], where: str) -> LayerRow:
     return LayerRow(
-        read_row(Identity, values, where, _FIX),
+        read_row(RowIdentity, values, where, _FIX),
         read_row(Layer, values, where, _FIX),
         read_row(LayerCost, values, where, _FIX),
     )

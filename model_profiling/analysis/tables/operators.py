@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of operators (`_ops_stats.csv`): one row an operator of an experiment.
 
-Its columns are `Identity`'s and `OperatorStats`': a new column is a new field there.
+Its columns are `RowIdentity`'s and `OperatorStats`': a new column is a new field there.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from model_profiling.analysis.tables.csv_rows import read_rows
 from model_profiling.analysis.tables.typed_rows import cells, columns_of, csv_bytes, read_row
 from model_profiling.analysis.traces.operator_stats import OperatorStats
-from model_profiling.analysis.traces.recording import Identity
+from model_profiling.analysis.traces.recording import RowIdentity
 
-OPERATOR_COLUMNS = (*columns_of(Identity), *columns_of(OperatorStats))
+OPERATOR_COLUMNS = (*columns_of(RowIdentity), *columns_of(OperatorStats))
 
 _FIX = "name an *_ops_stats.csv of a run, or analyze it again to write it anew"
 
@@ -24,11 +24,11 @@ _FIX = "name an *_ops_stats.csv of a run, or analyze it again to write it anew"
 class OperatorRow:
     """One row: whose operator it is, and what it costs."""
 
-    identity: Identity
+    identity: RowIdentity
     operator: OperatorStats
 
 
-def operators_csv(identity: Identity, operators: Sequence[OperatorStats]) -> bytes:
+def operators_csv(identity: RowIdentity, operators: Sequence[OperatorStats]) -> bytes:
     """Return the operator table, as UTF-8 CSV."""
     start = cells(identity)
     return csv_bytes(OPERATOR_COLUMNS, ([*start, *cells(row)] for row in operators))
@@ -43,7 +43,7 @@ def read_operators(path: Path) -> tuple[OperatorRow, ...]:
     """
     return tuple(
         OperatorRow(
-            read_row(Identity, values, f"at {path}, row {number}", _FIX),
+            read_row(RowIdentity, values, f"at {path}, row {number}", _FIX),
             read_row(OperatorStats, values, f"at {path}, row {number}", _FIX),
         )
         for number, values in enumerate(read_rows(path, OPERATOR_COLUMNS, _FIX), 2)

@@ -21,7 +21,7 @@ from model_profiling.analysis.tables.csv_text import cell, header
 from model_profiling.analysis.tables.typed_rows import columns_of, read_row
 from model_profiling.analysis.traces.etdump import Ints
 from model_profiling.analysis.traces.operators import METHOD
-from model_profiling.analysis.traces.recording import Identity, Recording
+from model_profiling.analysis.traces.recording import Recording, RowIdentity
 from model_profiling.analysis.traces.timeline import BACKEND_NAMES, CATEGORY_NAMES, Timeline
 from model_profiling.errors import UserError
 
@@ -64,20 +64,20 @@ _AGAIN = "run analyze_results.py again to write it anew"
 _FIX = "name an *_all_runs_timeline.csv that analyze_results.py or etdump_to_csv.py wrote"
 
 
-def timeline_csv(identity: Identity, recordings: Sequence[Recording]) -> bytes:
+def timeline_csv(identity: RowIdentity, recordings: Sequence[Recording]) -> bytes:
     """Return the table of every event of every execution, as UTF-8 CSV."""
     parts = (part for recording in recordings for part in _timeline_rows(identity, recording, len(recording.timeline)))
     return b"".join((header(TIMELINE_COLUMNS), *parts))
 
 
-def first_run_csv(identity: Identity, recordings: Sequence[Recording]) -> bytes:
+def first_run_csv(identity: RowIdentity, recordings: Sequence[Recording]) -> bytes:
     """Return the same table for the first execution after warm-up of the first recording."""
     first = recordings[0]
     rows = int(np.searchsorted(first.timeline.run, 1))
     return b"".join((header(TIMELINE_COLUMNS), *_timeline_rows(identity, first, rows)))
 
 
-def _timeline_rows(identity: Identity, recording: Recording, count: int) -> Iterator[bytes]:
+def _timeline_rows(identity: RowIdentity, recording: Recording, count: int) -> Iterator[bytes]:
     """Yield the first `count` rows of a recording as CSV, so many at once as memory allows."""
     start = ",".join(map(cell, (*astuple(identity), recording.pair)))
     longest = sum(
@@ -148,7 +148,7 @@ def read_first_execution(path: Path) -> tuple[TimelineRow, ...]:
     return tuple(rows)
 
 
-def read_launches(path: Path) -> Iterator[tuple[Identity, Recording]]:
+def read_launches(path: Path) -> Iterator[tuple[RowIdentity, Recording]]:
     """Yield what a timeline table holds, launch by launch.
 
     Raises
@@ -161,7 +161,7 @@ def read_launches(path: Path) -> Iterator[tuple[Identity, Recording]]:
     if not groups:
         raise UserError("the table has no rows", f"at {path}", _FIX)
     for (model, experiment, threads, pair), rows in groups.items():
-        yield Identity(model, experiment, threads), Recording(_timeline(rows, path), pair, *_layers_of(rows))
+        yield RowIdentity(model, experiment, threads), Recording(_timeline(rows, path), pair, *_layers_of(rows))
 
 
 def _timeline(rows: Sequence[dict[str, str]], path: Path) -> Timeline:
@@ -209,4 +209,5 @@ def _times(rows: Sequence[dict[str, str]], column: str, least: float) -> Ints:
     for value in values:
         if not (math.isfinite(value) and least <= value <= _LONGEST_US):
             raise ValueError(f"{column} {value:g}")
-    return np.rint(np.array(values) * _NS_PER_US).astype(np.int64)
+    times_ns: Ints = np.rint(np.array(values) * _NS_PER_US).astype(np.int64)
+    return times_ns

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, fields
@@ -13,6 +12,7 @@ from model_profiling.analysis.tables.csv_text import cell, short
 from model_profiling.errors import UserError
 
 _Row = TypeVar("_Row")
+_KNOWN: dict[type, dict[str, Callable[[str], object]]] = {}
 
 
 def columns_of(kind: type) -> tuple[str, ...]:
@@ -48,10 +48,11 @@ def read_row(kind: type[_Row], values: Mapping[str, str], where: str, fix: str) 
     return kind(**read)
 
 
-@functools.cache
 def _readers(kind: type) -> dict[str, Callable[[str], object]]:
-    hints = get_type_hints(kind)
-    return {column: _READERS[hints[column]] for column in columns_of(kind)}
+    if kind not in _KNOWN:
+        hints = get_type_hints(kind)
+        _KNOWN[kind] = {column: _READERS[hints[column]] for column in columns_of(kind)}
+    return _KNOWN[kind]
 
 
 def _flag(text: str) -> bool:

@@ -121,7 +121,7 @@ def align(kinds: Sequence[str], operators: Sequence[str]) -> Alignment:
             n -= 1
             left_out.append(n)
     _give_to_next(node, added)
-    matched = sorted({k for k, is_added in zip(node, added) if k >= 0 and not is_added})
+    matched = sorted({k for k, is_added in zip(node, added, strict=True) if k >= 0 and not is_added})
     fused = tuple((k, max((m for m in matched if m < k), default=-1)) for k in reversed(left_out))
     return Alignment(tuple(node), tuple(added), fused)
 

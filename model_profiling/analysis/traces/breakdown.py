@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model_profiling.analysis.traces.operators import CATEGORIES, DELEGATE_CALL, FRAMEWORK_OVERHEAD, OPERATOR_CALL
+from model_profiling.analysis.traces.operator_names import CATEGORIES
+from model_profiling.analysis.traces.operators import DELEGATE_CALL, FRAMEWORK_OVERHEAD, OPERATOR_CALL
 from model_profiling.analysis.traces.timeline import Timeline
 
 #: The parts an execution is split into, in the order they are shown.
@@ -52,7 +53,7 @@ class Breakdown:
     def mean_shares(self) -> dict[str, float]:
         """Return each part's share of its execution, averaged over executions; they sum to 1."""
         shares = self.parts / self.method[:, None]
-        return dict(zip(PARTS, shares.mean(axis=0).tolist()))
+        return dict(zip(PARTS, shares.mean(axis=0).tolist(), strict=True))
 
     def mean_share(self, column: NDArray[np.float64]) -> float:
         """Return the mean share that `column` (ns per execution) has in its execution."""
@@ -68,7 +69,7 @@ def break_down(timeline: Timeline) -> Breakdown:
     runs, leaf = timeline.runs, timeline.leaf
 
     def per_run(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.bincount(timeline.run[rows], timeline.duration_ns[rows], runs)
+        return np.bincount(timeline.run[rows], timeline.duration_ns[rows], runs).astype(np.float64)
 
     categories = [per_run(timeline.category == code) for code in range(len(CATEGORIES))]
     method = np.maximum(timeline.method_ns.astype(float), 1.0)

@@ -82,7 +82,9 @@ class Trace:
     def delegated(self) -> NDArray[np.bool_]:
         """True for events that a delegate recorded: they carry a delegate identifier."""
         named = np.array([bool(text) for text in self.strings] + [False])
-        return (self.delegate_id != -1) | named[self.delegate_name]
+        by_name: NDArray[np.bool_] = named[self.delegate_name]
+        numbered: NDArray[np.bool_] = self.delegate_id != -1
+        return numbered | by_name
 
 
 def read_etdump(path: Path) -> Trace:
@@ -133,7 +135,7 @@ def parse_etdump(data: bytes, where: str) -> Trace:
 def _profile_events(buffer: _Buffer, events_at: Ints) -> tuple[NDArray[np.bool_], _Tables]:
     events = buffer.tables(events_at)
     kinds = [events.references(field) for field in (_EVENT_PROFILE, _EVENT_ALLOCATION, _EVENT_DEBUG)]
-    populated = sum((kind > 0).astype(np.int8) for kind in kinds)
+    populated = np.sum([kind > 0 for kind in kinds], axis=0)
     buffer.require(populated == 1, "an event that is not of exactly one kind")
     profiled = kinds[0] > 0
     return profiled, buffer.tables(kinds[0][profiled])
@@ -142,10 +144,10 @@ def _profile_events(buffer: _Buffer, events_at: Ints) -> tuple[NDArray[np.bool_]
 def _trace(buffer: _Buffer, strings: _Strings, block_names: Ints, block: Ints, index: Ints, profile: _Tables) -> Trace:
     name = strings.read(profile.references(_NAME))
     delegate_name = strings.read(profile.references(_DELEGATE_NAME))
-    start, end = (profile.integers(field, "<u8", 0) for field in (_START, _END))
+    start, end = (profile.integers(field, "<u8", 0).astype(np.uint64) for field in (_START, _END))
     buffer.require((start < _LATEST_TIME) & (end < _LATEST_TIME), "a time that no clock reads")
-    start, end = start.astype(np.int64), end.astype(np.int64)
-    buffer.require((end >= start) | (start <= _WRAP), "an event that ends before it starts")
+    start_ns, end_ns = start.astype(np.int64), end.astype(np.int64)
+    buffer.require((end_ns >= start_ns) | (start_ns <= _WRAP), "an event that ends before it starts")
     table = strings.decoded()
     return Trace(
         blocks=tuple(table[i] if i >= 0 else "" for i in block_names.tolist()),
@@ -157,8 +159,8 @@ def _trace(buffer: _Buffer, strings: _Strings, block_names: Ints, block: Ints, i
         instruction_id=profile.integers(_INSTRUCTION, "<i4", -1).astype(np.int64),
         delegate_id=profile.integers(_DELEGATE_ID, "<i4", -1).astype(np.int64),
         delegate_name=delegate_name,
-        start_ns=start,
-        end_ns=end,
+        start_ns=start_ns,
+        end_ns=end_ns,
     )
 
 
@@ -195,7 +197,8 @@ class _Buffer:
         width = np.dtype(dtype).itemsize
         self.require((at >= _PREFIX) & (at <= self.size - width), "an offset outside the file")
         overlapping = np.ndarray((self.size - width + 1,), dtype, self._bytes, strides=(1,))
-        return overlapping[at]
+        values: NDArray[np.generic] = overlapping[at]
+        return values
 
     def follow(self, at: Ints) -> Ints:
         """Return the positions that the offsets stored at `at` point to."""
@@ -289,8 +292,9 @@ class _Strings:
         if self._budget < 0:
             self._buffer.damaged("strings that overlap")
         data, numbers = self._buffer.data, self._numbers
-        found = [numbers.setdefault(data[a:b], len(numbers)) for a, b in zip(start.tolist(), (start + length).tolist())]
-        return np.array([-1] * absent + found, np.int64)[inverse.reshape(-1)]
+        ends = zip(start.tolist(), (start + length).tolist(), strict=True)
+        read = [numbers.setdefault(data[first:end], len(numbers)) for first, end in ends]
+        return np.array([-1] * absent + read, np.int64)[inverse.reshape(-1)]
 
     def decoded(self) -> tuple[str, ...]:
         try:

@@ -55,6 +55,8 @@ def read_delegates(path: Path) -> dict[int, str]:
 
 def _names(methods: object, path: Path) -> dict[int, str]:
     try:
+        if not isinstance(methods, dict):
+            raise TypeError("no methods by name")
         chosen = methods[_DEFAULT_METHOD] if _DEFAULT_METHOD in methods else next(iter(methods.values()), {})
         return {int(instruction): _short(entry) for instruction, entry in chosen.items()}
     except (TypeError, KeyError, AttributeError, ValueError) as error:

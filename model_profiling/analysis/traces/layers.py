@@ -131,28 +131,29 @@ def _places(instruction: GraphInstruction, names: Sequence[str]) -> Ints:
 
 def times_per_run(recording: Recording, layers: int) -> NDArray[np.float64]:
     """Return the time of each layer in each execution of a recording: layers x runs, ns."""
-    t, mine = recording.timeline, recording.layer >= 0
-    cell_of = recording.layer[mine] * t.runs + t.run[mine]
-    return np.bincount(cell_of, t.duration_ns[mine], layers * t.runs).reshape(layers, t.runs)
+    t, layer_of = recording.timeline, recording.layers
+    mine = layer_of >= 0
+    cell_of = layer_of[mine] * t.runs + t.run[mine]
+    return np.bincount(cell_of, t.duration_ns[mine], layers * t.runs).astype(np.float64).reshape(layers, t.runs)
 
 
 def events_per_run(recording: Recording, layers: int) -> list[int]:
     """Return how many operators each layer runs as in one execution, packing included."""
-    first = recording.layer[(recording.layer >= 0) & (recording.timeline.run == 0)]
-    return np.bincount(first, minlength=layers).tolist()
+    first = recording.layers[(recording.layers >= 0) & (recording.timeline.run == 0)]
+    return [int(count) for count in np.bincount(first, minlength=layers)]
 
 
 def layer_times(recording: Recording, layers: int) -> dict[int, float]:
     """Return the median time in us of one execution of a launch, by layer; layers that did not run left out."""
     medians = np.median(times_per_run(recording, layers), axis=1) / _NS_PER_US
-    ran = np.unique(recording.layer[recording.layer >= 0])
+    ran = np.unique(recording.layers[recording.layers >= 0])
     return {int(number): float(medians[number]) for number in ran}
 
 
 def attributed_share(recordings: Sequence[Recording]) -> float:
     """Return which share of the operators' traced time is tied to a layer, 0 to 1."""
     whole = sum(float(r.timeline.duration_ns[r.timeline.leaf].sum()) for r in recordings)
-    tied = sum(float(r.timeline.duration_ns[r.layer >= 0].sum()) for r in recordings)
+    tied = sum(float(r.timeline.duration_ns[r.layers >= 0].sum()) for r in recordings)
     return tied / whole if whole else 1.0
 
 
@@ -180,8 +181,8 @@ def _operators(recordings: Sequence[Recording]) -> dict[int, str]:
     names: dict[int, dict[str, None]] = {}
     for recording in recordings:
         t = recording.timeline
-        for row in np.flatnonzero((t.run == 0) & (recording.layer >= 0)).tolist():
-            names.setdefault(int(recording.layer[row]), {})[t.names[t.name[row]].partition(" #")[0]] = None
+        for row in np.flatnonzero((t.run == 0) & (recording.layers >= 0)).tolist():
+            names.setdefault(int(recording.layers[row]), {})[t.names[t.name[row]].partition(" #")[0]] = None
     return {layer: " + ".join(held) for layer, held in names.items()}
 
 

@@ -17,7 +17,7 @@ _NS_PER_US, _NS_PER_MS = 1e3, 1e6
 
 @dataclass(frozen=True)
 class OperatorStats:
-    """One operator over all executions, times as the columns' names say.
+    """One operator over all executions, times as the columns' names say; a field is a column of the operators' table.
 
     Percentiles are of single calls. `total_ms_per_run` is the operator's mean share of an
     execution times the median execution, so that operators, categories and framework
@@ -62,7 +62,7 @@ def _operator_codes(t: Timeline, keys: dict[tuple[str, str, int], int]) -> NDArr
     distinct, inverse = np.unique(code, return_inverse=True)
     numbers = [
         keys.setdefault((t.names[n], CATEGORY_NAMES[c], int(d)), len(keys))
-        for n, c, d in zip(*np.unravel_index(distinct, shape))
+        for n, c, d in zip(*np.unravel_index(distinct, shape), strict=True)
     ]
     return np.array(numbers, np.int64)[inverse.reshape(-1)]
 
@@ -79,10 +79,20 @@ def _summarize(
     ends = np.cumsum(np.bincount(codes, minlength=len(keys)))
     groups = np.split(durations[order], ends[:-1]) if len(keys) else []
     share = np.bincount(codes, shares, len(keys)) / runs
-    found = []
-    for (name, category, delegated), calls, part in zip(keys, groups, share.tolist()):
+    stats = []
+    for (name, category, delegated), calls, part in zip(keys, groups, share.tolist(), strict=True):
         p10, median, p90 = (np.percentile(calls, (10, 50, 90)) / _NS_PER_US).tolist()
-        found.append(
-            OperatorStats(name, category, delegated, len(calls) / runs, median, p10, p90, part * median_ms, 100 * part)
+        stats.append(
+            OperatorStats(
+                name=name,
+                category=category,
+                delegated=delegated,
+                calls_per_run=len(calls) / runs,
+                median_us=median,
+                p10_us=p10,
+                p90_us=p90,
+                total_ms_per_run=part * median_ms,
+                pct_of_run=100 * part,
+            )
         )
-    return sorted(found, key=lambda row: (-row.total_ms_per_run, row.name))
+    return sorted(stats, key=lambda row: (-row.total_ms_per_run, row.name))

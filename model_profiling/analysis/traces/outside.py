@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from model_profiling.analysis.traces.layers import Layer
 
@@ -31,7 +32,7 @@ class OperatorsOutside:
     layers: tuple[int, ...]
 
 
-def outside_operators(recorded: Sequence[Mapping], layers: Sequence[Layer]) -> list[OperatorsOutside]:
+def outside_operators(recorded: Sequence[Mapping[str, Any]], layers: Sequence[Layer]) -> list[OperatorsOutside]:
     """Join `not_delegated` of an export's record with the rows of a layer table.
 
     An entry stands for `count` operators whose modules may differ in their numbers
@@ -55,7 +56,7 @@ def outside_operators(recorded: Sequence[Mapping], layers: Sequence[Layer]) -> l
     ]
 
 
-def _fits(entry: Mapping, row: Layer) -> bool:
+def _fits(entry: Mapping[str, Any], row: Layer) -> bool:
     pattern = re.escape(entry.get("module") or "").replace(r"\*", "[^.]*")
     return (
         _edge_name(entry["operator"]) == row.kind.partition(".")[0]

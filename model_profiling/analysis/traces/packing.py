@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_profiling.analysis.traces.etdump import Ints
 from model_profiling.analysis.traces.operators import PACKING, delegated_operator
@@ -49,21 +50,22 @@ def charged(recordings: Sequence[Recording]) -> list[Recording]:
     return [charge_packing(recording) for recording in recordings]
 
 
-def _packing(t: Timeline) -> np.ndarray:
+def _packing(t: Timeline) -> NDArray[np.bool_]:
     named = np.array([delegated_operator(name).operator == PACKING for name in t.names], bool)
-    return named[t.name] & t.leaf & t.delegated
+    by_name: NDArray[np.bool_] = named[t.name]
+    return by_name & t.leaf & t.delegated
 
 
 def _served(recording: Recording, packs: Ints) -> Ints:
     """Return the row that each packing operator serves, -1 where none does."""
     t, layer, packing = recording.timeline, recording.layer, set(packs.tolist())
-    found = np.full(len(packs), -1, np.int64)
+    rows = np.full(len(packs), -1, np.int64)
     for number, pack in enumerate(packs.tolist()):
         for row in range(pack + 1, len(t)):
             if t.run[row] != t.run[pack] or t.parent[row] != t.parent[pack]:
                 break
             alike = layer is None or layer[pack] < 0 or layer[row] == layer[pack]
             if alike and t.leaf[row] and row not in packing:
-                found[number] = row
+                rows[number] = row
                 break
-    return found
+    return rows

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from model_profiling.analysis.traces.etdump import Ints
 from model_profiling.analysis.traces.timeline import Timeline
 
 
 @dataclass(frozen=True)
-class Identity:
+class RowIdentity:
     """What the first columns of every row say; empty where a trace stands alone."""
 
     model_id: str
@@ -30,3 +32,8 @@ class Recording:
     pair: int | str = ""
     layer: Ints | None = None
     layer_names: tuple[str, ...] = ()
+
+    @property
+    def layers(self) -> Ints:
+        """Each row's layer, -1 for none: of a recording whose model's layers are not known, no row has one."""
+        return np.full(len(self.timeline), -1, np.int64) if self.layer is None else self.layer

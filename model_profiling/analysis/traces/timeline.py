@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_profiling.analysis.traces.etdump import Ints, Trace
+from model_profiling.analysis.traces.operator_names import CATEGORIES, OTHER
 from model_profiling.analysis.traces.operators import (
-    CATEGORIES,
     CONTAINER,
     DELEGATE_CALL,
     METHOD,
     OPERATOR_CALL,
-    OTHER,
     PORTABLE,
     UNKNOWN_DELEGATE,
     XNNPACK,
@@ -94,9 +93,9 @@ class Timeline:
 
     def unmapped(self) -> list[str]:
         """Return the operators in this trace that the table of categories lacks, sorted."""
-        pairs = {(n, d) for n, d in zip(self.name.tolist(), self.delegated.tolist())}
-        found = (classify(self.names[n], d) for n, d in pairs)
-        return sorted({operator.operator for operator in found if not operator.mapped})
+        pairs = {(n, d) for n, d in zip(self.name.tolist(), self.delegated.tolist(), strict=True)}
+        operators = (classify(self.names[n], d) for n, d in pairs)
+        return sorted({operator.operator for operator in operators if not operator.mapped})
 
 
 def build_timeline(trace: Trace, where: str, warmup: int = 0) -> Timeline:
@@ -108,17 +107,17 @@ def build_timeline(trace: Trace, where: str, warmup: int = 0) -> Timeline:
     """
     blocks = np.array([name == EXECUTION_BLOCK for name in trace.blocks], bool)
     number = np.cumsum(blocks) - 1 - warmup
-    found = int(blocks.sum())
-    if found <= warmup:
+    executions = int(blocks.sum())
+    if executions <= warmup:
         raise UserError(
-            f"the ETDump holds {found} executions" + (f", {warmup} of them warm-up" if warmup else ""),
+            f"the ETDump holds {executions} executions" + (f", {warmup} of them warm-up" if warmup else ""),
             f"in {where}",
             "record at least one execution with the event tracer",
         )
     counted = (blocks & (number >= 0))[trace.block]
     names, name = _event_names(trace)
     rows = _Rows(trace, number[trace.block][counted], np.flatnonzero(counted), name[counted], names)
-    return rows.timeline(found - warmup, where)
+    return rows.timeline(executions - warmup, where)
 
 
 def _event_names(trace: Trace) -> tuple[tuple[str, ...], Ints]:

@@ -44,16 +44,17 @@ def fuse_token_mixer(layer: TokenMixer) -> nn.Conv2d:
 def _folded(layer: ConvNorm) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the weight and bias of `layer` as one convolution, in float64."""
     norm = layer.bn
-    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    mean, variance = norm.get_buffer("running_mean").double(), norm.get_buffer("running_var").double()
+    scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
     weight = layer.c.weight.double() * scale[:, None, None, None]
-    return weight.detach(), (norm.bias.double() - norm.running_mean.double() * scale).detach()
+    return weight.detach(), (norm.bias.double() - mean * scale).detach()
 
 
 def _convolution(like: nn.Conv2d, weight: torch.Tensor, bias: torch.Tensor) -> nn.Conv2d:
-    made = nn.utils.skip_init(
+    made: nn.Conv2d = nn.utils.skip_init(  # type: ignore[no-untyped-call]  # torch gives it no types
         nn.Conv2d, like.in_channels, like.out_channels, like.kernel_size, like.stride, like.padding, groups=like.groups
     )
     with torch.no_grad():
         made.weight.copy_(weight)
-        made.bias.copy_(bias)
+        made.get_parameter("bias").copy_(bias)
     return made.eval()

@@ -30,6 +30,8 @@ class SigmoidGelu(nn.Module):
     integer or a float32 constant with a conversion that XNNPACK does not take.
     """
 
+    coefficient_0: torch.Tensor
+
     def __init__(self, coefficients: tuple[float, ...]) -> None:
         super().__init__()
         self.terms = len(coefficients)

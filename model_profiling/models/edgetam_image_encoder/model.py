@@ -44,7 +44,7 @@ class ExportNeck(nn.Module):
         self.top_down = top_down
 
     def forward(self, maps: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        laterals = [conv(level) for conv, level in zip(self.convs, reversed(maps))]
+        laterals = [conv(level) for conv, level in zip(self.convs, reversed(maps), strict=True)]
         laterals[SCALP] = self.top_down(laterals[0], laterals[SCALP])  # the only level with a coarser one to add
         return tuple(reversed(laterals[SCALP:]))
 

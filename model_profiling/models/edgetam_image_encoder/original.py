@@ -19,7 +19,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -63,6 +63,9 @@ _declared: list[torch.library.Library] = []  # an operator lives as long as the 
 
 class WrappedEncoder(nn.Module):
     """The original encoder with the input and outputs that a program should have."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
@@ -130,7 +133,7 @@ def find_checkout() -> Path:
 
 
 @contextmanager
-def _modules_of(checkout: Path):
+def _modules_of(checkout: Path) -> Iterator[None]:
     """Make ``import sam2.modeling...`` find the checkout, without running ``sam2/__init__.py``.
 
     That file starts hydra, a configuration framework that the encoder's classes do not use.
@@ -167,21 +170,22 @@ def _make_torchvision_importable() -> None:
     except RuntimeError:  # its compiled part does not fit this torch (a CUDA build beside a CPU torch)
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
+        library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]  # torch gives it no types
         for operator in _TORCHVISION_OPERATORS:
-            library.define(f"{operator}(Tensor input) -> Tensor")
+            library.define(f"{operator}(Tensor input) -> Tensor")  # type: ignore[no-untyped-call]  # the same
         _declared.append(library)
         importlib.import_module("torchvision")
 
 
-def _without_download(backbones: ModuleType, build) -> nn.Module:
+def _without_download(backbones: ModuleType, build: Callable[[], nn.Module]) -> nn.Module:
     """Call `build` with timm's ``create_model`` kept from fetching ImageNet weights that a checkpoint replaces."""
-    create = backbones.create_model
-    backbones.create_model = lambda name, **options: create(name, **{**options, "pretrained": False})
+    names = vars(backbones)
+    create = names["create_model"]
+    names["create_model"] = lambda name, **options: create(name, **{**options, "pretrained": False})
     try:
         return build()
     finally:
-        backbones.create_model = create
+        names["create_model"] = create
 
 
 class OriginalEdgeTamImageEncoder(EagerModel):
@@ -194,7 +198,9 @@ class OriginalEdgeTamImageEncoder(EagerModel):
 
     def load_weights(self, module: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> nn.Module:
         entries = {name.removeprefix(PREFIX): value for name, value in state_dict.items() if name.startswith(PREFIX)}
-        weights.load_strictly(module.encoder, entries or dict(state_dict), "the checkpoint of the image encoder")
+        weights.load_strictly(
+            module.get_submodule("encoder"), entries or dict(state_dict), "the checkpoint of the image encoder"
+        )
         return module
 
     def get_example_inputs(self) -> tuple[torch.Tensor, ...]:

@@ -22,7 +22,7 @@ CALIBRATION_SAMPLES = 8
 STEM_CHANNELS = 16
 LAST_CHANNELS = 1024
 # The published weights were trained with these; another epsilon gives other outputs.
-BATCH_NORM = {"eps": 0.001, "momentum": 0.01}
+BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM = 0.001, 0.01
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class ConvNormActivation(nn.Sequential):
         activation: type[nn.Module] | None = None,
     ) -> None:
         conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
-        layers: list[nn.Module] = [conv, nn.BatchNorm2d(outputs, **BATCH_NORM)]
+        norm = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
+        layers: list[nn.Module] = [conv, norm]
         if activation is not None:
             layers.append(activation(inplace=True))
         super().__init__(*layers)

@@ -106,4 +106,5 @@ def _follow(data: bytes, at: int) -> int:
 def _unpack(data: bytes, form: str, at: int) -> int:
     if at < 0 or at + struct.calcsize(form) > len(data):
         raise FlatbufferError(f"offset {at} is outside its {len(data)} bytes")
-    return struct.unpack_from(form, data, at)[0]
+    value: int = struct.unpack_from(form, data, at)[0]
+    return value

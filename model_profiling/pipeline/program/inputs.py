@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model_profiling.errors import UserError
 from model_profiling.files import read_json, write_bytes
@@ -36,17 +36,19 @@ def splitmix64(seed: int, count: int, start: int = 0) -> np.ndarray:
         z = np.uint64(seed % 2**64) + steps * np.uint64(_GAMMA)
         for shift, factor in _MIX:
             z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
-        return z ^ (z >> np.uint64(31))
+        draws: np.ndarray = z ^ (z >> np.uint64(31))
+        return draws
 
 
 def splitmix64_uniform(seed: int, count: int, start: int = 0, bits: int = 53) -> np.ndarray:
     """Return draws as float64 in [0, 1), from the upper `bits` of each."""
     import numpy as np
 
-    return (splitmix64(seed, count, start) >> np.uint64(64 - bits)).astype(np.float64) / 2.0**bits
+    draws: np.ndarray = (splitmix64(seed, count, start) >> np.uint64(64 - bits)).astype(np.float64) / 2.0**bits
+    return draws
 
 
-def make_inputs(signature: Signature, sidecar: Mapping[str, object] | None, seed: int) -> list[np.ndarray]:
+def make_inputs(signature: Signature, sidecar: Mapping[str, Any] | None, seed: int) -> list[np.ndarray]:
     """Return one array per input of the model, reproducible from `seed`.
 
     Parameters
@@ -62,13 +64,13 @@ def make_inputs(signature: Signature, sidecar: Mapping[str, object] | None, seed
     """
     ranges = _ranges(signature, sidecar)
     arrays, drawn = [], 0
-    for spec, limits in zip(signature.inputs, ranges):
+    for spec, limits in zip(signature.inputs, ranges, strict=True):
         arrays.append(_array(spec, limits, seed, drawn))
         drawn += spec.elements
     return arrays
 
 
-def read_sidecar(model: Path) -> dict[str, object] | None:
+def read_sidecar(model: Path) -> dict[str, Any] | None:
     """Return the export sidecar beside a .pte (same stem, ``.json``), or None when there is none.
 
     Raises
@@ -89,13 +91,13 @@ def write_inputs(arrays: Sequence[np.ndarray], folder: Path) -> list[Path]:
     return [write_bytes(folder / f"input_{i}.bin", array.tobytes()) for i, array in enumerate(arrays)]
 
 
-def _ranges(signature: Signature, sidecar: Mapping[str, object] | None) -> list[tuple[float, float] | None]:
+def _ranges(signature: Signature, sidecar: Mapping[str, Any] | None) -> list[tuple[float, float] | None]:
     if sidecar is None:
         return [None] * len(signature.inputs)
     try:
         entries = list(sidecar["inputs"])
         described = [(tuple(e["shape"]), str(e["dtype"])) for e in entries]
-        limits = [(float(e["low"]), float(e["high"])) for e in entries]
+        limits: list[tuple[float, float] | None] = [(float(e["low"]), float(e["high"])) for e in entries]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the export sidecar does not describe its inputs ({error})", "beside the model", "export the model again"
@@ -130,4 +132,5 @@ def _as_bfloat16(values: np.ndarray) -> np.ndarray:
     """Return the upper halves of float32 as uint16: numpy has no bfloat16 of its own."""
     import numpy as np
 
-    return (values.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+    halves: np.ndarray = (values.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+    return halves

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from model_profiling.errors import UserError
 from model_profiling.files import read_json, sha256, write_json
@@ -65,7 +66,7 @@ def build_graph(model: Path) -> tuple[GraphInstruction, ...]:
     instructions, places = read_instructions(model), _places(model)
     if len(places) != len(instructions):
         places = [{}] * len(instructions)  # no record, or one of another program
-    return tuple(_instruction(i, p) for i, p in zip(instructions, places))
+    return tuple(_instruction(i, p) for i, p in zip(instructions, places, strict=True))
 
 
 def write_graph(path: Path, graph: Sequence[GraphInstruction]) -> Path:
@@ -80,7 +81,7 @@ def read_graph(path: Path) -> tuple[GraphInstruction, ...]:
     ------
     UserError : the file is missing, damaged or of another version.
     """
-    plain = read_json(path, "model graph")
+    plain: Any = read_json(path, "model graph")
     try:
         if plain["schema_version"] != SCHEMA_VERSION:
             raise ValueError("another version")
@@ -91,7 +92,7 @@ def read_graph(path: Path) -> tuple[GraphInstruction, ...]:
         ) from error
 
 
-def _from_json(plain: Mapping) -> GraphInstruction:
+def _from_json(plain: Mapping[str, Any]) -> GraphInstruction:
     nodes = (
         Node(**{**n, "inputs": tuple(tuple(s) for s in n["inputs"]), "output": tuple(n["output"])})
         for n in plain["nodes"]
@@ -99,20 +100,20 @@ def _from_json(plain: Mapping) -> GraphInstruction:
     return GraphInstruction(plain["name"], plain["module"], plain["source"], tuple(nodes))
 
 
-def _places(model: Path) -> list[Mapping]:
+def _places(model: Path) -> list[Mapping[str, Any]]:
     sidecar = read_sidecar(model)
     if sidecar is None or sidecar.get("pte", {}).get("sha256") != sha256(model):
         return []
     return list(sidecar.get("places", []))
 
 
-def _instruction(instruction: Instruction, place: Mapping) -> GraphInstruction:
+def _instruction(instruction: Instruction, place: Mapping[str, Any]) -> GraphInstruction:
     handles = place.get("handles", {})
     nodes = tuple(_node(n, handles.get(str(n.handle), {})) for n in instruction.nodes)
     return GraphInstruction(instruction.name, place.get("module", ""), place.get("source", ""), nodes)
 
 
-def _node(node: XnnNode, place: Mapping) -> Node:
+def _node(node: XnnNode, place: Mapping[str, Any]) -> Node:
     flowing = tuple(t.dims for t in node.inputs if not t.constant)
     return Node(
         kind=node.kind,
@@ -130,7 +131,7 @@ def _detail(node: XnnNode) -> str:
     """Return a layer in the words of the field: "3x3 conv, stride 2, 3->16, 112x112"."""
     first = node.inputs[0] if node.inputs else node.output
     if node.kind in ("Conv2d", "DepthwiseConv2d", "ConvTranspose2d") and node.kernel:
-        return _convolution(node, first)
+        return _convolution(node, first, node.kernel)
     if node.kind in ("FullyConnected", "BatchMatrixMultiply") and first.dims and node.output.dims:
         word = "linear" if node.kind == "FullyConnected" else "matmul"
         rows = first.elements // max(first.dims[-1], 1)
@@ -138,8 +139,8 @@ def _detail(node: XnnNode) -> str:
     return f"{_words(node.kind)}, {_shape(node.output.dims)}"
 
 
-def _convolution(node: XnnNode, first: XnnTensor) -> str:
-    height, width, stride, groups = node.kernel
+def _convolution(node: XnnNode, first: XnnTensor, kernel: tuple[int, int, int, int]) -> str:
+    height, width, stride, groups = kernel
     word = {"Conv2d": "conv", "DepthwiseConv2d": "depthwise conv", "ConvTranspose2d": "transposed conv"}[node.kind]
     parts = [f"{height}x{width} {word}"]
     if stride != 1:

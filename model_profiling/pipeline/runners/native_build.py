@@ -16,6 +16,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.errors import UserError
@@ -125,7 +126,10 @@ def build_target(target: Target, jobs: int | None = None) -> NativeBuild:
                 raise UserError(
                     f"cannot keep the runner ({error.strerror})", f"at {folder}", "delete that folder"
                 ) from error
-    return _existing(folder)
+    built = _existing(folder)
+    if built is None:
+        raise UserError("the runner that was just built is damaged", f"at {folder}", "build it again")
+    return built
 
 
 def built(name: str) -> list[NativeBuild]:
@@ -176,7 +180,7 @@ def _folder(target: Target) -> Path:
 def _existing(folder: Path) -> NativeBuild | None:
     if not (os.access(folder / BINARY, os.X_OK) and (folder / BUILD_RECORD).is_file()):
         return None
-    record = read_json(folder / BUILD_RECORD, "runner's build record")
+    record: Any = read_json(folder / BUILD_RECORD, "runner's build record")
     sums = record.get("sha256")
     if not isinstance(sums, dict) or any(
         not (folder / name).is_file() or sha256(folder / name) != known for name, known in sums.items()

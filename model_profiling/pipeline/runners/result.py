@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from model_profiling.errors import MeasurementError
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, OutputFile
@@ -96,7 +97,7 @@ def last_line_of(text: str) -> str:
     return lines[-1].strip().removeprefix("error: ") if lines else ""
 
 
-def _measurement(result: dict[str, object], outputs_dir: Path) -> LaunchMeasurement:
+def _measurement(result: dict[str, Any], outputs_dir: Path) -> LaunchMeasurement:
     if result["schema_version"] != RESULT_SCHEMA_VERSION:
         raise ValueError(f"schema version {result['schema_version']}, not {RESULT_SCHEMA_VERSION}")
     return LaunchMeasurement(

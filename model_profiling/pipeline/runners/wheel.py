@@ -59,6 +59,8 @@ def wheel_at(root: Path) -> Wheel:
 
 def _version_of(root: Path) -> tuple[str, str]:
     spec = importlib.util.spec_from_file_location("_executorch_version", root / "version.py")
+    if spec is None or spec.loader is None:  # importlib gives both for a name that ends in .py
+        return "unknown", ""
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

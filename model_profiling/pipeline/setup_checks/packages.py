@@ -15,11 +15,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
 from model_profiling.findings import ERROR, Finding, error, ok
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 KIT = "sme-executorch-profiling"
 REPAIR = "run model_profiling/scripts/setup_repo.sh again"
@@ -54,7 +58,7 @@ def required(extras: Iterable[str]) -> Iterator[tuple[str, str]]:
                 waiting.append(needed)
 
 
-def _objection(found: Distribution, wanted) -> str:
+def _objection(found: Distribution, wanted: Requirement) -> str:
     if found.version is None:
         return "its metadata is unreadable"
     if wanted.specifier and not wanted.specifier.contains(found.version, prereleases=True):
@@ -73,7 +77,7 @@ def broken(found: Distribution) -> str:
         return "its installation was cut short"
     if found.read_text("METADATA") is None:
         return "its metadata is missing"
-    folder = os.fspath(found.locate_file(""))
+    folder = str(found.locate_file(""))
     for row in csv.reader(record.splitlines()):
         if row and not row[0].endswith(".pyc") and not os.path.exists(os.path.join(folder, row[0])):
             return f"its file {row[0]} is missing"

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.findings import Finding, error, ok, warning
@@ -134,7 +135,7 @@ def _json_objection(path: Path, text: str) -> str:
     return _schema_objection(value) if path.name.endswith(".schema.json") else ""
 
 
-def _schema_objection(value: object) -> str:
+def _schema_objection(value: Any) -> str:
     try:
         import jsonschema
     except ImportError:

@@ -20,7 +20,7 @@ from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Identifier, Quantity, pointer, quantity
 from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
-from model_profiling.report.words.kernels import kernel_sentences
+from model_profiling.report.words.kernels import kernel_sentences, view_notes
 from model_profiling.rounding import places_for
 from model_profiling.wording import count, listed
 
@@ -162,7 +162,7 @@ def _comparison(run: RunData, names: tuple[str, ...], threads: int, anchor: str,
         rows=tuple(_row(group, work) for group in shown),
         left_out=len(view.groups) - len(shown),
         missing=_missing(run, names[0], threads),
-        notes=view.notes if len(names) > 1 else (),
+        notes=tuple(view_notes(view)) if len(names) > 1 else (),
     )
 
 

@@ -12,8 +12,9 @@ from model_profiling.analysis.kernels.entries import (
     RegisteredKernels,
     TimeCoverage,
 )
+from model_profiling.analysis.kernels.side_by_side import KernelView
 from model_profiling.analysis.summary import AnalysisSummary
-from model_profiling.pipeline.kernel_names import COMPUTE, FAMILY_TITLES, SME2
+from model_profiling.pipeline.kernel_names import COMPUTE, FAMILY_TITLES, SME, SME2
 from model_profiling.report.words.table import NONE, Table
 from model_profiling.wording import count
 
@@ -85,6 +86,21 @@ def kernel_entry_json(entry: KernelEntry) -> dict[str, object]:
     elif entry.packed_for_sme:
         plain["packed_for_sme"] = {**entry.packed_for_sme.to_json(), "sentence": sentences[1]}
     return plain
+
+
+def view_notes(view: KernelView) -> Iterator[str]:
+    """Yield what a reader of two kernel tables side by side might otherwise take for a result."""
+    if view.computes(SME2, 1) and not view.computes(SME2, 0):
+        yield "The off side has SME2 kernels and the on side has none: the two tables may be swapped."
+    elif view.computes(SME2, 1) or view.computes(SME, 1):
+        names = " and ".join(FAMILY_TITLES[family] for family in (SME2, SME) if view.computes(family, 1))
+        yield f"The off side still has {names} kernels: it does not show the model without SME."
+    if len(view.evidence) > 1:
+        yield "The tables mix two kinds of evidence: numbers of the one do not compare with numbers of the other."
+    if len(view.models) > 1:
+        yield "The tables name different models: differences need not come from the CPU's features."
+    if view.uncounted:
+        yield "Some called kernels come without a number of calls; sums leave them out."
 
 
 def kernel_table(summary: AnalysisSummary) -> Table | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from model_profiling.agreement import Agreement
-from model_profiling.analysis.kernels.preview import Variant
+from model_profiling.analysis.kernels.preview import PreviewVariant
 from model_profiling.analysis.kernels.uses import KernelUse, compute_kernels, matrix_layers, missing
 from model_profiling.analysis.traces.layers import Layer
 from model_profiling.pipeline.kernel_names import SME, SME2
@@ -24,13 +24,13 @@ _NOTE = (
 )
 
 
-def sentence(layers: Sequence[Layer], variant: Variant) -> str:
+def sentence(layers: Sequence[Layer], variant: PreviewVariant) -> str:
     """Return the one sentence of a preview, about its first variant."""
     said = coverage_sentence(variant.coverage(layers, SME2))
     return said if variant.name == SME2 else f"The CPU {variant.cpu} has no SME2: {said[:1].lower()}{said[1:]}"
 
 
-def disagreements(variants: Sequence[Variant]) -> tuple[str, ...]:
+def disagreements(variants: Sequence[PreviewVariant]) -> tuple[str, ...]:
     """Return a sentence for each variant whose outputs are others than those without SME."""
     return tuple(
         f"The outputs of {v.title} do not agree with those without SME: {_agreement(v.agreement)}"
@@ -40,7 +40,7 @@ def disagreements(variants: Sequence[Variant]) -> tuple[str, ...]:
 
 
 def preview_json(
-    about: Mapping[str, object], layers: Sequence[Layer], variants: Sequence[Variant]
+    about: Mapping[str, object], layers: Sequence[Layer], variants: Sequence[PreviewVariant]
 ) -> dict[str, object]:
     """Return the preview as plain JSON values; `about` says what ran on what."""
     kernels = [compute_kernels(v.uses) for v in variants]
@@ -65,7 +65,7 @@ def preview_json(
     }
 
 
-def _variant_json(layers: Sequence[Layer], variant: Variant) -> dict[str, object]:
+def _variant_json(layers: Sequence[Layer], variant: PreviewVariant) -> dict[str, object]:
     return {
         "title": variant.title,
         "cpu": variant.cpu,
@@ -81,7 +81,7 @@ def _variant_json(layers: Sequence[Layer], variant: Variant) -> dict[str, object
     }
 
 
-def preview_markdown(model_id: str, layers: Sequence[Layer], variants: Sequence[Variant]) -> str:
+def preview_markdown(model_id: str, layers: Sequence[Layer], variants: Sequence[PreviewVariant]) -> str:
     """Return the preview for people: the sentence, the variants, the layers that miss SME2, every matrix layer."""
     parts = [
         f"# SME2 preview of {printed(model_id)}\n",
@@ -96,7 +96,7 @@ def preview_markdown(model_id: str, layers: Sequence[Layer], variants: Sequence[
     return "\n".join(parts)
 
 
-def _variants_table(layers: Sequence[Layer], variants: Sequence[Variant]) -> Table:
+def _variants_table(layers: Sequence[Layer], variants: Sequence[PreviewVariant]) -> Table:
     rows = []
     for v in variants:
         reach = [v.coverage(layers, family) for family in (SME2, SME)]
@@ -123,7 +123,7 @@ def _agreement(agreement: Agreement | None) -> str:
     )
 
 
-def _missing_table(layers: Sequence[Layer], variant: Variant) -> Table:
+def _missing_table(layers: Sequence[Layer], variant: PreviewVariant) -> Table:
     """Return the matrix layers that compute without SME2, the largest first, with the operators that they ran as."""
     rows = tuple(
         (x.layer, f"{x.multiply_adds:,}", " + ".join(x.operators) or "not run")
@@ -137,7 +137,7 @@ def _missing_table(layers: Sequence[Layer], variant: Variant) -> Table:
     )
 
 
-def _kernels_table(layers: Sequence[Layer], variants: Sequence[Variant]) -> Table:
+def _kernels_table(layers: Sequence[Layer], variants: Sequence[PreviewVariant]) -> Table:
     kernels = [compute_kernels(v.uses) for v in variants]
     rows = tuple(
         (layer.layer, f"{layer.multiply_adds:,}", *(_kernel_cell(held.get(layer.layer, ())) for held in kernels))

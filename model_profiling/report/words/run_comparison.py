@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from model_profiling.analysis.comparing.run_comparison import RunComparison, RunRow
-from model_profiling.analysis.comparing.run_differences import Difference
+from model_profiling.analysis.comparing.run_differences import RunDifference
 from model_profiling.report.words.table import Table
 from model_profiling.rounding import places_for, ratio_places
 from model_profiling.wording import count
@@ -31,7 +31,7 @@ def comparison_lines(compared: RunComparison) -> list[str]:
     return [*lines, *map(_difference, compared.differences)]
 
 
-def _difference(difference: Difference) -> str:
+def _difference(difference: RunDifference) -> str:
     values = [value if len(value) <= _WIDEST_VALUE else f"{value[: _WIDEST_VALUE - 1]}…" for value in difference.values]
     if len(set(values)) == 1:  # what differs lies beyond the cut
         return f"The runs differ in {difference.what}."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from tools.pages.checks import shellcheck
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.checks.rules import RULES
 from tools.pages.reader.following import Walk, follow
 from tools.pages.reader.scripts import Scripts
@@ -106,7 +106,7 @@ class Checker:
             self._walks[document.path] = walk
         return walk
 
-    def page(self, document: Document) -> Page:
+    def page(self, document: Document) -> CheckedPage:
         """Return a page with what its rules need."""
         site = Site.around(document.path) if document.kind != OTHER else None
         related = site or document.kind == SKILL or document.settings.after
@@ -114,7 +114,7 @@ class Checker:
             {path.name: self.read(path) for path in sorted(document.path.parent.glob("*.md"))} if related else {}
         )
         neighbors[document.path.name] = document
-        return Page(document, self.follow(document), self.repository, self.scripts, site, neighbors)
+        return CheckedPage(document, self.follow(document), self.repository, self.scripts, site, neighbors)
 
     def check(self, documents: Sequence[Document]) -> list[Problem]:
         """Return the problems of all documents, in order of their place."""

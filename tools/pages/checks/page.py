@@ -15,7 +15,7 @@ from tools.pages.reading.repository import Repository, Site
 
 
 @dataclass(frozen=True)
-class Page:
+class CheckedPage:
     """A document with what its rules need: what following it gave, and what is around it.
 
     `neighbors` are the other pages of its folder, by file name.

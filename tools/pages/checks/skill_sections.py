@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tools.pages.checks.house_style import LEAD_IN, begins_with_verb
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.reader.following import CommandLine
 from tools.pages.reading import skill_form
 from tools.pages.reading.document import Block, Element, Heading, Link, Passage
 from tools.pages.reading.problems import Position, Problem
-from tools.pages.reading.skill_form import Section, SkillForm
+from tools.pages.reading.skill_form import PageSection, SkillForm
 
 ACTIVATE = "source .venv/bin/activate"
 CATALOGUE = "readme.md"
@@ -21,12 +21,12 @@ SKILL_FILE = re.compile(r"\d\d_[a-z0-9_]+\.md")
 _CANNOT_FAIL = re.compile(r"(\|\||;)\s*(true|:|echo\b.*)\s*$")
 
 
-def problem(page: Page, place: Position, message: str) -> Problem:
+def problem(page: CheckedPage, place: Position, message: str) -> Problem:
     """Return a problem of the rule of skills."""
     return page.problem(place, "skill", message)
 
 
-def prerequisites(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
+def prerequisites(page: CheckedPage, form: SkillForm, section: PageSection) -> Iterator[Problem]:
     blocks = section.blocks()
     if not section.passages("item"):
         yield problem(page, section.heading.place, "the prerequisites are a bullet list of what has to be there")
@@ -44,7 +44,7 @@ def prerequisites(page: Page, form: SkillForm, section: Section) -> Iterator[Pro
         yield problem(page, told[0].place, "the sentence after the check links to no skill that helps")
 
 
-def steps(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
+def steps(page: CheckedPage, form: SkillForm, section: PageSection) -> Iterator[Problem]:
     first = section.elements[0] if section.elements else None
     if not isinstance(first, Heading):
         yield problem(page, section.heading.place, 'the steps begin with "### 1. ..."')
@@ -65,7 +65,7 @@ def steps(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
             )
 
 
-def _step(page: Page, number: int, part: Sequence[Element]) -> Iterator[Problem]:
+def _step(page: CheckedPage, number: int, part: Sequence[Element]) -> Iterator[Problem]:
     heading, *rest = part
     assert isinstance(heading, Heading)  # each part begins with one
     numbered = re.fullmatch(r"(\d+)\. (\S.*)", heading.text)
@@ -101,7 +101,7 @@ def _step(page: Page, number: int, part: Sequence[Element]) -> Iterator[Problem]
         )
 
 
-def criteria(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
+def criteria(page: CheckedPage, form: SkillForm, section: PageSection) -> Iterator[Problem]:
     blocks = section.blocks()
     if len(blocks) != 1:
         yield problem(page, section.heading.place, f"one bash block holds the success criteria; here are {len(blocks)}")
@@ -109,7 +109,7 @@ def criteria(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]
         yield from _checks(page, block)
 
 
-def _checks(page: Page, block: Block) -> Iterator[Problem]:
+def _checks(page: CheckedPage, block: Block) -> Iterator[Problem]:
     """Every line of a gate can fail, and every one runs."""
     steps = steps_of(page, block)
     if not steps:
@@ -121,11 +121,11 @@ def _checks(page: Page, block: Block) -> Iterator[Problem]:
             yield problem(page, step.statement.place, "this check cannot fail")
 
 
-def steps_of(page: Page, block: Block) -> list[CommandLine]:
+def steps_of(page: CheckedPage, block: Block) -> list[CommandLine]:
     return [step for step in page.walk.steps if step.block.fence == block.fence and step.block.text == block.text]
 
 
-def _typed_in(page: Page, section: Section) -> list[CommandLine]:
+def _typed_in(page: CheckedPage, section: PageSection) -> list[CommandLine]:
     return [step for block in section.blocks() for step in steps_of(page, block)]
 
 
@@ -135,12 +135,12 @@ def _sets_up_cleanly(step: CommandLine) -> bool:
     return all(setting_up) or not any(setting_up)
 
 
-def refine(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
+def refine(page: CheckedPage, form: SkillForm, section: PageSection) -> Iterator[Problem]:
     if not section.passages("item"):
         yield problem(page, section.heading.place, "say in bullets how to get a better result, and when to stop")
 
 
-def time_taken(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
+def time_taken(page: CheckedPage, form: SkillForm, section: PageSection) -> Iterator[Problem]:
     text = " ".join(passage.text for passage in section.passages())
     if not re.search(r"\d", text) or not re.search(r"\b(seconds?|minutes?)\b", text):
         yield problem(page, section.heading.place, "say how long it takes, in seconds or minutes")
@@ -148,7 +148,7 @@ def time_taken(page: Page, form: SkillForm, section: Section) -> Iterator[Proble
         yield problem(page, section.heading.place, "say what it was measured on (on a ... machine)")
 
 
-def next_skill(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
+def next_skill(page: CheckedPage, form: SkillForm, section: PageSection) -> Iterator[Problem]:
     links: list[Link] = [link for passage in section.passages() for link in passage.links]
     later = sorted(name for name in page.neighbors if SKILL_FILE.fullmatch(name) and name[:2] > form.number)
     wanted = later[0] if later else CATALOGUE

@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterator
 
 from model_profiling.errors import nearest
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.checks.skill_sections import problem, steps_of
 from tools.pages.reading import skill_form
 from tools.pages.reading.problems import Problem
-from tools.pages.reading.skill_form import Section, SkillForm, TableRow
+from tools.pages.reading.skill_form import PageSection, SkillForm, TableRow
 
 _LEAST_WORDS = 3
 
 
-def metrics(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
+def metrics(page: CheckedPage, form: SkillForm, section: PageSection) -> Iterator[Problem]:
     yield from _table(page, section, skill_form.METRIC_COLUMNS)
     for row in _rows(section, skill_form.METRIC_COLUMNS):
         name, _, plausible, advice = row.texts
@@ -35,7 +35,7 @@ def metrics(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
             )
 
 
-def _one_command(page: Page, row: TableRow) -> Iterator[Problem]:
+def _one_command(page: CheckedPage, row: TableRow) -> Iterator[Problem]:
     cell = row.cells[1]
     if len(cell.spans) != 1 or cell.spans[0].text != cell.text.strip():
         yield problem(page, cell.place, 'the column "command" holds one code span, and nothing else')
@@ -45,7 +45,7 @@ def _one_command(page: Page, row: TableRow) -> Iterator[Problem]:
         yield problem(page, cell.spans[0].place, "a metric's command is one command line")
 
 
-def failures(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]:
+def failures(page: CheckedPage, form: SkillForm, section: PageSection) -> Iterator[Problem]:
     yield from _table(page, section, skill_form.FAILURE_COLUMNS)
     seen: set[str] = set()
     for row in _rows(section, skill_form.FAILURE_COLUMNS):
@@ -74,12 +74,12 @@ def failures(page: Page, form: SkillForm, section: Section) -> Iterator[Problem]
                 )
 
 
-def _rows(section: Section, columns: tuple[str, ...]) -> Iterator[TableRow]:
+def _rows(section: PageSection, columns: tuple[str, ...]) -> Iterator[TableRow]:
     """Yield the rows of a section's table that have all columns."""
     yield from (row for row in skill_form.rows_of(section)[1:] if len(row.cells) == len(columns))
 
 
-def _table(page: Page, section: Section, columns: tuple[str, ...]) -> Iterator[Problem]:
+def _table(page: CheckedPage, section: PageSection, columns: tuple[str, ...]) -> Iterator[Problem]:
     """A section's table has the columns that it should, and a row."""
     header, *rows = skill_form.rows_of(section) or [TableRow(section.heading.place, ())]
     if header.texts != columns:

@@ -43,7 +43,7 @@ _PROGRAM = re.compile(r"[a-z.][\w./+-]*")
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """An H2 with everything up to the next one."""
 
     heading: Heading
@@ -106,7 +106,7 @@ class SkillForm:
     """A skill's parts, as far as they are there: a checker looks at what is not."""
 
     document: Document
-    sections: dict[str, Section] = field(default_factory=dict)
+    sections: dict[str, PageSection] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -167,18 +167,18 @@ def read_form(document: Document) -> SkillForm:
     return form
 
 
-def sections(document: Document) -> list[Section]:
+def sections(document: Document) -> list[PageSection]:
     """Return every H2 with what stands under it."""
-    read: list[Section] = []
+    read: list[PageSection] = []
     for element in document.elements:
         if isinstance(element, Heading) and element.level == 2:
-            read.append(Section(element, ()))
+            read.append(PageSection(element, ()))
         elif read:
             read[-1] = replace(read[-1], elements=(*read[-1].elements, element))
     return read
 
 
-def rows_of(section: Section | None) -> list[TableRow]:
+def rows_of(section: PageSection | None) -> list[TableRow]:
     """Return the rows of the table in a section, its header first."""
     rows: list[TableRow] = []
     for cell in section.passages("cell") if section else ():

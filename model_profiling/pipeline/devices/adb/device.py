@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -88,7 +88,7 @@ class AdbDevice(PosixDevice):
         self._directory = RunDirectory(config.output_root)
         self._journal = Journal(self._directory.device_settings)
         self._became: dict[str, str] = {}
-        self._limits: object = None
+        self._limits: Sequence[int] | None = None
         self._gone = False
 
     def describe(self) -> dict[str, object]:
@@ -145,8 +145,8 @@ class AdbDevice(PosixDevice):
                     break
         left = ", ".join(c.name for c in self._journal.read()) or "nothing"
         say(
-            f"note: the device {self._adb.serial} is out of reach: {self._files.folder} stays on it, and to be put back "
-            f"there is {left}; the next run into {self._directory.root} does it"
+            f"note: the device {self._adb.serial} is out of reach: {self._files.folder} stays on it, and to be put "
+            f"back there is {left}; the next run into {self._directory.root} does it"
         )
 
     def settle(self) -> None:

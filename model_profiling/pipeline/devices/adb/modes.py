@@ -36,10 +36,10 @@ class Setting:
             # switches it off.
             return "false"
         if self.name == _GOVERNOR:
-            found = adb.shell(
+            governors = adb.shell(
                 f'for p in {_POLICIES}; do [ -w $p/scaling_governor ] && echo "$p=$(cat $p/scaling_governor)"; done'
             ).text.split()
-            return " ".join(found) or None
+            return " ".join(governors) or None
         answer = adb.shell(f"settings get {self._place()}")
         return (last_line(answer.text) or None) if answer.ok else None
 
@@ -62,7 +62,7 @@ class Setting:
 
 
 def _governor_script(value: str) -> str:
-    """Return the script for one governor on every policy, or for ``path=governor`` words as `Setting.read` gives them."""
+    """Return the script for one governor on every policy, or for ``path=governor`` words as of `Setting.read`."""
     if "=" not in value:
         return (
             f"for p in {_POLICIES}; do [ ! -w $p/scaling_governor ] || echo {quote(value)} > $p/scaling_governor "

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from model_profiling.pipeline.devices.adb.client import Adb
 from model_profiling.pipeline.devices.adb.identity import BOOT_COMMAND
@@ -26,7 +27,7 @@ _COMMANDS = {
 }
 
 
-def read_state(adb: Adb) -> dict[str, object]:
+def read_state(adb: Adb) -> dict[str, Any]:
     """Return the device's state now; what it does not report is left out.
 
     `thermal_status` as in `THERMAL_STATUS`, `temperature_c` of the hottest CPU sensor and
@@ -78,7 +79,7 @@ def parse_battery(text: str) -> dict[str, object]:
     return found
 
 
-def throttling(state: Mapping[str, object], limits_at_start: object) -> str | None:
+def throttling(state: Mapping[str, Any], limits_at_start: Sequence[int] | None) -> str | None:
     """Say what shows that the device is throttling, or return None.
 
     Its thermal status where it reports one. Else a core's clock that is limited to less than
@@ -89,7 +90,7 @@ def throttling(state: Mapping[str, object], limits_at_start: object) -> str | No
     if status is not None:
         return f"thermal status {status}, {status_name(status)}" if status else None
     limits = state.get("frequency_limit_khz")
-    for core, (now, then) in enumerate(zip(limits or (), limits_at_start or ())):
+    for core, (now, then) in enumerate(zip(limits or (), limits_at_start or (), strict=False)):
         if now < then:
             return f"core {core} is limited to {now / 1e6:.2f} GHz, {then / 1e6:.2f} GHz at the start"
     return None

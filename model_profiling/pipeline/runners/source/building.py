@@ -87,7 +87,7 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """Digest of the options, the compiler and the sources; sources that git does not know count by their version."""
+        """Digest of options, compiler and sources; sources that git does not know count by their version."""
         parts = (
             *self.options,
             self.compiler,

@@ -146,7 +146,12 @@ def programs_for_show(cmake: str = "cmake") -> Programs:
 def compiler(variant: Variant, programs: Programs) -> str:
     """Return the C++ compiler that CMake will take."""
     if variant.platform == ANDROID:
-        return str(next(iter(programs.ndk.glob("toolchains/llvm/prebuilt/*/bin/clang++")), "clang++"))
+        return str(
+            next(
+                iter(programs.ndk.glob("toolchains/llvm/prebuilt/*/bin/clang++")) if programs.ndk else iter(()),
+                "clang++",
+            )
+        )
     named = dict(_platform_options(variant, programs)).get("CMAKE_CXX_COMPILER")
     return named or os.environ.get("CXX") or "c++"
 
@@ -154,9 +159,9 @@ def compiler(variant: Variant, programs: Programs) -> str:
 def find_clang() -> tuple[str, str] | None:
     """Return the paths of clang and its C++ twin, of the first that is new enough."""
     for name in _CLANGS:
-        pair = shutil.which(name), shutil.which(name.replace("clang", "clang++"))
-        if all(pair) and (version := _CLANG_VERSION.search(version_line(pair[1]))) and int(version[1]) >= LEAST_CLANG:
-            return pair
+        plain, twin = shutil.which(name), shutil.which(name.replace("clang", "clang++"))
+        if plain and twin and (version := _CLANG_VERSION.search(version_line(twin))) and int(version[1]) >= LEAST_CLANG:
+            return plain, twin
     return None
 
 
@@ -194,7 +199,7 @@ def _android_options(variant: Variant, programs: Programs) -> list[tuple[str, st
 
 
 def _takes_clang(variant: Variant) -> bool:
-    """Whether the build is for Arm Linux, where the choice is ours: Apple's and Android's compilers are clang anyway."""
+    """Whether the build is for Arm Linux, where the choice is ours: Apple's and Android's are clang anyway."""
     on_linux = variant.platform == LINUX or (variant.platform == HOST and platform.system() == "Linux")
     return on_linux and variant.architecture == "aarch64"
 

@@ -46,7 +46,8 @@ def _state(variant: Variant) -> str:
     runner = building.runner_path(variant)
     built = find_built(runner)
     if built:
-        return f"{runner} (ExecuTorch {built.record.executorch_version}, {built.record.compiler}; {built.record.sentence()})"
+        record = built.record
+        return f"{runner} (ExecuTorch {record.executorch_version}, {record.compiler}; {record.sentence()})"
     if runner.exists():
         return f"changed since it was built, or without its {VERSION_FILE}: build it again"
     try:

@@ -22,7 +22,7 @@ from pyflakes import checker, messages
 
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.config import SCHEMA_FILE, load_config
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.reader.state import absolute
 from tools.pages.reading.document import Block
 from tools.pages.reading.problems import Position, Problem
@@ -30,7 +30,7 @@ from tools.pages.reading.problems import Position, Problem
 _UNDEFINED = (messages.UndefinedName, messages.UndefinedLocal)
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Check every block that is data or Python."""
     defined: set[str] = set()
     for block in page.every(Block):
@@ -45,7 +45,7 @@ def check(page: Page) -> Iterator[Problem]:
 # ---------------------------------------------------------------- JSON
 
 
-def _json(page: Page, block: Block) -> Iterator[Problem]:
+def _json(page: CheckedPage, block: Block) -> Iterator[Problem]:
     try:
         value = json.loads(block.text, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
@@ -91,7 +91,7 @@ def _looks_like(value: dict[str, Any], properties: dict[str, Any]) -> bool:
     return bool(known) and known * 2 >= len(value)
 
 
-def _config(page: Page, block: Block, value: dict[str, Any], kind: str) -> Iterator[Problem]:
+def _config(page: CheckedPage, block: Block, value: dict[str, Any], kind: str) -> Iterator[Problem]:
     """Check a configuration, or a part of one, with the kit's own code and words."""
     if kind == "config" and len(value.keys() & set(_schema()["required"])) >= 2:
         refused = _refused_config(json.dumps(value))
@@ -127,7 +127,7 @@ def _refused_config(text: str) -> str | None:
     return None
 
 
-def _config_paths(page: Page, block: Block, value: dict[str, Any]) -> Iterator[Problem]:
+def _config_paths(page: CheckedPage, block: Block, value: dict[str, Any]) -> Iterator[Problem]:
     """A configuration names files of a folder that the page makes: then they are files that it makes."""
     reader = page.walk.reader
     model = absolute(value["model"], reader.folder)
@@ -162,7 +162,7 @@ def _place(block: Block, at: int) -> Position:
     return Position(block.place.line + before.count("\n"), block.place.column + at - (before.rfind("\n") + 1))
 
 
-def _yaml(page: Page, block: Block) -> Iterator[Problem]:
+def _yaml(page: CheckedPage, block: Block) -> Iterator[Problem]:
     try:
         yaml.safe_load(block.text)
     except yaml.YAMLError as error:
@@ -173,7 +173,7 @@ def _yaml(page: Page, block: Block) -> Iterator[Problem]:
 # ---------------------------------------------------------------- Python
 
 
-def _python(page: Page, block: Block, defined: set[str]) -> Iterator[Problem]:
+def _python(page: CheckedPage, block: Block, defined: set[str]) -> Iterator[Problem]:
     """Check one block; `defined` are names from the page's earlier blocks, which a reader has run."""
     try:
         tree = ast.parse(block.text)
@@ -209,7 +209,7 @@ def _names(tree: ast.Module) -> set[str]:
     )
 
 
-def _imports(page: Page, block: Block, node: ast.Import | ast.ImportFrom) -> Iterator[Problem]:
+def _imports(page: CheckedPage, block: Block, node: ast.Import | ast.ImportFrom) -> Iterator[Problem]:
     place = Position(block.place.line + node.lineno - 1, block.place.column + node.col_offset)
     modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     for module in modules:

@@ -10,7 +10,7 @@ import jsonschema
 
 from model_profiling.errors import nearest
 from tools.pages.checks.house_style import FRONT_MATTER, begins_with_verb, front_matter_schemas
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.checks.rules.links import check_address, check_internal
 from tools.pages.checks.rules.prose import check_text
 from tools.pages.reading.document import CONTENT, LANDING, OTHER
@@ -20,7 +20,7 @@ Values = Mapping[str, object]
 Places = Mapping[str, Position]
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Check a page's front matter; a document of another kind has none to check."""
     document, head = page.document, page.document.front_matter
     if document.kind == OTHER:
@@ -45,7 +45,7 @@ def check(page: Page) -> Iterator[Problem]:
         yield from _landing(page, values, head.places)
 
 
-def _schema(page: Page, values: Values, places: Places) -> Iterator[Problem]:
+def _schema(page: CheckedPage, values: Values, places: Places) -> Iterator[Problem]:
     schema = front_matter_schemas()[page.document.kind]
     for error in jsonschema.Draft202012Validator(schema).iter_errors(dict(values)):
         if error.validator == "additionalProperties" and not error.absolute_path:
@@ -65,7 +65,7 @@ def _schema(page: Page, values: Values, places: Places) -> Iterator[Problem]:
             yield page.problem(places.get(key, Position(1)), "front matter", f"{key}: {error.message}{told}")
 
 
-def _texts(page: Page, values: Values, places: Places) -> Iterator[Problem]:
+def _texts(page: CheckedPage, values: Values, places: Places) -> Iterator[Problem]:
     title = values.get("title")
     if isinstance(title, str) and title.split() and not begins_with_verb(title):
         yield page.problem(
@@ -80,7 +80,7 @@ def _texts(page: Page, values: Values, places: Places) -> Iterator[Problem]:
             yield from check_text(page, text, places[key])
 
 
-def _together(page: Page, values: Values, places: Places) -> Iterator[Problem]:
+def _together(page: CheckedPage, values: Values, places: Places) -> Iterator[Problem]:
     for key in ("weight", "title"):
         for name, other in page.neighbors.items():
             same = (
@@ -94,7 +94,7 @@ def _together(page: Page, values: Values, places: Places) -> Iterator[Problem]:
                 yield page.problem(places[key], "front matter", f"the {key} {values[key]} is {name}'s too")
 
 
-def _landing(page: Page, values: Values, places: Places) -> Iterator[Problem]:
+def _landing(page: CheckedPage, values: Values, places: Places) -> Iterator[Problem]:
     objectives = values.get("learning_objectives")
     for objective in objectives if isinstance(objectives, list) else ():
         if not begins_with_verb(str(objective)):
@@ -110,7 +110,7 @@ def _landing(page: Page, values: Values, places: Places) -> Iterator[Problem]:
             yield from check_internal(page, link, place) if link.startswith("/") else check_address(page, link, place)
 
 
-def _line_of(page: Page, text: str) -> Position | None:
+def _line_of(page: CheckedPage, text: str) -> Position | None:
     for number, line in enumerate(page.document.text.splitlines(), 1):
         if text in line:
             return Position(number, line.index(text) + 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from model_profiling.errors import nearest
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.reading.document import OTHER, SKILL, Document, Link, Passage
 from tools.pages.reading.lexer import read_document
 from tools.pages.reading.problems import Position, Problem
@@ -21,7 +21,7 @@ _EMPTY_WORDS = frozenset({"here", "this", "link", "this link", "click here", "th
 _IMAGES = (".png", ".jpg", ".jpeg", ".svg", ".webp", ".gif")
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Check every link and image of the page's text."""
     for passage in page.every(Passage):
         for link in passage.links:
@@ -34,7 +34,7 @@ def known_addresses() -> frozenset[str]:
     return frozenset(line.split()[0] for line in lines if line.strip() and not line.startswith("#"))
 
 
-def check_address(page: Page, address: str, place: Position) -> Iterator[Problem]:
+def check_address(page: CheckedPage, address: str, place: Position) -> Iterator[Problem]:
     """Check an address outside the page's own site."""
     if urlsplit(address).scheme not in ("http", "https"):
         yield page.problem(place, "link", f"{address} is no web address")
@@ -59,7 +59,7 @@ def check_address(page: Page, address: str, place: Position) -> Iterator[Problem
         )
 
 
-def _link(page: Page, link: Link) -> Iterator[Problem]:
+def _link(page: CheckedPage, link: Link) -> Iterator[Problem]:
     text = link.text.strip()
     if (
         not text
@@ -80,7 +80,7 @@ def _link(page: Page, link: Link) -> Iterator[Problem]:
         yield from _file(page, link)
 
 
-def check_internal(page: Page, target: str, place: Position) -> Iterator[Problem]:
+def check_internal(page: CheckedPage, target: str, place: Position) -> Iterator[Problem]:
     """Check a link such as ``/learning-paths/category/path/page/``."""
     if page.site is None or not page.site.own(target, page.document.path):
         # A path of somebody else's, on Arm's site.
@@ -95,7 +95,7 @@ def check_internal(page: Page, target: str, place: Position) -> Iterator[Problem
         yield from _anchor(page, page.neighbors.get(named.name, named), target.partition("#")[2], place)
 
 
-def _file(page: Page, link: Link) -> Iterator[Problem]:
+def _file(page: CheckedPage, link: Link) -> Iterator[Problem]:
     name, _, anchor = unquote(link.target).partition("#")
     path = (page.folder / name).resolve()
     try:
@@ -110,7 +110,7 @@ def _file(page: Page, link: Link) -> Iterator[Problem]:
         yield from _anchor(page, path, anchor, link.place)
 
 
-def _anchor(page: Page, where: Document | Path, anchor: str, place: Position) -> Iterator[Problem]:
+def _anchor(page: CheckedPage, where: Document | Path, anchor: str, place: Position) -> Iterator[Problem]:
     document = where if isinstance(where, Document) else _document(where)
     if anchor not in document.anchors:
         yield page.problem(
@@ -123,7 +123,7 @@ def _document(path: Path) -> Document:
     return read_document(path, path.name)
 
 
-def _image(page: Page, image: Link) -> Iterator[Problem]:
+def _image(page: CheckedPage, image: Link) -> Iterator[Problem]:
     on_a_page = page.document.kind not in (OTHER, SKILL)
     if not image.text.removesuffix("#center").strip():
         yield page.problem(
@@ -147,7 +147,7 @@ def _image(page: Page, image: Link) -> Iterator[Problem]:
         )
 
 
-def _there(page: Page, path: Path) -> bool:
+def _there(page: CheckedPage, path: Path) -> bool:
     try:
         return page.repository.is_file(path.resolve().relative_to(page.repository.root.resolve()).as_posix())
     except ValueError:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.reading.document import Block, Passage
 from tools.pages.reading.problems import Problem
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Report what the lexer could not take, and comments that stand before the wrong thing."""
     for place, rule, message in page.document.faults:
         yield page.problem(place, rule, message)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.reading.document import CONTENT, LANDING, Heading, Passage
 from tools.pages.reading.problems import Position, Problem
 
@@ -66,7 +66,7 @@ _THIRD_PERSON = re.compile(r"\b(the user|users|we|our|let's|us)\b", re.IGNORECAS
 _OPEN_MARKS = re.compile(r"\b(TODO|FIXME|TBD|XXX|lorem ipsum)\b")
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Check the words of passages and headings."""
     if page.document.kind not in (CONTENT, LANDING):
         return
@@ -77,12 +77,12 @@ def check(page: Page) -> Iterator[Problem]:
     yield from _sentences(page)
 
 
-def check_text(page: Page, text: str, place: Position) -> Iterator[Problem]:
+def check_text(page: CheckedPage, text: str, place: Position) -> Iterator[Problem]:
     """Check words that stand outside of a page's body, in its front matter."""
     yield from _words(page, text, place)
 
 
-def _words(page: Page, text: str, start: Position) -> Iterator[Problem]:
+def _words(page: CheckedPage, text: str, start: Position) -> Iterator[Problem]:
     def at(match: re.Match[str]) -> Position:
         return _find(page, start, match[0])
 
@@ -101,7 +101,7 @@ def _words(page: Page, text: str, start: Position) -> Iterator[Problem]:
         yield page.problem(at(match), "word", f'"{match[0]}" is left on the page')
 
 
-def _find(page: Page, start: Position, words: str) -> Position:
+def _find(page: CheckedPage, start: Position, words: str) -> Position:
     """Return where words stand in the source, from the line their passage begins in."""
     lines = page.document.text.splitlines()
     for number in range(start.line, min(start.line + 40, len(lines) + 1)):
@@ -111,7 +111,7 @@ def _find(page: Page, start: Position, words: str) -> Position:
     return start
 
 
-def _sentences(page: Page) -> Iterator[Problem]:
+def _sentences(page: CheckedPage) -> Iterator[Problem]:
     """The page's sentences are under 20 words on average; table cells and lists are no sentences."""
     lengths = [
         len(sentence.split())

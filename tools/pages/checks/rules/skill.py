@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from model_profiling.errors import nearest
 from tools.pages.checks import skill_sections, skill_tables
 from tools.pages.checks.house_style import begins_with_verb
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.checks.skill_sections import CATALOGUE, SKILL_FILE, problem
 from tools.pages.reading import skill_form
 from tools.pages.reading.document import SKILL, Document, Heading, Passage
@@ -23,7 +23,7 @@ from tools.pages.reading.skill_form import (
     SECTIONS,
     STEPS,
     TIME,
-    Section,
+    PageSection,
     SkillForm,
 )
 
@@ -31,7 +31,7 @@ from tools.pages.reading.skill_form import (
 _MAX_LINES = 500
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Check a skill's form; any other document has none to check."""
     if page.document.kind != SKILL:
         return
@@ -43,7 +43,7 @@ def check(page: Page) -> Iterator[Problem]:
             yield from of_section(page, form, form.sections[title])
 
 
-def _head(page: Page, form: SkillForm) -> Iterator[Problem]:
+def _head(page: CheckedPage, form: SkillForm) -> Iterator[Problem]:
     """What the file, its front matter and its length have to be."""
     document = page.document
     if not SKILL_FILE.fullmatch(document.path.name):
@@ -70,7 +70,7 @@ def _head(page: Page, form: SkillForm) -> Iterator[Problem]:
     yield from _in_catalogue(page, form)
 
 
-def _title(page: Page) -> Iterator[Problem]:
+def _title(page: CheckedPage) -> Iterator[Problem]:
     """One H1 begins the body, tells to do something, and a sentence follows it."""
     elements = page.document.elements
     titles = [heading for heading in page.document.every(Heading) if heading.level == 1]
@@ -88,7 +88,7 @@ def _title(page: Page) -> Iterator[Problem]:
         yield problem(page, titles[0].place, "no sentence after the title says what the skill is for")
 
 
-def _in_catalogue(page: Page, form: SkillForm) -> Iterator[Problem]:
+def _in_catalogue(page: CheckedPage, form: SkillForm) -> Iterator[Problem]:
     """The catalogue of the folder names the skill and links to it."""
     catalogue = _catalogue(page)
     if catalogue is None:
@@ -101,11 +101,11 @@ def _in_catalogue(page: Page, form: SkillForm) -> Iterator[Problem]:
         yield problem(page, Position(1), f"{catalogue.name} does not name {form.name}{nearest(form.name, spans)}")
 
 
-def _catalogue(page: Page) -> Document | None:
+def _catalogue(page: CheckedPage) -> Document | None:
     return next((document for name, document in page.neighbors.items() if name.lower() == CATALOGUE), None)
 
 
-def _order(page: Page) -> Iterator[Problem]:
+def _order(page: CheckedPage) -> Iterator[Problem]:
     headings = [heading for heading in page.document.every(Heading) if heading.level == 2]
     texts = [heading.text for heading in headings]
     for heading in headings:
@@ -126,12 +126,12 @@ def _order(page: Page) -> Iterator[Problem]:
             yield problem(page, heading.place, "only the steps have headings of their own")
 
 
-def _section_title(page: Page, heading: Heading) -> str:
+def _section_title(page: CheckedPage, heading: Heading) -> str:
     before = [h.text for h in page.document.every(Heading) if h.level == 2 and h.place < heading.place]
     return before[-1] if before else ""
 
 
-_OF_SECTIONS: Mapping[str, Callable[[Page, SkillForm, Section], Iterator[Problem]]] = {
+_OF_SECTIONS: Mapping[str, Callable[[CheckedPage, SkillForm, PageSection], Iterator[Problem]]] = {
     PREREQUISITES: skill_sections.prerequisites,
     STEPS: skill_sections.steps,
     CRITERIA: skill_sections.criteria,

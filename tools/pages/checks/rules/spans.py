@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator
 
 from model_profiling.errors import nearest
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.reader import programs
 from tools.pages.reader.scripts import Scripts
 from tools.pages.reader.state import absolute
@@ -28,7 +28,7 @@ _NEAR = 0.85
 _STARTERS = ("python", "python3", ".venv/bin/python", "bash", "sh", "uv", "run", "source", "sudo", "$")
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Check every code span of the page's text."""
     printed = [id(cell) for cell in symptoms(page.document)] if page.document.kind == SKILL else []
     for passage in page.every(Passage):
@@ -66,7 +66,7 @@ def _script_in(words: list[str]) -> str | None:
     return None
 
 
-def _command(page: Page, span: Span, words: list[str], named: str) -> Iterator[Problem]:
+def _command(page: CheckedPage, span: Span, words: list[str], named: str) -> Iterator[Problem]:
     base = posixpath.basename(named)
     path = page.scripts.named(base)
     if "/" in named:
@@ -96,7 +96,7 @@ def _command(page: Page, span: Span, words: list[str], named: str) -> Iterator[P
             )
 
 
-def _flags(page: Page, span: Span, words: list[str], script: str | None) -> Iterator[Problem]:
+def _flags(page: CheckedPage, span: Span, words: list[str], script: str | None) -> Iterator[Problem]:
     """A flag without its command has to be a flag of some command."""
     known = _all_flags(page.scripts)
     for word in words:
@@ -109,7 +109,7 @@ def _all_flags(scripts: Scripts) -> frozenset[str]:
     return scripts.flags() | programs.all_flags() | {"--help", "--version"}
 
 
-def _made(page: Page, name: str) -> bool:
+def _made(page: CheckedPage, name: str) -> bool:
     """Return whether a bare file name is one of the repository's, of a block's, or made on the page."""
     files = page.repository.files
     return (
@@ -119,7 +119,7 @@ def _made(page: Page, name: str) -> bool:
     )
 
 
-def _path(page: Page, span: Span, text: str) -> Iterator[Problem]:
+def _path(page: CheckedPage, span: Span, text: str) -> Iterator[Problem]:
     """A path whose first folder is the repository's, or was made on the page, leads to something."""
     text = text.rstrip("/")
     top = text.partition("/")[0]
@@ -155,12 +155,12 @@ def _path(page: Page, span: Span, text: str) -> Iterator[Problem]:
         )
 
 
-def _near_top(page: Page, top: str) -> str:
+def _near_top(page: CheckedPage, top: str) -> str:
     folders = [f for f in page.repository.folders if "/" not in f]
     return (difflib.get_close_matches(top, folders, 1, _NEAR) or [""])[0]
 
 
-def _filled(page: Page, text: str) -> str:
+def _filled(page: CheckedPage, text: str) -> str:
     values: dict[str, str] = {}
     for block in page.document.every(Block):
         values |= block.values

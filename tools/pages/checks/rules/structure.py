@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 from model_profiling.errors import nearest
 from tools.pages.checks.house_style import LEAD_IN
-from tools.pages.checks.page import Page
+from tools.pages.checks.page import CheckedPage
 from tools.pages.reading.document import CONTENT, NEXT_STEPS, SKILL, Block, Document, Heading, Passage
 from tools.pages.reading.problems import Position, Problem
-from tools.pages.reading.skill_form import Section, sections
+from tools.pages.reading.skill_form import PageSection, sections
 
 CLOSING = "What you've accomplished and what's next"
 CHECK = "Check:"
@@ -25,7 +25,7 @@ _RUN_INTO = re.compile(r"^```\w", re.MULTILINE)
 _PROMPT = re.compile(r"^(\$|>|%|#) \S")
 
 
-def check(page: Page) -> Iterator[Problem]:
+def check(page: CheckedPage) -> Iterator[Problem]:
     """Check a page's shape. What is no learning-path page is asked for closed fences alone."""
     document = page.document
     for block in document.every(Block):
@@ -56,7 +56,7 @@ def _opening(document: Document, block: Block) -> str:
 # ---------------------------------------------------------------- headings
 
 
-def _headings(page: Page) -> Iterator[Problem]:
+def _headings(page: CheckedPage) -> Iterator[Problem]:
     document = page.document
     headings = list(document.every(Heading))
     if not document.elements or not isinstance(document.elements[0], Heading):
@@ -81,7 +81,7 @@ def _headings(page: Page) -> Iterator[Problem]:
         seen.add(heading.text)
 
 
-def _heading(page: Page, heading: Heading) -> Iterator[Problem]:
+def _heading(page: CheckedPage, heading: Heading) -> Iterator[Problem]:
     if re.match(r"(step\s+)?\d+[.:)]?\s", heading.text, re.IGNORECASE):
         yield page.problem(heading.place, "heading", "headings carry no numbers")
     if heading.text.endswith((".", ":")):
@@ -117,7 +117,7 @@ _NAMES = frozenset(
 # ---------------------------------------------------------------- fences
 
 
-def _fences(page: Page) -> Iterator[Problem]:
+def _fences(page: CheckedPage) -> Iterator[Problem]:
     for block in page.every(Block):
         if block.language not in LANGUAGES:
             told = nearest(block.language, LANGUAGES) if block.language else ""
@@ -152,7 +152,7 @@ def _fences(page: Page) -> Iterator[Problem]:
 # ---------------------------------------------------------------- lengths
 
 
-def _lengths(page: Page) -> Iterator[Problem]:
+def _lengths(page: CheckedPage) -> Iterator[Problem]:
     total = between = 0
     blocks = any(page.document.every(Block))
     for element in page.document.elements:
@@ -182,7 +182,7 @@ def _lengths(page: Page) -> Iterator[Problem]:
 # ---------------------------------------------------------------- proofs
 
 
-def _proofs(page: Page, section: Section) -> Iterator[Problem]:
+def _proofs(page: CheckedPage, section: PageSection) -> Iterator[Problem]:
     """A section that types something shows what one should see and has one check."""
     typed = [e for e in section.elements if isinstance(e, Block) and e.is_shell]
     if not typed or section.heading.options.skip:
