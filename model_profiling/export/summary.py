@@ -13,6 +13,7 @@ from model_profiling.export.constants import ConstantsFacts
 from model_profiling.export.delegation import Delegation
 from model_profiling.export.export_job import ExportResult
 from model_profiling.models.registry import ModelEntry
+from model_profiling.wording import count
 
 KILO, MEGA = 1e3, 1e6
 SHOWN_OPERATORS = 3  # kinds named in the summary; --explain lists all
@@ -93,8 +94,8 @@ def _work_line(multiply_adds: int) -> str:
 
 def _delegation_line(divided: Delegation, backend: str) -> str:
     if backend == "portable":
-        return f"{_plural(divided.portable_operators, 'portable operator')}, no delegate"
-    inside = f"{_plural(divided.delegated_operators, 'operator')} in {_plural(divided.delegates, 'XNNPACK delegate')}"
+        return f"{count(divided.portable_operators, 'portable operator')}, no delegate"
+    inside = f"{count(divided.delegated_operators, 'operator')} in {count(divided.delegates, 'XNNPACK delegate')}"
     if not divided.not_delegated:
         return f"{inside}, none outside"
     kinds: dict[str, int] = {}
@@ -105,17 +106,13 @@ def _delegation_line(divided: Delegation, backend: str) -> str:
     return f"{inside}; {divided.portable_operators} outside ({named}{more}): --explain says why"
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def print_explanation(divided: Delegation) -> None:
     """Print why each operator outside XNNPACK is there and what to try."""
     say()
     if not divided.not_delegated:
         say("Every operator runs in XNNPACK.")
         return
-    say(f"Outside XNNPACK: {_plural(divided.portable_operators, 'operator')}")
+    say(f"Outside XNNPACK: {count(divided.portable_operators, 'operator')}")
     for entry in divided.not_delegated:
         say(f"  {entry.count} x {entry.operator}")
         for label, text in (
