@@ -33,9 +33,10 @@ def check_config(path: Path, device: Device) -> list[Finding]:
         try:
             findings.append(check(config, device))
         except UserError as problem:
-            found = error(name, f"{problem.what}, {problem.where}", problem.fix)
-            if found.message not in {f.message for f in findings}:  # a check may rest on what an earlier one looked at
-                findings.append(found)
+            finding = error(name, f"{problem.what}, {problem.where}", problem.fix)
+            # A check may rest on what an earlier one looked at.
+            if finding.message not in {earlier.message for earlier in findings}:
+                findings.append(finding)
     return findings
 
 

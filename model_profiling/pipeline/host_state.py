@@ -50,12 +50,12 @@ def probe_ns() -> int:
 
 def max_frequency_khz(sysfs: Path = _SYSFS) -> dict[int, int]:
     """Return each core's maximum frequency in kHz; empty where the system does not say."""
-    found = {}
+    by_core = {}
     for file in sysfs.glob("devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq"):
         value = _number(file)
         if value is not None:
-            found[int(file.parent.parent.name[3:])] = value
-    return found
+            by_core[int(file.parent.parent.name[3:])] = value
+    return by_core
 
 
 def _linux_state(sysfs: Path) -> dict[str, object]:

@@ -14,7 +14,7 @@ from model_profiling.files import make_folder, sha256, writing
 from model_profiling.pipeline.config import KERNELS
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_launches import KernelLaunch, append_kernel_launch, read_kernel_launches, standing
-from model_profiling.pipeline.kernel_recording import Recording, read_recording, recording_request, run_recording
+from model_profiling.pipeline.kernel_recording import KernelRecording, read_recording, recording_request, run_recording
 from model_profiling.pipeline.launching import PreparedExperiment
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchRequest
@@ -99,7 +99,7 @@ class KernelLauncher:
             return request
         return replace(request, runs=1, traced_runs=0, kernel_record=None)  # an executor_runner traces its one phase
 
-    def _keep(self, prepared: PreparedExperiment, threads: int, recording: Recording) -> dict[str, str]:
+    def _keep(self, prepared: PreparedExperiment, threads: int, recording: KernelRecording) -> dict[str, str]:
         """Move what the launch left into its place; return the digests by path."""
         written = {".log": None, ".etdump": recording.etdump}  # the log lies in its place already
         if recording.record is not None:

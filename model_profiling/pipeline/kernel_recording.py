@@ -34,7 +34,7 @@ _KERNEL_LINE = re.compile(rb"Using [a-z0-9_ -]{1,60}? microkernel '")
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class KernelRecording:
     """What the launch left: the trace of the process, its outputs, and the auditor's record (None: its log is it)."""
 
     etdump: Path
@@ -83,7 +83,7 @@ def run_recording(
     return child
 
 
-def read_recording(runner: Runner, request: LaunchRequest, child: ChildResult, work: Path) -> Recording:
+def read_recording(runner: Runner, request: LaunchRequest, child: ChildResult, work: Path) -> KernelRecording:
     """Return what the launch left in `work`; `request` is the one made, at home on this host (`at_home`).
 
     Raises
@@ -106,7 +106,7 @@ def read_recording(runner: Runner, request: LaunchRequest, child: ChildResult, w
         )
     if not etdump.is_file():
         raise MeasurementError(f"the {runner.name} wrote no trace; see {request.log}")
-    return Recording(etdump, measurement, read_tensors(measurement), record)
+    return KernelRecording(etdump, measurement, read_tensors(measurement), record)
 
 
 def record_kernels(
@@ -118,7 +118,7 @@ def record_kernels(
     work: Path,
     log: Path | None = None,
     threads: int = 1,
-) -> Recording:
+) -> KernelRecording:
     """Record every kernel call of one launch on `device`; what it writes stays below `work`, which is made.
 
     Raises

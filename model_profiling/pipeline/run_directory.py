@@ -21,6 +21,8 @@ from model_profiling.files import append_json_line, drop_torn_line, make_folder,
 from model_profiling.pipeline.launch_lists import read_launch_list, tuples
 from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
+#: The two results that a report points into, by their names in the run directory.
+SUMMARY_FILE, METRICS_FILE = "analysis_summary.json", "metrics.json"
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
 
 
@@ -123,8 +125,8 @@ class RunDirectory:
         self.manifest = self.root / "manifest.json"
         self.launches = self.root / "launches.jsonl"
         self.kernel_launches = self.root / "kernel_launches.jsonl"
-        self.metrics = self.root / "metrics.json"
-        self.analysis_summary = self.root / "analysis_summary.json"
+        self.metrics = self.root / METRICS_FILE
+        self.analysis_summary = self.root / SUMMARY_FILE
         self.noise_floor = self.root / "noise_floor.json"
         self.validation_report = self.root / "validation_report.json"
         self.report_md = self.root / "report.md"
@@ -251,6 +253,20 @@ class RunDirectory:
                     "another run is writing", f"to {self.root}", "wait for it, or choose another output_root"
                 ) from error
             yield
+
+
+class PreviewFolder:
+    """Names of what a preview of a model's kernels leaves in `root`."""
+
+    def __init__(self, model: Path, root: Path | None = None) -> None:
+        self._model = model.stem
+        self.root = root or model.with_name(f"{self._model}_sme2_preview")
+        self.json = self.root / f"{self._model}_sme2_preview.json"
+        self.markdown = self.root / f"{self._model}_sme2_preview.md"
+
+    def kernels(self, variant: str) -> Path:
+        """Return the kernel table of one of the CPUs that the preview ran."""
+        return self.root / f"{self._model}_{variant}_kernels.csv"
 
 
 def newest_attempts(launches: Sequence[Launch]) -> dict[tuple[int, int], list[Launch]]:

@@ -10,16 +10,15 @@ from model_profiling.files import write_text
 from model_profiling.report import figures
 from model_profiling.report.charts import Figure, drawn, ratio_bar
 from model_profiling.report.combined import build_combined, read_runs
+from model_profiling.report.combined_sections import COMBINED_SECTIONS
 from model_profiling.report.combined_view import CombinedView
 from model_profiling.report.figures import Bar, BarRow, Chart, Drawable
 from model_profiling.report.generate import WrittenReport, as_link, kind_of, write_figures
-from model_profiling.report.html import render_page
+from model_profiling.report.html import render_sections
 from model_profiling.report.markdown import MarkdownPage
 from model_profiling.report.palette import series
 from model_profiling.report.quantities import plain
 from model_profiling.wording import count
-
-_SECTIONS = (("runs", "Runs"), ("latency", "Latency"), ("speedups", "Speed-up"), ("shares", "Where the time goes"))
 
 
 def generate_combined_report(folders: Sequence[Path], out: Path) -> WrittenReport:
@@ -31,19 +30,14 @@ def generate_combined_report(folders: Sequence[Path], out: Path) -> WrittenRepor
     """
     kind = kind_of(out)
     view = build_combined(read_runs(folders))
-    drawings = combined_figures(view)
+    drawings, sections = combined_figures(view), [make(view) for make in COMBINED_SECTIONS]
     if kind == "html":
-        sections = [(anchor, name) for anchor, name in _SECTIONS if _holds(view, anchor)]
-        files = [write_text(out, render_page("combined.html.j2", view=view, figures=drawings, sections=sections))]
+        files = [write_text(out, render_sections("combined.html.j2", sections, drawings, view=view))]
     else:
         folder = out.with_name(f"{out.stem}_figures")
-        text = MarkdownPage(drawings, as_link(folder.name)).rendered("combined.md.j2", view=view)
+        text = MarkdownPage(drawings, as_link(folder.name)).sections("combined.md.j2", sections, view=view)
         files = [write_text(out, text), *write_figures(folder, drawings)]
     return WrittenReport(tuple(files), tuple(map(plain, view.summary)))
-
-
-def _holds(view: CombinedView, anchor: str) -> bool:
-    return {"speedups": bool(view.comparisons), "shares": bool(view.shares)}.get(anchor, True)
 
 
 def combined_figures(view: CombinedView) -> dict[str, Figure]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -30,13 +30,25 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 def render_html(view: View, figures: Mapping[str, Figure]) -> str:
     """Return the report as HTML."""
+    return render_sections("report.html.j2", view.sections, figures, view=view)
+
+
+def render_sections(
+    template: str, sections: Sequence[ReportSection], figures: Mapping[str, Figure], **values: object
+) -> str:
+    """Return a page of ours: its sections one after the other, and links to those that are shown."""
     page = HtmlPage(figures)
-    shown = [(section, section.html(page) if section.shown else "") for section in view.sections]
-    return render_page(
-        "report.html.j2",
-        view=view,
-        links=[link for section, _ in shown if section.shown for link in section.links()],
-        body=Markup("\n").join(Markup(text) for _, text in shown if text is not None),
+    texts = [section.html(page) if section.shown else "" for section in sections]
+    return (
+        _rendered(
+            template,
+            style=_style(),
+            script=Markup(_own("report.js")),
+            links=[link for section in sections if section.shown for link in section.links()],
+            body=Markup("\n").join(Markup(text) for text in texts if text is not None),
+            **values,
+        )
+        + "\n"
     )
 
 
@@ -51,11 +63,6 @@ class HtmlPage:
 
     def blocks(self, section: ReportSection) -> str:
         return _rendered("section.html.j2", section=section)
-
-
-def render_page(template: str, **values: object) -> str:
-    """Return a page of ours, with its style and its script."""
-    return _rendered(template, style=_style(), script=Markup(_own("report.js")), **values) + "\n"
 
 
 def _rendered(template: str, **values: object) -> str:

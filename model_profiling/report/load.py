@@ -16,10 +16,10 @@ from model_profiling.analysis.tables.layers import LayerRow, read_layers
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.manifest import Manifest
-from model_profiling.pipeline.run_directory import Launch, RunDirectory
+from model_profiling.pipeline.run_directory import METRICS_FILE, SUMMARY_FILE, Launch, RunDirectory
 from model_profiling.report.quantities import pointer
 
-SUMMARY, METRICS = "analysis_summary.json", "metrics.json"
+SUMMARY, METRICS = SUMMARY_FILE, METRICS_FILE
 _Result = TypeVar("_Result", AnalysisSummary, Metrics)
 #: What an export wrote beside its model, as JSON.
 ExportRecord = Mapping[str, Any]

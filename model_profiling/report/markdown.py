@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jinja2
 
@@ -21,9 +21,7 @@ from model_profiling.wording import capitalized, count
 
 def render_markdown(view: View, figures: Mapping[str, Figure], figure_folder: str) -> str:
     """Return the report as Markdown; `figure_folder` is where its figures lie, as seen from it."""
-    page = MarkdownPage(figures, figure_folder)
-    body = "\n\n".join(section.markdown(page) for section in view.sections if section.shown)
-    return page.rendered("report.md.j2", view=view, body=Verbatim(body))
+    return MarkdownPage(figures, figure_folder).sections("report.md.j2", view.sections, view=view)
 
 
 class MarkdownPage:
@@ -51,13 +49,18 @@ class MarkdownPage:
         self._environment = environment
 
     def template(self, name: str, section: ReportSection) -> str:
-        return self.rendered(f"{name}.md.j2", section=section, most_layers=MOST_LAYERS)
+        return self._rendered(f"{name}.md.j2", section=section, most_layers=MOST_LAYERS)
 
     def blocks(self, section: ReportSection) -> str:
         parts = [block.markdown_body() if isinstance(block, Table) else sentence(block) for block in section.blocks()]
         return "\n\n".join([f"## {printed(section.title)}", *parts])
 
-    def rendered(self, template: str, **values: object) -> str:
+    def sections(self, template: str, sections: Sequence[ReportSection], **values: object) -> str:
+        """Return a Markdown file of ours with the sections that are shown."""
+        body = "\n\n".join(section.markdown(self) for section in sections if section.shown)
+        return self._rendered(template, body=Verbatim(body), **values)
+
+    def _rendered(self, template: str, **values: object) -> str:
         """Return a Markdown file of ours, or a part of one."""
         text = self._environment.get_template(template).render(**values)
         return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -27,7 +27,7 @@ from model_profiling.pipeline.program.signature import read_signature
 PLATFORMS = ("mac", "android")
 
 
-class Experiment(TypedDict, total=False):
+class ExperimentKeys(TypedDict, total=False):
     """What this command reads and writes of an experiment."""
 
     runs: int
@@ -41,7 +41,7 @@ class Template(TypedDict):
     model: str
     output_root: str
     pairs: int
-    experiments: list[Experiment]
+    experiments: list[ExperimentKeys]
 
 
 def build_parser() -> CommandParser:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from model_profiling.command import CommandParser
 from model_profiling.console import say
@@ -82,7 +83,8 @@ def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) 
 
 
 def _require_calibrated(directory: RunDirectory) -> None:
-    failed = failed_thread_counts(read_json(directory.noise_floor, "noise floor"))
+    floor: Any = read_json(directory.noise_floor, "noise floor")  # this run's own, written a moment ago
+    failed = failed_thread_counts(floor)
     if failed:
         raise MeasurementError(
             f"calibration failed: an arm differs from itself at {', '.join(failed)} threads, so this machine is too "

@@ -22,10 +22,11 @@ from model_profiling.errors import UserError
 from model_profiling.files import make_folder, sha256, write_bytes, write_json, write_text
 from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
 from model_profiling.pipeline.kernel_names import SME2
-from model_profiling.pipeline.kernel_recording import Recording, record_kernels
+from model_profiling.pipeline.kernel_recording import KernelRecording, record_kernels
 from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
 from model_profiling.pipeline.program.signature import read_signature
+from model_profiling.pipeline.run_directory import PreviewFolder
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.report.words.preview import disagreements, preview_json, preview_markdown, sentence
 
@@ -67,9 +68,9 @@ def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
     MeasurementError : the model failed on the emulated CPU.
     """
     signature, graph = read_signature(model), build_graph(model)
-    folder = folder or model.with_name(f"{model.stem}_sme2_preview")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file", "in --output-dir", "name a folder")
+    places = PreviewFolder(model, folder)
+    if places.root.exists() and not places.root.is_dir():
+        raise UserError(f"{places.root} is a file", "in --output-dir", "name a folder")
     device = EmulatedDevice.of(cpu)
     with tempfile.TemporaryDirectory(prefix="sme2-preview-") as scratch:
         inputs = write_inputs(make_inputs(signature, read_sidecar(model), _SEED), Path(scratch) / "inputs")
@@ -88,7 +89,7 @@ def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
                 recordings.append(recorded)
                 uses.append(uses_of(recorded, graph))
                 advance(f"{plan.title}: {sum(use.calls for use in uses[-1])} KleidiAI calls")
-    return _write(model, folder, graph, device, _variants(plans, recordings, uses))
+    return _write(model, places, graph, device, _variants(plans, recordings, uses))
 
 
 def plan_variants(device: EmulatedDevice) -> tuple[Plan, ...]:
@@ -114,7 +115,7 @@ def _without_sme(device: EmulatedDevice, held: tuple[str, ...]) -> Plan:
     return Plan("no_sme", "without SME", off)
 
 
-def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[KernelUse, ...]:
+def uses_of(recorded: KernelRecording, graph: Sequence[GraphInstruction]) -> tuple[KernelUse, ...]:
     """Return the kernels that a recording's operators called."""
     if recorded.record is None:
         raise ValueError(f"{recorded.etdump} comes without a record of kernel calls")
@@ -123,7 +124,7 @@ def uses_of(recorded: Recording, graph: Sequence[GraphInstruction]) -> tuple[Ker
 
 
 def _variants(
-    plans: Sequence[Plan], recordings: Sequence[Recording], uses: Sequence[tuple[KernelUse, ...]]
+    plans: Sequence[Plan], recordings: Sequence[KernelRecording], uses: Sequence[tuple[KernelUse, ...]]
 ) -> tuple[PreviewVariant, ...]:
     reference = recordings[-1].tensors
     return tuple(
@@ -136,12 +137,13 @@ def _variants(
 
 def _write(
     model: Path,
-    folder: Path,
+    places: PreviewFolder,
     graph: Sequence[GraphInstruction],
     device: EmulatedDevice,
     variants: Sequence[PreviewVariant],
 ) -> Preview:
-    layers, make = model_layers(graph), make_folder(folder)
+    layers = model_layers(graph)
+    make_folder(places.root)
     about = {
         "kit_version": __version__,
         "model": {"id": model.stem, "sha256": sha256(model)},
@@ -153,9 +155,8 @@ def _write(
         "seed": _SEED,
     }
     files = [
-        write_bytes(make / f"{model.stem}_{v.name}_kernels.csv", kernels_csv(kernel_rows(model.stem, v.name, v.uses)))
-        for v in variants
+        write_bytes(places.kernels(v.name), kernels_csv(kernel_rows(model.stem, v.name, v.uses))) for v in variants
     ]
-    files.append(write_json(make / f"{model.stem}_sme2_preview.json", preview_json(about, layers, variants)))
-    files.append(write_text(make / f"{model.stem}_sme2_preview.md", preview_markdown(model.stem, layers, variants)))
+    files.append(write_json(places.json, preview_json(about, layers, variants)))
+    files.append(write_text(places.markdown, preview_markdown(model.stem, layers, variants)))
     return Preview(sentence(layers, variants[0]), disagreements(variants), tuple(files))

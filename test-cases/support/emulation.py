@@ -17,7 +17,7 @@ from model_profiling.analysis.traces.layers import model_layers
 from model_profiling.analysis.traces.timeline import Timeline, build_timeline
 from model_profiling.errors import UserError
 from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
-from model_profiling.pipeline.kernel_recording import Recording, record_kernels
+from model_profiling.pipeline.kernel_recording import KernelRecording, record_kernels
 from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
 from model_profiling.pipeline.program.signature import read_signature
@@ -52,7 +52,7 @@ def emulated(cpu: str = "max") -> EmulatedDevice:
 class Recorded:
     """A launch on an emulated CPU that recorded its kernels, read back."""
 
-    recording: Recording
+    recording: KernelRecording
     record: KernelRecord
     timeline: Timeline
     graph: tuple[GraphInstruction, ...]

@@ -122,8 +122,8 @@ def symbol_size(isa: ctypes.Array[ctypes.c_uint8]) -> int | None:
     except AttributeError:
         return None
     info, symbol = _DlInfo(), ctypes.POINTER(_Elf64Symbol)()
-    found = dladdr1(ctypes.c_void_p(ctypes.addressof(isa)), ctypes.byref(info), ctypes.byref(symbol), _RTLD_DL_SYMENT)
-    if not found or not symbol or info.name != b"cpuinfo_isa":
+    known = dladdr1(ctypes.c_void_p(ctypes.addressof(isa)), ctypes.byref(info), ctypes.byref(symbol), _RTLD_DL_SYMENT)
+    if not known or not symbol or info.name != b"cpuinfo_isa":
         return None
     return int(symbol.contents.size)
 

@@ -27,10 +27,17 @@ class Device(Protocol):
     the kit's own emulated device. `emulated` is True of both: the analysis makes nothing of their times.
     """
 
-    name: str
-    native_build: NativeBuild | None
-    virtual: str
-    emulated: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def native_build(self) -> NativeBuild | None: ...
+
+    @property
+    def virtual(self) -> str: ...
+
+    @property
+    def emulated(self) -> bool: ...
 
     def describe(self) -> dict[str, object]:
         """Return what the manifest records: system, release, machine."""

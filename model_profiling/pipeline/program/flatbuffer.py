@@ -20,7 +20,7 @@ class FlatbufferError(ValueError):
 
 
 @dataclass(frozen=True)
-class Table:
+class FlatTable:
     """A table at `position` of `data`; fields are named by their position in the schema.
 
     A field that is absent reads as its default: 0, an empty list, an empty text. `table`
@@ -40,15 +40,15 @@ class Table:
     def u64(self, field: int) -> int:
         return self._scalar("<Q", field)
 
-    def table(self, field: int) -> Table:
+    def table(self, field: int) -> FlatTable:
         at = self._field(field)
         if at is None:
             raise FlatbufferError(f"field {field} is missing")
-        return Table(self.data, _follow(self.data, at))
+        return FlatTable(self.data, _follow(self.data, at))
 
-    def tables(self, field: int) -> list[Table]:
+    def tables(self, field: int) -> list[FlatTable]:
         start, count = self._vector(field, 4)
-        return [Table(self.data, _follow(self.data, start + 4 * i)) for i in range(count)]
+        return [FlatTable(self.data, _follow(self.data, start + 4 * i)) for i in range(count)]
 
     def i32_list(self, field: int, most: int) -> list[int]:
         start, count = self._vector(field, 4, most)
@@ -94,9 +94,9 @@ class Table:
         return self.position + offset if offset else None
 
 
-def root_table(data: bytes) -> Table:
+def root_table(data: bytes) -> FlatTable:
     """Return the buffer's root table."""
-    return Table(data, _follow(data, 0))
+    return FlatTable(data, _follow(data, 0))
 
 
 def _follow(data: bytes, at: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.program.flatbuffer import FlatbufferError, Table, root_table
+from model_profiling.pipeline.program.flatbuffer import FlatbufferError, FlatTable, root_table
 from model_profiling.pipeline.program.signature import (
     DELEGATE_ID,
     PLAN_DELEGATES,
@@ -57,15 +57,15 @@ def read_instructions(path: Path) -> tuple[Instruction, ...]:
         graphs = [_graph(path, data, root, delegate) for delegate in plan.tables(PLAN_DELEGATES)]
         operators = [_operator_name(o) for o in plan.tables(_PLAN_OPERATORS)]
         backends = [d.text(DELEGATE_ID) for d in plan.tables(PLAN_DELEGATES)]
-        found = []
+        instructions = []
         for index, instruction in enumerate(plan.tables(_PLAN_CHAINS)[0].tables(_CHAIN_INSTRUCTIONS)):
             kind = instruction.u8(_INSTRUCTION_KIND)
             number = instruction.table(_INSTRUCTION_VALUE).u32(0) if kind in (_KERNEL_CALL, _DELEGATE_CALL) else 0
             if kind == _KERNEL_CALL:
-                found.append(Instruction(index, operators[number], None))
+                instructions.append(Instruction(index, operators[number], None))
             elif kind == _DELEGATE_CALL:
-                found.append(Instruction(index, backends[number], number, graphs[number]))
-        return tuple(found)
+                instructions.append(Instruction(index, backends[number], number, graphs[number]))
+        return tuple(instructions)
     except (FlatbufferError, IndexError) as error:
         raise UserError(
             f"the model's instructions cannot be read ({error})",
@@ -74,12 +74,12 @@ def read_instructions(path: Path) -> tuple[Instruction, ...]:
         ) from error
 
 
-def _operator_name(operator: Table) -> str:
+def _operator_name(operator: FlatTable) -> str:
     overload = operator.text(1)
     return operator.text(0) + (f".{overload}" if overload else "")
 
 
-def _graph(path: Path, data: bytes, root: Table, delegate: Table) -> tuple[XnnNode, ...]:
+def _graph(path: Path, data: bytes, root: FlatTable, delegate: FlatTable) -> tuple[XnnNode, ...]:
     if delegate.text(DELEGATE_ID) != _XNNPACK:
         return ()
     processed = delegate.table(_DELEGATE_PROCESSED)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.program.flatbuffer import FlatbufferError, Table, root_table
+from model_profiling.pipeline.program.flatbuffer import FlatbufferError, FlatTable, root_table
 
 #: Flatbuffer identifier and extended header of a program (schema/program.fbs and
 #: extended_header.h of ExecuTorch).
@@ -175,7 +175,7 @@ def segments(data: bytes) -> list[tuple[int, int]]:
     ]
 
 
-def _specs(plan: Table, field: int, path: Path) -> tuple[TensorSpec, ...]:
+def _specs(plan: FlatTable, field: int, path: Path) -> tuple[TensorSpec, ...]:
     values = plan.tables(_PLAN_VALUES)
     specs = []
     for position, index in enumerate(plan.i32_list(field, _MOST_VALUES)):
@@ -191,7 +191,7 @@ def _specs(plan: Table, field: int, path: Path) -> tuple[TensorSpec, ...]:
     return tuple(specs)
 
 
-def _tensor(tensor: Table) -> TensorSpec:
+def _tensor(tensor: FlatTable) -> TensorSpec:
     shape = tensor.i32_list(_TENSOR_SIZES, _MOST_DIMENSIONS)
     order = tensor.u8_list(_TENSOR_DIM_ORDER, _MOST_DIMENSIONS)
     dtype = _DTYPES.get(tensor.u8(_TENSOR_TYPE))

@@ -11,7 +11,7 @@ import math
 import struct
 from dataclasses import dataclass
 
-from model_profiling.pipeline.program.flatbuffer import FlatbufferError, Table, root_table
+from model_profiling.pipeline.program.flatbuffer import FlatbufferError, FlatTable, root_table
 
 _MAGIC_AT, _MAGIC = slice(4, 8), b"XH00"
 _FLATBUFFER_SPAN = struct.Struct("<II")  # offset and size, after the header's own length
@@ -159,7 +159,7 @@ def _span(head: bytes) -> tuple[int, int]:
     return _FLATBUFFER_SPAN.unpack_from(head, _FLATBUFFER_SPAN_AT)
 
 
-def _tensor(value: Table) -> tuple[int, XnnTensor]:
+def _tensor(value: FlatTable) -> tuple[int, XnnTensor]:
     tensor = value.table(1)
     if value.u8(0) == _QUANTIZED_VALUE:
         tensor = tensor.table(0)
@@ -169,7 +169,7 @@ def _tensor(value: Table) -> tuple[int, XnnTensor]:
     return tensor.u32(_TENSOR_ID), XnnTensor(dims, name, tensor.u32(_TENSOR_CONSTANT) != 0)
 
 
-def _node(index: int, node: Table, tensors: dict[int, XnnTensor]) -> XnnNode:
+def _node(index: int, node: FlatTable, tensors: dict[int, XnnTensor]) -> XnnNode:
     number = node.u8(_NODE_KIND)
     if not 1 <= number <= len(_KINDS):
         raise FlatbufferError(f"a node of unknown kind {number}")
@@ -190,7 +190,7 @@ def _node(index: int, node: Table, tensors: dict[int, XnnTensor]) -> XnnNode:
     )
 
 
-def _multiply_adds(kind: str, value: Table, inputs: tuple[XnnTensor, ...], output: XnnTensor) -> int:
+def _multiply_adds(kind: str, value: FlatTable, inputs: tuple[XnnTensor, ...], output: XnnTensor) -> int:
     """Return the multiply-adds of a node; only matrix products and convolutions have any."""
     if not inputs or not inputs[0].dims:
         return 0

@@ -136,12 +136,12 @@ def parse_log(text: str) -> RunnerLog:
     ------
     MeasurementError : its Iteration lines contradict each other.
     """
-    found = [(int(i), int(n), float(ms)) for i, n, ms in _ITERATION.findall(text)]
-    if [i for i, _, _ in found] != list(range(1, len(found) + 1)) or len({n for _, n, _ in found}) > 1:
+    iterations = [(int(i), int(n), float(ms)) for i, n, ms in _ITERATION.findall(text)]
+    if [i for i, _, _ in iterations] != list(range(1, len(iterations) + 1)) or len({n for _, n, _ in iterations}) > 1:
         raise MeasurementError("the runner's Iteration lines are out of order: more than one process wrote the log")
     loaded, threads = _LOADED.search(text), _THREADS.findall(text)
     return RunnerLog(
-        iterations_ns=tuple(round(ms * _NS_PER_MS) for _, _, ms in found),
+        iterations_ns=tuple(round(ms * _NS_PER_MS) for _, _, ms in iterations),
         load_ns=round(float(loaded[1]) * _NS_PER_MS) if loaded else None,
         threads=int(threads[-1]) if threads else None,
         complaints=tuple(_COMPLAINT.findall(text)),

@@ -51,8 +51,8 @@ def find_toolchain(compiler: tuple[str, str] | None = None) -> Toolchain:
 def find_build_program() -> tuple[str, str]:
     """Return CMake's name of the generator and the path of its program; UserError where there is none."""
     for generator, program in (("Ninja", "ninja"), ("Unix Makefiles", "make")):
-        if found := which(program):
-            return generator, found
+        if path := which(program):
+            return generator, path
     raise UserError(
         "neither ninja nor make is installed", "for building runners", f"pip install ninja, {PYTHON_RUNNER}"
     )

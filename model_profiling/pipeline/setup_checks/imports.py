@@ -62,8 +62,8 @@ def first_failure(names: Sequence[str], left_out: Sequence[str] = ()) -> tuple[s
 
 def kit_modules() -> list[str]:
     """Return the dotted name of every module of the kit, found on the disk."""
-    found = pkgutil.walk_packages(model_profiling.__path__, f"{model_profiling.__name__}.")
-    return sorted(module.name for module in found)
+    modules = pkgutil.walk_packages(model_profiling.__path__, f"{model_profiling.__name__}.")
+    return sorted(module.name for module in modules)
 
 
 def check_versions(with_export: bool) -> list[Finding]:
@@ -80,14 +80,14 @@ def check_versions(with_export: bool) -> list[Finding]:
 
 def _version(name: str, needs_commit: bool) -> Finding:
     try:
-        found = distribution(name)
-        told = runpy.run_path(str(found.locate_file(f"{name}/version.py")))
+        package = distribution(name)
+        told = runpy.run_path(str(package.locate_file(f"{name}/version.py")))
     except (PackageNotFoundError, OSError, SyntaxError) as problem:
         return error(f"version of {name}", f"its version.py cannot be read ({problem})", REPAIR)
     version, commit = str(told.get("__version__")), str(told.get("git_version"))
     # A wheel's metadata may leave out the build's local label ("1.5.1+cpu").
-    if version.partition("+")[0] != found.version.partition("+")[0]:
-        return error(f"version of {name}", f"its code says {version}, its metadata {found.version}", REPAIR)
+    if version.partition("+")[0] != package.version.partition("+")[0]:
+        return error(f"version of {name}", f"its code says {version}, its metadata {package.version}", REPAIR)
     if needs_commit and not _SHA1.fullmatch(commit):
         return error(f"version of {name}", f"it does not say its git commit ({commit})", REPAIR)
     return ok(f"version of {name}", f"{version}, git {commit[:10]}")

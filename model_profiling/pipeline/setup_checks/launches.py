@@ -15,7 +15,7 @@ from model_profiling.findings import ERROR, Finding, error, ok, warning
 from model_profiling.pipeline.runners import LaunchRequest, Runner, choose_runner
 from model_profiling.processes import run_child
 
-_EXPORT_LIMIT_S, _LAUNCH_LIMIT_S = 300.0, 300.0
+_LIMIT_S = 300.0  # of the export and of a launch of the smallest model
 _PROBE_MODEL = "toy_cnn"  # the kit's smallest
 _NS_PER_MS = 1e6
 _FIXES = {
@@ -93,7 +93,7 @@ def _request(model: Path, folder: Path) -> LaunchRequest:
         result=folder / "result.json",
         outputs_dir=outputs,
         log=folder / "log",
-        timeout_s=_LAUNCH_LIMIT_S,
+        timeout_s=_LIMIT_S,
     )
 
 
@@ -122,6 +122,6 @@ def probe_model() -> Iterator[Path]:
                 "--outdir",
                 folder,
             ],
-            timeout_s=_EXPORT_LIMIT_S,
+            timeout_s=_LIMIT_S,
         ).require_ok(f"exporting {_PROBE_MODEL}")
         yield next(Path(folder).glob("*.pte"))

@@ -47,37 +47,37 @@ def required(extras: Iterable[str]) -> Iterator[tuple[str, str]]:
             continue
         seen.add(key)
         try:
-            found = distribution(wanted.name)
+            installed = distribution(wanted.name)
         except PackageNotFoundError:
             yield wanted.name, f"it is not installed ({wanted.name}{wanted.specifier} is needed)"
             continue
-        yield wanted.name, _objection(found, wanted)
-        for text in found.requires or ():
+        yield wanted.name, _objection(installed, wanted)
+        for text in installed.requires or ():
             needed = Requirement(text)
             if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)):
                 waiting.append(needed)
 
 
-def _objection(found: Distribution, wanted: Requirement) -> str:
-    if found.version is None:
+def _objection(package: Distribution, wanted: Requirement) -> str:
+    if package.version is None:
         return "its metadata is unreadable"
-    if wanted.specifier and not wanted.specifier.contains(found.version, prereleases=True):
-        return f"{found.version} is installed, {wanted.specifier} is needed"
-    return broken(found)
+    if wanted.specifier and not wanted.specifier.contains(package.version, prereleases=True):
+        return f"{package.version} is installed, {wanted.specifier} is needed"
+    return broken(package)
 
 
-def broken(found: Distribution) -> str:
+def broken(package: Distribution) -> str:
     """Say why an installed package is not whole, or return "" when it is.
 
     pip writes RECORD last, so a package without one was cut short; with one, every
     file that it lists must be there. Compiled `.pyc` files may come and go.
     """
-    record = found.read_text("RECORD")
+    record = package.read_text("RECORD")
     if record is None:
         return "its installation was cut short"
-    if found.read_text("METADATA") is None:
+    if package.read_text("METADATA") is None:
         return "its metadata is missing"
-    folder = str(found.locate_file(""))
+    folder = str(package.locate_file(""))
     for row in csv.reader(record.splitlines()):
         if row and not row[0].endswith(".pyc") and not os.path.exists(os.path.join(folder, row[0])):
             return f"its file {row[0]} is missing"
@@ -104,9 +104,9 @@ def check_packages(extras: Iterable[str]) -> list[Finding]:
 def forget_broken() -> list[str]:
     """Delete the metadata of packages that are not whole, so that pip installs them afresh."""
     forgotten = []
-    for found in distributions():
-        folder = getattr(found, "_path", None)  # the one way to a distribution's own folder
-        if broken(found) and folder is not None and str(folder).endswith(".dist-info"):
+    for package in distributions():
+        folder = getattr(package, "_path", None)  # the one way to a distribution's own folder
+        if broken(package) and folder is not None and str(folder).endswith(".dist-info"):
             shutil.rmtree(folder)
             forgotten.append(Path(folder).name.removesuffix(".dist-info"))
     return forgotten

@@ -44,8 +44,8 @@ def check_structure(package: Path = PACKAGE_DIR) -> list[Finding]:
     """Return a finding for each file of the kit that is missing or unusable."""
     expected, source = expected_files(package)
     if not expected:
-        found = (path for path in sorted(package.rglob("*")) if path.is_file() and path.suffix != ".pyc")
-        restore, expected = "get the kit again", [Expected(path) for path in found]
+        files = (path for path in sorted(package.rglob("*")) if path.is_file() and path.suffix != ".pyc")
+        restore, expected = "get the kit again", [Expected(path) for path in files]
         findings = [warning("structure", "neither git nor a wheel's record says which files belong to the kit")]
     else:
         findings = []

@@ -64,12 +64,12 @@ class Listed:
 
 def parse_devices(text: str) -> list[Listed]:
     """Return the devices that `adb devices -l` lists, in its order; other lines are passed over."""
-    found = []
+    devices = []
     for line in text.splitlines():
         if match := _LINE.fullmatch(line.rstrip()):
             model = re.search(r"\bmodel:(\S+)", match[3] or "")
-            found.append(Listed(match[1], match[2], model[1].replace("_", " ") if model else ""))
-    return found
+            devices.append(Listed(match[1], match[2], model[1].replace("_", " ") if model else ""))
+    return devices
 
 
 def list_devices(adb: Adb) -> list[Listed]:
@@ -96,9 +96,9 @@ def choose(adb: Adb, serial: str | None, flag: str = "--serial") -> Adb:
     devices = list_devices(adb)
     wanted, where = (serial, f"in {flag}") if serial else (os.environ.get("ANDROID_SERIAL"), "in ANDROID_SERIAL")
     if wanted:
-        found = _of_serial(devices, wanted, where)
+        device = _of_serial(devices, wanted, where)
     elif len(devices) == 1:
-        found = devices[0]
+        device = devices[0]
     elif devices:
         raise UserError(
             f"{len(devices)} devices are connected: {', '.join(map(str, devices))}",
@@ -111,13 +111,13 @@ def choose(adb: Adb, serial: str | None, flag: str = "--serial") -> Adb:
             "over adb",
             "connect one with USB debugging switched on, or name one on the network with --remote-device HOST:PORT",
         )
-    if found.state != READY:
+    if device.state != READY:
         raise UserError(
-            f'the device {found.serial} is in the state "{found.state}"',
+            f'the device {device.serial} is in the state "{device.state}"',
             "over adb",
-            _FIXES.get(found.state, 'bring it to the state "device" (see adb devices)'),
+            _FIXES.get(device.state, 'bring it to the state "device" (see adb devices)'),
         )
-    return replace(adb, serial=found.serial)
+    return replace(adb, serial=device.serial)
 
 
 def _of_serial(devices: Sequence[Listed], wanted: str, where: str) -> Listed:

@@ -41,8 +41,8 @@ def read_state(adb: Adb) -> dict[str, Any]:
     said = ask(adb, _COMMANDS)
     state: dict[str, object] = {**parse_thermal(said["thermal"]), **parse_battery(said["battery"])}
     for key, section in (("frequency_khz", "frequencies"), ("frequency_limit_khz", "limits")):
-        if found := numbers_by_core(said[section]):
-            state[key] = [found[core] for core in sorted(found)]
+        if by_core := numbers_by_core(said[section]):
+            state[key] = [by_core[core] for core in sorted(by_core)]
     if governors := sorted(set(said["governors"].split())):
         state["governor"] = "+".join(governors)
     if load := re.match(r"\d+\.\d+", said["load"]):
@@ -54,9 +54,9 @@ def read_state(adb: Adb) -> dict[str, Any]:
 
 def parse_thermal(text: str) -> dict[str, object]:
     """Return status and CPU temperature of a `dumpsys thermalservice`."""
-    found: dict[str, object] = {}
+    thermal: dict[str, object] = {}
     if status := re.search(r"Thermal Status: (\d)", text):
-        found["thermal_status"] = int(status[1])
+        thermal["thermal_status"] = int(status[1])
     # The cached values may be old: those of the hardware layer are asked for by the dump itself.
     current = text.partition("Current temperatures from HAL:")[2].partition("Current cooling devices")[0] or text
     values = [
@@ -65,18 +65,18 @@ def parse_thermal(text: str) -> dict[str, object]:
         if int(kind) == _CPU_SENSOR
     ]
     if values:
-        found["temperature_c"] = max(values)
-    return found
+        thermal["temperature_c"] = max(values)
+    return thermal
 
 
 def parse_battery(text: str) -> dict[str, object]:
     """Return temperature and level of a `dumpsys battery`, which counts tenths of a degree."""
-    found: dict[str, object] = {}
+    battery: dict[str, object] = {}
     if tenths := re.search(r"^\s*temperature: (-?\d+)", text, re.MULTILINE):
-        found["battery_temperature_c"] = int(tenths[1]) / 10
+        battery["battery_temperature_c"] = int(tenths[1]) / 10
     if level := re.search(r"^\s*level: (\d+)", text, re.MULTILINE):
-        found["battery_percent"] = int(level[1])
-    return found
+        battery["battery_percent"] = int(level[1])
+    return battery
 
 
 def throttling(state: Mapping[str, Any], limits_at_start: Sequence[int] | None) -> str | None:

@@ -67,8 +67,8 @@ def find_qemu() -> Qemu:
     if platform.system() != "Linux":
         raise UserError(f"{platform.system()} cannot emulate Arm programs", "in QEMU's user mode", "use Linux")
     for name in _QEMU_NAMES:
-        if (path := shutil.which(name)) and (found := _usable(Path(path))):
-            return found
+        if (path := shutil.which(name)) and (usable := _usable(Path(path))):
+            return usable
     kept = cache_folder() / QEMU
     return _usable(kept) or _obtain(kept)
 
@@ -95,8 +95,8 @@ def _obtain(kept: Path) -> Qemu:
         raise UserError(
             f"no QEMU with SME2 is there, and none could be fetched ({problem})", "for emulated Arm CPUs", _INSTALL_QEMU
         ) from problem
-    if found := _usable(kept):
-        return found
+    if usable := _usable(kept):
+        return usable
     kept.unlink(missing_ok=True)
     raise UserError(
         "the newest QEMU that could be fetched is older than 10.1 or does not run here",

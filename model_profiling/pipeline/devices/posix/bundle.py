@@ -80,20 +80,20 @@ def bundle_of(shell: PosixShell, path: Path, machine: str, build: NativeBuild | 
 def _libraries(elf: Elf, build: NativeBuild | None) -> tuple[dict[str, Path], list[str]]:
     """Return the libraries found on this host, with all that they need, and the names of the others."""
     folders = [elf.path.resolve().parent, *elf.runpath]
-    found: dict[str, Path] = {}
+    here: dict[str, Path] = {}
     missing: list[str] = []
     queue = [*elf.needed, *(_LOADED_LATER if build else ())]
     while queue:
         name = queue.pop()
-        if name in found or name in missing:
+        if name in here or name in missing:
             continue
         path = _find(name, folders, elf.machine)
         if path is not None:
-            found[name] = path
+            here[name] = path
             queue += read_elf(path).needed
         elif name not in _LOADED_LATER:
             missing.append(name)
-    return found, missing
+    return here, missing
 
 
 def _find(name: str, folders: Iterable[Path], machine: str) -> Path | None:

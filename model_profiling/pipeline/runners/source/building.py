@@ -74,7 +74,7 @@ class Job:
     def names(self) -> dict[str, str]:
         """The paths of this machine by the names that stand for them in what is kept."""
         own = {sys.prefix: "<venv>"} if sys.prefix != sys.base_prefix else {}
-        found = {
+        names = {
             **own,
             str(self.places.view): "<executorch>",
             str(self.places.build): "<build>",
@@ -83,7 +83,7 @@ class Job:
             str(Path(self.programs.python).parent): "<python-bin>",
             str(Path.home()): "<home>",
         }
-        return {**found, str(self.programs.ndk): "<ndk>"} if self.programs.ndk else found
+        return {**names, str(self.programs.ndk): "<ndk>"} if self.programs.ndk else names
 
     @property
     def digest(self) -> str:

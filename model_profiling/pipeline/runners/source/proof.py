@@ -65,19 +65,19 @@ def definitions_of(commands: Sequence[object], where: str) -> dict[str, str]:
     lines = [entry for entry in commands if isinstance(entry, dict) and _OF_XNNPACK.search(str(entry.get("file", "")))]
     if not lines:
         raise UserError("no source of XNNPACK is compiled", f"in {where}", "build the variant again")
-    found: dict[str, set[str]] = {name: set() for name in DEFINITIONS}
+    values_of: dict[str, set[str]] = {name: set() for name in DEFINITIONS}
     for entry in lines:
         defined = dict(_DEFINED.findall(str(entry.get("command") or " ".join(entry.get("arguments", ())))))
         for name in DEFINITIONS:
-            found[name].add(defined.get(name, "undefined"))
-    mixed = [name for name, values in found.items() if len(values) > 1]
+            values_of[name].add(defined.get(name, "undefined"))
+    mixed = [name for name, values in values_of.items() if len(values) > 1]
     if mixed:
         raise UserError(
-            f"sources of XNNPACK disagree about {mixed[0]} ({', '.join(sorted(found[mixed[0]]))})",
+            f"sources of XNNPACK disagree about {mixed[0]} ({', '.join(sorted(values_of[mixed[0]]))})",
             f"in {where}",
             "delete the build folder and build the variant again",
         )
-    return {name: values.pop() for name, values in found.items()}
+    return {name: values.pop() for name, values in values_of.items()}
 
 
 def read_definitions(compile_commands: Path) -> dict[str, str]:

@@ -220,14 +220,16 @@ def _find_ndk(where: str) -> Path:
             "Android's NDK is not named", where, f"install NDK r{LEAST_NDK} or newer and set {_NDK_VARIABLES[0]}"
         )
     properties = ndk / "source.properties"
-    found = _REVISION.search(properties.read_text(encoding="utf-8", errors="replace")) if properties.is_file() else None
-    if not found:
+    revision = (
+        _REVISION.search(properties.read_text(encoding="utf-8", errors="replace")) if properties.is_file() else None
+    )
+    if not revision:
         raise UserError(
             "there is no NDK", f"at {ndk} ({where})", f"set {_NDK_VARIABLES[0]} to the folder of NDK r{LEAST_NDK}"
         )
-    if int(found[1]) < LEAST_NDK:
+    if int(revision[1]) < LEAST_NDK:
         raise UserError(
-            f"NDK r{found[1]} has a clang that XNNPACK drops SME2 for",
+            f"NDK r{revision[1]} has a clang that XNNPACK drops SME2 for",
             f"at {ndk} ({where})",
             f"install NDK r{LEAST_NDK} or newer",
         )

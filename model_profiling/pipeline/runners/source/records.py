@@ -98,12 +98,12 @@ def check_pair(one: BuiltRunner, other: BuiltRunner) -> None:
     refuse(differences(one.cache, other.cache), where, fix)
 
 
-def refuse(found: tuple[Difference, ...], where: str, fix: str) -> None:
+def refuse(differing: tuple[Difference, ...], where: str, fix: str) -> None:
     """Raise the `UserError` that names what differs; return where nothing does."""
-    if found:
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise UserError(
-            f"the configurations differ in more than SME2: {'; '.join(map(str, found[:3]))}{more}", where, fix
+            f"the configurations differ in more than SME2: {'; '.join(map(str, differing[:3]))}{more}", where, fix
         )
 
 

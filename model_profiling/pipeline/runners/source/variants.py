@@ -54,7 +54,7 @@ def named(words: Iterable[str]) -> tuple[Variant, ...]:
     ------
     UserError : a word that names none.
     """
-    found: dict[Variant, None] = {}
+    variants: dict[Variant, None] = {}
     for word in words:
         chosen = [variant for variant in ALL if variant.name == word or variant.name.startswith(f"{word}-")]
         if not chosen:
@@ -63,5 +63,5 @@ def named(words: Iterable[str]) -> tuple[Variant, ...]:
                 "in --source",
                 "see build_runners.sh --list",
             )
-        found.update(dict.fromkeys(chosen))
-    return tuple(found)
+        variants.update(dict.fromkeys(chosen))
+    return tuple(variants)
