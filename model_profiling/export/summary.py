@@ -58,8 +58,8 @@ def print_next(pte: Path) -> None:
     say(f"Next: {next_command(pte)}")
 
 
-def _size(count: int) -> str:
-    return f"{count / MEGA:.2f} MB" if count >= MEGA / 10 else f"{count / KILO:.1f} kB"
+def _size(size: int) -> str:
+    return f"{size / MEGA:.2f} MB" if size >= MEGA / 10 else f"{size / KILO:.1f} kB"
 
 
 def _excess_rows(stored: ConstantsFacts, pte_bytes: int) -> dict[str, str]:
@@ -101,7 +101,7 @@ def _delegation_line(divided: Delegation, backend: str) -> str:
     kinds: dict[str, int] = {}
     for entry in divided.not_delegated:
         kinds[entry.operator] = kinds.get(entry.operator, 0) + entry.count
-    named = ", ".join(f"{count} {name}" for name, count in list(kinds.items())[:SHOWN_OPERATORS])
+    named = ", ".join(f"{times} {name}" for name, times in list(kinds.items())[:SHOWN_OPERATORS])
     more = ", ..." if len(kinds) > SHOWN_OPERATORS else ""
     return f"{inside}; {divided.portable_operators} outside ({named}{more}): --explain says why"
 
