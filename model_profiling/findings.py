@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from model_profiling.console import say
 from model_profiling.errors import UserError, one_line
+from model_profiling.wording import count
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 
@@ -52,11 +53,10 @@ def conclude(findings: Sequence[Finding], subject: str) -> None:
     errors = [f for f in findings if f.level == ERROR]
     if errors:
         first = errors[0]
-        plural = "" if len(errors) == 1 else "s"
         raise UserError(
-            f"{len(errors)} problem{plural} found ({', '.join(dict.fromkeys(f.check for f in errors))})",
+            f"{count(len(errors), 'problem')} found ({', '.join(dict.fromkeys(f.check for f in errors))})",
             f"in {subject}",
             first.fix,
         )
     warned = sum(f.level == WARNING for f in findings)
-    say(f"valid: {subject}" + (f" ({warned} warning{'' if warned == 1 else 's'})" if warned else ""))
+    say(f"valid: {subject}" + (f" ({count(warned, 'warning')})" if warned else ""))

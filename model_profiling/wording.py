@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def count(number: int, noun: str) -> str:
-    """Return "1 launch", "2 launches", "1,000 kinds of kernel"; of several words the first is counted."""
+def count(number: int, noun: str, thousands: str = ",") -> str:
+    """Return "1 launch", "2 launches", "1,000 kinds of kernel"; of several words the first is counted.
+
+    `thousands` stands between groups of digits; "" leaves them together, as in names that are compared.
+    """
     first, blank, rest = noun.partition(" ") if " of " in noun else (noun, "", "")
     plural = f"{first}es" if first.endswith(("ch", "s", "x")) else f"{first}s"
-    return f"{number:,} {noun if number == 1 else plural + blank + rest}"
+    return f"{number:,} ".replace(",", thousands) + (noun if number == 1 else plural + blank + rest)
 
 
 def listed(words: Sequence[str]) -> str:

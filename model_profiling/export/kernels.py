@@ -27,7 +27,7 @@ def check_kernels(graph_module: torch.fx.GraphModule, model: str) -> None:
     """
     # Loaded here, in this order: the quantized kernels register themselves with the runtime.
     from executorch.extension.pybindings import portable_lib
-    from executorch.kernels import quantized  # noqa: F401
+    from executorch.kernels import quantized  # noqa: F401  (registers its operators)
 
     known = {name.partition(".")[0] for name in portable_lib._get_operator_names()}
     for graph in graphs(graph_module):

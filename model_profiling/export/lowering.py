@@ -62,7 +62,7 @@ def lower(program: torch.export.ExportedProgram, backend: str, recipe: Recipe) -
 def serialize(edge: EdgeProgramManager) -> ExecutorchProgramManager:
     """Return the program as the runtime takes it; its ``.buffer`` holds the ``.pte``'s bytes."""
     # Quantize and dequantize operators outside XNNPACK need their runtime variants registered.
-    import executorch.kernels.quantized  # noqa: F401
+    import executorch.kernels.quantized  # noqa: F401  (registers its operators)
     from executorch.backends.xnnpack.utils.configs import get_xnnpack_executorch_backend_config
 
     return edge.to_executorch(get_xnnpack_executorch_backend_config())

@@ -101,7 +101,7 @@ def _delegation_line(divided: Delegation, backend: str) -> str:
     kinds: dict[str, int] = {}
     for entry in divided.not_delegated:
         kinds[entry.operator] = kinds.get(entry.operator, 0) + entry.count
-    named = ", ".join(f"{times} {name}" for name, times in list(kinds.items())[:SHOWN_OPERATORS])
+    named = ", ".join(f"{number} {name}" for name, number in list(kinds.items())[:SHOWN_OPERATORS])
     more = ", ..." if len(kinds) > SHOWN_OPERATORS else ""
     return f"{inside}; {divided.portable_operators} outside ({named}{more}): --explain says why"
 

@@ -96,7 +96,7 @@ def run_program(
     ):
         # Order matters: the kernel libraries register themselves with the runtime loaded here.
         from executorch.extension.pybindings.portable_lib import _load_for_executorch_from_buffer
-        from executorch.kernels import quantized  # noqa: F401
+        from executorch.kernels import quantized  # noqa: F401  (registers its operators)
 
         program = _load_for_executorch_from_buffer(pte)
         outputs = []

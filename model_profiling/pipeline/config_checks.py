@@ -17,6 +17,7 @@ from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.input_files import prepare_inputs
 from model_profiling.pipeline.program.signature import read_signature
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.wording import count
 
 #: A run of a small model leaves a few MiB; ETDumps of large ones reach hundreds.
 _MIN_FREE_BYTES = 200 << 20
@@ -79,7 +80,7 @@ def _features(config: Config, device: Device) -> Finding:
 def _inputs(config: Config, device: Device) -> Finding:
     with tempfile.TemporaryDirectory() as folder:
         inputs = prepare_inputs(config, RunDirectory(Path(folder)), seed=0)
-    return ok("inputs", f"{len(inputs)} input{'' if len(inputs) == 1 else 's'}")
+    return ok("inputs", count(len(inputs), "input"))
 
 
 def _comparisons(config: Config, device: Device) -> Finding:

@@ -18,6 +18,7 @@ from model_profiling.pipeline.kernel_recording import KernelRecording, read_reco
 from model_profiling.pipeline.launching import PreparedExperiment
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchRequest
+from model_profiling.wording import count
 
 
 class KernelLauncher:
@@ -70,9 +71,7 @@ class KernelLauncher:
             recording = read_recording(prepared.runner, home, child, work)
         except MeasurementError as error:
             append_kernel_launch(self._directory, replace(launch, failed=str(error)))
-            raise MeasurementError(
-                f"{prepared.experiment.name} ({threads} thread{'' if threads == 1 else 's'}): {error}"
-            ) from error
+            raise MeasurementError(f"{prepared.experiment.name} ({count(threads, 'thread')}): {error}") from error
         append_kernel_launch(
             self._directory,
             replace(

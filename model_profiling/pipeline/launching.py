@@ -22,6 +22,7 @@ from model_profiling.pipeline.run_directory import Launch, OutputsCompared, Outp
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
 from model_profiling.pipeline.runners.tensors import read_tensors
 from model_profiling.processes import ChildResult
+from model_profiling.wording import count
 
 #: A launch whose probe is this much over the run's baseline shared its core or ran at a
 #: lower clock; 10 % is well above the probe's own scatter on an idle machine (about 2 %).
@@ -124,7 +125,7 @@ class Launcher:
             cause = self._device.diagnose(child) if child else ""
             told = f"{error}; {cause}" if cause else str(error)
             self._directory.append_launch(replace(launch, void=f"failed: {told}"))
-            threads = f"{place.threads} thread{'' if place.threads == 1 else 's'}"
+            threads = count(place.threads, "thread")
             raise MeasurementError(f"{name} (pair {place.pair + 1}, {threads}): {told}") from error
         finally:
             shutil.rmtree(work, ignore_errors=True)

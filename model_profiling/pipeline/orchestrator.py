@@ -23,6 +23,7 @@ from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
 from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
+from model_profiling.wording import count
 
 
 def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
@@ -133,7 +134,7 @@ class _Run:
             for threads in experiment.threads:
                 if self._kernel_launcher.record(self._prepared[experiment.name], threads):
                     what = "kernel calls" if experiment.mode == KERNELS else "registered kernels"
-                    say(f"{experiment.name}: {what} recorded, {threads} thread{'s' if threads > 1 else ''}")
+                    say(f"{experiment.name}: {what} recorded, {count(threads, 'thread')}")
 
     def _complete(self, pair: Pair, advance: Callable[[str], object]) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
@@ -213,8 +214,7 @@ def _say_prepared(prepared: Sequence[PreparedExperiment], manifest: Manifest) ->
 
 
 def _title(pair: Pair, name: str) -> str:
-    threads = f"{pair.threads} thread{'s' if pair.threads > 1 else ''}"
-    return f"pair {pair.index + 1}, {threads}, {name}"
+    return f"pair {pair.index + 1}, {count(pair.threads, 'thread')}, {name}"
 
 
 def _figure(launch: Launch) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from model_profiling.analysis.comparing.run_differences import Difference
+from model_profiling.analysis.comparing.run_differences import RunDifference
 from model_profiling.report.combined_view import CombinedView, ComparisonRow, RatioRow, RunCard, ShareRow
 from model_profiling.report.section import ReportSection
 
@@ -21,7 +21,7 @@ class RunsSection(ReportSection):
     template: ClassVar[str] = "combined-runs"
     runs: tuple[RunCard, ...]
     labels: tuple[str, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[RunDifference, ...]
     shared: tuple[tuple[str, str], ...]
 
     @classmethod

@@ -23,6 +23,7 @@ from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.run_directory import utc_now
 from model_profiling.report.words.table import Table
+from model_profiling.wording import count
 from tools.edgetam_measurement.launches import MeasurementSettings, Sample
 from tools.edgetam_measurement.programs import ExportedVariant
 
@@ -127,8 +128,8 @@ def markdown(results: Results) -> str:
         f"- Measured {_dates(results)} on {machine['cpu']} ({machine['architecture']}, {machine['cores']} cores, "
         f"{machine['system']}), ExecuTorch {made['executorch']}, torch {made['torch']}. This CPU "
         f"{'has' if 'sme2' in machine['features'] else 'has no'} SME2: other CPUs give other times.\n"
-        f"- Image {'x'.join(map(str, settings['image']))}, {settings['threads']} thread"
-        f"{'' if settings['threads'] == 1 else 's'}, {settings['blocks']} launches of each program in randomized "
+        f"- Image {'x'.join(map(str, settings['image']))}, {count(settings['threads'], 'thread')}, "
+        f"{settings['blocks']} launches of each program in randomized "
         f"blocks, each the median of {settings['runs']} executions. Ratios are of launches in the same block, "
         f"with a 95 % interval; "
         f'"no difference shown" is no proof of equality. Times by category come from '

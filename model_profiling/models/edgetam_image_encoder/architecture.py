@@ -198,7 +198,7 @@ class Neck(nn.Module):
 
     def forward(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
         coarsest = len(maps) - 1
-        outputs: list[torch.Tensor] = [None] * len(maps)  # type: ignore[list-item]
+        outputs: list[torch.Tensor] = [None] * len(maps)  # type: ignore[list-item]  # filled below
         for level in range(coarsest, -1, -1):
             lateral = self.convs[coarsest - level](maps[level])
             if level in TOP_DOWN_LEVELS and level != coarsest:

@@ -17,6 +17,7 @@ from model_profiling.files import read_json, sha256, write_json
 from model_profiling.pipeline.program.inputs import read_sidecar
 from model_profiling.pipeline.program.instructions import Instruction, read_instructions
 from model_profiling.pipeline.program.xnnpack_graph import XnnNode, XnnTensor
+from model_profiling.wording import count
 
 SCHEMA_VERSION = 1
 _MATRIX_KINDS = frozenset(("Conv2d", "DepthwiseConv2d", "ConvTranspose2d", "FullyConnected", "BatchMatrixMultiply"))
@@ -135,7 +136,7 @@ def _detail(node: XnnNode) -> str:
     if node.kind in ("FullyConnected", "BatchMatrixMultiply") and first.dims and node.output.dims:
         word = "linear" if node.kind == "FullyConnected" else "matmul"
         rows = first.elements // max(first.dims[-1], 1)
-        return f"{word}, {first.dims[-1]}->{node.output.dims[-1]}, {rows} row{'' if rows == 1 else 's'}"
+        return f"{word}, {first.dims[-1]}->{node.output.dims[-1]}, {count(rows, 'row', thousands='')}"
     return f"{_words(node.kind)}, {_shape(node.output.dims)}"
 
 
