@@ -58,8 +58,8 @@ def print_next(pte: Path) -> None:
     say(f"Next: {next_command(pte)}")
 
 
-def _size(count: int) -> str:
-    return f"{count / MEGA:.2f} MB" if count >= MEGA / 10 else f"{count / KILO:.1f} kB"
+def _size(size: int) -> str:
+    return f"{size / MEGA:.2f} MB" if size >= MEGA / 10 else f"{size / KILO:.1f} kB"
 
 
 def _excess_rows(stored: ConstantsFacts, pte_bytes: int) -> dict[str, str]:
