@@ -3,9 +3,10 @@
 
 The layers, each importing only from those left of it::
 
-    models, paired_statistics <- export, pipeline <- analysis <- report <- scripts, tools
+    base modules <- models <- export, pipeline <- analysis <- report <- scripts, tools
 
-``errors``, ``command``, ``processes``, ``console`` and ``files`` stand below all of them.
+Base modules are those that stand beside this file (``errors``, ``files``, ``processes``,
+``paired_statistics``, ...). CONTRIBUTING.md says what each layer may do.
 
 `load_run(path)` opens a run directory as pandas DataFrames (`analysis.loading`).
 """
