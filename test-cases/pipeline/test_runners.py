@@ -21,7 +21,7 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.program.inputs import make_inputs, write_inputs
 from model_profiling.pipeline.program.signature import read_signature
-from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner, build, choose_runner
+from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner, choose_runner, native_build
 from model_profiling.pipeline.runners import result as results
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.processes import ChildResult, run_child
@@ -227,7 +227,7 @@ def test_warmup_is_adaptive_and_capped(name: str, runners, request_for) -> None:
 def test_both_runners_warm_up_by_one_rule() -> None:
     from model_profiling.pipeline.runners.python_child import warm_up
 
-    source = (build.SOURCES / "warmup.cpp").read_text()
+    source = (native_build.SOURCES / "warmup.cpp").read_text()
     assert f"kBlock = {results.WARMUP_BLOCK};" in source
     assert f"kBlocksCompared = {results.WARMUP_BLOCKS_COMPARED};" in source
     assert f"kAgreement = {results.WARMUP_AGREEMENT};" in source
@@ -410,7 +410,7 @@ def test_unknown_runners_are_refused() -> None:
 
 
 def test_a_second_build_is_the_first(runners: dict[str, Runner]) -> None:
-    assert build.build_native() == runners["native"].build
+    assert native_build.build_native() == runners["native"].build
     assert not str(runners["native"].build.path).startswith(str(KIT))
 
 
@@ -425,12 +425,12 @@ def test_no_compiler_is_one_line_and_auto_takes_python(monkeypatch: pytest.Monke
 def build_elsewhere(monkeypatch: pytest.MonkeyPatch, folder: Path, table: Callable[[str], str]) -> NativeRunner:
     """Build the native runner from a copy of its sources with another table of features."""
     sources = folder / "sources"
-    shutil.copytree(build.SOURCES, sources)
+    shutil.copytree(native_build.SOURCES, sources)
     changed = sources / "cpu_layout.def"
     changed.write_text(table(changed.read_text()))
-    monkeypatch.setattr(build, "SOURCES", sources)
-    monkeypatch.setattr(build, "runners_folder", lambda: folder / "runners")
-    return NativeRunner(build.build_native())
+    monkeypatch.setattr(native_build, "SOURCES", sources)
+    monkeypatch.setattr(native_build, "runners_folder", lambda: folder / "runners")
+    return NativeRunner(native_build.build_native())
 
 
 def test_a_native_runner_with_a_wrong_table_refuses_to_mask(monkeypatch, tmp_path, request_for) -> None:

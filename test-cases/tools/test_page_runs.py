@@ -77,6 +77,8 @@ def outcomes(page: PageRun) -> list[str]:
         ("GEMM ( 9.3 %)", "GEMM (11.7 %)"),
         ("100 %", "\x1b[32m100 %\x1b[0m"),
         ("done", "10 %\r50 %\rdone"),
+        ("Convolution (NHWC, F16) IGEMM  CONV", "Convolution (NHWC, F32) IGEMM / Convolution (NHWC, F16) IGEMM  CONV"),
+        ("Fully Connected (NC, F32) GEMM  GEMM", "Fully Connected (NC, PF32) GEMM  GEMM"),
     ],
 )
 def test_what_may_differ_does(shown: str, came: str) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model_profiling.analysis.traces.operator_names import MICROKERNELS
 from model_profiling.pipeline.cpu import features as cpu_features
 
 GAP = "..."
@@ -31,8 +32,13 @@ _LABEL = rf"(?<!\w)(?:{'|'.join(map(re.escape, _LABELS))})(?!\w)"
 _VERDICT = rf"(?P<first>{_LABEL}[^:]*?) is (?:faster|slower) than (?P<second>[^:]+?)(?=: )"
 _SIDE = r"(?<![\w/])(?P<stem>[a-z]\w*)_(?:on|off)(?![\w/])"
 _VOID = r"(?: \(void\))?"
+#: An operator by XNNPACK's name. Element types are the CPU's to say: without float16 arithmetic a float16 model runs
+#: in float32, and where only one side has it, an operator has a name for each.
+_KERNEL = rf"(?: (?:{'|'.join(map(re.escape, MICROKERNELS))}))?"
+_TYPES = r"[A-Z]+\d+(?:, [A-Z]+\d+[A-Z]?)*"
+_OPERATOR = rf"(?P<what>[A-Z]\w*(?: [A-Z]\w*)*) \((?P<layout>[A-Z]+), {_TYPES}\)(?P<kernel>{_KERNEL})"
 _TOKENS = re.compile(
-    rf"(?P<gap>\.\.\.)|(?P<rule>{_RULE})|(?P<path>{_PATH})|(?P<verdict>{_VERDICT})|(?P<side>{_SIDE})|(?P<label>{_LABEL})|(?P<digest>{_DIGEST})|(?P<number>{_NUMBER})"
+    rf"(?P<gap>\.\.\.)|(?P<rule>{_RULE})|(?P<operator>{_OPERATOR})|(?P<path>{_PATH})|(?P<verdict>{_VERDICT})|(?P<side>{_SIDE})|(?P<label>{_LABEL})|(?P<digest>{_DIGEST})|(?P<number>{_NUMBER})"
 )
 _ANY_NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 
@@ -103,6 +109,9 @@ def _stands_for(token: re.Match[str]) -> str:
         return ".*"
     if token["rule"]:
         return f"{re.escape(text[0])}+"
+    if token["operator"]:
+        name = rf"{re.escape(token['what'])} \({token['layout']}, {_TYPES}\){re.escape(token['kernel'])}"
+        return f"{name}(?: / {name})?"
     if token["path"]:
         # The reader's folders have other names; where it leads has to be the same.
         tail = text.rstrip("/").rpartition("/")[2] if text.startswith(("/", "~")) else text.rstrip("/")
