@@ -77,7 +77,7 @@ def test_permuted_layers_keep_their_modules_and_shapes(seed: int, tmp_path: Path
     channels = [8, *order]
     expected = [
         (f"body.to_{b}", f"1x24x24x{a}", f"1x24x24x{b}", a * b * 9 * 24 * 24)
-        for a, b in zip(channels, order, strict=True)
+        for a, b in zip(channels, order, strict=False)
     ]
     for rows in tables.values():
         found = [

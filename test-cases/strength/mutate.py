@@ -20,6 +20,7 @@ both trees now and ends with 1 where fewer are caught after than before.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -38,6 +39,7 @@ from candidates import Candidate
 
 HERE = Path(__file__).resolve().parent
 CAUGHT, SURVIVED, TIMEOUT, UNTESTED = "caught", "survived", "timeout", "no test left"
+_BASELINE_LIMIT_S = 1800  # for a file's tests without a mutation
 #: Exports of these packages differ with the mutation; for the others one export serves all.
 _EXPORTING = ("model_profiling/export", "model_profiling/models", "model_profiling (base)")
 #: Imported before the fork: what tests need and what is not the kit's.
@@ -123,19 +125,11 @@ def planned(arguments: argparse.Namespace) -> list[tuple[str, Candidate, Candida
 
 def collected(root: Path, environment: Mapping[str, str]) -> list[str]:
     """Return the ids of a tree's tests."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--collect-only",
-        "-q",
-        "-n",
-        "0",
-        "-p",
-        "no:cacheprovider",
-        "test-cases",
-    ]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+    options = ("--collect-only", "-q", "-n", "0", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", *options, "test-cases"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{root}: its tests are not collected:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return [line for line in done.stdout.splitlines() if "::" in line]
 
 
@@ -164,19 +158,21 @@ class Server:
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.exports = self.scratch / "exports"
         self.exports.mkdir(exist_ok=True)
+        # Byte code is known by its source's size and second: no two mutations may have one second.
+        self.stamps = itertools.count(int(time.time()))
         for name in _SLOW_TO_IMPORT:
             __import__(name)
 
     def environment(self, **more: str) -> dict[str, str]:
         unwanted = ("MUTATION_EXPORTS", "COVERAGE_PROCESS_START", "PYTEST_ADDOPTS")
         kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-        # PYTHONDONTWRITEBYTECODE: two mutations of one second and one length would share a .pyc
-        return kept | {"PYTHONPATH": f"{self.root}:{HERE}", "PYTHONDONTWRITEBYTECODE": "1", **more}
+        plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin,_hypothesis_pytestplugin"}
+        return kept | plugins | {"PYTHONPATH": f"{self.root}:{HERE}", **more}
 
     def run(
         self, tests: list[str], limit_s: float, *options: str, shared_exports: bool = True
-    ) -> tuple[str, list[str]]:
-        """Run tests in a fork: how it ended, and the tests that did not pass."""
+    ) -> tuple[str, dict[str, bool]]:
+        """Run tests in a fork: how it ended, and of each test that ended whether it passed."""
         report = self.scratch / "report.jsonl"
         report.unlink(missing_ok=True)
         more = {"MUTATION_DURATIONS": str(report), "MUTATION_ORDER": json.dumps(tests)}
@@ -187,10 +183,10 @@ class Server:
             self._tests(tests, options, self.environment(**more))
         status = self._wait(child, limit_s)
         lines = report.read_text(encoding="utf-8").splitlines() if report.is_file() else []
-        failed = [record["test"] for record in map(json.loads, lines) if not record["passed"]]
+        passed = {record["test"]: bool(record["passed"]) for record in map(json.loads, lines)}
         if status is None:
-            return TIMEOUT, failed
-        return (SURVIVED if os.waitstatus_to_exitcode(status) == 0 else CAUGHT), failed
+            return TIMEOUT, passed
+        return (SURVIVED if os.waitstatus_to_exitcode(status) == 0 else CAUGHT), passed
 
     def _tests(self, tests: list[str], options: Iterable[str], environment: Mapping[str, str]) -> None:
         """In the fork: run the tests and end with pytest's status."""
@@ -207,7 +203,6 @@ class Server:
             os.environ.clear()
             os.environ.update(environment)
             os.chdir(self.root)
-            sys.dont_write_bytecode = True
             sys.path[:0] = [str(self.root)]
             import pytest
 
@@ -240,12 +235,13 @@ def run(arguments: argparse.Namespace) -> int:
     ids = renamed({test for *_, tests in plan for test in tests}, collected(root, server.environment()))
     done = _records(arguments.results)
     todo = [entry for entry in plan if entry[0] not in done or entry[0] in arguments.again]
-    sound = _sound(server, sorted({ids[test] for *_, tests in todo for test in tests if test in ids}), arguments)
+    sound = _sound(server, sorted({ids[test] for *_, tests in todo for test in tests if test in ids}))
     for number, (identity, before, after, tests) in enumerate(todo, 1):
         one = before if arguments.in_tree == "before" else after
         here = [ids[test] for test in tests if ids.get(test) in sound]
         began = time.monotonic()
-        outcome, failed = _tried(server, one, here, 4 * arguments.seconds + 60) if here else (UNTESTED, [])
+        outcome, passed = _tried(server, one, here, 4 * arguments.seconds + 60) if here else (UNTESTED, {})
+        failed = [test for test in passed if not passed[test]]
         seconds = round(time.monotonic() - began, 1)
         record = {"mutation": identity, "package": before.package, "path": one.path, "line": one.line,
                   "operator": one.name.operator, "function": one.name.function, "replacement": one.replacement[:200],
@@ -256,31 +252,39 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _tried(server: Server, one: Candidate, tests: list[str], limit_s: float) -> tuple[str, list[str]]:
+def _tried(server: Server, one: Candidate, tests: list[str], limit_s: float) -> tuple[str, dict[str, bool]]:
     file = server.root / one.path
-    source = file.read_bytes()
+    source, times = file.read_bytes(), file.stat()
     try:
         file.write_bytes(one.mutated(source))
+        os.utime(file, (next(server.stamps),) * 2)
         return server.run(tests, limit_s, "-x", shared_exports=one.package not in _EXPORTING)
     finally:
         file.write_bytes(source)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def _sound(server: Server, tests: list[str], arguments: argparse.Namespace) -> set[str]:
+def _sound(server: Server, tests: list[str]) -> set[str]:
     """Return the tests that pass in the tree as it stands: the others would catch anything. Kept between runs."""
     kept = server.scratch / "sound.json"
     known: dict[str, bool] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    new = [test for test in tests if test not in known]
-    if new:
-        print(f"trying {len(new)} tests without a mutation", flush=True)
-        _, failed = server.run(new, 3600)
-        if failed:  # once more: a machine under load
-            _, failed = server.run(failed, 3600)
-        known |= {test: test not in failed for test in new}
-        kept.write_text(json.dumps(known), encoding="utf-8")
+    for file in sorted({test.split("::")[0] for test in tests}):
+        new = [test for test in tests if test.split("::")[0] == file and test not in known]
+        if new:
+            print(f"trying {len(new)} tests of {file} without a mutation", flush=True)
+            known |= _passing(server, new)
+            kept.write_text(json.dumps(known), encoding="utf-8")
     bad = [test for test in tests if not known[test]]
     print(f"{len(tests) - len(bad)} tests pass without a mutation, {len(bad)} do not: {bad}", flush=True)
     return set(tests) - set(bad)
+
+
+def _passing(server: Server, tests: list[str]) -> dict[str, bool]:
+    """Return of each test whether it passes, at the second try at the latest: the machine may be under load."""
+    _, passed = server.run(tests, _BASELINE_LIMIT_S)
+    again = [test for test in tests if not passed.get(test)]
+    _, passed_again = server.run(again, _BASELINE_LIMIT_S) if again else (SURVIVED, {})
+    return {test: passed.get(test) or passed_again.get(test, False) for test in tests}
 
 
 def _records(results: Path) -> dict[str, dict[str, object]]:
@@ -292,8 +296,8 @@ def _records(results: Path) -> dict[str, dict[str, object]]:
 
 def table(arguments: argparse.Namespace) -> int:
     """Print what was caught by package, and every mutation whose fate differs."""
-    plan = planned(arguments)[: arguments.count]
-    eligible = Counter(before.package for _, before, *_ in planned(arguments))
+    all_ = planned(arguments)
+    eligible, plan = Counter(before.package for _, before, *_ in all_), all_[: arguments.count]
     results = [_records(file) for file in arguments.files]
     missing = [identity for identity, *_ in plan if any(identity not in side for side in results)]
     rows: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -309,6 +313,10 @@ def table(arguments: argparse.Namespace) -> int:
     for identity, *_ in plan:
         if identity not in missing and len({side[identity]["outcome"] in (CAUGHT, TIMEOUT) for side in results}) > 1:
             print(identity, *(f"{side[identity]['outcome']} {side[identity]['by']}" for side in results))
+    for file, side in zip(arguments.files, results, strict=True):
+        print(
+            f"{file.name}: {dict(Counter(str(side[identity]['outcome']) for identity, *_ in plan if identity in side))}"
+        )
     if missing:
         print(f"{len(missing)} of {len(plan)} are not tried yet in one of the trees")
     return 1 if missing or rows["all"][2] < rows["all"][1] else 0

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import candidates
@@ -12,6 +15,7 @@ import compare_coverage
 import mutate
 import pytest
 
+HERE = Path(__file__).resolve().parent
 BEFORE = '''
 from math import sqrt
 
@@ -146,6 +150,50 @@ def test_tests_are_found_where_they_stand_now() -> None:
     ]
     old = ["test-cases/test_a.py::test_one[x]", "test-cases/test_b.py::test_two", "test-cases/test_d.py::test_two"]
     assert mutate.renamed(old, present) == {old[0]: present[0], old[1]: present[1]}
+
+
+TRIED = """
+import sys
+from pathlib import Path
+
+import candidates, mutate
+
+mutate._SLOW_TO_IMPORT = ("pytest", "hypothesis", "xdist", "anyio")
+root = Path(sys.argv[1])
+server = mutate.Server(root, root.with_name("scratch"))
+test = "test-cases/test_short.py::test_it"
+print(server.run([test, test.replace("_it", "_bad")], 60))
+for one in candidates.in_tree(root):
+    print(one.name.operator, one.path, *mutate._tried(server, one, [test], 60))
+"""
+
+
+def test_a_mutation_is_caught_or_survives_and_is_taken_back(tmp_path: Path) -> None:
+    root = tree(tmp_path / "tree", short="def larger(a, b):\n    log(0)\n    return a > b\n\n\ndef log(_):\n    pass\n")
+    (root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n", encoding="utf-8")
+    (root / "test-cases").mkdir()
+    (root / "test-cases/test_short.py").write_text(
+        "from model_profiling.short import larger\n"
+        "def test_it(): assert larger(2, 1) and not larger(1, 2)\n"
+        "def test_bad(): assert larger(1, 2)\n",
+        encoding="utf-8",
+    )
+    source = (root / "model_profiling/short.py").read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", TRIED, root], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HERE)}
+    )
+    test = "'test-cases/test_short.py::test_it'"
+    survived, caught = f"survived {{{test}: True}}", f"caught {{{test}: False}}"
+    path = "model_profiling/short.py"
+    assert done.stdout.splitlines() == [
+        f"('caught', {{{test}: True, 'test-cases/test_short.py::test_bad': False}})",
+        f"call removed {path} {survived}",
+        f"constant plus one {path} {survived}",
+        f"nothing returned {path} {caught}",
+        f"comparison negated {path} {caught}",
+        f"boundary moved {path} {survived}",
+    ], done.stderr
+    assert (root / "model_profiling/short.py").read_bytes() == source
 
 
 def report(path: Path, **files: tuple[int, int, int, int]) -> Path:

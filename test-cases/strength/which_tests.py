@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 
-import coverage
 import pytest
 
 
@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    measuring = coverage.Coverage.current()
+    coverage = sys.modules.get("coverage")  # there since the process began, where it measures
+    measuring = coverage.Coverage.current() if coverage else None
     if measuring is not None:
         measuring.switch_context(item.nodeid)
     try:
