@@ -192,7 +192,7 @@ def test_a_host_without_sme2_has_no_kernels_for_it_on_either_side(own: Path) -> 
     feature = switched_by_builds(
         [("b", "a")], {"a": on.path, "b": off.path}, replace(SME2_CPU, architecture=HOST_ON.architecture)
     )
-    assert feature["label"] is None and "both builds run the same kernels" in feature["sentence"]
+    assert feature.label is None and "both builds run the same kernels" in feature.sentence
 
 
 def test_sme2_that_the_compiler_dropped_is_found_out(places: Path, own: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_pair_of_builds_is_the_feature_of_a_run(own: Path) -> None:
     on, off = building.build([ARM_ON, ARM_OFF], own, None)
     runners = {"a": on.path, "b": off.path}
     feature = switched_by_builds([("b", "a")], runners, SME2_CPU)
-    assert (feature["label"], feature["off"]) == ("SME2", ["b"])
+    assert (feature.label, feature.off) == ("SME2", ("b",))
     with pytest.raises(UserError, match=r"the pair compares SME2 on and off, and this CPU \(a CPU\) has none"):
         claims.check_claim(["sme2"], replace(SME2_CPU, names=frozenset()), "")
     assert switched_by_builds([], runners, SME2_CPU) is None
