@@ -12,14 +12,14 @@ from model_profiling.files import read_json
 
 
 class JsonObject:
-    """An object read from JSON; `where` and `fix` are for messages, as `UserError` takes them.
+    """An object read from JSON; `where` and `fix` are for messages, as `UserError` takes them, `what` names the whole.
 
     Every reader raises `UserError` where the key's value has another shape; those called
     `maybe_...` return None where the key is absent or null.
     """
 
-    def __init__(self, value: object, where: str, fix: str, place: str = "") -> None:
-        self._where, self._fix, self._place = where, fix, place
+    def __init__(self, value: object, where: str, fix: str, place: str = "", what: str = "the result") -> None:
+        self._where, self._fix, self._place, self._what = where, fix, place, what
         if not isinstance(value, dict):
             raise self._wrong("", "an object")
         self._values: dict[str, object] = value
@@ -71,6 +71,13 @@ class JsonObject:
             raise self._wrong(key, "a list of texts")
         return tuple(str(value) for value in values)
 
+    def wholes(self, key: str) -> tuple[int, ...]:
+        """Return a list of whole numbers."""
+        values = self._list(key)
+        if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+            raise self._wrong(key, "a list of whole numbers")
+        return tuple(value for value in values if isinstance(value, int))
+
     def maybe_numbers(self, key: str) -> tuple[float, ...] | None:
         """Return a list of numbers."""
         return tuple(self._number(value, key) for value in self._list(key)) if key in self else None
@@ -83,9 +90,13 @@ class JsonObject:
         inner = self.within(key)
         return {name: inner.whole(name) for name in inner.keys()}
 
+    def plain(self) -> dict[str, object]:
+        """Return the object as it was read."""
+        return dict(self._values)
+
     def within(self, key: str) -> JsonObject:
         """Return the object that the key holds."""
-        return JsonObject(self._value(key), self._where, self._fix, self._at(key))
+        return self._inner(self._value(key), self._at(key))
 
     def maybe_within(self, key: str) -> JsonObject | None:
         return self.within(key) if key in self else None
@@ -97,15 +108,18 @@ class JsonObject:
     def each(self, key: str) -> Iterator[JsonObject]:
         """Yield the objects of the list that the key holds."""
         for number, value in enumerate(self._list(key)):
-            yield JsonObject(value, self._where, self._fix, f"{self._at(key)}[{number}]")
+            yield self._inner(value, f"{self._at(key)}[{number}]")
 
     def refused(self, what: str) -> UserError:
         """Return the error that says `what` is wrong with the whole."""
         return UserError(what, self._where, self._fix)
 
+    def _inner(self, value: object, place: str) -> JsonObject:
+        return JsonObject(value, self._where, self._fix, place, self._what)
+
     def _value(self, key: str) -> object:
         if key not in self._values:
-            raise UserError(f'the result lacks "{self._at(key)}"', self._where, self._fix)
+            raise UserError(f'{self._what} lacks "{self._at(key)}"', self._where, self._fix)
         return self._values[key]
 
     def _list(self, key: str) -> list[object]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.json_values import integers, number, objects, optional, required, texts
 
 SCHEMA_VERSION = 1
 #: How devices of emulated CPUs were called before a manifest said by itself whether its CPU is one.
@@ -34,13 +34,8 @@ class ModelFile:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, object]) -> ModelFile:
-        return cls(
-            required(plain, "id", str),
-            required(plain, "path", str),
-            required(plain, "sha256", str),
-            required(plain, "bytes", int),
-        )
+    def from_json(cls, plain: JsonObject) -> ModelFile:
+        return cls(plain.text("id"), plain.text("path"), plain.text("sha256"), plain.whole("bytes"))
 
 
 @dataclass(frozen=True)
@@ -54,8 +49,8 @@ class ExecuTorchVersion:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, object]) -> ExecuTorchVersion:
-        return cls(required(plain, "version", str), required(plain, "git_sha", str))
+    def from_json(cls, plain: JsonObject) -> ExecuTorchVersion:
+        return cls(plain.text("version"), plain.text("git_sha"))
 
 
 @dataclass(frozen=True)
@@ -84,14 +79,14 @@ class SwitchedFeature:
         }
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, object]) -> SwitchedFeature:
-        requested = plain.get("requested")
+    def from_json(cls, plain: JsonObject) -> SwitchedFeature:
+        several = isinstance(plain.plain().get("requested"), list)
         return cls(
-            optional(plain, "label", str),
-            texts(plain, "disabled"),
-            texts(plain, "requested") if isinstance(requested, list) else optional(plain, "requested", str),
-            required(plain, "sentence", str),
-            texts(plain, "off") if "off" in plain else (),
+            plain.maybe_text("label"),
+            plain.texts("disabled"),
+            plain.texts("requested") if several else plain.maybe_text("requested"),
+            plain.text("sentence"),
+            plain.texts("off") if "off" in plain else (),
         )
 
 
@@ -108,13 +103,8 @@ class InputFile:
         return {**asdict(self), "shape": list(self.shape)}
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, object]) -> InputFile:
-        return cls(
-            required(plain, "file", str),
-            required(plain, "sha256", str),
-            integers(plain, "shape"),
-            required(plain, "dtype", str),
-        )
+    def from_json(cls, plain: JsonObject) -> InputFile:
+        return cls(plain.text("file"), plain.text("sha256"), plain.wholes("shape"), plain.text("dtype"))
 
 
 @dataclass(frozen=True)
@@ -195,51 +185,56 @@ class Manifest:
         }
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, object]) -> Manifest:
+    def from_json(cls, plain: JsonObject) -> Manifest:
         """Return the manifest of the JSON in manifest.json, of an older run too.
 
         Raises
         ------
-        ValueError : a value lacks or is of the wrong kind.
+        UserError : a value lacks or is of the wrong kind.
         """
-        disabled, runner = required(plain, "disabled", dict), required(plain, "runner", dict)
-        affinity = optional(plain, "affinity", dict) or {}
-        device, host = optional(plain, "device", str) or "local", optional(plain, "host", dict) or {}
+        disabled, affinity = plain.within("disabled"), plain.maybe_within("affinity")
+        device, host = plain.maybe_text("device") or "local", _plain(plain, "host") or {}
+        masks = plain.maybe_within("affinity_mask")
         old_word = device in _EMULATED_DEVICES or "emulated_on" in host
         manifest = cls(
-            kit_version=required(plain, "kit_version", str),
-            config_json=required(plain, "config", dict),
-            config_path=required(plain, "config_path", str),
-            command_lines=texts(plain, "command_lines"),
-            model=ModelFile.from_json(required(plain, "model", dict)),
-            executorch=ExecuTorchVersion.from_json(required(plain, "executorch", dict)),
-            runner={name: required(runner, name, dict) for name in runner},
-            disabled={name: texts(disabled, name) for name in disabled},
-            cpu=CpuFeatures.from_json(required(plain, "cpu", dict)),
-            feature=SwitchedFeature.from_json(required(plain, "feature", dict)),
-            seed=required(plain, "seed", int),
-            quick=required(plain, "quick", bool),
-            calibration=required(plain, "calibration", bool),
-            pairs=required(plain, "pairs", int),
-            started=required(plain, "started", str),
-            finished=optional(plain, "finished", str),
-            inputs=tuple(InputFile.from_json(item) for item in objects(plain, "inputs")),
-            affinity={name: None if affinity[name] is None else integers(affinity, name) for name in affinity},
-            affinity_mask=optional(plain, "affinity_mask", dict),
+            kit_version=plain.text("kit_version"),
+            config_json=plain.within("config").plain(),
+            config_path=plain.text("config_path"),
+            command_lines=plain.texts("command_lines"),
+            model=ModelFile.from_json(plain.within("model")),
+            executorch=ExecuTorchVersion.from_json(plain.within("executorch")),
+            runner={name: described.plain() for name, described in plain.within("runner").by_name()},
+            disabled={name: disabled.texts(name) for name in disabled.keys()},
+            cpu=CpuFeatures.from_json(plain.within("cpu")),
+            feature=SwitchedFeature.from_json(plain.within("feature")),
+            seed=plain.whole("seed"),
+            quick=plain.flag("quick"),
+            calibration=plain.flag("calibration"),
+            pairs=plain.whole("pairs"),
+            started=plain.text("started"),
+            finished=plain.maybe_text("finished"),
+            inputs=tuple(InputFile.from_json(item) for item in plain.each("inputs")),
+            affinity={n: affinity.wholes(n) if n in affinity else None for n in affinity.keys()} if affinity else {},
+            affinity_mask=None if masks is None else {name: masks.maybe_text(name) for name in masks.keys()},
             device=device,
-            emulated=required(plain, "emulated", bool) if "emulated" in plain else old_word,
+            emulated=plain.flag("emulated") if "emulated" in plain else old_word,
             host=host,
-            noise_floor=optional(plain, "noise_floor", dict),
-            precision_percent=number(plain, "precision_percent"),
-            probe_baseline_ns=optional(plain, "probe_baseline_ns", int),
-            launches_sha256=optional(plain, "launches_sha256", str),
-            kernel_launches_sha256=optional(plain, "kernel_launches_sha256", str),
+            noise_floor=_plain(plain, "noise_floor"),
+            precision_percent=plain.maybe_number("precision_percent"),
+            probe_baseline_ns=plain.maybe_whole("probe_baseline_ns"),
+            launches_sha256=plain.maybe_text("launches_sha256"),
+            kernel_launches_sha256=plain.maybe_text("kernel_launches_sha256"),
         )
         try:
             _ = manifest.config
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f'"config" is no configuration ({error})') from error
+            raise plain.refused(f'"config" is no configuration ({error})') from error
         return manifest
+
+
+def _plain(plain: JsonObject, key: str) -> dict[str, object] | None:
+    inner = plain.maybe_within(key)
+    return None if inner is None else inner.plain()
 
 
 def manifest_digest(plain: Mapping[str, object]) -> str:

@@ -18,6 +18,7 @@ from typing import Any, TypedDict
 
 from model_profiling.errors import UserError
 from model_profiling.files import append_json_line, drop_torn_line, make_folder, read_json, write_json, writing
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.launch_lists import read_launch_list, tuples
 from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
@@ -198,14 +199,8 @@ class RunDirectory:
                 f"at {self.manifest}",
                 "restore it or run the experiment again",
             )
-        try:
-            return Manifest.from_json(plain)
-        except ValueError as error:
-            raise UserError(
-                f"the manifest is not that of a run ({error})",
-                f"at {self.manifest}",
-                "restore it or run the experiment again",
-            ) from error
+        again = "restore it or run the experiment again"
+        return Manifest.from_json(JsonObject(plain, f"at {self.manifest}", again, what="the manifest"))
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest with its digest, atomically."""

@@ -35,7 +35,6 @@ from model_profiling.analysis.traces.operators import DELEGATE_CALL, METHOD
 from model_profiling.analysis.traces.packing import charge_packing, charged
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.analysis.traces.timeline import build_timeline
-from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import GraphInstruction, Node, build_graph, write_graph
 from model_profiling.pipeline.run_directory import Launch
 from model_profiling.report.run_files import files_of, summary_json
@@ -357,24 +356,6 @@ def test_coverage_by_time_takes_hardware_with_sme2_in_use(tmp_path: Path) -> Non
     assert timed_alike(manifest, arms, "koff", 1) == (), "SME2 was off"
     assert timed_alike(manifest, (arm("on", seen=("i8mm",)),), "k", 1) == (), "this CPU has no SME2"
     assert named(emulated=True) == []
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"device": "emulated"},
-        {"device": "adb, emulator"},
-        {"host": {"system": "Linux (emulated)", "emulated_on": "x86_64"}},
-        {"host": {"emulated_on": "x86_64"}},
-    ],
-)
-def test_a_manifest_of_before_says_that_its_cpu_is_emulated(tmp_path: Path, changes: dict) -> None:
-    plain = make_run(tmp_path / "run", {}).read_manifest().to_json()
-    assert not Manifest.from_json(plain).emulated and Manifest.from_json(plain | {"emulated": True}).emulated
-    del plain["emulated"]
-    assert not Manifest.from_json(plain).emulated
-    assert Manifest.from_json(plain | changes).emulated
-    assert not Manifest.from_json(plain | changes | {"emulated": False}).emulated
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ import ctypes
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling.errors import UserError, nearest
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.cpu.layout import layouts, normal_architecture
-from model_profiling.pipeline.json_values import required, texts
 
 AUTO = "auto"
 
@@ -40,13 +40,13 @@ class CpuFeatures:
         }
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, object]) -> CpuFeatures:
-        """Return the CPU that a manifest records; ValueError where it records none."""
+    def from_json(cls, plain: JsonObject) -> CpuFeatures:
+        """Return the CPU that a manifest records; UserError where it records none."""
         return cls(
-            required(plain, "architecture", str),
-            required(plain, "model_name", str),
-            frozenset(texts(plain, "features")),
-            required(plain, "cores", int),
+            plain.text("architecture"),
+            plain.text("model_name"),
+            frozenset(plain.texts("features")),
+            plain.whole("cores"),
         )
 
 
