@@ -7,9 +7,7 @@ import csv
 import io
 import json
 import shutil
-import subprocess
 import sys
-import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,25 +16,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.analysis import MODEL, SPEEDUP, add_launch, make_run
-from support.etdump import MOBILENET_FP16, MOBILENET_INT8, RECORDED, SMALL, Block, Event, operator, write_etdump
-from support.kit import FIXTURES, KIT, kit
+from support.etdump import MOBILENET_FP16, SMALL
+from support.kit import kit
+from support.traces import OFF, ON, rows_of
 
 from model_profiling.analysis.comparing import latency
 from model_profiling.analysis.tables import csv_text
-from model_profiling.analysis.tables.timeline import TIMELINE_COLUMNS, first_run_csv, timeline_csv
+from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
 from model_profiling.analysis.traces.breakdown import PARTS, break_down, join
-from model_profiling.analysis.traces.etdump import parse_etdump, read_etdump
+from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.analysis.traces.operator_names import CATEGORIES
 from model_profiling.analysis.traces.operator_stats import operator_stats
-from model_profiling.analysis.traces.operators import (
-    CONTAINER,
-    DELEGATE_CALL,
-    FRAMEWORK_OVERHEAD,
-    METHOD,
-    OPERATOR_CALL,
-)
+from model_profiling.analysis.traces.operators import CONTAINER, FRAMEWORK_OVERHEAD
 from model_profiling.analysis.traces.recording import Recording, RowIdentity
-from model_profiling.analysis.traces.timeline import CATEGORY_NAMES, Timeline, build_timeline
+from model_profiling.analysis.traces.timeline import CATEGORY_NAMES, build_timeline
 from model_profiling.errors import UserError
 from model_profiling.files import write_json
 from model_profiling.pipeline.calibration import find_noise_floor
@@ -44,187 +37,6 @@ from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.report.run_files import analyze_run, derive, summary_json
 from model_profiling.report.words.notes import run_notes
-
-OFF = FIXTURES / "etdump" / "a64-sme2on__qemu-sme-off__mv3_int8.etdump"
-ON = FIXTURES / "etdump" / "a64-sme2on__qemu-sme-on__mv3_int8.etdump"
-
-
-def rows_of(data: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline="")))
-
-
-def timeline_of(blocks: list[Block], warmup: int = 0) -> Timeline:
-    return build_timeline(parse_etdump(write_etdump(blocks), "test"), "test", warmup)
-
-
-def method(duration: int) -> Event:
-    return Event(METHOD, -1, None, start=100, end=100 + duration)
-
-
-# Executions, nesting and conservation
-
-
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_recorded_executions_add_up(path: Path) -> None:
-    timeline = build_timeline(read_etdump(path), str(path))
-    found = break_down(timeline)
-    assert np.array_equal(found.parts.sum(axis=1), found.method)
-    assert np.array_equal(found.method, timeline.method_ns)
-    assert np.allclose(found.delegated + found.portable + found.framework, found.method)
-    assert (
-        (found.delegate_overhead >= 0).all() and (found.operator_overhead >= 0).all() and (found.framework >= 0).all()
-    )
-    outside = found.method - found.delegate_call - found.operator_call
-    assert np.allclose(found.framework, found.delegate_overhead + found.operator_overhead + outside)
-    assert sum(found.mean_shares().values()) == pytest.approx(1, abs=1e-12)
-
-
-@pytest.mark.parametrize("path", [SMALL, MOBILENET_FP16, MOBILENET_INT8], ids=lambda path: path.stem)
-def test_delegate_events_plus_overhead_equal_each_delegate_call(path: Path) -> None:
-    timeline = build_timeline(read_etdump(path), str(path))
-    names = [timeline.names[n] for n in timeline.name]
-    for call in (i for i, name in enumerate(names) if name == DELEGATE_CALL):
-        inside = [
-            i
-            for i in range(len(names))
-            if timeline.run[i] == timeline.run[call] and timeline.parent[i] == timeline.event[call]
-        ]
-        assert inside and all(timeline.delegated[i] for i in inside)
-        assert {timeline.instruction[i] for i in inside} == {timeline.instruction[call]}
-        assert 0 <= timeline.duration_ns[call] - sum(timeline.duration_ns[i] for i in inside)
-
-
-@pytest.mark.parametrize("path", [SMALL, MOBILENET_FP16], ids=lambda path: path.stem)
-def test_every_event_has_the_right_parent(path: Path) -> None:
-    timeline = build_timeline(read_etdump(path), str(path))
-    for i in range(len(timeline)):
-        name, parent = timeline.names[timeline.name[i]], timeline.parent[i]
-        if name == METHOD:
-            assert parent == -1
-            continue
-        row = np.flatnonzero((timeline.run == timeline.run[i]) & (timeline.event == parent))
-        call = DELEGATE_CALL if timeline.delegated[i] else OPERATOR_CALL
-        expected = METHOD if name in (DELEGATE_CALL, OPERATOR_CALL) else call
-        assert timeline.names[timeline.name[row[0]]] == expected
-        if not timeline.delegated[i]:  # the runtime's own times nest truly
-            assert timeline.start_ns[row[0]] <= timeline.start_ns[i]
-            ends = timeline.start_ns + timeline.duration_ns
-            assert ends[i] <= ends[row[0]]
-
-
-def test_warm_up_executions_are_dropped() -> None:
-    whole, rest = (build_timeline(read_etdump(SMALL), "t", warmup) for warmup in (0, 2))
-    assert (whole.runs, rest.runs) == (3, 1)
-    assert rest.method_ns[0] == whole.method_ns[2] and set(rest.run.tolist()) == {0}
-    with pytest.raises(UserError, match="3 executions, 3 of them warm-up"):
-        build_timeline(read_etdump(SMALL), "t", 3)
-
-
-def test_a_call_that_recorded_nothing_inside_is_the_operator_itself() -> None:
-    timeline = timeline_of(
-        [
-            Block(
-                "Execute",
-                (
-                    Event(DELEGATE_CALL, 0, 0, start=100, end=160),
-                    Event(OPERATOR_CALL, 0, 1, start=160, end=190),
-                    method(100),
-                ),
-            )
-        ]
-    )
-    found = break_down(timeline)
-    assert dict(zip(PARTS, found.parts[0], strict=True))["Other"] == 90
-    assert (found.delegated[0], found.portable[0], found.framework[0]) == (60, 30, 10)
-    assert found.delegate_overhead[0] == found.operator_overhead[0] == 0
-    assert timeline.unmapped() == [DELEGATE_CALL]
-
-
-def test_the_same_instruction_run_twice_keeps_its_events_apart() -> None:
-    once = (operator("Add (ND) #1", 0, 10), Event(DELEGATE_CALL, 0, 0, start=0, end=15))
-    timeline = timeline_of([Block("Execute", (*once, *once, method(40)))])
-    assert timeline.parent.tolist() == [1, 4, 3, 4, -1]
-
-
-def test_events_of_a_delegate_that_numbers_them() -> None:
-    timeline = timeline_of(
-        [
-            Block(
-                "Execute",
-                (
-                    Event(None, 0, 0, delegate_id=7, start=0, end=5),
-                    Event(DELEGATE_CALL, 0, 0, start=0, end=9),
-                    method(20),
-                ),
-            )
-        ]
-    )
-    assert timeline.names[timeline.name[0]] == "7"
-    assert timeline.unmapped() == ["7"] and break_down(timeline).delegated[0] == 5
-
-
-def test_a_scope_inside_a_kernel_does_not_count_twice() -> None:
-    timeline = timeline_of(
-        [
-            Block(
-                "Execute",
-                (
-                    Event("my scope", 0, 0, start=100, end=140),
-                    Event("native_call_add.out", 0, 0, start=100, end=150),
-                    Event(OPERATOR_CALL, 0, 0, start=100, end=160),
-                    method(100),
-                ),
-            )
-        ]
-    )
-    found = break_down(timeline)
-    assert found.portable[0] == 50 and found.framework[0] == 50
-
-
-@pytest.mark.parametrize(
-    "events, said",
-    [
-        ((operator("Add (ND) #1", 0, 1),), "not exactly one Method::execute"),
-        ((method(5), method(6)), "not exactly one"),
-    ],
-)
-def test_an_execution_without_its_method_is_refused(events: tuple, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        timeline_of([Block("Execute", events)])
-
-
-def test_a_trace_of_loading_alone_is_refused() -> None:
-    with pytest.raises(UserError, match="0 executions"):
-        timeline_of([Block("Default", (Event("Method::init"),))])
-
-
-_LEAVES = st.lists(
-    st.tuples(
-        st.sampled_from(("Add (ND) #1", "Convolution (NHWC, F32) IGEMM #1", "Mystery #1")), st.integers(0, 10**6)
-    ),
-    min_size=0,
-    max_size=5,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.lists(_LEAVES, max_size=4), st.integers(0, 10**6)), min_size=1, max_size=4))
-def test_whatever_ran_the_parts_sum_to_the_execution(shape: list) -> None:
-    blocks = []
-    for delegates, extra in shape:
-        events, total = [], 0
-        for instruction, leaves in enumerate(delegates):
-            inside = sum(duration for _, duration in leaves)
-            events += [operator(name, instruction, duration) for name, duration in leaves]
-            events.append(Event(DELEGATE_CALL, 0, instruction, start=100 + total, end=100 + total + inside + 7))
-            total += inside + 7
-        blocks.append(Block("Execute", (*events, method(total + extra + 1))))
-    timeline = timeline_of(blocks)
-    found = break_down(timeline)
-    assert np.array_equal(found.parts.sum(axis=1), found.method)
-    operators = operator_stats([Recording(timeline)])
-    total = sum(row.pct_of_run for row in operators) + 100 * found.mean_shares()[FRAMEWORK_OVERHEAD]
-    assert total == pytest.approx(100)
 
 
 # Tables
@@ -546,188 +358,6 @@ def test_a_real_run_adds_up(toy_run: Path) -> None:
             assert sum(entry["categories_ms"].values()) == pytest.approx(traced, rel=0.01)
             assert entry["categories_ms"]["CONV"] > 0 and entry["unmapped_operators"] == []
             assert 0.3 < traced / entry["latency_ms"]["median"] < 3
-
-
-# Tools for one file at a time
-
-
-@pytest.fixture
-def both(tmp_path: Path) -> dict[str, Path]:
-    run = make_run(tmp_path / "a folder; $x é" / "run", {"off": OFF, "on": ON})
-    analyze_run(run)
-    return {name: run.table(MODEL, name, 1, "all_runs_timeline") for name in ("off", "on")}
-
-
-def test_etdump_to_csv_writes_its_tables_and_a_summary(tmp_path: Path) -> None:
-    done = kit(
-        "tools/etdump_to_csv.py",
-        "--etdump",
-        MOBILENET_INT8,
-        "--out-dir",
-        tmp_path / "o",
-        "--model-id",
-        "my model",
-        "--json",
-    ).ok()
-    told = json.loads(done.stdout)
-    assert told == json.loads((tmp_path / "o" / "my model_summary.json").read_text())
-    assert told["executions"] == 3
-    assert sum(told["categories_ms"].values()) == pytest.approx(told["traced_latency_ms"]["median"])
-    names = sorted(path.name for path in (tmp_path / "o").iterdir())
-    assert names == [
-        f"my model_{kind}" for kind in ("all_runs_timeline.csv", "ops_stats.csv", "run0_timeline.csv", "summary.json")
-    ]
-
-
-def test_etdump_to_csv_needs_neither_torch_nor_pandas() -> None:
-    script = f"""
-import runpy, sys
-sys.argv = ["etdump_to_csv.py", "--help"]
-try:
-    runpy.run_path({str(KIT / "tools" / "etdump_to_csv.py")!r}, run_name="__main__")
-except SystemExit:
-    print([name for name in ("torch", "pandas", "executorch", "scipy", "rich") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("name", ["a/b", "..", ""])
-def test_a_model_id_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
-    kit("tools/etdump_to_csv.py", "--etdump", SMALL, "--out-dir", tmp_path / "o", "--model-id", name).error_line()
-    assert not (tmp_path / "o").exists()
-
-
-def test_analyze_etdump_csv_compares_two_experiments(both: dict[str, Path], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    done = kit(
-        "tools/analyze_etdump_csv.py",
-        "--timeline-csv",
-        both["off"],
-        "--compare",
-        both["on"],
-        "--name1",
-        "SME2-Off",
-        "--name2",
-        "SME2-On",
-        "--output-dir",
-        out,
-        "--verbose",
-    ).ok()
-    assert "SME2-Off" in done.stdout and "SME2-On" in done.stdout
-    names = ("operator_bottlenecks", "portable_vs_delegated", "category_comparison")
-    assert sorted(path.name for path in out.iterdir()) == sorted(f"{n}.{e}" for n in names for e in ("csv", "md"))
-    categories = rows_of((out / "category_comparison.csv").read_bytes())
-    run = RunDirectory(both["off"].parents[1])
-    for name, label in (("off", "SME2-Off"), ("on", "SME2-On")):
-        expected = json.loads(run.analysis_summary.read_text())["experiments"][name]["1"]["categories_ms"]
-        found = {row["category"]: float(row[f"{label} ms"]) for row in categories}
-        assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
-        placed = rows_of((out / "portable_vs_delegated.csv").read_bytes())
-        assert sum(float(row["ms"]) for row in placed if row["experiment"] == label) == pytest.approx(
-            sum(expected.values()), rel=1e-4
-        )
-    bottlenecks = rows_of((out / "operator_bottlenecks.csv").read_bytes())
-    matched = [row for row in bottlenecks if "PQS8" in row["operator"]]
-    assert matched and all(row["SME2-Off ms"] and row["SME2-On ms"] for row in matched)
-
-
-def test_analyze_etdump_csv_takes_one_experiment_and_its_default_names(both: dict[str, Path]) -> None:
-    done = kit("tools/analyze_etdump_csv.py", "--timeline-csv", both["off"]).ok()
-    assert "off" in done.stdout and "speed-up" not in done.stdout
-    rows = rows_of((both["off"].parent / "operator_bottlenecks.csv").read_bytes())
-    assert set(rows[0]) == {"threads", "rank", "operator", "category", "delegated", "calls", "off ms", "off percent"}
-
-
-def test_robust_latency_analysis_pairs_launches(both: dict[str, Path], tmp_path: Path) -> None:
-    done = kit(
-        "tools/robust_latency_analysis.py",
-        "--timeline-csv",
-        both["off"],
-        "--compare",
-        both["on"],
-        "--output-dir",
-        tmp_path,
-    ).ok()
-    found = json.loads((tmp_path / "latency_statistics.json").read_text())
-    assert [entry["name"] for entry in found["experiments"]] == ["off", "on"]
-    assert found["comparisons"][0]["pairs"] == 6 and "on against off" in done.stdout
-    expected = [build_timeline(read_etdump(path), "t", 1).method_ns[0] / 1e6 for path in (OFF, ON)]
-    assert found["comparisons"][0]["speedup"] == pytest.approx(expected[0] / expected[1], rel=1e-6)
-
-
-def test_tables_of_single_traces_compare_without_a_verdict(tmp_path: Path) -> None:
-    for name, path in (("a", OFF), ("b", ON)):
-        kit("tools/etdump_to_csv.py", "--etdump", path, "--out-dir", tmp_path / name, "--model-id", "m").ok()
-    kit(
-        "tools/robust_latency_analysis.py",
-        "--timeline-csv",
-        tmp_path / "a" / "m_all_runs_timeline.csv",
-        "--compare",
-        tmp_path / "b" / "m_all_runs_timeline.csv",
-        "--output-dir",
-        tmp_path,
-    ).ok()
-    (entry,) = json.loads((tmp_path / "latency_statistics.json").read_text())["comparisons"]
-    assert (entry["pairs"], entry["ci95"], entry["verdict"]) == (0, None, "no verdict")
-
-
-_HEADER = ",".join(TIMELINE_COLUMNS)
-_ROW = "m,e,1,0,0,0,Method::execute,container,0,,0.000,5.000,,,100"
-
-
-@pytest.mark.parametrize(
-    "content, said",
-    [
-        (b"", "empty"),
-        ((_HEADER + "\n").encode(), "no rows"),
-        (b"\x00\xff\xfe\x89PNG\r\n" * 30, "not CSV"),
-        (b"a,b\n1,2\n", "lacks the column model_id"),
-        (_HEADER.replace("duration_us", "duration").encode() + b"\n", "did you mean duration?"),
-        (f"{_HEADER}\n{_ROW},9\n".encode(), "16 fields, not 15"),
-        (f"{_HEADER}\n{_ROW}\n".replace("5.000", "nan").encode(), "duration_us nan"),
-        (f"{_HEADER}\n{_ROW}\n".replace("5.000", "-5").encode(), "duration_us -5"),
-        (f"{_HEADER}\n{_ROW}\n".replace("5.000", "x").encode(), "does not belong"),
-        (f"{_HEADER}\n{_ROW}\n".replace("container", "Convolutions").encode(), "does not belong"),
-        (f"{_HEADER}\n{_ROW}\n{_ROW}\n".encode(), "exactly one Method::execute"),
-        (f"{_HEADER}\n{_ROW}\n".replace("5.000", "0.000").encode(), "with a duration"),
-        (f"{_HEADER}\n{_ROW}\n".replace("0,0,0,Meth", "0,0,99999999999999999999,Meth").encode(), "does not belong"),
-        ((f"{_HEADER}\n" + '"' + "x" * 2_000_000).encode(), "not CSV"),
-    ],
-)
-@pytest.mark.parametrize("tool", ["analyze_etdump_csv", "robust_latency_analysis"])
-def test_bad_tables_are_one_line_and_leave_nothing(tmp_path: Path, tool: str, content: bytes, said: str) -> None:
-    path = tmp_path / "t.csv"
-    path.write_bytes(content)
-    assert said in kit(f"tools/{tool}.py", "--timeline-csv", path, "--output-dir", tmp_path / "out").error_line()
-    assert not (tmp_path / "out").exists()
-
-
-def test_tables_that_do_not_belong_together_are_refused(both: dict[str, Path], tmp_path: Path) -> None:
-    tool = "tools/analyze_etdump_csv.py"
-    off, on = both["off"], both["on"]
-    for flags, said in (
-        (("--timeline-csv", off, on, "--output-dir", tmp_path), "different models or experiments"),
-        (("--timeline-csv", off, "--compare", on, "--name1", "x", "--name2", "x"), "different names"),
-        (("--timeline-csv", off, "--name2", "x"), "--compare"),
-        (("--timeline-csv", tmp_path / "none.csv"), "does not exist"),
-        (("--timeline-cvs", off, "--timeline-csv", off), "did you mean --timeline-csv?"),
-    ):
-        assert said in kit(tool, *flags).error_line()
-
-
-def test_an_etrecord_names_the_backends_and_must_be_the_model_s(tmp_path: Path) -> None:
-    record = tmp_path / "m.etrecord"
-    with zipfile.ZipFile(record, "w") as archive:
-        archive.writestr("ETRECORD_V0", "")
-        archive.writestr("delegate_map", json.dumps({"forward": {"0": {"name": "SomeBackend", "delegate_map": {}}}}))
-    common = ("tools/etdump_to_csv.py", "--etrecord", record, "--out-dir", tmp_path, "--etdump")
-    kit(*common, SMALL, "--model-id", "m").ok()
-    rows = rows_of((tmp_path / "m_all_runs_timeline.csv").read_bytes())
-    assert {row["backend"] for row in rows if row["delegated"] == "1"} == {"SomeBackend"}
-    assert "knows no delegate" in kit(*common, MOBILENET_FP16).error_line()
-    record.write_bytes(record.read_bytes()[:40])
-    assert "no ETRecord" in kit(*common, SMALL).error_line()
 
 
 if __name__ == "__main__":

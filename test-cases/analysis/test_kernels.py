@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import platform
-import re
 import struct
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -19,8 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.emulation import Recorded, emulated, record
-from support.kit import kit, write_config
-from support.numbers import check_numbers, numbers_of, parse_page, text_of
 
 from model_profiling.analysis.kernels import uses as kernels
 from model_profiling.analysis.kernels.record import CLOCK, KERNEL_PREFIX, KernelRecord, parse_record, read_record
@@ -28,16 +22,12 @@ from model_profiling.analysis.kernels.uses import KernelUse, coverage, kernel_ro
 from model_profiling.analysis.tables.kernels import EVIDENCE, kernels_csv, read_kernels
 from model_profiling.analysis.traces.layers import attribute, model_layers
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.pipeline.devices.emulated import newer_packages, qemu
-from model_profiling.pipeline.devices.emulated.qemu import arm_wheel, find_qemu
-from model_profiling.pipeline.kernel_launches import read_kernel_launches
+from model_profiling.pipeline.devices.emulated.qemu import arm_wheel
 from model_profiling.pipeline.kernel_names import FAMILIES, ROLES, family_of, role_of
 from model_profiling.pipeline.kernel_recording import record_kernels, recording_request
-from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.runners import cross, native_build
 from model_profiling.pipeline.runners.native import RECORD_VARIABLE, NativeRunner
 from model_profiling.processes import run_child
-from model_profiling.report.run_files import analyze_run, summary_json
 from model_profiling.report.words.kernels import coverage_sentence
 
 pytestmark = pytest.mark.emulator
@@ -279,208 +269,7 @@ def test_a_kernel_table_is_read_back(
     assert list(read_kernels(path)) == rows
 
 
-@pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine that has nothing: no programs, an empty cache, a pip that reaches no index."""
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in [n for n in os.environ if n.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    for name, value in (("PIP_NO_INDEX", "1"), ("PIP_CONFIG_FILE", os.devnull)):
-        monkeypatch.setenv(name, value)
-    return tmp_path
-
-
-linux_only = pytest.mark.skipif(platform.system() != "Linux", reason="emulation runs on Linux")
-
-
-@linux_only
-def test_each_missing_part_names_its_package(bare: Path) -> None:
-    with pytest.raises(UserError, match="qemu-user .Debian .*, Ubuntu .*, Fedora"):
-        find_qemu()
-    with pytest.raises(UserError, match="g..-aarch64-linux-gnu .Debian, Ubuntu.*Fedora"):
-        cross.build_cross()
-    with pytest.raises(UserError, match="aarch64-linux-gnu-g.. is not installed"):
-        cross.sysroot()
-    with pytest.raises(UserError, match="pip cannot download executorch==.*pip's configuration"):
-        arm_wheel()
-    assert not list((bare / "cache" / "sme-executorch-profiling").iterdir()), "nothing half fetched stays"
-    assert not cross.can_build()
-
-
-@linux_only
-def test_an_old_qemu_is_passed_over(bare: Path) -> None:
-    old, new = bare / "bin" / "qemu-aarch64", bare / "cache" / "sme-executorch-profiling" / "qemu-aarch64"
-    for path, version in ((old, "7.2.17"), (new, "10.1.0")):
-        path.parent.mkdir(parents=True)
-        path.write_text(f"#!/bin/sh\necho qemu-aarch64 version {version}\n")
-        path.chmod(0o755)
-    assert find_qemu() == qemu.Qemu(new, "10.1.0")
-    new.write_text("#!/bin/sh\necho qemu-aarch64 version 10.0.9\n")
-    with pytest.raises(UserError, match="no QEMU with SME2"):
-        find_qemu()
-
-
-def test_apt_sources_in_both_forms() -> None:
-    deb822 = (
-        "# a remark\nTypes: deb deb-src\nURIs: http://archive.test/debian\nSuites: bookworm bookworm-updates\n"
-        "Components: main contrib\nSigned-By: /usr/share/keyrings/a.gpg\n\n"
-        "Enabled: no\nTypes: deb\nURIs: http://off.test\nSuites: bookworm\nComponents: main\n\n"
-        "Types: deb-src\nURIs: http://src.test\nSuites: bookworm\nComponents: main\n\n"
-        "Types: deb\nURIs: mirror+file:/etc/apt/m.txt\nSuites: noble\nComponents: main\n"
-        "Signed-By:\n -----BEGIN\n .\n x\n"
-    )
-    found = newer_packages.parse_sources(deb822, deb822=True)
-    assert [s.uri for s in found] == ["http://archive.test/debian", "mirror+file:/etc/apt/m.txt"]
-    assert found[0].suites == ("bookworm", "bookworm-updates") and found[0].signed_by == "/usr/share/keyrings/a.gpg"
-    assert found[1].signed_by == "\n -----BEGIN\n .\n x"
-    lines = (
-        "# deb http://off.test x main\ndeb [arch=amd64 signed-by=/k.gpg] "
-        "http://archive.test/ubuntu noble main universe # y\n"
-        "deb-src http://src.test noble main\ndeb http://plain.test noble-updates main\n"
-    )
-    found = newer_packages.parse_sources(lines, deb822=False)
-    assert [(s.uri, s.suites, s.components, s.signed_by) for s in found] == [
-        ("http://archive.test/ubuntu", ("noble",), ("main", "universe"), "/k.gpg"),
-        ("http://plain.test", ("noble-updates",), ("main",), ""),
-    ]
-    assert newer_packages.parse_os_release('ID=debian\nVERSION_CODENAME="bookworm"\n')["VERSION_CODENAME"] == "bookworm"
-
-
-def test_an_unknown_cpu_is_one_line() -> None:
-    emulated()
-    from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
-
-    with pytest.raises(UserError, match="cannot emulate the CPU neoverse-n9 .*did you mean neoverse-n"):
-        EmulatedDevice.of("neoverse-n9")
-    assert "emulated" in emulated().name and "sme2" in emulated().cpu_features().names
-    with pytest.raises(UserError, match="no cores to pin to"):
-        emulated().run(["x"], env={}, timeout_s=1, log=Path("x"), affinity=(0,))
-
-
-@pytest.mark.skipif(not cross.can_build(), reason="no cross compiler, or an Arm host")
-def test_build_runners_lists_the_runner_for_arm() -> None:
-    emulated()
-    said = subprocess.run(
-        [sys.executable, "-m", "model_profiling.pipeline.runners.build_command", "--list"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    line = next(line for line in said.stdout.splitlines() if str(emulated().native_build.path) in line)
-    assert line.startswith("linux-arm64 ") and "with the kernel auditor" in line
-
-
 # ---------------------------------------------------------------- in the pipeline
-
-
-def kernels_config(folder: Path, model: Path) -> Path:
-    arm = {"mode": "timing", "runs": 1, "warmup": 0, "traced_runs": 1, "threads": [1]}
-    return write_config(
-        folder,
-        model,
-        pairs=1,
-        analysis={},
-        experiments=[
-            {"name": "timed", **arm},
-            {"name": "kernels_on", "mode": "kernels"},
-            {"name": "kernels_off", "mode": "kernels", "disable_cpu_features": "auto"},
-        ],
-    )
-
-
-def test_mode_kernels_records_beside_the_timed_experiments(exported, tmp_path: Path) -> None:
-    """The whole pipeline, on an emulated device in the place of Arm hardware; its times mean nothing."""
-    from model_profiling.pipeline import orchestrator
-    from model_profiling.pipeline.config import load_config
-    from model_profiling.pipeline.preparation import RunOptions
-    from model_profiling.report.generate import generate_report
-
-    model = exported("toy_transformer", "int8")
-    config = load_config(kernels_config(tmp_path, model))
-    # Warm-up until the times settle is no use here.
-    config = replace(
-        config,
-        experiments=tuple(
-            replace(e, extra_args=("--max-warmup", "0")) if e.mode == "timing" else e for e in config.experiments
-        ),
-    )
-    directory = orchestrator.run(config, emulated(), RunOptions(tmp_path / "config.json", "test"))
-    assert {launch.experiment for launch in directory.read_launches()} == {"timed"}
-    summary = summary_json(analyze_run(directory))
-    on, off = (read_kernels(directory.table(model.stem, name, 1, "kernels")) for name in ("kernels_on", "kernels_off"))
-    assert any(use.family == "sme2" for use in on) and not any(use.family.startswith("sme") for use in off)
-    assert [
-        (x.experiment, x.mode, sorted(Path(f).suffix for f in x.files)) for x in read_kernel_launches(directory)
-    ] == [(name, "kernels", [".etdump", ".kernels", ".log"]) for name in ("kernels_on", "kernels_off")]
-    assert summary["kernels"]["kernels_on"]["1"]["sme2_time"] == {}, "no time of an emulated CPU tells coverage"
-    assert summary["kernels"]["kernels_on"]["1"]["kernel_calls"] == sum(use.calls for use in on) > 0
-    assert summary["kernels"]["kernels_on"]["1"]["sentence"] == (
-        "17 of 17 matrix layers, 100 % of multiply-adds, reach SME2 kernels"
-    )
-    generate_report(directory)
-    assert "kernels_on, 1 thread: 17 of 17 matrix layers" in directory.pipeline_summary_md(model.stem).read_text()
-    check_report(directory)
-    check_time_coverage(directory)
-    kit("scripts/validate_results.py", "--results", directory.root).ok()
-    # Records stand when a run is resumed, and a damaged one is reported.
-    record = directory.raw("kernels_on", 1, 0, 0, ".kernels")
-    before = record.stat().st_mtime_ns
-    orchestrator.run(config, emulated(), RunOptions(tmp_path / "config.json", "test", resume=True))
-    assert record.stat().st_mtime_ns == before
-    record.write_bytes(record.read_bytes()[:-7])
-    said = kit("scripts/validate_results.py", "--results", directory.root)
-    assert "kernels_on_t1_p0.kernels is not what its launch left" in said.stdout and said.status == 2
-    said = kit("scripts/analyze_results.py", "--run-dir", directory.root).error_line()
-    assert "record of kernel calls is truncated or damaged" in said
-
-
-def check_report(directory: RunDirectory) -> None:
-    """Both sides by layer, and what misses SME2: of this model nothing."""
-    text, page = directory.report_md.read_text(), parse_page(directory.report_html)
-    for said in (text, " ".join(text_of(page).split())):
-        assert "17 of 17 matrix layers, 100 % of multiply-adds, reach SME2 kernels" in said
-        assert "Every matrix layer reaches an SME2 kernel." in said and "Kernels differ in 17 of 86 layers." in said
-        assert "each of its calls was counted" in said and "candidate" not in said
-        assert "kai_run_matmul_clamp_qai8_qai8p2vlx4_qsi8cxpsb2vlx4_2vlx2vl_sme2_mopa" in said
-    assert "| SME2 | 3 | 0 | 225 | 17 | 0 | 0 | – | 0 |" in text and "_sme2_mopa` (SME2, 8 calls)" in text
-    assert "weights, packed while loading" in text
-    check_numbers(directory.root, numbers_of(page))
-
-
-def check_time_coverage(directory: RunDirectory) -> None:
-    """The same run, were its device hardware with SME2: the shares of what its own timeline tables say."""
-    manifest, model = directory.read_manifest(), directory.read_manifest().model.id
-    directory.write_manifest(replace(manifest, device="local", emulated=False, host={"system": "Linux"}))
-    entry = summary_json(analyze_run(directory))["kernels"]
-    directory.write_manifest(manifest)
-    assert entry["kernels_off"]["1"]["sme2_time"] == {}, "no timed experiment switched SME2 off"
-    held = entry["kernels_on"]["1"]["sme2_time"]["timed"]
-    reached = {layer["layer"] for layer in entry["kernels_on"]["1"]["matrix_layers"]}
-    with open(directory.table(model, "timed", 1, "all_runs_timeline"), newline="") as table:
-        rows = list(csv.DictReader(table))
-    method = next(float(row["duration_us"]) for row in rows if row["name"] == "Method::execute")
-    mine = sum(float(row["duration_us"]) for row in rows if row["layer"] in reached)
-    assert held["matrix_share"] == 1.0 and held["execution_share"] == pytest.approx(mine / method, rel=1e-9)
-    assert re.fullmatch(
-        r"Layers that call SME2 kernels take 100 % of the matrix layers' time and \d+ % of an execution "
-        r"\(traced in timed\)",
-        held["sentence"],
-    )
-    analyze_run(directory)
-
-
-def test_configs_that_record_kernels_wrongly(toy: Path, tmp_path: Path) -> None:
-    from model_profiling.pipeline.config import load_config
-
-    one = {"name": "k", "mode": "kernels"}
-    with pytest.raises(UserError, match="k records kernels and measures nothing to compare"):
-        load_config(
-            write_config(tmp_path, toy, experiments=[one, {"name": "on"}], analysis={"compare_pairs": [["k", "on"]]})
-        )
-    if platform.machine() not in ("aarch64", "arm64"):
-        said = kit("scripts/mac_pipeline.py", "--config", kernels_config(tmp_path, toy)).error_line()
-        assert "cannot record kernel calls here" in said and "preview_sme2.py" in said
 
 
 if __name__ == "__main__":

@@ -7,10 +7,8 @@ import contextlib
 import csv
 import json
 import os
-import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -20,7 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.adb import ADDRESS, SECOND_ADDRESS, SOURCES, Hardware, TestDevice, arm_board, running_device
+from support.adb import ADDRESS, SECOND_ADDRESS, Hardware, TestDevice, arm_board, running_device
+from support.android import Breaker, Programs, wait_for_launches, with_machine
 from support.emulation import emulated
 from support.kit import KIT, Finished, kit, write_config
 
@@ -232,7 +231,7 @@ def test_a_runner_for_another_cpu_or_system_is_refused(device: TestDevice, toy: 
     assert "the device has no /system/bin/linker64" in refused(runner_path=str(programs.for_android))
     assert "the runner needs libc++_shared.so" in refused(runner_path=str(programs.without_library))
     foreign = tmp_path / "foreign"
-    foreign.write_bytes(_with_machine(programs.misbehaving.read_bytes(), 243))
+    foreign.write_bytes(with_machine(programs.misbehaving.read_bytes(), 243))
     foreign.chmod(0o755)
     assert "the runner is built for riscv64" in refused(runner_path=str(foreign))
 
@@ -505,29 +504,6 @@ def test_fifty_cuts_at_random_moments_lose_nothing(device: TestDevice, inside, t
     assert device.kept() == [] and device.running("sme_runner") == []
 
 
-class Breaker:
-    """Breaks the connection at random moments, in random ways, while its context lasts; counts them by their names."""
-
-    def __init__(self, device: TestDevice, seed: int) -> None:
-        self._device, self._generator = device, random.Random(seed)
-        self.broken: Counter[str] = Counter()
-
-    def __enter__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._break)
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _break(self) -> None:
-        while not self._over.wait(self._generator.uniform(0.05, 1.2)):
-            how = self._generator.choice(("cut", "kill", "server"))
-            self._device.end_server() if how == "server" else self._device.tell(how)
-            self.broken[how] += 1
-
-
 # Helpers.
 
 
@@ -559,50 +535,6 @@ def started(device: TestDevice, config: Path, *flags: str) -> Iterator[subproces
         child.kill()
         child.wait()
         child.stdout.close()
-
-
-def wait_for_launches(run: Path, count: int) -> None:
-    for _ in range(3000):
-        with contextlib.suppress(FileNotFoundError):
-            if (run / "launches.jsonl").read_bytes().count(b"\n") >= count:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"{count} launches were not made")
-
-
-def _with_machine(program: bytes, machine: int) -> bytes:
-    """Return an ELF program that says it is for another CPU."""
-    return program[:18] + struct.pack("<H", machine) + program[20:]
-
-
-class Programs:
-    """Programs in the place of `executor_runner`, compiled from adb_device/misbehaving_runner.cpp."""
-
-    def __init__(self, folder: Path) -> None:
-        source = SOURCES / "misbehaving_runner.cpp"
-        self.misbehaving = self._compile(folder / "a b'c" / "executor_runner", source)
-        (folder / "library.cpp").write_text('extern "C" int from_the_library() { return 42; }\n')
-        self.with_library = folder / "with" / "executor_runner"
-        library = self._compile(
-            folder / "with" / "libc++_shared.so",
-            folder / "library.cpp",
-            "-shared",
-            "-fPIC",
-            "-Wl,-soname,libc++_shared.so",
-        )
-        self._compile(self.with_library, source, "-DNEEDS_LIBRARY", library)
-        self.without_library = folder / "without" / "executor_runner"
-        self.without_library.parent.mkdir()
-        shutil.copy(self.with_library, self.without_library)
-        self.for_android = self._compile(
-            folder / "android" / "executor_runner", source, "-Wl,--dynamic-linker=/system/bin/linker64"
-        )
-
-    @staticmethod
-    def _compile(target: Path, source: Path, *flags: object) -> Path:
-        target.parent.mkdir(exist_ok=True)
-        subprocess.run(["c++", str(source), *map(str, flags), "-o", str(target)], check=True)
-        return target
 
 
 @pytest.fixture(scope="module")
