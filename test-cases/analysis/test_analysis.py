@@ -38,7 +38,6 @@ from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.report.run_files import analyze_run, derive, summary_json
 from model_profiling.report.words.notes import run_notes
 
-
 # Tables
 
 
