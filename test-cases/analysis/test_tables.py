@@ -47,23 +47,25 @@ def test_the_first_execution_of_a_timeline_is_read_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "columns", "read"),
+    ("kind", "columns", "read", "name"),
     [
-        ("ops_stats", OPERATOR_COLUMNS, read_operators),
-        ("layers", LAYER_COLUMNS, read_layers),
-        ("run0_timeline", TIMELINE_COLUMNS, read_first_execution),
+        ("ops_stats", OPERATOR_COLUMNS, read_operators, "the table"),
+        ("layers", LAYER_COLUMNS, read_layers, "the layer table"),
+        ("run0_timeline", TIMELINE_COLUMNS, read_first_execution, "the timeline"),
     ],
 )
-def test_a_damaged_table_is_one_line(kind: str, columns: tuple[str, ...], read, tmp_path: Path) -> None:
+def test_a_damaged_table_is_one_line(kind: str, columns: tuple[str, ...], read, name: str, tmp_path: Path) -> None:
     path = Path(shutil.copy(table(kind), tmp_path))
     assert path.read_text().splitlines()[0].split(",") == list(columns)
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0].replace("pct_of_run", "percent"), *lines[1:]]) + "\n")
-    with pytest.raises(UserError, match="lacks the column pct_of_run"):
+    with pytest.raises(UserError, match=f"^{name} lacks the column pct_of_run"):
         read(path)
     for value in ("x", "nan"):
         path.write_text("\n".join([lines[0], lines[1].rpartition(",")[0] + f",{value}", *lines[2:]]) + "\n")
-        with pytest.raises(UserError, match=f"not a number \\(pct_of_run '{value}'\\), at .*row 2"):
+        with pytest.raises(
+            UserError, match=f"^{name} holds a value that is not a number \\(pct_of_run '{value}'\\), at .*row 2"
+        ):
             read(path)
 
 

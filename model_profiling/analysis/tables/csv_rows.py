@@ -12,12 +12,15 @@ from model_profiling.errors import UserError, nearest
 _FIELD_LIMIT = 1 << 20
 
 
-def read_rows(path: Path, columns: Sequence[str], fix: str, optional: Collection[str] = ()) -> Iterator[dict[str, str]]:
+def read_rows(
+    path: Path, columns: Sequence[str], fix: str, optional: Collection[str] = (), name: str = "the table"
+) -> Iterator[dict[str, str]]:
     """Yield the rows of a table by column; it must have `columns`, `optional` ones aside, in any order.
 
     Parameters
     ----------
     fix : what to do about a wrong table, as `UserError` takes it.
+    name : what to call the table where a column lacks.
 
     Raises
     ------
@@ -28,7 +31,7 @@ def read_rows(path: Path, columns: Sequence[str], fix: str, optional: Collection
         with open(path, newline="", encoding="utf-8-sig") as file:  # spreadsheets write the mark
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
-            _check_header(header, columns, optional, path, fix)
+            _check_header(header, columns, optional, path, fix, name)
             for values in reader:
                 if len(values) != len(header):
                     raise UserError(
@@ -46,10 +49,10 @@ def read_rows(path: Path, columns: Sequence[str], fix: str, optional: Collection
 
 
 def _check_header(
-    header: Sequence[str], columns: Sequence[str], optional: Collection[str], path: Path, fix: str
+    header: Sequence[str], columns: Sequence[str], optional: Collection[str], path: Path, fix: str, name: str
 ) -> None:
     if not header:
         raise UserError("the table is empty", f"at {path}", fix)
     missing = [column for column in columns if column not in header and column not in optional]
     if missing:
-        raise UserError(f"the table lacks the column {missing[0]}{nearest(missing[0], header)}", f"at {path}", fix)
+        raise UserError(f"{name} lacks the column {missing[0]}{nearest(missing[0], header)}", f"at {path}", fix)

@@ -17,6 +17,7 @@ from model_profiling.analysis.traces.recording import RowIdentity
 
 LAYER_COLUMNS = (*columns_of(RowIdentity), *columns_of(Layer), *columns_of(LayerCost))
 
+_NAME = "the layer table"
 _FIX = "run analyze_results.py again to write it anew"
 
 
@@ -44,13 +45,13 @@ def read_layers(path: Path) -> tuple[LayerRow, ...]:
     """
     return tuple(
         _row(values, f"at {path}, row {number}")
-        for number, values in enumerate(read_rows(path, LAYER_COLUMNS, _FIX), 2)
+        for number, values in enumerate(read_rows(path, LAYER_COLUMNS, _FIX, name=_NAME), 2)
     )
 
 
 def _row(values: dict[str, str], where: str) -> LayerRow:
     return LayerRow(
-        read_row(RowIdentity, values, where, _FIX),
-        read_row(Layer, values, where, _FIX),
-        read_row(LayerCost, values, where, _FIX),
+        read_row(RowIdentity, values, where, _FIX, _NAME),
+        read_row(Layer, values, where, _FIX, _NAME),
+        read_row(LayerCost, values, where, _FIX, _NAME),
     )

@@ -60,6 +60,7 @@ _US_PLACES, _PERCENT_PLACES = 3, 4
 
 _NS_PER_US = 1000
 _LONGEST_US = 1e12  # 11 days: beyond any execution, and far from the limits of 64-bit ns
+_NAME = "the timeline"
 _AGAIN = "run analyze_results.py again to write it anew"
 _FIX = "name an *_all_runs_timeline.csv that analyze_results.py or etdump_to_csv.py wrote"
 
@@ -140,11 +141,11 @@ def read_first_execution(path: Path) -> tuple[TimelineRow, ...]:
     """
     first: tuple[str, str] | None = None
     rows = []
-    for number, values in enumerate(read_rows(path, TIMELINE_COLUMNS, _AGAIN, _OPTIONAL), 2):
+    for number, values in enumerate(read_rows(path, TIMELINE_COLUMNS, _AGAIN, _OPTIONAL, _NAME), 2):
         execution = values["pair"], values["run_index"]
         first = first or execution
         if execution == first:
-            rows.append(read_row(TimelineRow, {"layer": "", **values}, f"at {path}, row {number}", _AGAIN))
+            rows.append(read_row(TimelineRow, {"layer": "", **values}, f"at {path}, row {number}", _AGAIN, _NAME))
     return tuple(rows)
 
 

@@ -30,7 +30,7 @@ def csv_bytes(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> bytes:
     return "".join(f"{','.join(line)}\n" for line in (columns, *rows)).encode("utf-8")
 
 
-def read_row(kind: type[_Row], values: Mapping[str, str], where: str, fix: str) -> _Row:
+def read_row(kind: type[_Row], values: Mapping[str, str], where: str, fix: str, name: str = "the table") -> _Row:
     """Return the row that `values`, text by column, hold of dataclass `kind`; other columns are left alone.
 
     Raises
@@ -43,7 +43,7 @@ def read_row(kind: type[_Row], values: Mapping[str, str], where: str, fix: str) 
             read[column] = reader(values[column])
         except ValueError as error:
             raise UserError(
-                f"the table holds a value that is not a number ({column} {values[column][:40]!r})", where, fix
+                f"{name} holds a value that is not a number ({column} {values[column][:40]!r})", where, fix
             ) from error
     return kind(**read)
 
