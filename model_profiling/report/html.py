@@ -15,6 +15,7 @@ from model_profiling.pipeline.kernel_names import FAMILY_TITLES
 from model_profiling.report import palette
 from model_profiling.report.charts import Figure
 from model_profiling.report.kernel_markdown import families
+from model_profiling.report.operator_columns import COLUMNS
 from model_profiling.report.quantities import Identifier
 from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
@@ -89,6 +90,7 @@ def _environment() -> jinja2.Environment:
     environment.tests["identifier"] = lambda part: isinstance(part, Identifier)
     environment.tests["table"] = lambda block: isinstance(block, Table)
     environment.globals["role"] = palette.series
+    environment.globals["operator_columns"] = COLUMNS
     environment.globals["family_titles"] = FAMILY_TITLES
     environment.globals["families"] = lambda kernels: families(kernels.view, [side.side for side in kernels.sides])
     return environment

@@ -6,7 +6,7 @@ from __future__ import annotations
 from model_profiling.analysis.comparing.comparison import BASELINE, CANDIDATE, LayerComparison
 from model_profiling.analysis.comparing.parts import MIN_PART_US
 from model_profiling.analysis.tables.layers import LayerRow
-from model_profiling.report.load import LayerTable, RunData
+from model_profiling.report.load import RunData, RunTable
 from model_profiling.report.operator_rows import shown_verdict
 from model_profiling.report.quantities import Identifier, Quantity, quantity, ratio_or_none
 from model_profiling.report.view import ComparedLayer
@@ -21,7 +21,7 @@ class LayersOfSide:
     """The layer table of one side of a comparison, by layer; empty where the side has none."""
 
     def __init__(self, run: RunData, experiment: str, threads: int) -> None:
-        self.table = run.layers.get((experiment, threads), LayerTable("", ()))
+        self.table = run.layers.get((experiment, threads), RunTable[LayerRow]("", ()))
         self._row_of = {row.layer.layer: number for number, row in enumerate(self.table.rows)}
 
     def row(self, layer: str) -> LayerRow | None:

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from model_profiling.analysis.metrics import Metrics
 from model_profiling.analysis.summary import AGAIN, AnalysisSummary
 from model_profiling.analysis.tables.kernels import KernelRow, read_kernels
 from model_profiling.analysis.tables.layers import LayerRow, read_layers
+from model_profiling.analysis.tables.operators import OperatorRow, read_operators
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.manifest import Manifest
@@ -21,16 +22,17 @@ from model_profiling.report.quantities import pointer
 
 SUMMARY, METRICS = SUMMARY_FILE, METRICS_FILE
 _Result = TypeVar("_Result", AnalysisSummary, Metrics)
+_Row = TypeVar("_Row")
 #: What an export wrote beside its model, as JSON.
 ExportRecord = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class LayerTable:
-    """The layer table of an experiment, and what its numbers' paths begin with: its file within the run directory."""
+class RunTable(Generic[_Row]):
+    """A table of an experiment, and what its numbers' paths begin with: its file within the run directory."""
 
     file: str
-    rows: Sequence[LayerRow]
+    rows: Sequence[_Row]
 
     def path(self, row: int, column: str) -> str:
         return f"{self.file}#{pointer(row, column)}"
@@ -40,8 +42,8 @@ class LayerTable:
 class RunData:
     """A run as read, all plain values; `export` is the model's export record where it is still there.
 
-    `layers` holds the layer table of each experiment and thread count that has one, `kernels`
-    the rows of each kernel table. `typed_as` is the run directory as the reader would type it;
+    `layers` and `operators` hold the tables of each experiment and thread count that has them,
+    `kernels` the rows of each kernel table. `typed_as` is the run directory as the reader would type it;
     with `prefix` begin the paths of all numbers, where a report lies outside of the run directory.
     """
 
@@ -50,7 +52,8 @@ class RunData:
     summary: AnalysisSummary
     metrics: Metrics
     export: ExportRecord | None = None
-    layers: Mapping[tuple[str, int], LayerTable] = field(default_factory=dict)
+    layers: Mapping[tuple[str, int], RunTable[LayerRow]] = field(default_factory=dict)
+    operators: Mapping[tuple[str, int], RunTable[OperatorRow]] = field(default_factory=dict)
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
     typed_as: str = ""
     prefix: str = ""
@@ -85,7 +88,8 @@ def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
         summary,
         _of_this_model(Metrics.read(directory), directory.metrics, manifest),
         _export_record(manifest),
-        _layer_tables(directory, manifest.model.id, summary, prefix),
+        _tables(directory, "layers", read_layers, manifest.model.id, summary, prefix),
+        _tables(directory, "ops_stats", read_operators, manifest.model.id, summary, prefix),
         {
             (name, threads): read_kernels(directory.table(manifest.model.id, name, threads, "kernels"))
             for name, threads, _ in summary.kernels.entries()
@@ -94,15 +98,20 @@ def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
     )
 
 
-def _layer_tables(
-    directory: RunDirectory, model: str, summary: AnalysisSummary, prefix: str
-) -> dict[tuple[str, int], LayerTable]:
+def _tables(
+    directory: RunDirectory,
+    kind: str,
+    read: Callable[[Path], Sequence[_Row]],
+    model: str,
+    summary: AnalysisSummary,
+    prefix: str,
+) -> dict[tuple[str, int], RunTable[_Row]]:
     tables = {}
     for name, threads, _ in summary.experiments.entries():
-        path = directory.table(model, name, threads, "layers")
+        path = directory.table(model, name, threads, kind)
         if path.is_file():
             file = prefix + quote(path.relative_to(directory.root).as_posix())
-            tables[name, threads] = LayerTable(file, read_layers(path))
+            tables[name, threads] = RunTable(file, read(path))
     return tables
 
 

@@ -11,6 +11,7 @@ import jinja2
 from model_profiling.report.charts import Figure
 from model_profiling.report.html import MOST_LAYERS, TEMPLATES
 from model_profiling.report.kernel_markdown import families, side_cell
+from model_profiling.report.operator_columns import COLUMNS
 from model_profiling.report.scaling import ThreadRow
 from model_profiling.report.section import ReportSection
 from model_profiling.report.view import ComparedLayer, ComparedOperator, View
@@ -46,6 +47,7 @@ class MarkdownPage:
         )
         environment.filters["kernels"] = lambda side, named: side_cell(side, named)
         environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
+        environment.globals["operator_columns"] = COLUMNS
         self._environment = environment
 
     def template(self, name: str, section: ReportSection) -> str:

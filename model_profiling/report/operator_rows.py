@@ -3,24 +3,47 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from model_profiling.analysis.comparing.comparison import BASELINE, CANDIDATE, OperatorComparison, OperatorCost
-from model_profiling.analysis.traces.operators import NATIVE_PREFIX
+from model_profiling.analysis.tables.operators import OperatorRow
+from model_profiling.analysis.traces.operators import NATIVE_PREFIX, kind
 from model_profiling.paired_statistics import NO_VERDICT
-from model_profiling.report.load import RunData
-from model_profiling.report.quantities import Quantity, quantity, ratio_or_none
-from model_profiling.report.view import ComparedOperator
+from model_profiling.report.load import RunData, RunTable
+from model_profiling.report.quantities import Quantity, pointer, quantity, ratio_or_none
+from model_profiling.report.view import ComparedOperator, TracedOperator
 from model_profiling.rounding import places_for
 
 
 def operator_rows(run: RunData, index: int) -> tuple[ComparedOperator, ...]:
     """Return the operators of comparison `index`, the most expensive first."""
+    compared = run.summary.comparisons[index]
+    sides = tuple(OperatorsOfSide(run, name, compared.threads) for name in (compared.baseline, compared.candidate))
     return tuple(
-        _row(run.in_summary("comparisons", index, "operators", number), operator)
-        for number, operator in enumerate(run.summary.comparisons[index].operators)
+        _row(run.in_summary("comparisons", index, "operators", number), operator, sides[0], sides[1])
+        for number, operator in enumerate(compared.operators)
     )
 
 
-def _row(path: str, operator: OperatorComparison) -> ComparedOperator:
+class OperatorsOfSide:
+    """The table of operators of one side of a comparison, by kind; empty where the side has none."""
+
+    def __init__(self, run: RunData, experiment: str, threads: int) -> None:
+        table = run.operators.get((experiment, threads), RunTable[OperatorRow]("", ()))
+        self._of_kind: dict[tuple[str, bool], list[TracedOperator]] = {}
+        for number, row in enumerate(table.rows):
+            key = kind(row.operator.name), bool(row.operator.delegated)
+            traced = TracedOperator(row.operator, f"{table.file}#{pointer(number)}")
+            self._of_kind.setdefault(key, []).append(traced)
+
+    def rows(self, operator: OperatorComparison) -> Sequence[TracedOperator]:
+        # Its name joins those of both sides; all of them are of one kind.
+        name = re.split(r" [/+] ", operator.name, maxsplit=1)[0]
+        return self._of_kind.get((kind(name), operator.delegated), ())
+
+
+def _row(path: str, operator: OperatorComparison, before: OperatorsOfSide, after: OperatorsOfSide) -> ComparedOperator:
     calls = dict.fromkeys(f"{side.calls:g}" for side in (operator.baseline, operator.candidate) if side)
     speedup, low, high = ratio_or_none(operator.speedup, operator.interval, path)
     return ComparedOperator(
@@ -35,6 +58,7 @@ def _row(path: str, operator: OperatorComparison) -> ComparedOperator:
         low=low,
         high=high,
         verdict=shown_verdict(operator.verdict),
+        rows=(before.rows(operator), after.rows(operator)),
     )
 
 

@@ -7,8 +7,10 @@ how it looks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model_profiling.analysis.traces.operator_stats import OperatorStats
 from model_profiling.report.quantities import Identifier, Quantity, Sentence
 from model_profiling.report.section import ReportSection
 
@@ -66,7 +68,10 @@ class CategoryRow:
 
 @dataclass(frozen=True)
 class ComparedOperator:
-    """One operator's time in one execution in ms, before and after; `verdict` is "" where there is none."""
+    """One operator's time in one execution in ms, before and after; `verdict` is "" where there is none.
+
+    `rows` are what each side's table of operators holds of it: operators of one kind are several rows.
+    """
 
     name: str
     category: str
@@ -78,6 +83,15 @@ class ComparedOperator:
     low: Quantity | None
     high: Quantity | None
     verdict: str
+    rows: tuple[Sequence[TracedOperator], Sequence[TracedOperator]]
+
+
+@dataclass(frozen=True)
+class TracedOperator:
+    """A row of a table of operators; with `path` begin the paths of its numbers."""
+
+    stats: OperatorStats
+    path: str
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A column of the operators' table is one edited file, a section of the report two: in a copy of the kit, exactly so.
+"""A column of the operators' table is one edited file, shown by a second; a section of the report is two.
+
+All are added to a copy of the kit, exactly so.
 
 The other doors that CONTRIBUTING.md names have tests of their own: recipes, device kinds, rules of the page checker.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +23,7 @@ from support.kit import FIXTURES, KIT
 
 REFERENCE = FIXTURES / "reference_run" / "mac"
 STATS = Path("model_profiling/analysis/traces/operator_stats.py")
+SHOWN = Path("model_profiling/report/operator_columns.py")
 SECTIONS = Path("model_profiling/report/sections")
 SECTION = '''# SPDX-License-Identifier: Apache-2.0
 """Which seed ordered the launches."""
@@ -86,7 +90,7 @@ def command(copy: Path) -> Callable[..., None]:
     return run
 
 
-def test_a_column_of_the_operators_table_is_one_file(copy: Path, command: Callable[[str], None]) -> None:
+def add_longest_call(copy: Path) -> None:
     edit(
         copy / STATS,
         ("    pct_of_run: float\n", "    pct_of_run: float\n    max_us: float\n"),
@@ -95,6 +99,10 @@ def test_a_column_of_the_operators_table_is_one_file(copy: Path, command: Callab
             "                pct_of_run=100 * part,\n                max_us=float(calls.max()) / _NS_PER_US,\n",
         ),
     )
+
+
+def test_a_column_of_the_operators_table_is_one_file(copy: Path, command: Callable[[str], None]) -> None:
+    add_longest_call(copy)
     command("analyze_results.py")
     for table in sorted((copy / "run").rglob("*_ops_stats.csv")):
         with open(table, newline="", encoding="utf-8") as file:
@@ -107,6 +115,25 @@ def test_a_column_of_the_operators_table_is_one_file(copy: Path, command: Callab
     argv = [sys.executable, "-c", code, str(next((copy / "run").rglob("*_ops_stats.csv")))]
     done = subprocess.run(argv, cwd=copy, capture_output=True, text=True, timeout=60)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_the_report_shows_it_by_one_more(copy: Path, command: Callable[[str], None]) -> None:
+    add_longest_call(copy)
+    verdict = '    OperatorColumn("Verdict", lambda row: row.verdict, "verdict"),\n'
+    edit(copy / SHOWN, (verdict, f'    *largest("Longest call", "µs", "max_us"),\n{verdict}'))
+    command("analyze_results.py")
+    command("generate_report.py")
+    html, text = ((copy / "run" / f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "md"))
+    assert "Longest call, AVX-512 off (µs) | Longest call, AVX-512 on (µs) | Verdict |" in text
+    numbers = re.findall(r'data-raw="([\d.]+)"><span class="num" data-path="([^"#]+)#/(\d+)/max_us"', html)
+    assert {Path(table).parent.name for _, table, _ in numbers} == {"mac_sme2_off", "mac_sme2_on"}
+    for value, table, number in numbers:
+        with open(copy / "run" / table, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        row = rows[int(number)]
+        assert float(value) == float(row["max_us"])
+        of_kind = [float(r["max_us"]) for r in rows if r["name"].partition(" #")[0] == row["name"].partition(" #")[0]]
+        assert float(value) == max(of_kind)
 
 
 def test_a_section_of_the_report_is_its_file_and_its_place(copy: Path, command: Callable[[str], None]) -> None:
