@@ -13,6 +13,7 @@ from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.note import Note
 from model_profiling.report.quantities import Sentence
+from model_profiling.report.words.doubts import did_not_count, drifted
 from model_profiling.wording import count, listed
 
 #: Void launches named one by one; launches.jsonl has all of them.
@@ -75,7 +76,7 @@ def _cosine(value: float) -> str:
 
 
 def _void(run: RunData, naming: Naming) -> Iterator[Note]:
-    void = [launch for launch in run.launches if launch.void or not launch.ok]
+    void = [launch for launch in run.launches if not launch.counts]
     if not void and run.launches:
         yield Note(
             "good",
@@ -89,13 +90,7 @@ def _void(run: RunData, naming: Naming) -> Iterator[Note]:
         )
     if not void:
         return
-    told: list[Sentence] = [
-        (
-            f"{count(len(void), 'launch')} of {len(run.launches)} did not count, and neither did the "
-            "rest of their pairs.",
-        ),
-        *_made_again(run, void),
-    ]
+    told: list[Sentence] = [(did_not_count(len(void), len(run.launches)),), *_made_again(run, void)]
     for launch in void[:_MOST_NAMED]:
         reason = launch.void or f"exit status {launch.exit_code}, signal {launch.signal}"
         told.append(
@@ -150,12 +145,7 @@ def _drift(run: RunData, naming: Naming) -> Iterator[Note]:
     for title, metrics in _series(run, naming):
         percent = metrics.drift_percent
         if abs(percent) > DRIFT_WARNING_PERCENT:
-            told.append(
-                (
-                    f"{title}: launches became {abs(percent):.0f} % {'slower' if percent > 0 else 'faster'} "
-                    "over the run.",
-                )
-            )
+            told.append((drifted(title, percent),))
     if told:
         yield Note(
             "warn",

@@ -10,7 +10,8 @@ from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.note import Note
 from model_profiling.report.quantities import Sentence, quantity
-from model_profiling.wording import count, listed
+from model_profiling.report.words.doubts import not_compared, without_category
+from model_profiling.wording import capitalized, count, listed
 
 
 def method_notes(run: RunData, naming: Naming) -> Iterator[Note]:
@@ -33,11 +34,7 @@ def _unmapped(run: RunData) -> Iterator[Note]:
         }
     )
     if names:
-        yield Note(
-            "warn",
-            "Operators without a category",
-            ((f"These are counted as Other because the kit does not know them: {listed(names)}.",),),
-        )
+        yield Note("warn", "Operators without a category", ((capitalized(without_category(names)),),))
 
 
 def _not_compared(run: RunData, naming: Naming) -> Iterator[Note]:
@@ -45,8 +42,8 @@ def _not_compared(run: RunData, naming: Naming) -> Iterator[Note]:
     wanted = () if run.manifest.emulated else run.manifest.config.compare_pairs
     for baseline, candidate in wanted:
         if (baseline, candidate) not in compared:
-            sides = f"{naming.side(baseline)} and {naming.side(candidate)}"
-            yield Note("warn", "A comparison is missing", ((f"{sides} share no complete pair of launches.",),))
+            missing = not_compared(naming.side(baseline), naming.side(candidate))
+            yield Note("warn", "A comparison is missing", ((missing,),))
 
 
 def _masking(run: RunData, naming: Naming) -> Iterator[Note]:

@@ -36,8 +36,9 @@ from model_profiling.console import say
 from model_profiling.errors import one_line
 from model_profiling.files import write_bytes, write_json
 from model_profiling.report.words.digits import milliseconds, percent
+from model_profiling.report.words.doubts import without_category
 from model_profiling.report.words.table import Table
-from model_profiling.wording import count
+from model_profiling.wording import capitalized, count
 
 _TOP_OPERATORS = 10
 _NS_PER_MS = 1e6
@@ -157,7 +158,7 @@ def _show(summary: Summary, operators: list[OperatorStats], unmapped: list[str],
         frozenset(("calls", "ms", "share")),
     ).show()
     if unmapped:
-        say(one_line(f"Operators without a category of their own, counted as Other: {', '.join(unmapped)}"))
+        say(one_line(capitalized(without_category(unmapped))))
     for path in files:
         say(str(path))
 

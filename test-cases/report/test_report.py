@@ -277,6 +277,10 @@ def test_drift_and_outliers_are_told_and_kept(toy_copy: Path) -> None:
     assert all(len(entry["1"]["launches"]) == 6 for entry in metrics.values())
     for text in words(toy_copy).values():
         assert "The machine drifted" in text and "Outlying launches" in text and "pair 4: " in text
+    drift = r"1 thread: launches became \d+ % slower over the run\."
+    (summary,) = toy_copy.glob("*_pipeline_summary.md")
+    told = [re.findall(drift, text) for text in (summary.read_text(), (toy_copy / "report.md").read_text())]
+    assert told[0] == told[1] != [], "the summary and the report say the same"
 
 
 def report_anew(run: Path) -> None:

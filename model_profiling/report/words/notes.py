@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.run import Analysis
 from model_profiling.paired_statistics import DRIFT_WARNING_PERCENT
+from model_profiling.report.words.doubts import did_not_count, drifted, not_compared, without_category
 from model_profiling.report.words.kernels import kernel_sentences
 from model_profiling.wording import count
 
@@ -26,28 +27,26 @@ def run_notes(analysis: Analysis) -> tuple[str, ...]:
 def _notes(analysis: Analysis) -> Iterator[str]:
     if analysis.only_emulated:
         yield EMULATED
-    void = sum(1 for launch in analysis.launches if launch.void)
-    if void:
-        yield f"{void} launches were void and do not count; their pairs were made again where possible."
+    if void := sum(1 for launch in analysis.launches if not launch.counts):
+        yield did_not_count(void, len(analysis.launches))
     for side in analysis.sides:
         yield from _side_notes(side)
     if not analysis.only_emulated:
         compared = {(c.baseline, c.candidate) for c in analysis.summary.comparisons}
         for baseline, candidate in analysis.config.compare_pairs:
             if (baseline, candidate) not in compared:
-                yield f"{baseline} and {candidate} share no complete pair of launches, so they are not compared."
+                yield not_compared(baseline, candidate)
     for experiment, threads, entry in analysis.summary.kernels.entries():
         where = f"{experiment}, {count(threads, 'thread')}"
         yield from (f"{where}: {sentence}" for sentence in kernel_sentences(entry))
 
 
 def _side_notes(side: MeasuredSide) -> Iterator[str]:
+    where = f"{side.experiment}, {count(side.threads, 'thread')}"
     drift = side.drift_percent()
     if abs(drift) > DRIFT_WARNING_PERCENT:
-        yield f"Launches of {side.experiment} at {side.threads} threads drifted by {drift:+.0f} % over the run."
-    unmapped = side.unmapped()
-    if unmapped:
-        names = ", ".join(unmapped)
-        yield f"{side.experiment} ran operators without a category of their own, counted as Other: {names}."
+        yield drifted(where, drift)
+    if unmapped := side.unmapped():
+        yield f"{where}: {without_category(unmapped)}"
     if side.overfull:
-        yield f"Operators of {side.experiment} report more time than their method took."
+        yield f"{where}: operators report more time than their method took."
