@@ -250,6 +250,10 @@ class RunDirectory:
             yield
 
 
+#: The CPUs of a preview as its files' names have them: with SME2, with SME alone, with neither.
+PREVIEW_VARIANTS = SME2_VARIANT, SME_VARIANT, NO_SME_VARIANT = "sme2", "sme_only", "no_sme"
+
+
 class PreviewFolder:
     """Names of what a preview of a model's kernels leaves in `root`."""
 
@@ -262,6 +266,10 @@ class PreviewFolder:
     def kernels(self, variant: str) -> Path:
         """Return the kernel table of one of the CPUs that the preview ran."""
         return self.root / f"{self._model}_{variant}_kernels.csv"
+
+    def files(self) -> tuple[Path, ...]:
+        """Return every file of a preview that ran all variants."""
+        return (*map(self.kernels, PREVIEW_VARIANTS), self.json, self.markdown)
 
 
 def newest_attempts(launches: Sequence[Launch]) -> dict[tuple[int, int], list[Launch]]:

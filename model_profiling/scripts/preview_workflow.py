@@ -21,12 +21,11 @@ from model_profiling.console import progress
 from model_profiling.errors import UserError
 from model_profiling.files import make_folder, sha256, write_bytes, write_json, write_text
 from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
-from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.pipeline.kernel_recording import KernelRecording, record_kernels
 from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
 from model_profiling.pipeline.program.signature import read_signature
-from model_profiling.pipeline.run_directory import PreviewFolder
+from model_profiling.pipeline.run_directory import NO_SME_VARIANT, SME2_VARIANT, SME_VARIANT, PreviewFolder
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.report.words.preview import disagreements, preview_json, preview_markdown, sentence
 
@@ -98,21 +97,21 @@ def plan_variants(device: EmulatedDevice) -> tuple[Plan, ...]:
     held = tuple(f for f in _ALL_SME if f in names)
     plans = []
     if "sme2" in names:
-        plans.append(Plan(SME2, "SME2", device))
+        plans.append(Plan(SME2_VARIANT, "SME2", device))
     if "sme" in names:
-        plans.append(Plan("sme_only", "SME only", device, tuple(f for f in _SME2_FEATURES if f in names)))
+        plans.append(Plan(SME_VARIANT, "SME only", device, tuple(f for f in _SME2_FEATURES if f in names)))
     return (*plans, _without_sme(device, held))
 
 
 def _without_sme(device: EmulatedDevice, held: tuple[str, ...]) -> Plan:
     if not held:
-        return Plan("no_sme", "without SME", device)
+        return Plan(NO_SME_VARIANT, "without SME", device)
     try:
         off = replace(device, cpu=f"{device.cpu},sme=off")
         off.cpu_features()
     except UserError:  # not every CPU of QEMU's lets SME be switched off
-        return Plan("no_sme", "without SME", device, held)
-    return Plan("no_sme", "without SME", off)
+        return Plan(NO_SME_VARIANT, "without SME", device, held)
+    return Plan(NO_SME_VARIANT, "without SME", off)
 
 
 def uses_of(recorded: KernelRecording, graph: Sequence[GraphInstruction]) -> tuple[KernelUse, ...]:

@@ -16,7 +16,7 @@ from model_profiling.export.artifacts import ArtifactPaths, default_outdir
 from model_profiling.export.lowering import BACKENDS
 from model_profiling.export.recipes import DEFAULT, find_recipe
 from model_profiling.models.registry import find
-from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.pipeline.run_directory import PreviewFolder, RunDirectory
 from model_profiling.scripts import quick_test_workflow
 from tools.pages.reader.effects import pipelines
 from tools.pages.reader.kit_call import Call, asked_of_the_kit
@@ -80,10 +80,9 @@ def _quick_test(call: Call) -> None:
 
 def _preview(call: Call) -> None:
     call.needs_file(call.args.model, "--model")
-    model = PurePosixPath(str(call.args.model))
-    folder = PurePosixPath(call.args.output_dir or model.with_name(f"{model.stem}_sme2_preview"))
-    for name in _PREVIEWED:
-        call.reader.make(call.path(folder / f"{model.stem}_{name}"))
+    root = call.args.output_dir and Path(call.args.output_dir)
+    for path in PreviewFolder(Path(str(call.args.model)), root).files():
+        call.reader.make(call.path(path))
 
 
 def _tables(names: Sequence[str]) -> Callable[[Call], None]:
@@ -171,7 +170,6 @@ def _skills_installed(call: Call) -> None:
         call.reader.make(call.path(call.args.dest), folder=True, open=True)
 
 
-_PREVIEWED = ("sme2_kernels.csv", "sme_only_kernels.csv", "no_sme_kernels.csv", "sme2_preview.json", "sme2_preview.md")
 _ANALYZED = [
     f"{name}.{ending}"
     for name in ("operator_bottlenecks", "portable_vs_delegated", "category_comparison", "layer_comparison")
