@@ -29,6 +29,7 @@ from tools.pages.checks.checker import Checker, opt_outs
 from tools.pages.reading.document import Document
 from tools.pages.running import account
 from tools.pages.running.engine import NOT_REACHED, PageRun, chains, run_chain
+from tools.pages.running.lent_packages import add_lending
 from tools.pages.running.workspace import tell_of_changes
 
 
@@ -43,6 +44,7 @@ def build_parser() -> CommandParser:
         help="Markdown files, or folders of them (default: the learning path's pages)",
     )
     parser.add_argument("--list", action="store_true", help="say what would run and what not, and run nothing")
+    add_lending(parser)
     return parser
 
 
@@ -58,7 +60,11 @@ def main() -> None:
         _list(checker, pages)
         return
     tell_of_changes()
-    runs = [run for chain in chains(pages, checker) for run in run_chain(chain, checker, account.show_run)]
+    runs = [
+        run
+        for chain in chains(pages, checker)
+        for run in run_chain(chain, checker, account.show_run, lends=args.lend_packages)
+    ]
     _conclude(runs, whole=not args.paths)
 
 

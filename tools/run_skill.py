@@ -26,6 +26,7 @@ from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
 from tools import REPOSITORY
 from tools.pages.checks.checker import Checker
+from tools.pages.running.lent_packages import add_lending
 from tools.skills.catalogue import chosen, require_form, skills
 from tools.skills.chain import Chain
 from tools.skills.result import document
@@ -47,6 +48,7 @@ def build_parser() -> CommandParser:
         help="run in a new clone of the last commit in an empty home, with the skills that come before",
     )
     parser.add_argument("--restart", action="store_true", help="forget what an interrupted run did")
+    add_lending(parser)
     return parser
 
 
@@ -60,6 +62,8 @@ def main() -> None:
             "on the command line of run_skill.py",
             f"name one of {', '.join(form.number for form in catalogue)}",
         )
+    if args.lend_packages and not args.fresh:
+        raise UserError("--lend-packages is for a new home", "on the command line of run_skill.py", "add --fresh")
     wanted = [chosen(args.skill, catalogue)] if args.skill else catalogue
     for form in wanted:
         require_form(form, checker)
@@ -67,7 +71,7 @@ def main() -> None:
     if args.list:
         results = chain.plan()
     elif args.fresh:
-        results = chain.run_fresh()
+        results = chain.run_fresh(args.lend_packages)
     else:
         results = chain.run_in_place(restart=args.restart)
     if args.json:

@@ -49,12 +49,12 @@ class Chain:
 
     # ------------------------------------------------------------ fresh
 
-    def run_fresh(self) -> list[dict[str, Any]]:
-        """Run the skills, and those they come after, in one new home."""
+    def run_fresh(self, lends: bool = False) -> list[dict[str, Any]]:
+        """Run the skills, and those they come after, in one new home; `lends`: with this environment's packages."""
         forms = self._with_earlier()
         if not self.screen.silent:
             tell_of_changes()
-        with new_workspace(self.checker.repository.root) as place:
+        with new_workspace(self.checker.repository.root, lends) as place:
             for form in forms:
                 if self.runs and self.runs[-1].status != PASSED:
                     self.runs.append(plan(form, self.checker, NOT_RUN))

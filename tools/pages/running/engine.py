@@ -84,11 +84,15 @@ def _with_earlier(document: Document, checker: Checker, above: tuple[Document, .
 
 
 def run_chain(
-    chain: Sequence[Document], checker: Checker, told: Callable[[PageRun], None], limit_s: float = PAGE_SECONDS
+    chain: Sequence[Document],
+    checker: Checker,
+    told: Callable[[PageRun], None],
+    limit_s: float = PAGE_SECONDS,
+    lends: bool = False,
 ) -> list[PageRun]:
     """Run documents that share a home, one shell each; `told` hears of every one when it is done."""
     runs = []
-    with new_workspace(checker.repository.root) as workspace:
+    with new_workspace(checker.repository.root, lends) as workspace:
         for document in chain:
             runs.append(run_document(document, checker, workspace, Manner(limit_s)))
             told(runs[-1])

@@ -21,7 +21,7 @@ from model_profiling.processes import run_child
 from tools import REPOSITORY
 from tools.pages.reader.virtual_files import CLONE, HOME
 from tools.pages.reading.document import Document
-from tools.pages.running import stand_ins
+from tools.pages.running import lent_packages, stand_ins
 from tools.pages.running.marked_processes import MARK, end_marked
 
 _CLONE_SECONDS = 300
@@ -129,25 +129,29 @@ def tell_of_changes() -> None:
 
 
 @contextmanager
-def new_workspace(checkout: Path) -> Iterator[Workspace]:
-    """Make a workspace; at the end no file and no process of it is left, whatever happened."""
+def new_workspace(checkout: Path, lends: bool = False) -> Iterator[Workspace]:
+    """Make a workspace; at the end no file and no process of it is left, whatever happened.
+
+    `lends` has clones of the kit find this environment's packages (`lent_packages`).
+    """
     folder = Path(tempfile.mkdtemp(prefix="pages-"))
     workspace = Workspace(folder.resolve(), checkout, uuid.uuid4().hex)
     try:
-        _prepare(workspace)
+        _prepare(workspace, lends)
         yield workspace
     finally:
         workspace.end_processes()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prepare(workspace: Workspace) -> None:
+def _prepare(workspace: Workspace, lends: bool) -> None:
     workspace.home.mkdir()
+    template = f"\ttemplateDir = {lent_packages.hook_folder(workspace.root / 'git-template')}\n" if lends else ""
     address = workspace.checkout.resolve().as_uri()
     (workspace.root / "gitconfig").write_text(
         f'[url "{address}"]\n\tinsteadOf = {KIT_ADDRESS}.git\n\tinsteadOf = {KIT_ADDRESS}\n'
         '[protocol "file"]\n\tallow = always\n[uploadpack]\n\tallowFilter = true\n[safe]\n\tdirectory = *\n'
-        "[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n"
+        f"[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n{template}"
         "[user]\n\tname = Reader\n\temail = reader@example.org\n",
         encoding="utf-8",
     )
