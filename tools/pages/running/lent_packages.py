@@ -60,10 +60,10 @@ def lend(lender: Path, venv: Path) -> None:
     base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     subprocess.run([base, "-m", "venv", "--without-pip", venv], check=True, timeout=300)
     try:
-        for packages in (lender / "lib").glob("python*/site-packages"):
-            for entry in packages.iterdir():
+        for folder in (*(lender / "lib").glob("python*/site-packages"), *(lender / "share").glob("man")):
+            for entry in folder.iterdir():
                 if not entry.name.startswith(_NOT_LENT):
-                    _link(entry, venv / "lib" / packages.parent.name / "site-packages" / entry.name)
+                    _link(entry, venv / folder.relative_to(lender) / entry.name)
         for program in (lender / "bin").iterdir():
             _lend_program(program, lender, venv)
     except OSError:  # another file system: set-up then does all the work
@@ -74,6 +74,7 @@ def _link(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target, copy_function=os.link)
     else:
+        target.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, target)
 
 
