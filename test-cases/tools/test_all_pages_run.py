@@ -19,9 +19,15 @@ ELSEWHERE = re.compile(r"github\.com|phone|macOS")
 
 @pytest.fixture(scope="module")
 def told() -> str:
-    """What run_pages.py says of all pages. They share one home, so the way is set up once."""
+    """What run_pages.py says of all pages. They share one home, so the way is set up once.
+
+    Clones are lent this environment's packages; the set-up of the script that is downloaded alone is not.
+    """
     done = subprocess.run(
-        [sys.executable, str(REPOSITORY / "tools" / "run_pages.py")], capture_output=True, text=True, timeout=3000
+        [sys.executable, str(REPOSITORY / "tools" / "run_pages.py"), "--lend-packages"],
+        capture_output=True,
+        text=True,
+        timeout=3000,
     )
     print(done.stdout)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr

@@ -400,9 +400,9 @@ def test_a_fresh_run_takes_the_skills_before_and_leaves_nothing(root: Path, tmp_
 
 @pytest.mark.network
 def test_the_repository_s_skills_pass_from_a_fresh_clone() -> None:
-    """Set-up to report, as CI runs it: about the skills' own time, which each of them names."""
+    """Set-up to report. Downloading and unpacking packages is test_quick_start.py's and test_ways_of_getting.py's."""
     done = subprocess.run(
-        [sys.executable, str(REPOSITORY / "tools" / "run_skill.py"), "--fresh", "--all", "--json"],
+        [sys.executable, str(REPOSITORY / "tools" / "run_skill.py"), "--fresh", "--all", "--json", "--lend-packages"],
         capture_output=True,
         text=True,
         timeout=3600,

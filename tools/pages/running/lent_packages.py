@@ -84,10 +84,16 @@ def _lend_program(program: Path, lender: Path, venv: Path) -> None:
         return
     content = program.read_bytes()
     if content.startswith(b"#!"):  # it names its environment's Python
-        target.write_bytes(content.replace(os.fsencode(lender), os.fsencode(venv)))
+        first, end, rest = content.replace(os.fsencode(lender), os.fsencode(venv)).partition(b"\n")
+        target.write_bytes((_with_blank(first[2:]) if b" " in first else first) + end + rest)
         target.chmod(program.stat().st_mode)
     else:
         os.link(program, target)
+
+
+def _with_blank(python: bytes) -> bytes:
+    """Return first lines that start a Python whose path the kernel would end at its blank, as pip writes them."""
+    return b"#!/bin/sh\n'''exec' \"" + python + b'" "$0" "$@"\n\' \'\'\''
 
 
 if __name__ == "__main__":
