@@ -21,6 +21,8 @@ from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.schedule import plan
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = "scripts/mac_pipeline.py"
 
 

@@ -78,6 +78,7 @@ def test_recorded_traces_read_as_the_flatbuffers_library_reads_them(path: Path) 
     assert rows(read_etdump(path)) == read_plainly(path.read_bytes())
 
 
+@pytest.mark.slow
 def test_every_value_is_the_one_that_inspector_gives() -> None:
     """All events of all recorded traces; Inspector runs once in a child, to keep torch out of this process."""
     child = subprocess.run(

@@ -65,6 +65,7 @@ def profile(model: Path, folder: Path, **changes: object) -> dict[str, list[dict
     return tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_permuted_layers_keep_their_modules_and_shapes(seed: int, tmp_path: Path) -> None:
     order = [12, 20, 28, 36, 44]
@@ -86,6 +87,7 @@ def test_permuted_layers_keep_their_modules_and_shapes(seed: int, tmp_path: Path
         assert found == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "dtype"),
     [

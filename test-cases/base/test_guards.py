@@ -29,6 +29,7 @@ HOOKS = {
 BINARIES = Path(sys.executable).parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hook", HOOKS)
 def test_the_code_is_as_its_guards_want_it(hook: str) -> None:
     """The same commands that a commit and the doc-lint workflow run."""

@@ -223,6 +223,7 @@ def divided() -> list[tuple[int, int]]:
     return list(zip(*counts, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(REPLACEMENTS)), ids=IDS)
 def test_each_saves_what_it_is_for(divided, index: int) -> None:
     """In fp16, for which all of them are; `test_hints.py` has most of them in fp32 too."""
@@ -230,6 +231,7 @@ def test_each_saves_what_it_is_for(divided, index: int) -> None:
     assert "fp16" in REPLACEMENTS[index].dtypes and before > after == 0
 
 
+@pytest.mark.slow
 def test_one_command_measures_them() -> None:
     said = kit("tools/measure_replacements.py", "--only", "HardSigmoid", "--dtype", "fp16").ok().stdout.splitlines()
     row = said[-1].split()

@@ -26,6 +26,8 @@ from model_profiling.pipeline.runners import result as results
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.processes import ChildResult, run_child
 
+pytestmark = pytest.mark.slow
+
 BOTH = ("native", "python")
 PAIR = cpu_features.resolve("auto", cpu_features.detect())
 

@@ -606,6 +606,7 @@ def test_what_is_no_page_is_one_line(name: str, told: str, tmp_path: Path) -> No
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and told in done.stderr
 
 
+@pytest.mark.slow
 def test_shellcheck_has_to_be_there_in_continuous_integration(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "git").symlink_to(
