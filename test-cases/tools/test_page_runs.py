@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tools.pages.reading.lexer import read_document
 from tools.pages.running import account
 from tools.pages.running.engine import CHECKED, EXECUTED, FAILED, NOT_HERE, NOT_REACHED, PageRun, chains, run_chain
 from tools.pages.running.outputs import clean, compare, shows
+from tools.pages.running.workspace import new_workspace
 
 COMMAND = [sys.executable, str(REPOSITORY / "tools" / "run_pages.py")]
 LIMIT_S = 120.0
@@ -385,6 +387,21 @@ def test_the_list_runs_nothing() -> None:
 def test_a_page_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     done = command(tmp_path / "no.md")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "no.md does not exist" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this system")
+def test_the_kit_s_own_use_of_apt_get_is_no_reader_s(tmp_path: Path) -> None:
+    """It fetches QEMU with folders of its own; what a page types installs nothing."""
+    with new_workspace(REPOSITORY) as home:
+
+        def run(*words: str) -> subprocess.CompletedProcess[str]:
+            argv = ["apt-get", *words]
+            return subprocess.run(argv, env=home.environment(), capture_output=True, text=True, timeout=60)
+
+        typed = run("download", "no-such-package")
+        assert (typed.returncode, typed.stdout, typed.stderr) == (0, "", "")
+        own = run("-o", f"Dir::Cache={tmp_path}", "download", "no-such-package")
+        assert own.returncode == 100 and "no-such-package" in own.stderr
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def make(folder: Path, checkout: Path) -> None:
         json.dumps(
             {
                 "calls": str(folder / "stand_in_calls"),
+                "programs": str(programs_of(folder)),
                 "checkout": str(checkout.resolve()),
                 "raw": KIT_ADDRESS.replace("https://github.com/", "https://raw.githubusercontent.com/"),
                 "archive": f"{KIT_ADDRESS}/archive/refs/heads/",
