@@ -20,11 +20,14 @@ from support.setup import (
     REPOSITORY,
     Checkout,
     clean_environment,
+    clone,
     fresh_checkout,
     quick_start,
     redirect,
     run,
 )
+
+from tools.pages.running.lent_packages import lend
 
 MODEL = "toy_cnn"
 
@@ -158,10 +161,14 @@ def test_the_quick_test_replaces_its_own_folder_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.network
-def test_tests_run_from_any_folder(checkout: Checkout, tmp_path: Path) -> None:
-    script = checkout.root / "test-cases" / "run_tests.sh"
+def test_tests_run_from_any_folder(tmp_path: Path) -> None:
+    """In another clone, which is lent the packages: continuous integration makes them from nothing in its own."""
+    kit = clone(tmp_path / "a clone")
+    lend(Path(sys.prefix), kit / ".venv")
+    (tmp_path / "elsewhere").mkdir()
     done = run(
-        ["bash", script, "--quiet", "--collect-only", "-k", "the_readme_opens"], cwd=tmp_path, env=clean_environment()
+        ["bash", kit / "test-cases" / "run_tests.sh", "--quiet", "--collect-only", "-k", "the_readme_opens"],
+        cwd=tmp_path / "elsewhere",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_the_readme_opens_with_the_two_commands" in done.stdout

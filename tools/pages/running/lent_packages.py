@@ -17,6 +17,8 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 
+#: Where packages put files, besides their programs.
+_LENT = ("lib/python*/site-packages", "share/man", "include/site")
 #: What is the kit's own, or belongs to one environment alone.
 _NOT_LENT = ("__editable__", "sme_executorch_profiling")
 _HOOK = """\
@@ -60,7 +62,7 @@ def lend(lender: Path, venv: Path) -> None:
     base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     subprocess.run([base, "-m", "venv", "--without-pip", venv], check=True, timeout=300)
     try:
-        for folder in (*(lender / "lib").glob("python*/site-packages"), *(lender / "share").glob("man")):
+        for folder in (folder for place in _LENT for folder in lender.glob(place)):
             for entry in folder.iterdir():
                 if not entry.name.startswith(_NOT_LENT):
                     _link(entry, venv / folder.relative_to(lender) / entry.name)
