@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.kit import KIT, kit, write_config
+from support.kit import ENOUGH, KIT, kit, write_config
 
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.run_directory import RunDirectory
@@ -99,7 +99,7 @@ def test_the_outputs_of_both_arms_are_compared(toy_run: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_inputs_and_outputs(toy_run: Path, toy: Path, tmp_path: Path) -> None:
-    config = write_config(tmp_path, toy, pairs=1)
+    config = write_config(tmp_path, toy, pairs=ENOUGH)
     kit(PIPELINE, "--config", config).ok()
     first, second = RunDirectory(toy_run), RunDirectory(tmp_path / "run")
     assert [i.sha256 for i in first.read_manifest().inputs] == [i.sha256 for i in second.read_manifest().inputs]
@@ -172,7 +172,7 @@ def test_a_torn_last_line_is_dropped(toy_run: Path, tmp_path: Path, toy: Path) -
 
 
 def test_a_finished_run_is_set_aside_and_said_so(toy: Path, tmp_path: Path) -> None:
-    config = write_config(tmp_path, toy, pairs=1)
+    config = write_config(tmp_path, toy, pairs=ENOUGH)
     kit(PIPELINE, "--config", config).ok()
     first = (tmp_path / "run/launches.jsonl").read_bytes()
     again = kit(PIPELINE, "--config", config).ok()
@@ -182,10 +182,10 @@ def test_a_finished_run_is_set_aside_and_said_so(toy: Path, tmp_path: Path) -> N
 
 
 def test_resume_refuses_another_configuration(toy: Path, tmp_path: Path) -> None:
-    config = write_config(tmp_path, toy, pairs=1)
+    config = write_config(tmp_path, toy, pairs=ENOUGH)
     kit(PIPELINE, "--config", config).ok()
     before = (tmp_path / "run/manifest.json").read_bytes()
-    write_config(tmp_path, toy, pairs=3)
+    write_config(tmp_path, toy, pairs=ENOUGH + 1)
     said = kit(PIPELINE, "--config", config, "--resume").error_line()
     assert "the configuration has changed since this run began" in said
     assert (tmp_path / "run/manifest.json").read_bytes() == before
@@ -211,7 +211,7 @@ def test_names_with_spaces_quotes_semicolons_and_unicode(toy: Path, tmp_path: Pa
     folder = tmp_path / 'it\'s; a "föld\u00e9r" $(x)'
     folder.mkdir()
     model = shutil.copy(toy, folder / "<script>alert(1)<_script>.pte")
-    config = write_config(folder, model, pairs=1)
+    config = write_config(folder, model, pairs=ENOUGH)
     kit(PIPELINE, "--config", config).ok()
     report = (folder / "run/report.html").read_text()
     assert "<script>alert(1)" not in report
@@ -275,7 +275,7 @@ def test_a_full_disk_is_one_line_and_can_be_resumed(toy: Path, tmp_path: Path) -
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
     try:
         (disk / "ballast").write_bytes(bytes(40_000))
-        config = write_config(tmp_path, toy, pairs=1, output_root=str(disk / "run"))
+        config = write_config(tmp_path, toy, pairs=ENOUGH, output_root=str(disk / "run"))
         said = kit(PIPELINE, "--config", config)
         assert said.status in (1, 2) and "Traceback" not in said.stderr
         assert len([x for x in said.stderr.splitlines() if x.startswith("error:")]) == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.kit import kit, write_config
+from support.kit import ENOUGH, kit, write_config
 
 from model_profiling.analysis.traces.alignment import RUNS_AS, align
 from model_profiling.analysis.traces.operators import delegated_operator
@@ -57,7 +57,7 @@ class Permuted(EagerModel):
 
 def profile(model: Path, folder: Path, **changes: object) -> dict[str, list[dict[str, str]]]:
     """Profile a .pte and return each experiment's layer table."""
-    kit("scripts/mac_pipeline.py", "--config", write_config(folder, model, pairs=1, **changes)).ok()
+    kit("scripts/mac_pipeline.py", "--config", write_config(folder, model, pairs=ENOUGH, **changes)).ok()
     tables = {}
     for name in ("on", "off"):
         with open(next((folder / "run" / name).glob("*_layers.csv")), newline="") as file:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.kit import write_config
+from support.kit import ENOUGH, write_config
 from support.pages import REPOSITORY
 from support.setup import BARE_PYTHON, SETUP, ShadowVenv, clean_environment, clone, own_program, redirect, run
 
@@ -187,7 +187,7 @@ def test_with_uv_each_single_script_works_without_a_set_up(
     assert re.search(
         r"^toy_cnn +kit +ready", typed("uv run export_model.py --list", tmp_path, uv_environment).stdout, re.MULTILINE
     )
-    config = write_config(tmp_path, tmp_path / toy.name, runner="python", pairs=1)
+    config = write_config(tmp_path, tmp_path / toy.name, runner="python", pairs=ENOUGH)
     typed(f"uv run mac_pipeline.py --config {config}", tmp_path, uv_environment)
     (tmp_path / "run" / "analysis_summary.json").unlink()
     typed(f"{BARE_PYTHON} analyze_results.py --run-dir run", tmp_path, uv_environment)  # starts itself again under uv

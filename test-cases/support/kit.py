@@ -50,6 +50,11 @@ def kit(script: str, *args: object, cwd: Path | None = None, timeout: float = 60
     )
 
 
+#: Pairs of a run that a test needs analyzed: other work on the machine can void one of them, and a run without any
+#: complete pair is refused.
+ENOUGH = 3
+
+
 def write_config(folder: Path, pte: Path, /, **changes: object) -> Path:
     """Write a small, quick configuration for `pte` into `folder` and return its path."""
     arm = {"mode": "timing", "runs": 5, "warmup": 1, "traced_runs": 3, "threads": [1]}
