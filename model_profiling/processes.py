@@ -6,13 +6,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from model_profiling.errors import MeasurementError, UserError
+
+#: What ends a command: Ctrl-C, and what `run_command` takes for it.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -78,23 +83,13 @@ def run_child(
     sink: IO[bytes] | int = open(log, "ab") if log else subprocess.PIPE
     started = time.monotonic()
     try:
-        child = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env=merged,
-            cwd=cwd,
-            start_new_session=True,
-        )
-    except OSError as error:  # missing, not executable, or not a program at all
-        raise UserError(
-            f"cannot start {words[0]} ({error.strerror})", "as a program", "install it or correct its path"
-        ) from error
+        with started_child(
+            words, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=merged, cwd=cwd
+        ) as child:
+            output, timed_out = _wait(child, timeout_s)
     finally:
         if not isinstance(sink, int):
             sink.close()
-    output, timed_out = _wait(child, timeout_s)
     code = child.returncode
     return ChildResult(
         argv=words,
@@ -107,16 +102,59 @@ def run_child(
     )
 
 
+@contextmanager
+def started_child(words: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a new process in a group of its own; the group is killed where the process has not ended by then.
+
+    A signal that ends the kit while the process is being made waits until it is known: nothing is left behind.
+
+    Raises
+    ------
+    UserError : the program does not exist or may not be executed.
+    """
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        with _signals_waiting():
+            child = subprocess.Popen(words, start_new_session=True, **options)
+        yield child
+    except OSError as error:  # missing, not executable, or not a program at all
+        if child is not None:
+            raise
+        raise UserError(
+            f"cannot start {words[0]} ({error.strerror})", "as a program", "install it or correct its path"
+        ) from error
+    finally:
+        if child is not None and child.poll() is None:  # Ctrl-C, for one
+            _kill_group(child)
+            child.wait()
+
+
+@contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Deliver the signals that end a command when the context is left; only the main thread gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _ENDING}
+    ours = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
 def _wait(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes | None, bool]:
     try:
         return child.communicate(timeout=timeout_s)[0], False
     except subprocess.TimeoutExpired:
         _kill_group(child)
         return child.communicate()[0], True
-    finally:
-        if child.poll() is None:  # Ctrl-C, for one: leave no measured program running behind us
-            _kill_group(child)
-            child.wait()
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

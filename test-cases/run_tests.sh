@@ -17,6 +17,4 @@ done
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 # A file's tests share what they made, so they stay in one process; give --numprocesses 0 for a single one.
 # conftest.py puts the files that take minutes first: none of them is then what one process does alone at the end.
-# One process more than cores: tests wait for devices, time limits and the quiet between launches.
-processes=$(($("$root/.venv/bin/python" -c 'import os; print(os.cpu_count() or 1)') + 1))
-exec "$root/.venv/bin/python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" --numprocesses "$processes" --dist loadfile --no-loadscope-reorder "$@" ${tests[@]+"${tests[@]}"}
+exec "$root/.venv/bin/python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" --numprocesses auto --dist loadfile --no-loadscope-reorder "$@" ${tests[@]+"${tests[@]}"}

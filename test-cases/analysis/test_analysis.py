@@ -232,7 +232,7 @@ def test_void_failed_and_incomplete_pairs_do_not_count(run: RunDirectory) -> Non
     assert [launch["attempt"] for launch in metrics["launches"]] == [1, 0, 0]
     assert metrics["void"][0]["reason"] == "the machine was disturbed"
     assert summary_json(analysis)["comparisons"][0]["pairs"] == 3
-    assert any("void" in note for note in run_notes(analysis))
+    assert any("did not count" in note for note in run_notes(analysis))
 
 
 def test_quick_runs_give_no_verdict(tmp_path: Path) -> None:

@@ -140,5 +140,34 @@ def test_a_command_that_is_ended_ends_its_children(number: signal.Signals, tmp_p
         os.kill(int(child.read_text()), 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_command_that_is_ended_while_it_starts_a_child_ends_it(number: signal.Signals, tmp_path: Path) -> None:
+    """The child itself ends its parent, which does not know it yet."""
+    child = tmp_path / "child.pid"
+    script = f"""
+import os
+from pathlib import Path
+from model_profiling.command import run_command
+from model_profiling.processes import started_child
+
+def end_the_parent():
+    Path({str(child)!r}).write_text(str(os.getpid()))
+    os.kill(os.getppid(), {int(number)})
+
+def main():
+    with started_child(["sleep", "60"], preexec_fn=end_the_parent) as process:
+        process.wait()
+
+run_command(main)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, env=environment, timeout=60
+    )
+    assert done.stderr == "interrupted\n" and done.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(child.read_text()), 0)
+
+
 if __name__ == "__main__":
     raise SystemExit(pytest.main([__file__, *sys.argv[1:]]))

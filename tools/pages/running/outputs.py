@@ -32,6 +32,8 @@ _LABEL = rf"(?<!\w)(?:{'|'.join(map(re.escape, _LABELS))})(?!\w)"
 _VERDICT = rf"(?P<first>{_LABEL}[^:]*?) is (?:faster|slower) than (?P<second>[^:]+?)(?=: )"
 _SIDE = r"(?<![\w/])(?P<stem>[a-z]\w*)_(?:on|off)(?![\w/])"
 _VOID = r"(?: \(void\))?"
+#: A busy machine's run is valid, with a warning of what it shows.
+_WARNED = r"(?: \(\d+ warnings?\))?"
 #: An operator by XNNPACK's name. Element types are the CPU's to say: without float16 arithmetic a float16 model runs
 #: in float32, and where only one side has it, an operator has a name for each.
 _KERNEL = rf"(?: (?:{'|'.join(map(re.escape, MICROKERNELS))}))?"
@@ -100,7 +102,8 @@ def pattern_of(line: str) -> re.Pattern[str]:
         parts.append(re.escape(line[at : token.start()]))
         parts.append(_stands_for(token))
         at = token.end()
-    return re.compile("".join([*parts, re.escape(line[at:]), _VOID if line.endswith(" ms") else ""]))
+    ending = _VOID if line.endswith(" ms") else _WARNED if line.startswith("valid: ") else ""
+    return re.compile("".join([*parts, re.escape(line[at:]), ending]))
 
 
 def _stands_for(token: re.Match[str]) -> str:
