@@ -14,6 +14,7 @@
 #include "report.h"
 #include "system_features.h"
 #include "text.h"
+#include "turns.h"
 
 namespace {
 
@@ -33,7 +34,7 @@ int run(int argc, char** argv) {
   }
   if (options.cpu_features) return print_cpu_features();
   runner::check_destinations(options);
-  runner::write_report(options, runner::measure(options));
+  runner::write_report(options, options.take_turns ? runner::take_turns(options) : runner::measure(options));
   return 0;
 }
 

@@ -85,7 +85,8 @@ std::string usage(const std::string& program) {
     head.resize(std::max<std::size_t>(head.size() + 2, 30), ' ');
     text += head + flag.help + "\n";
   }
-  return text + "  --cpu-features              only print what the system says about the CPU\n"
+  return text + "  --take-turns                execute when standard input says so, and answer on standard output\n"
+      "  --cpu-features              only print what the system says about the CPU\n"
       "  --help                      this text\n\n"
       "exit status: 0 done, 1 the model failed while running, 2 you can fix it\n";
 }
@@ -103,6 +104,10 @@ Options parse_options(int argc, char** argv) {
       options.cpu_features = true;
       return options;
     }
+    if (name == "--take-turns") {
+      options.take_turns = true;
+      continue;
+    }
     const auto equals = name.find('=');
     const bool joined = name.rfind("--", 0) == 0 && equals != std::string::npos;
     if (joined) {
@@ -113,7 +118,7 @@ Options parse_options(int argc, char** argv) {
     if (flag == flags().end()) {
       std::vector<std::string> names;
       for (const auto& known : flags()) names.emplace_back(known.name);
-      names.insert(names.end(), {"--cpu-features", "--help"});
+      names.insert(names.end(), {"--take-turns", "--cpu-features", "--help"});
       throw UserError(name + " is not a flag" + did_you_mean(name, names), kWhere, "see --help");
     }
     if (!joined) {
@@ -125,6 +130,9 @@ Options parse_options(int argc, char** argv) {
   if (options.model.empty()) throw UserError("--model is missing", kWhere, "name the .pte to run");
   if (options.traced_runs > 0 && options.etdump.empty()) {
     throw UserError("--traced-runs without --etdump", kWhere, "say where the trace goes, or --traced-runs 0");
+  }
+  if (options.take_turns && options.result.empty()) {
+    throw UserError("--take-turns without --result", kWhere, "say where the result goes: standard output has the turns");
   }
   return options;
 }

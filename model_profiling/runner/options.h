@@ -21,6 +21,7 @@ struct Options {
   std::string etdump;      // empty: not written
   std::string result;      // empty: to standard output
   std::string outputs_dir; // empty: not written
+  bool take_turns = false;
   bool help = false;
   bool cpu_features = false;
 };

@@ -61,7 +61,7 @@ void write_report(const Options& options, const Measurement& measurement) {
     const auto& bytes = measurement.outputs[i].bytes;
     write_file(output_path(options, i), bytes.data(), bytes.size());
   }
-  if (options.traced_runs > 0) write_file(options.etdump, measurement.etdump.data(), measurement.etdump.size());
+  if (!measurement.etdump.empty()) write_file(options.etdump, measurement.etdump.data(), measurement.etdump.size());
   const auto result = result_json(options, measurement);
   if (options.result.empty()) {
     std::fputs(result.c_str(), stdout);

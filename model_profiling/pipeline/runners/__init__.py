@@ -29,6 +29,8 @@ class LaunchRequest:
     `threads` is 1 or more, `disable_cpu_features` holds names as in `cpu_features`.
     `kernel_record` asks for a record of every kernel call, which only a native runner on
     Arm Linux can make.
+    With `take_turns` the process executes when it is told to (`lockstep.conductor`): `runs` then says
+    nothing, and `traced_runs` only whether it can be told to trace.
     """
 
     model: Path
@@ -46,6 +48,7 @@ class LaunchRequest:
     extra_args: tuple[str, ...] = ()
     seed: int = 0
     kernel_record: Path | None = None
+    take_turns: bool = False
 
     def at_home(self, model: Path, inputs: Sequence[Path], work: Path) -> LaunchRequest:
         """Return the same request with this host's paths, for reading what was collected into `work`."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 if __name__ == "__main__":
     # Started by its path: this folder must not shadow modules of other packages, and the
@@ -19,25 +18,18 @@ if __name__ == "__main__":
 
 import argparse
 import gc
-import os
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 
 from model_profiling.command import CommandParser, run_command
-from model_profiling.errors import MeasurementError, UserError
-from model_profiling.files import make_folder, write_bytes, write_json, writing
+from model_profiling.errors import UserError
+from model_profiling.files import make_folder, write_json, writing
 from model_profiling.pipeline.cpu.mask import MaskedFeatures, mask_features
 from model_profiling.pipeline.program.inputs import make_inputs
 from model_profiling.pipeline.program.signature import Signature, TensorSpec, read_signature
-from model_profiling.pipeline.runners.result import (
-    DEFAULT_MAX_WARMUP,
-    RESULT_SCHEMA_VERSION,
-    WARMUP_AGREEMENT,
-    WARMUP_BLOCK,
-    WARMUP_BLOCKS_COMPARED,
-)
+from model_profiling.pipeline.runners import python_session
+from model_profiling.pipeline.runners.python_turns import take_turns
+from model_profiling.pipeline.runners.result import DEFAULT_MAX_WARMUP, RESULT_SCHEMA_VERSION
 from model_profiling.pipeline.runners.wheel import Wheel, installed_wheel
 
 _MOST_THREADS = 1024  # more than any CPU has
@@ -60,6 +52,9 @@ def build_parser() -> CommandParser:
     parser.add_argument("--etdump", type=Path, help="where to write the trace")
     parser.add_argument("--result", type=Path, required=True, help="where to write the result as JSON")
     parser.add_argument("--outputs-dir", type=Path, help="where to write the outputs' bytes")
+    parser.add_argument(
+        "--take-turns", action="store_true", help="execute when standard input says so, and answer on standard output"
+    )
     return parser
 
 
@@ -79,144 +74,37 @@ def main() -> None:
 def _measure(
     args: argparse.Namespace, signature: Signature, inputs: list[bytes], wheel: Wheel, features: MaskedFeatures
 ) -> dict[str, object]:
-    bindings = _load_bindings(wheel)
+    bindings = python_session.load_bindings(wheel)
     bindings._unsafe_reset_threadpool(args.threads)
     tensors = [_tensor(data, spec) for data, spec in zip(inputs, signature.inputs, strict=True)]
+    session = python_session.Session(bindings, args.model, tensors, args.warmup, args.max_warmup, args.etdump)
     gc.collect()
     gc.disable()  # a collection inside an execution would be timed
-    untraced = _untraced(bindings, args, tensors)
+    if args.take_turns:
+        take_turns(session)
+    else:
+        session.begin_timed()
+        session.execute(args.runs)
+        if args.traced_runs:
+            session.begin_traced()
+            session.execute(args.traced_runs)
+    session.finish()
     return {
         "schema_version": RESULT_SCHEMA_VERSION,
         "runner": "python",
         "executorch_version": wheel.version,
         "threads": bindings._threadpool_get_thread_count(),
-        **untraced,
-        **_traced(bindings, args, tensors),
+        "load_ns": session.load_ns,
+        "warmup_ns": session.warmup_ns,
+        "latency_ns": session.latency_ns,
+        "peak_rss_bytes": session.peak_rss_bytes,
+        "outputs": python_session.write_outputs(session.outputs, args.outputs_dir) if args.outputs_dir else [],
+        "traced_warmup_ns": session.traced_warmup_ns,
+        "traced_ns": session.traced_ns,
         "traced_warmup": 0,
         "masked_cpu_features": list(features.masked),
         "active_cpu_features": list(features.active),
     }
-
-
-def _load_bindings(wheel: Wheel) -> Any:
-    """Import the bindings' extension module itself: portable_lib around it costs 3 s of imports more."""
-    import ctypes
-
-    import torch  # noqa: F401  (the extension needs its libraries loaded)
-    from executorch.extension.pybindings import _C
-
-    suffix = "dylib" if sys.platform == "darwin" else "so"
-    quantized = wheel.library_dir / f"libexecutorch_kernels_quantized.{suffix}"
-    if quantized.exists():
-        ctypes.CDLL(str(quantized), mode=os.RTLD_LAZY | os.RTLD_GLOBAL)
-    return _C
-
-
-class _Executions:
-    """Executions of one method on the same inputs; only Method::execute is timed, as in the native runner."""
-
-    def __init__(self, method: Any, tensors: list[object]) -> None:
-        self._method, self._tensors = method, tensors
-
-    def one(self) -> int:
-        # An execution may overwrite the planned memory that holds its inputs.
-        self._method.set_inputs(self._tensors)
-        start = time.perf_counter_ns()
-        self._method.execute()
-        return time.perf_counter_ns() - start
-
-    def many(self, count: int) -> list[int]:
-        return [self.one() for _ in range(count)]
-
-
-def _untraced(bindings: Any, args: argparse.Namespace, tensors: list[object]) -> dict[str, object]:
-    start = time.perf_counter_ns()
-    program, method = _load(bindings, args.model, traced=False)
-    load_ns = time.perf_counter_ns() - start
-    executions = _Executions(method, tensors)
-    with _execution_errors(args.model):
-        warmup = warm_up(args.warmup, args.max_warmup, executions.one)
-        latency = executions.many(args.runs)
-        peak = peak_rss_bytes()
-        if not warmup and not latency:
-            executions.one()  # outputs need one execution
-        outputs = _write_outputs(method.get_outputs(), args.outputs_dir) if args.outputs_dir else []
-    return {"load_ns": load_ns, "warmup_ns": warmup, "latency_ns": latency, "peak_rss_bytes": peak, "outputs": outputs}
-
-
-def _traced(bindings: Any, args: argparse.Namespace, tensors: list[object]) -> dict[str, object]:
-    """Trace in a program of its own, which packs the weights anew: the untraced one is gone by now."""
-    if not args.traced_runs:
-        return {"traced_warmup_ns": [], "traced_ns": []}
-    program, method = _load(bindings, args.model, traced=True)
-    executions = _Executions(method, tensors)
-    with _execution_errors(args.model), tempfile.TemporaryDirectory(dir=args.etdump.parent) as folder:
-        warmup = executions.many(args.warmup)
-        # Writing closes the trace and the next execution begins a new one: so warm-up is
-        # not in it (the native runner calls the tracer's reset, which bindings lack).
-        program.write_etdump_result_to_file(str(Path(folder) / "warmup.etdump"))
-        traced = executions.many(args.traced_runs)
-        written = Path(folder) / "traced.etdump"
-        program.write_etdump_result_to_file(str(written))
-        with writing(args.etdump):
-            os.replace(written, args.etdump)
-    return {"traced_warmup_ns": warmup, "traced_ns": traced}
-
-
-def _load(bindings: Any, model: Path, traced: bool) -> tuple[Any, Any]:
-    try:
-        program = bindings._load_program(
-            str(model), enable_etdump=traced, program_verification=bindings.Verification.InternalConsistency
-        )
-        return program, program.load_method(program.get_method_name(0))
-    except RuntimeError as error:
-        raise UserError(
-            f"ExecuTorch cannot load the model ({error})", f"at {model}", "export it again with export_model.py"
-        ) from error
-
-
-class _execution_errors:
-    """Turn the bindings' RuntimeError into the kit's error for a model that fails while running."""
-
-    def __init__(self, model: Path) -> None:
-        self._model = model
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, RuntimeError):
-            raise MeasurementError(f"{self._model}: the execution failed ({error})") from error
-
-
-def warm_up(least: int, most: int, execute: Callable[[], int]) -> list[int]:
-    """Execute until warm; return every duration. The rule is `result.py`'s, as in runner/warmup.cpp."""
-    times: list[int] = []
-    most = max(least, most)
-    while len(times) < most and (len(times) < least or not _settled(times)):
-        times.append(execute())
-    return times
-
-
-def _settled(times: list[int]) -> bool:
-    if len(times) % WARMUP_BLOCK or len(times) < WARMUP_BLOCK * WARMUP_BLOCKS_COMPARED:
-        return False
-    last = times[-WARMUP_BLOCK * WARMUP_BLOCKS_COMPARED :]
-    medians = [statistics.median(last[i : i + WARMUP_BLOCK]) for i in range(0, len(last), WARMUP_BLOCK)]
-    return max(medians) - min(medians) <= WARMUP_AGREEMENT * min(medians)
-
-
-def peak_rss_bytes() -> int | None:
-    """Return this process's peak resident memory; here it holds Python and torch as well."""
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
-    # Not getrusage: on Linux its ru_maxrss starts at what the process that forked us had.
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return None
 
 
 def _input_bytes(args: argparse.Namespace, signature: Signature) -> list[bytes]:
@@ -257,22 +145,6 @@ def _tensor(data: bytes, spec: TensorSpec) -> object:
     if spec.dim_order == _CHANNELS_LAST:
         return tensor.contiguous(memory_format=torch.channels_last)
     return tensor
-
-
-def _write_outputs(outputs: list[object], folder: Path) -> list[dict[str, object]]:
-    import torch
-
-    entries: list[dict[str, object]] = []
-    for output in outputs:
-        if not isinstance(output, torch.Tensor):
-            continue  # numbers and None are constants of the export
-        path = folder / f"output_{len(entries)}.bin"
-        raw = output.contiguous().reshape(-1).view(torch.uint8) if output.numel() else output
-        write_bytes(path, raw.numpy().tobytes())
-        entries.append(
-            {"file": str(path), "dtype": str(output.dtype).removeprefix("torch."), "shape": list(output.shape)}
-        )
-    return entries
 
 
 def _check_destinations(args: argparse.Namespace) -> None:

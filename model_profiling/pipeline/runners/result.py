@@ -50,6 +50,8 @@ def own_runner_flags(request: LaunchRequest) -> list[str]:
     ]
     if request.disable_cpu_features:
         flags += ["--disable-cpu-features", ",".join(request.disable_cpu_features)]
+    if request.take_turns:
+        flags.append("--take-turns")
     return flags + list(request.extra_args)
 
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes alive together, of which one at a time executes: made, given their turns, ended.
+
+A process that takes turns (`--take-turns` of the runners) answers one line of JSON when it is
+ready, and one for each command: "turn N", "trace", "end".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from model_profiling.errors import MeasurementError
+from model_profiling.json_objects import JsonObject
+from model_profiling.processes import ChildResult, started_child
+
+
+@dataclass(frozen=True)
+class Command:
+    """What starts a side: its words, the variables added to the environment, where its messages go."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a process says before its first turn: ns of an execution, bytes of memory at most so far."""
+
+    execution_ns: int
+    peak_rss_bytes: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn as the process tells of it: each execution's ns, then the whole turn's.
+
+    `wall_ns` and `cpu_ns` (of all threads), the times that a thread was put off its core though it
+    could have gone on, the time the hypervisor took from the machine's cores and the frequency at
+    the end; None where the system does not tell.
+    """
+
+    ns: tuple[int, ...]
+    wall_ns: int
+    cpu_ns: int
+    involuntary_switches: int
+    steal_ns: int | None
+    frequency_khz: int | None
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> Turn:
+        return cls(
+            held.wholes("ns"),
+            held.whole("wall_ns"),
+            held.whole("cpu_ns"),
+            held.whole("involuntary_switches"),
+            held.maybe_whole("steal_ns"),
+            held.maybe_whole("frequency_khz"),
+        )
+
+
+_FIX = "build the runner again (build_runners.sh)"
+
+
+class Side:
+    """One process: idle but for its turns. Leaving the context kills it where it has not ended."""
+
+    def __init__(self, command: Command, limit_s: float) -> None:
+        self._command, self._limit_s = command, limit_s
+        self._started = time.monotonic()
+        self._said = b""
+        self._held = ExitStack()
+        with open(command.log, "ab") as log:
+            self._process = self._held.enter_context(
+                started_child(
+                    command.argv,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env={**os.environ, **command.env},
+                    bufsize=0,
+                )
+            )
+
+    def __enter__(self) -> Side:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._held.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def ready(self) -> Ready:
+        """Wait until the process has loaded and warmed up."""
+        held = self._answer()
+        return Ready(held.whole("execution_ns"), held.whole("peak_rss_bytes"))
+
+    def turn(self, executions: int) -> Turn:
+        self._say(f"turn {executions}")
+        return Turn.from_json(self._answer())
+
+    def trace(self) -> Ready:
+        """Have the process load the model anew, with the tracer."""
+        self._say("trace")
+        return self.ready()
+
+    def end(self) -> ChildResult:
+        """Have the process write what it measured; return how it ended."""
+        self._say("end")
+        return self._ended(self._wait())
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{line}\n".encode())
+        except BrokenPipeError as error:
+            raise self._gone() from error
+
+    def _answer(self) -> JsonObject:
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + self._limit_s
+        while b"\n" not in self._said:
+            if not select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise MeasurementError(f"it gave no answer within {self._limit_s:.0f} s; see {self._command.log}")
+            more = os.read(self._process.stdout.fileno(), 1 << 16)
+            if not more:
+                raise self._gone()
+            self._said += more
+        line, _, self._said = self._said.partition(b"\n")
+        try:
+            return JsonObject(json.loads(line), f"of {Path(self._command.argv[0]).name}", _FIX, what="a turn's answer")
+        except ValueError as error:
+            raise MeasurementError(f"it answered no JSON; see {self._command.log}") from error
+
+    def _gone(self) -> Gone:
+        return Gone(self._ended(self._wait()))
+
+    def _wait(self) -> bool:
+        try:
+            self._process.wait(self._limit_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            return True
+        return False
+
+    def _ended(self, timed_out: bool) -> ChildResult:
+        code = self._process.returncode
+        return ChildResult(
+            argv=tuple(self._command.argv),
+            exit_code=code if code >= 0 else None,
+            signal=signal.Signals(-code).name if code < 0 else None,
+            duration_s=time.monotonic() - self._started,
+            timed_out=timed_out,
+            output="",
+            log=self._command.log,
+        )
+
+
+class Gone(MeasurementError):
+    """A process that has ended before its time."""
+
+    def __init__(self, child: ChildResult) -> None:
+        super().__init__(f"it {child.outcome()}; see {child.log}")
+        self.child = child

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many executions a turn has and how many rounds a pair. Pure.
+
+A round is one turn of each side. The first execution of a turn finds the other side's data in the
+caches and sleeping threads, so it does not count where a turn has more than one. What is left of
+the switch, a message between processes of about 0.1 ms, has to be small beside the turn.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Wall time of a turn that makes the switch to it cost less than 2 %.
+TURN_NS = 10_000_000
+#: An execution this long outlasts what is left of the other side in the caches: turns of one, which counts.
+LONG_NS = 100_000_000
+#: Rounds of a pair: fewer make the median over rounds a coarse one.
+LEAST_ROUNDS, MOST_ROUNDS = 15, 60
+#: Counted time that each side of a pair gets at least, and its least number of counted executions.
+LEAST_SIDE_NS, LEAST_SIDE_EXECUTIONS = 300_000_000, 20
+
+
+@dataclass(frozen=True)
+class TurnPlan:
+    """Executions in a turn of each side, the first of which is left out where `counted` is fewer, and rounds."""
+
+    executions: Mapping[str, int]
+    counted: Mapping[str, int]
+    rounds: int
+
+    def order(self, seed: int, *key: object) -> tuple[str, ...]:
+        """Return the sides in the order that a coin gives them; `key` names what it is thrown for."""
+        names = sorted(self.executions)
+        random.Random(":".join(map(str, (seed, *key)))).shuffle(names)
+        return tuple(names)
+
+    def duration_ns(self, execution_ns: Mapping[str, int]) -> int:
+        """Return how long all turns take, by the time of an execution of each side."""
+        return self.rounds * sum(self.executions[side] * execution_ns[side] for side in self.executions)
+
+
+def plan_turns(execution_ns: Mapping[str, int], budget_ns: int, runs: int | None = None) -> TurnPlan:
+    """Plan turns from the time that an execution of each side takes, in ns.
+
+    Parameters
+    ----------
+    budget_ns : wall time for all turns of the pair; the least number of rounds is kept even where it is exceeded.
+    runs : counted executions of each side that the configuration asks for; None: enough of them.
+    """
+    executions = {side: _executions(max(ns, 1)) for side, ns in execution_ns.items()}
+    counted = {side: count - (count > 1) for side, count in executions.items()}
+    wanted = max(_rounds_for(counted[side], max(ns, 1), runs) for side, ns in execution_ns.items())
+    round_ns = sum(executions[side] * max(ns, 1) for side, ns in execution_ns.items())
+    affordable = budget_ns // max(round_ns, 1)
+    rounds = max(LEAST_ROUNDS, min(wanted, affordable, MOST_ROUNDS if runs is None else wanted))
+    return TurnPlan(executions, counted, rounds)
+
+
+def _executions(execution_ns: int) -> int:
+    if execution_ns >= LONG_NS:
+        return 1
+    return 1 + math.ceil(TURN_NS / execution_ns)
+
+
+def _rounds_for(counted: int, execution_ns: int, runs: int | None) -> int:
+    if runs is not None:
+        return math.ceil(runs / counted)
+    by_time = LEAST_SIDE_NS / (counted * execution_ns)
+    return math.ceil(max(by_time, LEAST_SIDE_EXECUTIONS / counted))
