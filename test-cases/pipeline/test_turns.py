@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.pipeline.lockstep.conductor import Command, Gone, Side
+from model_profiling.pipeline.lockstep.conductor import Gone, LaunchCommand, TurnTaker
 from model_profiling.pipeline.lockstep.turn_plan import (
     LEAST_ROUNDS,
     LEAST_SIDE_EXECUTIONS,
@@ -55,9 +55,9 @@ def request_for(tmp_path: Path, toy: Path) -> Callable[[str], LaunchRequest]:
     return make
 
 
-def command(kind: str, request: LaunchRequest) -> Command:
+def command(kind: str, request: LaunchRequest) -> LaunchCommand:
     argv, env = choose_runner(kind, None).command(request)
-    return Command(argv, env, request.log)
+    return LaunchCommand(argv, env, request.log)
 
 
 # ---------------------------------------------------------------- a runner
@@ -67,7 +67,7 @@ def command(kind: str, request: LaunchRequest) -> Command:
 @pytest.mark.parametrize("kind", BOTH)
 def test_executions_are_those_that_were_asked_for(kind: str, request_for: Callable[[str], LaunchRequest]) -> None:
     request = request_for("turns")
-    with Side(command(kind, request), LIMIT_S) as side:
+    with TurnTaker(command(kind, request), LIMIT_S) as side:
         ready = side.ready()
         assert ready.execution_ns > 0 and ready.peak_rss_bytes > 1 << 20
         turns = [side.turn(3), side.turn(1), side.turn(2)]
@@ -87,7 +87,7 @@ def test_executions_are_those_that_were_asked_for(kind: str, request_for: Callab
 @pytest.mark.parametrize("kind", BOTH)
 def test_outputs_are_those_of_a_launch_without_turns(kind: str, request_for: Callable[[str], LaunchRequest]) -> None:
     runner, request = choose_runner(kind, None), request_for("turns")
-    with Side(command(kind, request), LIMIT_S) as side:
+    with TurnTaker(command(kind, request), LIMIT_S) as side:
         side.ready()
         side.turn(1)
         taken = runner.read(replace(request, runs=1, traced_runs=0), side.end())
@@ -122,15 +122,15 @@ def test_what_is_no_command_ends_it_in_one_line(
 # ---------------------------------------------------------------- who tells them
 
 
-def shell(script: str, tmp_path: Path) -> Command:
-    return Command(["sh", "-c", script], {}, tmp_path / "log")
+def shell(script: str, tmp_path: Path) -> LaunchCommand:
+    return LaunchCommand(["sh", "-c", script], {}, tmp_path / "log")
 
 
 READY = """echo '{"execution_ns": 5, "peak_rss_bytes": 7}'"""
 
 
 def test_a_side_that_dies_is_named_with_its_signal(tmp_path: Path) -> None:
-    with Side(shell(f"{READY}; read line; kill -9 $$", tmp_path), LIMIT_S) as side:
+    with TurnTaker(shell(f"{READY}; read line; kill -9 $$", tmp_path), LIMIT_S) as side:
         side.ready()
         with pytest.raises(Gone, match="was ended by SIGKILL") as raised:
             side.turn(1)
@@ -138,7 +138,7 @@ def test_a_side_that_dies_is_named_with_its_signal(tmp_path: Path) -> None:
 
 
 def test_a_side_that_is_silent_ends_with_the_limit(tmp_path: Path) -> None:
-    with Side(shell(f"{READY}; read line; sleep 60", tmp_path), 0.2) as side:
+    with TurnTaker(shell(f"{READY}; read line; sleep 60", tmp_path), 0.2) as side:
         side.ready()
         with pytest.raises(MeasurementError, match="no answer within"):
             side.turn(1)
@@ -148,8 +148,8 @@ def test_no_process_is_left_when_the_other_fails(tmp_path: Path) -> None:
     marker = tmp_path / "ended"
     with (
         pytest.raises(Gone),
-        Side(shell(f"{READY}; read line; touch {marker}; sleep 60", tmp_path), LIMIT_S) as one,
-        Side(shell(f"{READY}; exit 3", tmp_path), LIMIT_S) as two,
+        TurnTaker(shell(f"{READY}; read line; touch {marker}; sleep 60", tmp_path), LIMIT_S) as one,
+        TurnTaker(shell(f"{READY}; exit 3", tmp_path), LIMIT_S) as two,
     ):
         one.ready(), two.ready()
         two.turn(1)
@@ -158,7 +158,7 @@ def test_no_process_is_left_when_the_other_fails(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", ["nonsense", "[]", "{}", '{"execution_ns": "x", "peak_rss_bytes": 1}'])
 def test_an_answer_of_another_shape_is_refused(answer: str, tmp_path: Path) -> None:
-    with Side(shell(f"echo '{answer}'; read line", tmp_path), LIMIT_S) as side:
+    with TurnTaker(shell(f"echo '{answer}'; read line", tmp_path), LIMIT_S) as side:
         with pytest.raises((MeasurementError, UserError)) as raised:
             side.ready()
         assert "\n" not in str(raised.value)
@@ -166,7 +166,7 @@ def test_an_answer_of_another_shape_is_refused(answer: str, tmp_path: Path) -> N
 
 def test_a_program_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot start"):
-        Side(Command([str(tmp_path / "gone")], {}, tmp_path / "log"), LIMIT_S)
+        TurnTaker(LaunchCommand([str(tmp_path / "gone")], {}, tmp_path / "log"), LIMIT_S)
 
 
 # ---------------------------------------------------------------- how long a turn is

@@ -25,7 +25,7 @@ from model_profiling.processes import ChildResult, started_child
 
 
 @dataclass(frozen=True)
-class Command:
+class LaunchCommand:
     """What starts a side: its words, the variables added to the environment, where its messages go."""
 
     argv: Sequence[str]
@@ -72,10 +72,10 @@ class Turn:
 _FIX = "build the runner again (build_runners.sh)"
 
 
-class Side:
+class TurnTaker:
     """One process: idle but for its turns. Leaving the context kills it where it has not ended."""
 
-    def __init__(self, command: Command, limit_s: float) -> None:
+    def __init__(self, command: LaunchCommand, limit_s: float) -> None:
         self._command, self._limit_s = command, limit_s
         self._started = time.monotonic()
         self._said = b""
@@ -92,7 +92,7 @@ class Side:
                 )
             )
 
-    def __enter__(self) -> Side:
+    def __enter__(self) -> TurnTaker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
