@@ -25,6 +25,8 @@ QUICK_PAIRS = 4
 RESERVED_NAMES = frozenset({"figures", "inputs"})
 #: Modes of an experiment: measured in pairs of launches, or recorded in one launch for each thread count.
 TIMING, KERNELS, XNNTRACE = "timing", "kernels", "xnntrace"
+#: How a pair is measured: its processes alive together and taking turns, or one after the other.
+LOCKSTEP, LAUNCHES = "lockstep", "launches"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Config:
     seed: int | None = None
     compare_pairs: tuple[tuple[str, str], ...] = ()
     device_mode: str | None = None
+    order: str = LAUNCHES
 
     @property
     def timed(self) -> tuple[Experiment, ...]:
@@ -89,6 +92,7 @@ class Config:
             plain["seed"],
             tuple((a, b) for a, b in plain["compare_pairs"]),
             plain.get("device_mode"),
+            plain.get("order", LAUNCHES),
         )
 
 
@@ -204,6 +208,7 @@ def _build(raw: Mapping[str, Any]) -> Config:
         seed=raw.get("seed"),
         compare_pairs=tuple((a, b) for a, b in pairs),
         device_mode=raw.get("device_mode"),
+        order=raw.get("order", LAUNCHES),
     )
 
 

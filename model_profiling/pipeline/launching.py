@@ -18,6 +18,7 @@ from model_profiling.files import make_folder, sha256, writing
 from model_profiling.pipeline.config import Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
+from model_profiling.pipeline.lockstep.rounds import TurnRecord
 from model_profiling.pipeline.run_directory import Launch, OutputsCompared, OutputTensor, RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
 from model_profiling.pipeline.runners.tensors import read_tensors
@@ -48,6 +49,43 @@ class Place:
     attempt: int
     order: int
     index: int
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A launch that is about to be made, or that runs: its line so far, and what starts it."""
+
+    launch: Launch
+    request: LaunchRequest
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    work: Path
+
+    def ended(self, child: ChildResult, after: Mapping[str, object], probe_ns: int | None) -> Launch:
+        """Return its line with how the process ended."""
+        return replace(
+            self.launch,
+            argv=child.argv,
+            exit_code=child.exit_code,
+            signal=child.signal,
+            duration_s=round(child.duration_s, 6),
+            probe_ns=probe_ns,
+            after=after,
+        )
+
+
+@dataclass(frozen=True)
+class TurnsTaken:
+    """The turns of one launch of a pair, and the time that they give it (`lockstep.rounds.side_times_ns`)."""
+
+    turns: tuple[TurnRecord, ...]
+    paired_ns: float
+
+    @property
+    def counted_ns(self) -> tuple[int, ...]:
+        """The untraced executions that count."""
+        return tuple(ns for turn in self.turns if not turn.traced and not turn.set_aside for ns in turn.counted_ns)
 
 
 @dataclass(frozen=True)
@@ -87,10 +125,22 @@ class Launcher:
         ------
         MeasurementError : the runner failed; the failed launch is recorded first.
         """
+        begun = self.begin(prepared, place, self.fresh_work_folder())
+        child = None
+        try:
+            child, probe_ns = self._run(begun, prepared)
+            begun = replace(begun, launch=begun.ended(child, self._device.state(), probe_ns))
+            return self.finish(begun, prepared, child, partners)
+        except MeasurementError as error:
+            raise self.failed(begun, error, child) from error
+        finally:
+            shutil.rmtree(begun.work, ignore_errors=True)
+
+    def begin(self, prepared: PreparedExperiment, place: Place, work: Path, take_turns: bool = False) -> Begun:
+        """Return a launch that is about to be made, with its files in the empty folder `work`."""
         name = prepared.experiment.name
-        work = self._fresh_work_folder()
         log = self._new_log(name, place)
-        request = self._request(prepared, place, work, log)
+        request = self._request(prepared, place, work, log, take_turns)
         argv, env = prepared.runner.command(request)
         launch = Launch(
             experiment=name,
@@ -108,27 +158,16 @@ class Launcher:
             log=self._relative(log),
             before=self._device.state(),
         )
-        child = None
-        try:
-            child, probe_ns = self._run(argv, env, log, prepared)
-            launch = replace(
-                launch,
-                argv=child.argv,
-                exit_code=child.exit_code,
-                signal=child.signal,
-                duration_s=round(child.duration_s, 6),
-                probe_ns=probe_ns,
-                after=self._device.state(),
-            )
-            return self._finish(launch, prepared, request, child, partners)
-        except MeasurementError as error:
-            cause = self._device.diagnose(child) if child else ""
-            told = f"{error}; {cause}" if cause else str(error)
-            self._directory.append_launch(replace(launch, void=f"failed: {told}"))
-            threads = count(place.threads, "thread")
-            raise MeasurementError(f"{name} (pair {place.pair + 1}, {threads}): {told}") from error
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        return Begun(launch, request, argv, env, log, work)
+
+    def failed(self, begun: Begun, error: MeasurementError, child: ChildResult | None) -> MeasurementError:
+        """Record a launch that failed; return the error that says which one and why."""
+        cause = self._device.diagnose(child) if child else ""
+        told = f"{error}; {cause}" if cause else str(error)
+        launch = begun.launch
+        self._directory.append_launch(replace(launch, void=f"failed: {told}"))
+        where = f"{launch.experiment} (pair {launch.pair + 1}, {count(launch.threads, 'thread')})"
+        return MeasurementError(f"{where}: {told}")
 
     def _new_log(self, name: str, place: Place) -> Path:
         """Return where the launch's output goes; what a failed one left there is kept under another name."""
@@ -140,20 +179,23 @@ class Launcher:
                 log.rename(self._directory.raw(*raw, f"_failed{place.index}.log"))
         return log
 
-    def _run(
-        self, argv: Sequence[str], env: Mapping[str, str], log: Path, prepared: PreparedExperiment
-    ) -> tuple[ChildResult, int | None]:
+    def _run(self, begun: Begun, prepared: PreparedExperiment) -> tuple[ChildResult, int | None]:
         """Run the program between two probes; return how it ended and the slower probe's time in ns."""
         probes = [self._device.probe_ns()]
-        child = self._device.run(argv, env=env, timeout_s=LAUNCH_LIMIT_S, log=log, affinity=prepared.affinity)
+        child = self._device.run(
+            begun.argv, env=begun.env, timeout_s=LAUNCH_LIMIT_S, log=begun.log, affinity=prepared.affinity
+        )
         probes.append(self._device.probe_ns())
         return child, max((p for p in probes if p is not None), default=None)
 
-    def _fresh_work_folder(self) -> Path:
+    def fresh_work_folder(self) -> Path:
+        """Return an empty folder for what launches write before it is kept."""
         shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left
         return make_folder(self._directory.work)
 
-    def _request(self, prepared: PreparedExperiment, place: Place, work: Path, log: Path) -> LaunchRequest:
+    def _request(
+        self, prepared: PreparedExperiment, place: Place, work: Path, log: Path, take_turns: bool
+    ) -> LaunchRequest:
         there = self._device.workspace(work)
         experiment = prepared.experiment
         return LaunchRequest(
@@ -171,20 +213,26 @@ class Launcher:
             timeout_s=LAUNCH_LIMIT_S,
             extra_args=experiment.extra_args,
             seed=self._seed,
+            take_turns=take_turns,
         )
 
-    def _finish(
+    def finish(
         self,
-        launch: Launch,
+        begun: Begun,
         prepared: PreparedExperiment,
-        request: LaunchRequest,
         child: ChildResult,
         partners: Sequence[Outcome],
+        taken: TurnsTaken | None = None,
     ) -> Outcome:
-        self._device.collect(self._directory.work)
-        measured = prepared.runner.read(
-            request.at_home(self._model, self._inputs, self._directory.work.resolve()), child
-        )
+        """Keep what a launch left and append it to launches.jsonl; `taken` are the turns of one that took any.
+
+        Raises
+        ------
+        MeasurementError : it left nothing that can be used.
+        """
+        launch, request = begun.launch, begun.request
+        self._device.collect(begun.work)
+        measured = prepared.runner.read(request.at_home(self._model, self._inputs, begun.work.resolve()), child)
         tensors = read_tensors(measured)
         launch = replace(
             _with_measurement(launch, measured),
@@ -192,13 +240,16 @@ class Launcher:
             agreement=tuple(_agreement(partner, tensors) for partner in partners),
             void=self._void_reason(launch.probe_ns) or self._device.void_reason(launch.before, launch.after),
         )
-        if trace := self._keep_trace(launch, request, measured):
+        if taken is not None:
+            launch = replace(launch, latency_ns=taken.counted_ns, turns=taken.turns, paired_ns=taken.paired_ns)
+        if trace := self._keep_trace(begun, measured):
             launch = replace(launch, etdump=self._relative(trace), etdump_sha256=sha256(trace))
         self._directory.append_launch(launch)
         return Outcome(launch, tensors)
 
-    def _keep_trace(self, launch: Launch, request: LaunchRequest, measured: LaunchMeasurement) -> Path | None:
-        written = self._directory.work / request.etdump.name
+    def _keep_trace(self, begun: Begun, measured: LaunchMeasurement) -> Path | None:
+        launch, request = begun.launch, begun.request
+        written = begun.work / request.etdump.name
         if not written.is_file():
             if measured.traced_ns:
                 raise MeasurementError(

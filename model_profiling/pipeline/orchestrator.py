@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shutil
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +13,21 @@ from model_profiling.errors import MeasurementError
 from model_profiling.files import sha256
 from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, Estimate, estimate, wants_more_pairs
 from model_profiling.pipeline import preparation
-from model_profiling.pipeline.config import KERNELS, Config
+from model_profiling.pipeline.config import KERNELS, LOCKSTEP, Config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.input_files import check_model_and_inputs, prepare_inputs
 from model_profiling.pipeline.kernel_launching import KernelLauncher
 from model_profiling.pipeline.launching import Launcher, Outcome, Place, PreparedExperiment
+from model_profiling.pipeline.lockstep.pair_launching import PairLauncher
 from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
 from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
 from model_profiling.wording import count
+
+#: What tells of progress; the launches of a pair that stand, by experiment.
+Advance = Callable[[str], object]
+Held = dict[str, Launch]
 
 
 def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
@@ -93,6 +97,7 @@ class _Run:
         self._launches = directory.read_launches()
         inputs = [Path(item.file) for item in manifest.inputs]
         self._launcher = Launcher(directory, device, config.model, inputs, self._seed, manifest.probe_baseline_ns)
+        self._pair_launcher = PairLauncher(self._launcher, device, self._seed)
         self._kernel_launcher = KernelLauncher(directory, device, config.model, inputs, self._seed)
 
     def to_the_end(self) -> None:
@@ -136,26 +141,54 @@ class _Run:
                     what = "kernel calls" if experiment.mode == KERNELS else "registered kernels"
                     say(f"{experiment.name}: {what} recorded, {count(threads, 'thread')}")
 
-    def _complete(self, pair: Pair, advance: Callable[[str], object]) -> None:
+    def _complete(self, pair: Pair, advance: Advance) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
         attempt, held = self._standing(pair)
         while True:
             if len(held) < len(pair.experiments):
                 self._device.settle()
-            outcomes: list[Outcome] = []
-            for order, name in enumerate(pair.order(self._seed, attempt)):
-                if name in held:
-                    advance(f"{_title(pair, name)}: done before")
-                    continue
-                outcome = self._launch(pair, attempt, order, name, outcomes)
-                outcomes.append(outcome)
-                held[name] = outcome.launch
-                advance(f"{_title(pair, name)}: {_figure(outcome.launch)}")
+            if self._config.order == LOCKSTEP:
+                held = self._together(pair, attempt, held, advance)
+            else:
+                held = self._one_after_the_other(pair, attempt, held, advance)
             reasons = [launch.void for launch in held.values() if launch.void]
             if not reasons or attempt >= MAX_REDOS:
                 return
             say(f"pair {pair.index + 1} is void ({reasons[0]}): made again, {attempt + 1} of {MAX_REDOS}")
             attempt, held, advance = attempt + 1, {}, lambda text: None
+
+    def _together(self, pair: Pair, attempt: int, held: Held, advance: Advance) -> Held:
+        """Make all launches of a pair at once; one that is not whole is made again as a whole."""
+        names = pair.order(self._seed, attempt)
+        if set(held) != set(names):
+            members = [
+                (self._prepared[name], Place(pair.index, pair.threads, attempt, order, len(self._launches) + order))
+                for order, name in enumerate(names)
+            ]
+            outcomes = self._pair_launcher.launch(members, {name: self._rivals(name) for name in names})
+            self._launches += [outcome.launch for outcome in outcomes]
+            held = {outcome.launch.experiment: outcome.launch for outcome in outcomes}
+        for name in names:
+            advance(f"{_title(pair, name)}: {_figure(held[name])}")
+        return held
+
+    def _one_after_the_other(self, pair: Pair, attempt: int, held: Held, advance: Advance) -> Held:
+        """Make the launches of a pair that are missing."""
+        outcomes: list[Outcome] = []
+        held = dict(held)
+        for order, name in enumerate(pair.order(self._seed, attempt)):
+            if name in held:
+                advance(f"{_title(pair, name)}: done before")
+                continue
+            outcome = self._launch(pair, attempt, order, name, outcomes)
+            outcomes.append(outcome)
+            held[name] = outcome.launch
+            advance(f"{_title(pair, name)}: {_figure(outcome.launch)}")
+        return held
+
+    def _rivals(self, name: str) -> set[str]:
+        """Return the experiments that one is compared with, and itself."""
+        return {n for couple in self._config.compare_pairs if name in couple for n in couple}
 
     def _standing(self, pair: Pair) -> tuple[int, dict[str, Launch]]:
         """Return the attempt that a pair is at, and the launches of it that stand."""
@@ -164,7 +197,7 @@ class _Run:
         return attempt, {launch.experiment: launch for launch in newest if launch.ok}
 
     def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
-        rivals = {n for couple in self._config.compare_pairs if name in couple for n in couple}
+        rivals = self._rivals(name)
         place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
         outcome = self._launcher.launch(
             self._prepared[name], place, [o for o in outcomes if o.launch.experiment in rivals]
@@ -183,9 +216,7 @@ class _Run:
         for block in newest_attempts(self._launches).values():
             if all(launch.counts for launch in block):
                 for launch in block:
-                    medians.setdefault((launch.experiment, launch.threads), {})[launch.pair] = statistics.median(
-                        launch.latency_ns
-                    )
+                    medians.setdefault((launch.experiment, launch.threads), {})[launch.pair] = launch.execution_ns
         for baseline, candidate in self._config.compare_pairs:
             for threads in self._config.experiment(baseline).threads:
                 first, second = medians.get((baseline, threads), {}), medians.get((candidate, threads), {})
@@ -218,4 +249,4 @@ def _title(pair: Pair, name: str) -> str:
 
 
 def _figure(launch: Launch) -> str:
-    return f"{statistics.median(launch.latency_ns) / 1e6:.3f} ms" + (" (void)" if launch.void else "")
+    return f"{launch.execution_ns / 1e6:.3f} ms" + (" (void)" if launch.void else "")

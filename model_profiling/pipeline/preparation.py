@@ -15,7 +15,7 @@ from model_profiling.errors import UserError
 from model_profiling.files import sha256
 from model_profiling.pipeline.build_pairs import switched_by_builds
 from model_profiling.pipeline.calibration import find_noise_floor
-from model_profiling.pipeline.config import KERNELS, QUICK_PAIRS, XNNTRACE, Config, Experiment
+from model_profiling.pipeline.config import KERNELS, LOCKSTEP, QUICK_PAIRS, TIMING, XNNTRACE, Config, Experiment
 from model_profiling.pipeline.cpu import affinity, claims
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices import Device
@@ -62,6 +62,8 @@ def prepare_experiments(config: Config, device: Device) -> tuple[list[PreparedEx
         )
         for e in config.experiments
     ]
+    if config.order == LOCKSTEP:
+        _check_turns(prepared, device)
     features = device.cpu_features()
     builds = switched_by_builds(
         config.compare_pairs,
@@ -71,6 +73,15 @@ def prepare_experiments(config: Config, device: Device) -> tuple[list[PreparedEx
     masked = [name for e in config.timed if e.name in pairs for name in pairs[e.name].disabled]
     claims.check_claim([*masked, "sme2"] if builds and builds.label else masked, features, device.virtual)
     return prepared, feature if pairs else builds or feature
+
+
+def _check_turns(prepared: Sequence[PreparedExperiment], device: Device) -> None:
+    """Raise the `UserError` of a configuration whose launches cannot take turns."""
+    other = next((one for one in prepared if isinstance(one.runner, ExecutorRunner)), None)
+    if device.takes_turns and (other is None or other.experiment.mode != TIMING):
+        return
+    who = f"{other.experiment.name} has an executor_runner, which" if other else f"the device {device.name}"
+    raise UserError(f"{who} takes no turns", 'in "order" of the config', 'use "launches"')
 
 
 def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], SwitchedFeature]:

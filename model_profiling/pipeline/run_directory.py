@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -20,6 +21,7 @@ from model_profiling.errors import UserError
 from model_profiling.files import append_json_line, drop_torn_line, make_folder, read_json, write_json, writing
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.launch_lists import read_launch_list, tuples
+from model_profiling.pipeline.lockstep.rounds import TurnRecord
 from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
 #: The two results that a report points into, by their names in the run directory.
@@ -88,6 +90,9 @@ class Launch:
     after: Mapping[str, object] = field(default_factory=dict)
     probe_ns: int | None = None
     void: str | None = None
+    #: Of a pair whose processes took turns: every turn, and the time that makes ratios those of neighboring turns.
+    turns: tuple[TurnRecord, ...] = ()
+    paired_ns: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -97,6 +102,11 @@ class Launch:
     @property
     def counts(self) -> bool:
         return self.ok and self.void is None
+
+    @property
+    def execution_ns(self) -> float:
+        """The launch as one sample: the time that its rounds give it, else the median of its executions."""
+        return statistics.median(self.latency_ns) if self.paired_ns is None else self.paired_ns
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -110,6 +120,7 @@ class Launch:
         if set(plain) - known:
             raise ValueError(f"unknown keys {sorted(set(plain) - known)}")
         values: dict[str, Any] = tuples(plain)
+        values["turns"] = tuple(map(TurnRecord.from_json, values.get("turns", ())))
         launch = cls(**values)
         for name in ("warmup_ns", "latency_ns", "traced_ns"):
             times = getattr(launch, name)

@@ -193,7 +193,7 @@ def _latencies(run: Run) -> Iterator[Finding]:
         if any(not _SHORTEST_NS <= t <= _LONGEST_NS for t in times):
             yield error("latencies", f"{where} holds an impossible time", "run the experiment again")
             continue
-        if experiment and len(launch.latency_ns) != experiment.runs:
+        if experiment and not launch.turns and len(launch.latency_ns) != experiment.runs:
             yield error(
                 "latencies",
                 f"{where} has {len(launch.latency_ns)} latencies, not {experiment.runs}",

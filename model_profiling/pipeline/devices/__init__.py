@@ -11,6 +11,7 @@ from typing import Protocol
 from model_profiling.errors import UserError
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.lockstep.conductor import LaunchCommand, TurnTaker
 from model_profiling.pipeline.runners import Runner, choose_runner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.native_build import NativeBuild
@@ -92,6 +93,13 @@ class Device(Protocol):
     ) -> ChildResult:
         """Run one launch to its end, pinned to the cores in `affinity` where given."""
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether `turn_taker` can be asked for."""
+
+    def turn_taker(self, command: LaunchCommand, limit_s: float, affinity: tuple[int, ...] | None) -> TurnTaker:
+        """Start a launch that executes when it is told to, pinned as `run` does; `limit_s` is that of an answer."""
+
 
 def refuse_mode(config: Config) -> None:
     """Raise the `UserError` of a configuration that sets a device's mode where launches run on this host."""
@@ -109,6 +117,7 @@ class OnThisHost:
     native_build: NativeBuild | None
     virtual = ""
     emulated = False
+    takes_turns = True
 
     def runner(self, kind: str, runner_path: str | None) -> Runner:
         if self.native_build and runner_path is None:

@@ -15,6 +15,7 @@ from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.devices import OnThisHost, refuse_mode
+from model_profiling.pipeline.lockstep.conductor import LaunchCommand, TurnTaker
 from model_profiling.processes import ChildResult, run_child
 
 
@@ -59,6 +60,10 @@ class LocalDevice(OnThisHost):
     ) -> ChildResult:
         with _pinned(affinity):
             return run_child(argv, env=env, timeout_s=timeout_s, log=log)
+
+    def turn_taker(self, command: LaunchCommand, limit_s: float, affinity: tuple[int, ...] | None) -> TurnTaker:
+        with _pinned(affinity):
+            return TurnTaker(command, limit_s)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from types import TracebackType
 
 from model_profiling.errors import MeasurementError
 from model_profiling.json_objects import JsonObject
+from model_profiling.pipeline.lockstep.turn import Ready, Turn
 from model_profiling.processes import ChildResult, started_child
 
 
@@ -31,42 +32,6 @@ class LaunchCommand:
     argv: Sequence[str]
     env: Mapping[str, str]
     log: Path
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What a process says before its first turn: ns of an execution, bytes of memory at most so far."""
-
-    execution_ns: int
-    peak_rss_bytes: int
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One turn as the process tells of it: each execution's ns, then the whole turn's.
-
-    `wall_ns` and `cpu_ns` (of all threads), the times that a thread was put off its core though it
-    could have gone on, the time the hypervisor took from the machine's cores and the frequency at
-    the end; None where the system does not tell.
-    """
-
-    ns: tuple[int, ...]
-    wall_ns: int
-    cpu_ns: int
-    involuntary_switches: int
-    steal_ns: int | None
-    frequency_khz: int | None
-
-    @classmethod
-    def from_json(cls, held: JsonObject) -> Turn:
-        return cls(
-            held.wholes("ns"),
-            held.whole("wall_ns"),
-            held.whole("cpu_ns"),
-            held.whole("involuntary_switches"),
-            held.maybe_whole("steal_ns"),
-            held.maybe_whole("frequency_khz"),
-        )
 
 
 _FIX = "build the runner again (build_runners.sh)"
@@ -103,8 +68,7 @@ class TurnTaker:
 
     def ready(self) -> Ready:
         """Wait until the process has loaded and warmed up."""
-        held = self._answer()
-        return Ready(held.whole("execution_ns"), held.whole("peak_rss_bytes"))
+        return Ready.from_json(self._answer())
 
     def turn(self, executions: int) -> Turn:
         self._say(f"turn {executions}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 #: Wall time of a turn that makes the switch to it cost less than 2 %.
@@ -18,9 +18,11 @@ TURN_NS = 10_000_000
 #: An execution this long outlasts what is left of the other side in the caches: turns of one, which counts.
 LONG_NS = 100_000_000
 #: Rounds of a pair: fewer make the median over rounds a coarse one.
-LEAST_ROUNDS, MOST_ROUNDS = 15, 60
-#: Counted time that each side of a pair gets at least, and its least number of counted executions.
-LEAST_SIDE_NS, LEAST_SIDE_EXECUTIONS = 300_000_000, 20
+LEAST_ROUNDS = 15
+#: Counted time that each side of a pair gets at least.
+LEAST_SIDE_NS = 300_000_000
+#: Wall time of a pair's turns, where the least number of rounds allows it.
+PAIR_NS = 10_000_000_000
 
 
 @dataclass(frozen=True)
@@ -31,31 +33,38 @@ class TurnPlan:
     counted: Mapping[str, int]
     rounds: int
 
-    def order(self, seed: int, *key: object) -> tuple[str, ...]:
-        """Return the sides in the order that a coin gives them; `key` names what it is thrown for."""
-        names = sorted(self.executions)
-        random.Random(":".join(map(str, (seed, *key)))).shuffle(names)
-        return tuple(names)
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Return how many executions at a turn's begin do not count."""
+        return {side: self.executions[side] - self.counted[side] for side in self.executions}
 
     def duration_ns(self, execution_ns: Mapping[str, int]) -> int:
         """Return how long all turns take, by the time of an execution of each side."""
         return self.rounds * sum(self.executions[side] * execution_ns[side] for side in self.executions)
 
 
-def plan_turns(execution_ns: Mapping[str, int], budget_ns: int, runs: int | None = None) -> TurnPlan:
+def shuffled(names: Iterable[str], seed: int, *key: object) -> tuple[str, ...]:
+    """Return names in the order that a coin gives them; `key` names what it is thrown for."""
+    ordered = sorted(names)
+    # A string seed is hashed with SHA-512 by `random`, the same on every platform and version.
+    random.Random(":".join(map(str, (seed, *key)))).shuffle(ordered)
+    return tuple(ordered)
+
+
+def plan_turns(execution_ns: Mapping[str, int], least_executions: int, budget_ns: int = PAIR_NS) -> TurnPlan:
     """Plan turns from the time that an execution of each side takes, in ns.
 
     Parameters
     ----------
+    least_executions : counted executions that each side gets at least, where the budget allows it.
     budget_ns : wall time for all turns of the pair; the least number of rounds is kept even where it is exceeded.
-    runs : counted executions of each side that the configuration asks for; None: enough of them.
     """
     executions = {side: _executions(max(ns, 1)) for side, ns in execution_ns.items()}
     counted = {side: count - (count > 1) for side, count in executions.items()}
-    wanted = max(_rounds_for(counted[side], max(ns, 1), runs) for side, ns in execution_ns.items())
+    wanted = max(_rounds_for(counted[side], max(ns, 1), least_executions) for side, ns in execution_ns.items())
     round_ns = sum(executions[side] * max(ns, 1) for side, ns in execution_ns.items())
     affordable = budget_ns // max(round_ns, 1)
-    rounds = max(LEAST_ROUNDS, min(wanted, affordable, MOST_ROUNDS if runs is None else wanted))
+    rounds = max(LEAST_ROUNDS, min(wanted, affordable))
     return TurnPlan(executions, counted, rounds)
 
 
@@ -65,8 +74,5 @@ def _executions(execution_ns: int) -> int:
     return 1 + math.ceil(TURN_NS / execution_ns)
 
 
-def _rounds_for(counted: int, execution_ns: int, runs: int | None) -> int:
-    if runs is not None:
-        return math.ceil(runs / counted)
-    by_time = LEAST_SIDE_NS / (counted * execution_ns)
-    return math.ceil(max(by_time, LEAST_SIDE_EXECUTIONS / counted))
+def _rounds_for(counted: int, execution_ns: int, least_executions: int) -> int:
+    return math.ceil(max(LEAST_SIDE_NS / execution_ns, least_executions) / counted)

@@ -22,6 +22,7 @@ from model_profiling.pipeline.cpu.features import CpuFeatures, words_from_proc_c
 from model_profiling.pipeline.cpu.layout import layouts, normal_architecture
 from model_profiling.pipeline.devices import OnThisHost, refuse_mode
 from model_profiling.pipeline.devices.emulated.qemu import Qemu, find_qemu
+from model_profiling.pipeline.lockstep.conductor import LaunchCommand, TurnTaker
 from model_profiling.pipeline.runners import cross
 from model_profiling.pipeline.runners.native_build import NativeBuild, build_native
 from model_profiling.processes import ChildResult, run_child
@@ -119,6 +120,10 @@ class EmulatedDevice(OnThisHost):
     ) -> ChildResult:
         self.check_cores(affinity)
         return run_child(self._guest(argv, env), timeout_s=timeout_s, log=log)
+
+    def turn_taker(self, command: LaunchCommand, limit_s: float, affinity: tuple[int, ...] | None) -> TurnTaker:
+        self.check_cores(affinity)
+        return TurnTaker(LaunchCommand(self._guest(command.argv, command.env), {}, command.log), limit_s)
 
     def _guest(self, argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
         """Return the host's command line; what `env` sets is for the guest alone, not for QEMU."""

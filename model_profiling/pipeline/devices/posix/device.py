@@ -22,6 +22,7 @@ from model_profiling.pipeline.devices.posix import diagnosis, launching
 from model_profiling.pipeline.devices.posix.bundle import Bundle, bundle_of, has_glibc
 from model_profiling.pipeline.devices.posix.files import RemoteFiles
 from model_profiling.pipeline.devices.posix.shell import Lost, PosixShell
+from model_profiling.pipeline.lockstep.conductor import LaunchCommand, TurnTaker
 from model_profiling.pipeline.runners import Runner, cross
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
@@ -167,6 +168,12 @@ class PosixDevice:
             if child.timed_out:
                 launching.end_launch(self._shell, self._files.folder)
             return child
+
+    #: Turns are not taken over a connection: its pace would be theirs.
+    takes_turns = False
+
+    def turn_taker(self, command: LaunchCommand, limit_s: float, affinity: tuple[int, ...] | None) -> TurnTaker:
+        raise UserError("this device has no turns", 'in "order" of the config', 'use "launches"')
 
     def _push_bundle(self, program: str) -> PurePosixPath:
         if program not in self._there:
