@@ -194,7 +194,10 @@ class _Run:
         """Return the attempt that a pair is at, and the launches of it that stand."""
         newest = newest_attempts(self._launches).get((pair.threads, pair.index), [])
         attempt = newest[0].attempt if newest else 0
-        return attempt, {launch.experiment: launch for launch in newest if launch.ok}
+        held = {launch.experiment: launch for launch in newest if launch.ok}
+        if self._config.order == LOCKSTEP and 0 < len(held) < len(pair.experiments):
+            return attempt + 1, {}  # the kit was killed while it recorded: sides of one pair ran together
+        return attempt, held
 
     def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
         rivals = self._rivals(name)

@@ -153,13 +153,15 @@ class PairLauncher:
         for player, time, child in zip(players, times, ended, strict=True):
             partners = [outcome for outcome in outcomes if outcome.launch.experiment in rivals[player.name]]
             taken = TurnsTaken(tuple(player.turns), time)
-            with self._blamed(player.prepared, player.begun):
+            with self._blamed(player.prepared, player.begun, recorded=len(outcomes)):
                 outcomes.append(self._launcher.finish(player.begun, player.prepared, child, partners, taken))
         return outcomes
 
     @contextmanager
-    def _blamed(self, prepared: PreparedExperiment, begun: Begun) -> Iterator[None]:
-        """Record whose launch failed."""
+    def _blamed(self, prepared: PreparedExperiment, begun: Begun, recorded: int = 0) -> Iterator[None]:
+        """Record whose launch failed: alone, or after those of its pair that are `recorded`."""
+        index = begun.launch.index - begun.launch.order + recorded
+        begun = replace(begun, launch=replace(begun.launch, index=index))
         try:
             yield
         except Gone as gone:
