@@ -227,7 +227,7 @@ def test_warmup_is_adaptive_and_capped(name: str, runners, request_for) -> None:
 
 
 def test_both_runners_warm_up_by_one_rule() -> None:
-    from model_profiling.pipeline.runners.python_child import warm_up
+    from model_profiling.pipeline.runners.python_session import warm_up
 
     source = (native_build.SOURCES / "warmup.cpp").read_text()
     assert f"kBlock = {results.WARMUP_BLOCK};" in source
