@@ -14,6 +14,8 @@ from support.export import DTYPES, KIT_MODELS, SharedExports, export_here, run_c
 from model_profiling.export import constants
 from model_profiling.export.constants import Constant
 
+pytestmark = pytest.mark.slow
+
 TABLES = """
 class Positions(nn.Module):
     def __init__(self):

@@ -12,6 +12,8 @@ from support.export import export_here, write_model
 from model_profiling.errors import KitError, MeasurementError, UserError
 from model_profiling.export import failures
 
+pytestmark = pytest.mark.slow
+
 CLASS = """
 class Mine:
     def get_eager_model(self): return nn.Sequential(nn.Linear(8, 8), Inner())

@@ -18,6 +18,8 @@ from model_profiling.errors import UserError
 from model_profiling.export.recipe import Limit
 from model_profiling.export.recipes import find_recipe, recipes
 
+pytestmark = pytest.mark.slow
+
 NEW = '''# SPDX-License-Identifier: Apache-2.0
 """float16 under another name, judged by another limit, its linear layers left outside XNNPACK."""
 

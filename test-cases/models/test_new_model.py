@@ -17,6 +17,8 @@ from support.kit import KIT, kit
 from model_profiling.errors import UserError
 from model_profiling.models import scaffolding
 
+pytestmark = pytest.mark.slow
+
 NEW_MODEL = "scripts/new_model.py"
 
 

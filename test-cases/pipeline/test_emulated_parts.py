@@ -99,6 +99,7 @@ def test_an_unknown_cpu_is_one_line() -> None:
 
 
 @pytest.mark.skipif(not cross.can_build(), reason="no cross compiler, or an Arm host")
+@pytest.mark.slow
 def test_build_runners_lists_the_runner_for_arm() -> None:
     emulated()
     said = subprocess.run(

@@ -27,7 +27,15 @@ NEEDS = {
     "slow": "takes longer than a unit test may",
 }
 #: Fixtures that bring their need along.
-_FIXTURES = {"browser": "browser", "open_page": "browser", "graph_of": "exports", "actionlint": "network"}
+_FIXTURES = {
+    "browser": "browser",
+    "open_page": "browser",
+    "graph_of": "exports",
+    "actionlint": "network",
+    # An export takes 10 s, of which PyTorch's and ExecuTorch's imports are a half; tests share few of them.
+    "shared_exports": "slow",
+    "toy_run": "slow",
+}
 #: Values of a parametrized test that do.
 _VALUES = {"mobilenet_v3_small": "exports"}
 #: What a started program's words say of a need; a word counts by its last part, as a path's.
