@@ -37,6 +37,28 @@ class ChildResult:
     output: str
     log: Path | None = None
 
+    @classmethod
+    def of(
+        cls,
+        child: subprocess.Popen[bytes],
+        words: Sequence[str],
+        started: float,
+        timed_out: bool,
+        output: bytes | None = None,
+        log: Path | None = None,
+    ) -> ChildResult:
+        """Return how a process that has ended went; `started` is `time.monotonic()` as it was made."""
+        code = child.returncode
+        return cls(
+            argv=tuple(words),
+            exit_code=code if code >= 0 else None,
+            signal=_signal_name(-code) if code < 0 else None,
+            duration_s=time.monotonic() - started,
+            timed_out=timed_out,
+            output=output.decode("utf-8", "replace") if output else "",
+            log=log,
+        )
+
     @property
     def ok(self) -> bool:
         return self.exit_code == 0 and not self.timed_out
@@ -90,16 +112,7 @@ def run_child(
     finally:
         if not isinstance(sink, int):
             sink.close()
-    code = child.returncode
-    return ChildResult(
-        argv=words,
-        exit_code=code if code >= 0 else None,
-        signal=_signal_name(-code) if code < 0 else None,
-        duration_s=time.monotonic() - started,
-        timed_out=timed_out,
-        output=output.decode("utf-8", "replace") if output else "",
-        log=log,
-    )
+    return ChildResult.of(child, words, started, timed_out, output, log)
 
 
 @contextmanager
@@ -125,7 +138,7 @@ def started_child(words: Sequence[str], **options: Any) -> Iterator[subprocess.P
         ) from error
     finally:
         if child is not None and child.poll() is None:  # Ctrl-C, for one
-            _kill_group(child)
+            kill_group(child)
             child.wait()
 
 
@@ -153,11 +166,12 @@ def _wait(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes | Non
     try:
         return child.communicate(timeout=timeout_s)[0], False
     except subprocess.TimeoutExpired:
-        _kill_group(child)
+        kill_group(child)
         return child.communicate()[0], True
 
 
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
+def kill_group(child: subprocess.Popen[bytes]) -> None:
+    """Kill a process of `started_child` and all that it has started."""
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:

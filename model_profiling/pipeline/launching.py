@@ -18,7 +18,7 @@ from model_profiling.files import make_folder, sha256, writing
 from model_profiling.pipeline.config import Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
-from model_profiling.pipeline.lockstep.rounds import TurnRecord
+from model_profiling.pipeline.lockstep.rounds import TurnRecord, counted_executions
 from model_profiling.pipeline.run_directory import Launch, OutputsCompared, OutputTensor, RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
 from model_profiling.pipeline.runners.tensors import read_tensors
@@ -81,11 +81,6 @@ class TurnsTaken:
 
     turns: tuple[TurnRecord, ...]
     paired_ns: float
-
-    @property
-    def counted_ns(self) -> tuple[int, ...]:
-        """The untraced executions that count."""
-        return tuple(ns for turn in self.turns if not turn.traced and not turn.set_aside for ns in turn.counted_ns)
 
 
 @dataclass(frozen=True)
@@ -241,7 +236,8 @@ class Launcher:
             void=self._void_reason(launch.probe_ns) or self._device.void_reason(launch.before, launch.after),
         )
         if taken is not None:
-            launch = replace(launch, latency_ns=taken.counted_ns, turns=taken.turns, paired_ns=taken.paired_ns)
+            counted = counted_executions(taken.turns)
+            launch = replace(launch, latency_ns=counted, turns=taken.turns, paired_ns=taken.paired_ns)
         if trace := self._keep_trace(begun, measured):
             launch = replace(launch, etdump=self._relative(trace), etdump_sha256=sha256(trace))
         self._directory.append_launch(launch)

@@ -120,7 +120,7 @@ class Launch:
         if set(plain) - known:
             raise ValueError(f"unknown keys {sorted(set(plain) - known)}")
         values: dict[str, Any] = tuples(plain)
-        values["turns"] = tuple(map(TurnRecord.from_json, values.get("turns", ())))
+        values["turns"] = tuple(map(TurnRecord.from_line, values.get("turns", ())))
         launch = cls(**values)
         for name in ("warmup_ns", "latency_ns", "traced_ns"):
             times = getattr(launch, name)

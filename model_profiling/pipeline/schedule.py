@@ -10,9 +10,13 @@ extended, resumed or spread over devices without replaying anything.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from model_profiling.pipeline.config import Config
+
+_Value = TypeVar("_Value", int, str)
 
 #: A void pair is made again at most this often.
 MAX_REDOS = 3
@@ -28,15 +32,12 @@ class Pair:
 
     def order(self, seed: int, attempt: int = 0) -> tuple[str, ...]:
         """Return the experiments in the order this attempt launches them."""
-        names = sorted(self.experiments)
-        _generator(seed, "order", self.threads, self.index, attempt).shuffle(names)
-        return tuple(names)
+        return shuffled(self.experiments, seed, "order", self.threads, self.index, attempt)
 
 
 def plan_pair_index(config: Config, seed: int, index: int) -> list[Pair]:
     """Return the pairs numbered `index`: one for each thread count, in random order; timed experiments alone."""
-    counts = sorted({count for e in config.timed for count in e.threads})
-    _generator(seed, "threads", index).shuffle(counts)
+    counts = shuffled({count for e in config.timed for count in e.threads}, seed, "threads", index)
     return [Pair(index, count, tuple(e.name for e in config.timed if count in e.threads)) for count in counts]
 
 
@@ -45,6 +46,9 @@ def plan(config: Config, seed: int, pairs: int) -> list[Pair]:
     return [pair for index in range(pairs) for pair in plan_pair_index(config, seed, index)]
 
 
-def _generator(seed: int, *key: object) -> random.Random:
+def shuffled(values: Iterable[_Value], seed: int, *key: object) -> tuple[_Value, ...]:
+    """Return values in the order that a coin gives them; `key` names what it is thrown for."""
+    ordered = sorted(values)
     # A string seed is hashed with SHA-512 by `random`, the same on every platform and version.
-    return random.Random(":".join(map(str, (seed, *key))))
+    random.Random(":".join(map(str, (seed, *key)))).shuffle(ordered)
+    return tuple(ordered)

@@ -73,6 +73,6 @@ def test_enough_rounds_stay_however_busy_it_is(cpu: list[tuple[int, int]]) -> No
 def test_a_record_comes_back_from_its_line() -> None:
     record = TurnRecord.of(CALM, round_=4, order=1, traced=False, left_out=1)
     plain = {**record.__dict__}
-    assert TurnRecord.from_json(plain) == record and record.counted_ns == (1000,)
+    assert TurnRecord.from_line(plain) == record and record.counted_ns == (1000,)
     with pytest.raises(ValueError, match="colour"):
-        TurnRecord.from_json({**plain, "colour": "red"})
+        TurnRecord.from_line({**plain, "colour": "red"})

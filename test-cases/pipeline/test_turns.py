@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,15 +16,9 @@ from hypothesis import strategies as st
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline.lockstep.conductor import Gone, LaunchCommand, TurnTaker
-from model_profiling.pipeline.lockstep.turn_plan import (
-    LEAST_ROUNDS,
-    LEAST_SIDE_NS,
-    LONG_NS,
-    TURN_NS,
-    plan_turns,
-    shuffled,
-)
+from model_profiling.pipeline.lockstep.turn_plan import LEAST_ROUNDS, LEAST_SIDE_NS, LONG_NS, TURN_NS, plan_turns
 from model_profiling.pipeline.runners import LaunchRequest, choose_runner
+from model_profiling.pipeline.schedule import shuffled
 from model_profiling.processes import run_child
 
 BOTH = ("native", "python")
@@ -146,15 +141,16 @@ def test_a_side_that_is_silent_ends_with_the_limit(tmp_path: Path) -> None:
 
 
 def test_no_process_is_left_when_the_other_fails(tmp_path: Path) -> None:
-    marker = tmp_path / "ended"
+    pid = tmp_path / "pid"
     with (
         pytest.raises(Gone),
-        TurnTaker(shell(f"{READY}; read line; touch {marker}; sleep 60", tmp_path), LIMIT_S) as one,
+        TurnTaker(shell(f"echo $$ > {pid}; {READY}; sleep 60", tmp_path), LIMIT_S) as one,
         TurnTaker(shell(f"{READY}; exit 3", tmp_path), LIMIT_S) as two,
     ):
         one.ready(), two.ready()
         two.turn(1)
-    assert not marker.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 @pytest.mark.parametrize("answer", ["nonsense", "[]", "{}", '{"execution_ns": "x", "peak_rss_bytes": 1}'])

@@ -32,9 +32,7 @@ _FIXTURES = {
     "open_page": "browser",
     "graph_of": "exports",
     "actionlint": "network",
-    # An export takes 10 s, of which PyTorch's and ExecuTorch's imports are a half; tests share few of them.
-    "shared_exports": "slow",
-    "toy_run": "slow",
+    "shared_exports": "slow",  # about 10 s each
 }
 #: Values of a parametrized test that do.
 _VALUES = {"mobilenet_v3_small": "exports"}

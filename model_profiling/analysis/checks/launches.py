@@ -14,6 +14,7 @@ from model_profiling.files import sha256
 from model_profiling.findings import Finding, error, ok, warning
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
+from model_profiling.pipeline.lockstep.rounds import counted_executions
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
 from model_profiling.pipeline.schedule import plan
@@ -193,7 +194,10 @@ def _latencies(run: Run) -> Iterator[Finding]:
         if any(not _SHORTEST_NS <= t <= _LONGEST_NS for t in times):
             yield error("latencies", f"{where} holds an impossible time", "run the experiment again")
             continue
-        if experiment and not launch.turns and len(launch.latency_ns) != experiment.runs:
+        if launch.turns:
+            if launch.latency_ns != counted_executions(launch.turns):
+                yield error("latencies", f"{where} has other latencies than its turns", "restore launches.jsonl")
+        elif experiment and len(launch.latency_ns) != experiment.runs:
             yield error(
                 "latencies",
                 f"{where} has {len(launch.latency_ns)} latencies, not {experiment.runs}",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from types import TracebackType
 from model_profiling.errors import MeasurementError
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.lockstep.turn import Ready, Turn
-from model_profiling.processes import ChildResult, started_child
+from model_profiling.processes import ChildResult, kill_group, started_child
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class TurnTaker:
     def end(self) -> ChildResult:
         """Have the process write what it measured; return how it ended."""
         self._say("end")
-        return self._ended(self._wait())
+        return self._ended()
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -108,28 +107,18 @@ class TurnTaker:
             raise MeasurementError(f"it answered no JSON; see {self._command.log}") from error
 
     def _gone(self) -> Gone:
-        return Gone(self._ended(self._wait()))
+        return Gone(self._ended())
 
-    def _wait(self) -> bool:
+    def _ended(self) -> ChildResult:
+        """Wait for the process's end; kill it where that does not come."""
+        timed_out = False
         try:
             self._process.wait(self._limit_s)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            timed_out = True
+            kill_group(self._process)
             self._process.wait()
-            return True
-        return False
-
-    def _ended(self, timed_out: bool) -> ChildResult:
-        code = self._process.returncode
-        return ChildResult(
-            argv=tuple(self._command.argv),
-            exit_code=code if code >= 0 else None,
-            signal=signal.Signals(-code).name if code < 0 else None,
-            duration_s=time.monotonic() - self._started,
-            timed_out=timed_out,
-            output="",
-            log=self._command.log,
-        )
+        return ChildResult.of(self._process, self._command.argv, self._started, timed_out, log=self._command.log)
 
 
 class Gone(MeasurementError):

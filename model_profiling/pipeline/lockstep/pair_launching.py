@@ -16,7 +16,8 @@ from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
 from model_profiling.pipeline.launching import Begun, Launcher, Outcome, Place, PreparedExperiment, TurnsTaken
 from model_profiling.pipeline.lockstep.conductor import Gone, LaunchCommand, TurnTaker
 from model_profiling.pipeline.lockstep.rounds import TurnRecord, disturbed_rounds, side_times_ns
-from model_profiling.pipeline.lockstep.turn_plan import TurnPlan, plan_turns, shuffled
+from model_profiling.pipeline.lockstep.turn_plan import TurnPlan, plan_turns
+from model_profiling.pipeline.schedule import shuffled
 from model_profiling.processes import ChildResult
 
 #: Traced executions of a turn: all are in the trace, the first as well.

@@ -25,31 +25,25 @@ _USUAL = 0.9
 
 
 @dataclass(frozen=True)
-class TurnRecord:
-    """A turn as its launch's line has it: its round, its place in it, its executions' ns, what disturbed it.
+class TurnRecord(Turn):
+    """A turn as its launch's line has it: also its round, and its place in that.
 
     `left_out` executions at its begin do not count. `set_aside` says why the whole turn does not,
-    "" where it does; see `turn.Turn` for the others.
+    "" where it does.
     """
 
     round: int
     order: int
     traced: bool
     left_out: int
-    ns: tuple[int, ...]
-    wall_ns: int
-    cpu_ns: int
-    involuntary_switches: int
-    steal_ns: int | None
-    frequency_khz: int | None
     set_aside: str = ""
 
     @classmethod
     def of(cls, turn: Turn, *, round_: int, order: int, traced: bool, left_out: int) -> TurnRecord:
-        return cls(round_, order, traced, left_out, **asdict(turn))
+        return cls(**asdict(turn), round=round_, order=order, traced=traced, left_out=left_out)
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> TurnRecord:
+    def from_line(cls, plain: Mapping[str, Any]) -> TurnRecord:
         """Return the record that a line holds; ValueError or TypeError where it is none."""
         if set(plain) - {f.name for f in fields(cls)}:
             raise ValueError(f"unknown keys {sorted(set(plain) - {f.name for f in fields(cls)})} in a turn")
@@ -61,7 +55,12 @@ class TurnRecord:
         return self.ns[self.left_out :]
 
 
-def disturbed_rounds(sides: Sequence[Sequence[Turn | TurnRecord]]) -> dict[int, str]:
+def counted_executions(turns: Sequence[TurnRecord]) -> tuple[int, ...]:
+    """Return the ns of the untraced executions that count."""
+    return tuple(ns for turn in turns if not turn.traced and not turn.set_aside for ns in turn.counted_ns)
+
+
+def disturbed_rounds(sides: Sequence[Sequence[Turn]]) -> dict[int, str]:
     """Return the rounds to set aside, each with the reason in words; `sides` holds a turn of each round.
 
     The rule looks at the processor's time beside the clock's and at steal, never at how long an
@@ -79,7 +78,7 @@ def disturbed_rounds(sides: Sequence[Sequence[Turn | TurnRecord]]) -> dict[int, 
     }
 
 
-def _losses(turns: Sequence[Turn | TurnRecord]) -> list[float]:
+def _losses(turns: Sequence[Turn]) -> list[float]:
     """Return how much less of the processor each turn got than the side's turns usually do, from 0 to 1."""
     shares = [turn.cpu_ns / turn.wall_ns for turn in turns]
     usual = sorted(shares)[min(len(shares) - 1, math.floor(_USUAL * len(shares)))]

@@ -9,8 +9,7 @@ the switch, a message between processes of about 0.1 ms, has to be small beside 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 #: Wall time of a turn that makes the switch to it cost less than 2 %.
@@ -41,14 +40,6 @@ class TurnPlan:
     def duration_ns(self, execution_ns: Mapping[str, int]) -> int:
         """Return how long all turns take, by the time of an execution of each side."""
         return self.rounds * sum(self.executions[side] * execution_ns[side] for side in self.executions)
-
-
-def shuffled(names: Iterable[str], seed: int, *key: object) -> tuple[str, ...]:
-    """Return names in the order that a coin gives them; `key` names what it is thrown for."""
-    ordered = sorted(names)
-    # A string seed is hashed with SHA-512 by `random`, the same on every platform and version.
-    random.Random(":".join(map(str, (seed, *key)))).shuffle(ordered)
-    return tuple(ordered)
 
 
 def plan_turns(execution_ns: Mapping[str, int], least_executions: int, budget_ns: int = PAIR_NS) -> TurnPlan:
