@@ -16,11 +16,11 @@ import contextlib
 import io
 import json
 import random
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from load import BURSTS, loaded
 from scipy.stats import binom
 
 from model_profiling.analysis.run import analyze
@@ -29,16 +29,6 @@ from model_profiling.pipeline import orchestrator
 from model_profiling.pipeline.config import Config, Experiment
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.preparation import RunOptions
-
-BURSTS = """
-import random, time
-generator = random.Random(5)
-while True:
-    until = time.monotonic() + generator.expovariate(1 / 0.7)
-    while time.monotonic() < until:
-        pass
-    time.sleep(generator.expovariate(1 / 1.0))
-"""
 
 
 def one_experiment(model: Path, folder: Path, seed: int, pairs: int) -> dict:
@@ -64,22 +54,18 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    load = subprocess.Popen([sys.executable, "-c", BURSTS])
     results = []
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            seeds = random.Random(args.seed)
-            for number in range(args.experiments):
-                result = one_experiment(args.model, Path(folder), seeds.randrange(2**31), args.pairs)
-                results.append(result)
-                low, high = result["ci95"]
-                print(
-                    f"{number + 1:3}/{args.experiments}  {result['speedup']:.3f} [{low:.3f}, {high:.3f}]  "
-                    f"{result['pairs']} pairs, {result['void']} void launches  {result['verdict']}",
-                    flush=True,
-                )
-    finally:
-        load.kill()
+    with loaded([(BURSTS, None)]), tempfile.TemporaryDirectory() as folder:
+        seeds = random.Random(args.seed)
+        for number in range(args.experiments):
+            result = one_experiment(args.model, Path(folder), seeds.randrange(2**31), args.pairs)
+            results.append(result)
+            low, high = result["ci95"]
+            print(
+                f"{number + 1:3}/{args.experiments}  {result['speedup']:.3f} [{low:.3f}, {high:.3f}]  "
+                f"{result['pairs']} pairs, {result['void']} void launches  {result['verdict']}",
+                flush=True,
+            )
     judged = [r for r in results if r["verdict"] != "no verdict"]
     false = sum(r["verdict"] != NO_DIFFERENCE for r in judged)
     excluded = sum(not r["ci95"][0] <= 1 <= r["ci95"][1] for r in judged)

@@ -12,7 +12,6 @@ the medians' ratio are printed. Takes about 30 s a repeat and load.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import os
@@ -21,20 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from load import BURSTS, BUSY, loaded
+
 PIPELINE = Path(__file__).resolve().parents[2] / "model_profiling" / "scripts" / "mac_pipeline.py"
-BUSY = "while True: pass"
-BURSTS = """
-import random, time
-generator = random.Random(5)
-while True:
-    until = time.monotonic() + generator.expovariate(1 / 0.7)
-    while time.monotonic() < until:
-        pass
-    time.sleep(generator.expovariate(1 / 1.0))
-"""
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0, 1]
 #: Kind of load -> its programs, each with the core it is pinned to, and the nice value of the kit.
 LOADS: dict[str, tuple[list[tuple[str, int | None]], int]] = {
@@ -46,24 +36,8 @@ LOADS: dict[str, tuple[list[tuple[str, int | None]], int]] = {
 }
 
 
-@contextlib.contextmanager
-def loaded(programs: list[tuple[str, int | None]]) -> Iterator[None]:
-    """Keep other programs running."""
-
-    def pinned(core: int | None) -> Callable[[], None] | None:
-        return None if core is None else lambda: os.sched_setaffinity(0, {core})
-
-    running = [subprocess.Popen([sys.executable, "-c", code], preexec_fn=pinned(core)) for code, core in programs]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-
-
 def measured(model: Path, folder: Path, order: str, runs: int, pairs: int, seed: int, nice: int) -> dict[str, float]:
-    """Run one A/A experiment; return its ratio, its interval's half-width in percent, seconds, executions a side."""
+    """Run one A/A experiment; return its half-width in percent, its seconds, and the executions of a side."""
     arm = {"runs": runs, "warmup": 3, "traced_runs": 0, "runner": "native"}
     config = {
         "model": str(model),
@@ -77,18 +51,24 @@ def measured(model: Path, folder: Path, order: str, runs: int, pairs: int, seed:
     (folder / "config.json").write_text(json.dumps(config))
     argv = [sys.executable, str(PIPELINE), "--config", str(folder / "config.json"), "--seed", str(seed)]
     started = time.monotonic()
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.nice(nice))
+    subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=lambda: os.nice(nice))
     taken = time.monotonic() - started
-    comparison = json.loads((folder / "run/analysis_summary.json").read_text())["comparisons"][0]
     launches = [json.loads(line) for line in (folder / "run/launches.jsonl").read_text().splitlines()]
     executions = [sum(len(turn["ns"]) for turn in launch["turns"]) or len(launch["latency_ns"]) for launch in launches]
-    low, high = comparison["ci95"]
     return {
-        "ratio": comparison["speedup"],
-        "half_width_percent": 100 * (math.sqrt(high / low) - 1),
+        "half_width_percent": half_width_percent(folder / "run/analysis_summary.json"),
         "seconds": taken,
         "executions": statistics.median(executions),
     }
+
+
+def half_width_percent(summary: Path) -> float:
+    """Return the half-width of the comparison's interval; infinite where too few pairs were left for one."""
+    compared = json.loads(summary.read_text())["comparisons"] if summary.is_file() else []
+    if not compared or compared[0]["ci95"] is None:
+        return math.inf
+    low, high = compared[0]["ci95"]
+    return 100 * (math.sqrt(high / low) - 1)
 
 
 def main() -> int:
