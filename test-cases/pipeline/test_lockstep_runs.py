@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -15,9 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.emulation import emulated
 from support.kit import KIT, kit, write_config
 
+from model_profiling.analysis.run import analyze
+from model_profiling.pipeline import orchestrator
+from model_profiling.pipeline.config import load_config
 from model_profiling.pipeline.lockstep.turn_plan import LEAST_ROUNDS
+from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 pytestmark = pytest.mark.slow
@@ -175,3 +181,29 @@ def test_what_takes_no_turns_is_refused(changes: dict[str, object], told: str, t
     config = write_config(tmp_path, toy, **{"order": "lockstep", **changes})
     assert told in kit(PIPELINE, "--config", config).error_line()
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.emulator
+def test_an_emulated_cpu_takes_turns_too_and_no_time_is_made_of_it(toy: Path, tmp_path: Path) -> None:
+    arm = {"runs": 1, "warmup": 1, "traced_runs": 2, "threads": [1]}
+    path = config_for(
+        tmp_path,
+        toy,
+        pairs=1,
+        experiments=[{"name": "off", "disable_cpu_features": ["i8mm"], **arm}, {"name": "on", **arm}],
+    )
+    directory = orchestrator.run(load_config(path), emulated(), RunOptions(path, "test"))
+    launches = directory.read_launches()
+    assert {x.experiment for x in launches} == {"off", "on"} and all(len(x.turns) > LEAST_ROUNDS for x in launches)
+    analysis = analyze(directory)
+    assert directory.read_manifest().emulated and analysis.summary.comparisons == ()
+
+
+def test_latencies_that_are_not_those_of_the_turns_are_found(finished: RunDirectory, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished.root, tmp_path / "run"))
+    lines = (copy / "launches.jsonl").read_text().splitlines()
+    launch = json.loads(lines[0])
+    launch["latency_ns"][0] += 1
+    (copy / "launches.jsonl").write_text("\n".join([json.dumps(launch), *lines[1:]]) + "\n")
+    said = kit("scripts/validate_results.py", "--results", copy)
+    assert said.status != 0 and "has other latencies than its turns" in said.stdout
