@@ -17,18 +17,25 @@ from pathlib import Path
 
 import pytest
 from support.emulation import emulated
+from support.export import export_here, write_model
 from support.kit import KIT, kit, write_config
 
 from model_profiling.analysis.run import analyze
 from model_profiling.pipeline import orchestrator
 from model_profiling.pipeline.config import load_config
-from model_profiling.pipeline.lockstep.turn_plan import LEAST_ROUNDS
+from model_profiling.pipeline.lockstep.turn_plan import FEWEST_ROUNDS, LEAST_ROUNDS
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 pytestmark = pytest.mark.slow
 
 PIPELINE = "scripts/mac_pipeline.py"
+#: Small enough for a CPU that is emulated.
+TINY = """
+class Tiny:
+    def get_eager_model(self): return nn.Linear(8, 8).eval()
+    def get_example_inputs(self): return (torch.ones(1, 8),)
+"""
 
 
 def config_for(folder: Path, model: Path, **changes: object) -> Path:
@@ -184,17 +191,20 @@ def test_what_takes_no_turns_is_refused(changes: dict[str, object], told: str, t
 
 
 @pytest.mark.emulator
-def test_an_emulated_cpu_takes_turns_too_and_no_time_is_made_of_it(toy: Path, tmp_path: Path) -> None:
+def test_an_emulated_cpu_takes_turns_too_and_no_time_is_made_of_it(tmp_path: Path) -> None:
+    model = export_here(tmp_path, model_file=write_model(tmp_path, TINY)).paths.pte
     arm = {"runs": 1, "warmup": 1, "traced_runs": 2, "threads": [1]}
     path = config_for(
         tmp_path,
-        toy,
+        model,
         pairs=1,
         experiments=[{"name": "off", "disable_cpu_features": ["i8mm"], **arm}, {"name": "on", **arm}],
     )
     directory = orchestrator.run(load_config(path), emulated(), RunOptions(path, "test"))
     launches = directory.read_launches()
-    assert {x.experiment for x in launches} == {"off", "on"} and all(len(x.turns) > LEAST_ROUNDS for x in launches)
+    assert {x.experiment for x in launches} == {"off", "on"} and all(
+        len(x.turns) == FEWEST_ROUNDS + 1 for x in launches
+    )
     analysis = analyze(directory)
     assert directory.read_manifest().emulated and analysis.summary.comparisons == ()
 

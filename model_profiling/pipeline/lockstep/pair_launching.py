@@ -16,7 +16,7 @@ from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
 from model_profiling.pipeline.launching import Begun, Launcher, Outcome, Place, PreparedExperiment, TurnsTaken
 from model_profiling.pipeline.lockstep.conductor import Gone, LaunchCommand, TurnTaker
 from model_profiling.pipeline.lockstep.rounds import TurnRecord, disturbed_rounds, side_times_ns
-from model_profiling.pipeline.lockstep.turn_plan import TurnPlan, plan_turns
+from model_profiling.pipeline.lockstep.turn_plan import PAIR_NS, TurnPlan, plan_turns
 from model_profiling.pipeline.schedule import shuffled
 from model_profiling.processes import ChildResult
 
@@ -83,7 +83,9 @@ class PairLauncher:
     def _take_turns(self, players: Sequence[_Player], place: Place) -> Sequence[float]:
         """Give everybody their turns; return each side's ns of an execution, as neighboring turns have it."""
         least = max(player.prepared.experiment.runs for player in players)
-        plan = plan_turns({player.name: player.execution_ns for player in players}, least)
+        # An emulated CPU's times mean nothing: its turns are only taken.
+        budget_ns = 0 if self._device.emulated else PAIR_NS
+        plan = plan_turns({player.name: player.execution_ns for player in players}, least, budget_ns)
         for number in range(plan.rounds):
             self._round(players, plan.executions, plan.left_out, place, number, traced=False)
         aside = disturbed_rounds([player.turns for player in players])

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 TURN_NS = 10_000_000
 #: An execution this long outlasts what is left of the other side in the caches: turns of one, which counts.
 LONG_NS = 100_000_000
-#: Rounds of a pair: fewer make the median over rounds a coarse one.
-LEAST_ROUNDS = 15
+#: Rounds of a pair: fewer make the median over rounds a coarse one, so only a slow model gets fewer, and never below.
+LEAST_ROUNDS, FEWEST_ROUNDS = 15, 3
 #: Counted time that each side of a pair gets at least.
 LEAST_SIDE_NS = 300_000_000
-#: Wall time of a pair's turns, where the least number of rounds allows it.
-PAIR_NS = 10_000_000_000
+#: Wall time of a pair's turns; the least number of rounds may take this many times as long.
+PAIR_NS, STRETCH = 10_000_000_000, 6
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,17 @@ def plan_turns(execution_ns: Mapping[str, int], least_executions: int, budget_ns
     Parameters
     ----------
     least_executions : counted executions that each side gets at least, where the budget allows it.
-    budget_ns : wall time for all turns of the pair; the least number of rounds is kept even where it is exceeded.
+    budget_ns : wall time for all turns of the pair. For `LEAST_ROUNDS` it is stretched; a model too slow for these
+        gets those that fit, and `FEWEST_ROUNDS` however slow it is.
     """
     executions = {side: _executions(max(ns, 1)) for side, ns in execution_ns.items()}
     counted = {side: count - (count > 1) for side, count in executions.items()}
     wanted = max(_rounds_for(counted[side], max(ns, 1), least_executions) for side, ns in execution_ns.items())
     round_ns = sum(executions[side] * max(ns, 1) for side, ns in execution_ns.items())
-    affordable = budget_ns // max(round_ns, 1)
-    rounds = max(LEAST_ROUNDS, min(wanted, affordable))
+    planned = max(wanted, LEAST_ROUNDS)
+    if LEAST_ROUNDS * round_ns > budget_ns:
+        planned, budget_ns = LEAST_ROUNDS, STRETCH * budget_ns
+    rounds = max(FEWEST_ROUNDS, min(planned, budget_ns // round_ns))
     return TurnPlan(executions, counted, rounds)
 
 
