@@ -38,6 +38,7 @@ LONG_FILES = (
     "test_all_pages_run.py",
     "test_skills.py",
     "test_android_pipeline.py",
+    "test_android_trouble.py",
     "test_quick_start.py",
     "test_ways_of_getting.py",
     "test_skill_failures.py",

@@ -7,70 +7,29 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.browser import accessibility_problems
 from support.kit import kit, write_config
+from support.logged_runs import ARM, ON, PIPELINE, both_builds, logged
 from support.numbers import check_numbers, numbers_of, parse_page, text_of
 from support.stand_in import stand_in
 
-from model_profiling.analysis.checks.kernel_launches import check_kernel_launches
 from model_profiling.analysis.tables.kernels import read_kernels
-from model_profiling.errors import UserError
 from model_profiling.files import sha256
-from model_profiling.findings import ERROR
-from model_profiling.pipeline.kernel_launches import read_kernel_launches, standing
+from model_profiling.pipeline.kernel_launches import read_kernel_launches
 from model_profiling.pipeline.run_directory import RunDirectory
 
 pytestmark = pytest.mark.exports
-
-ON, OFF = "a64-sme2on__qemu-sme-on", "a64-smeoff__qemu-sme-on"
-PIPELINE = "scripts/mac_pipeline.py"
-ARM = {"mode": "timing", "runs": 2, "warmup": 0, "traced_runs": 1, "threads": [1]}
-
-
-def logged(name: str, runner: Path, **changes: object) -> dict[str, object]:
-    """Return an experiment that takes kernels from a runner's log."""
-    return {"name": name, "mode": "xnntrace", "runner_path": str(runner), **changes}
-
-
-def both_builds(folder: Path) -> list[dict[str, object]]:
-    """Return an experiment for the build with SME2 and one for that without, recorded with MobileNetV3-Small."""
-    return [logged("log_on", stand_in(folder, ON, "mv3_fp32")), logged("log_off", stand_in(folder, OFF, "mv3_fp32"))]
-
-
-@pytest.fixture(scope="module")
-def made(exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of one timed experiment and two that log; tests that change it work on a copy."""
-    folder = tmp_path_factory.mktemp("logged")
-    config = write_config(
-        folder,
-        exported("mobilenet_v3_small", "fp32"),
-        pairs=1,
-        analysis={},
-        experiments=[{"name": "timed", **ARM}, *both_builds(folder)],
-    )
-    said = kit(PIPELINE, "--config", config).ok().stdout
-    assert "log_on: registered kernels recorded, 1 thread" in said
-    return folder
-
-
-@pytest.fixture
-def run(made: Path, tmp_path: Path) -> RunDirectory:
-    """A copy of that run, to be spoilt."""
-    return RunDirectory(shutil.copytree(made / "run", tmp_path / "run"))
 
 
 # ---------------------------------------------------------------- what a run holds
 
 
-def test_launches_that_log_are_recorded_beside_the_timed_ones(made: Path) -> None:
-    directory = RunDirectory(made / "run")
+def test_launches_that_log_are_recorded_beside_the_timed_ones(logged_folder: Path) -> None:
+    directory = RunDirectory(logged_folder / "run")
     assert [launch.experiment for launch in directory.read_launches()] == ["timed"]
     launches = read_kernel_launches(directory)
     assert [(x.experiment, x.mode, x.runner, x.exit_code, x.failed) for x in launches] == [
@@ -85,9 +44,9 @@ def test_launches_that_log_are_recorded_beside_the_timed_ones(made: Path) -> Non
     assert directory.read_manifest().kernel_launches_sha256 == sha256(directory.kernel_launches)
 
 
-def test_what_the_log_and_the_trace_say_is_in_tables_and_summary(made: Path, exported) -> None:
+def test_what_the_log_and_the_trace_say_is_in_tables_and_summary(logged_folder: Path, exported) -> None:
     """43 of 54 matrix layers run with packed types: those that the auditor sees call SME2 kernels (README)."""
-    directory, model = RunDirectory(made / "run"), exported("mobilenet_v3_small", "fp32").stem
+    directory, model = RunDirectory(logged_folder / "run"), exported("mobilenet_v3_small", "fp32").stem
     on, off = (read_kernels(directory.table(model, name, 1, "kernels")) for name in ("log_on", "log_off"))
     assert {(row.evidence, row.calls, row.layer, row.experiment) for row in on} == {("registered", None, "", "log_on")}
     assert sum(row.family == "sme2" for row in on) == 3 and not any(row.family in ("sme2", "sme") for row in off)
@@ -124,10 +83,10 @@ def test_level_5_counts_the_operators_that_ran(toy: Path, tmp_path: Path) -> Non
     assert entry["skipped_operators"] == {"Static Reshape (NC) Default": 1} and entry["kernels"] == 16
 
 
-def test_a_made_launch_stands(made: Path, tmp_path: Path) -> None:
+def test_a_made_launch_stands(logged_folder: Path, tmp_path: Path) -> None:
     """Taking the run up again, or analyzing it alone, starts no runner: these are gone."""
     folder = tmp_path / "moved"
-    shutil.copytree(made, folder)
+    shutil.copytree(logged_folder, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "output_root": str(folder / "run")}))
     directory = RunDirectory(folder / "run")
@@ -136,13 +95,13 @@ def test_a_made_launch_stands(made: Path, tmp_path: Path) -> None:
         replace(manifest, config_json={**manifest.config_json, "output_root": str(folder / "run")})
     )
     before = directory.kernel_launches.read_bytes()
-    for runner in made.glob("stand_in_*"):
+    for runner in logged_folder.glob("stand_in_*"):
         runner.write_text(f"#!/bin/sh\nexit 9\n{runner.read_text()}")
     try:
         for flags in (["--resume"], ["--analysis-only"]):
             kit(PIPELINE, "--config", folder / "config.json", *flags).ok()
     finally:
-        for runner in made.glob("stand_in_*"):
+        for runner in logged_folder.glob("stand_in_*"):
             runner.write_text(runner.read_text().removeprefix("#!/bin/sh\nexit 9\n"))
     assert directory.kernel_launches.read_bytes() == before
 
@@ -223,138 +182,32 @@ def test_a_runner_that_fails_is_recorded(toy: Path, tmp_path: Path) -> None:
     assert launch.exit_code == 3 and "no such program" in launch.failed
 
 
-# ---------------------------------------------------------------- integrity
-
-
-def errors(directory: RunDirectory) -> list[str]:
-    manifest = directory.read_manifest()
-    return [f.message for f in check_kernel_launches(directory, manifest, manifest.config) if f.level == ERROR]
-
-
-def edit_line(directory: RunDirectory, number: int, **changes: object) -> None:
-    lines = directory.kernel_launches.read_text().splitlines()
-    lines[number] = json.dumps(json.loads(lines[number]) | changes)
-    rewrite(directory, lines)
-
-
-def rewrite(directory: RunDirectory, lines: list[str]) -> None:
-    """Write the list anew with its digest, as somebody would who wants to hide it."""
-    directory.kernel_launches.write_text("".join(f"{line}\n" for line in lines))
-    directory.write_manifest(
-        replace(directory.read_manifest(), kernel_launches_sha256=sha256(directory.kernel_launches))
-    )
-
-
-def lines_of(directory: RunDirectory) -> list[str]:
-    return directory.kernel_launches.read_text().splitlines()
-
-
-CORRUPTIONS: dict[str, tuple[Callable[[RunDirectory], object], str]] = {
-    "log changed": (lambda r: r.raw("log_on", 1, 0, 0, ".log").open("a").write("x"), "is not what its launch left"),
-    "trace of the other side": (
-        lambda r: shutil.copy(r.raw("log_off", 1, 0, 0, ".etdump"), r.raw("log_on", 1, 0, 0, ".etdump")),
-        "log_on_t1_p0.etdump is not what its launch left",
-    ),
-    "trace missing": (lambda r: r.raw("log_off", 1, 0, 0, ".etdump").unlink(), "log_off_t1_p0.etdump is missing"),
-    "foreign record": (
-        lambda r: r.raw("log_on", 2, 0, 0, ".kernels").write_bytes(b"SMEKERN1"),
-        "was left by no launch",
-    ),
-    "list missing": (lambda r: r.kernel_launches.unlink(), "kernel_launches.jsonl is missing or was edited"),
-    "list edited": (
-        lambda r: r.kernel_launches.write_text(
-            r.kernel_launches.read_text().replace('"exit_code": 0', '"exit_code": 1')
-        ),
-        "missing or was edited after the run",
-    ),
-    "launch removed": (lambda r: rewrite(r, lines_of(r)[:1]), "log_off recorded no kernels at 1 threads"),
-    "launch twice": (lambda r: rewrite(r, [*lines_of(r), lines_of(r)[0]]), "is recorded 2 times"),
-    "launch of another mode": (lambda r: edit_line(r, 0, mode="kernels"), "was never planned"),
-    "launch of another experiment": (lambda r: edit_line(r, 0, experiment="log_of"), "was never planned"),
-    "features switched off": (
-        lambda r: edit_line(r, 0, masked_cpu_features=["sme2"]),
-        "with other features switched off",
-    ),
-    "file left out of the list": (lambda r: edit_line(r, 0, files={}), "log_on_t1_p0.log is missing"),
-    "no JSON": (lambda r: rewrite(r, ["{}}", *lines_of(r)]), "a line is not a launch"),
-}
-
-
-@pytest.mark.parametrize("name", CORRUPTIONS)
-def test_what_was_changed_after_a_run_is_found(name: str, run: RunDirectory) -> None:
-    assert errors(run) == []
-    spoil, told = CORRUPTIONS[name]
-    spoil(run)
-    assert any(told in message for message in errors(run)), errors(run)
-
-
-def test_the_command_tells_of_kernel_launches(run: RunDirectory) -> None:
-    run.raw("log_on", 1, 0, 0, ".log").open("a").write("x")
-    said = kit("scripts/validate_results.py", "--results", run.root)
-    assert said.status == 2 and re.search(
-        r"error +kernel launches +\S+log_on_t1_p0.log is not what its launch left", said.stdout
-    )
-
-
-@given(
-    st.lists(
-        st.one_of(
-            st.binary(max_size=40),
-            st.builds(
-                lambda value: json.dumps(value).encode(),
-                st.recursive(
-                    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-                    lambda inner: (
-                        st.lists(inner, max_size=3)
-                        | st.dictionaries(
-                            st.sampled_from(["experiment", "mode", "threads", "files", "argv", "failed", "x"]),
-                            inner,
-                            max_size=5,
-                        )
-                    ),
-                    max_leaves=8,
-                ),
-            ),
-        ),
-        max_size=4,
-    )
-)
-@settings(max_examples=200, deadline=None)
-def test_any_list_of_launches_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]) -> None:
-    directory = RunDirectory(tmp_path_factory.mktemp("fuzz"))
-    directory.kernel_launches.write_bytes(b"\n".join(lines))
-    try:
-        standing(read_kernel_launches(directory))
-    except UserError as problem:
-        assert "\n" not in str(problem)
-
-
 # ---------------------------------------------------------------- what people read
 
 
-def test_the_report_says_what_registered_means(made: Path) -> None:
-    page = parse_page(made / "run/report.html")
-    markdown = (made / "run/report.md").read_text()
+def test_the_report_says_what_registered_means(logged_folder: Path) -> None:
+    page = parse_page(logged_folder / "run/report.html")
+    markdown = (logged_folder / "run/report.md").read_text()
     for text in (" ".join(text_of(page).split()), markdown):
         assert "43 of 54 matrix layers, 87 % of multiply-adds, ran with element types" in text
         assert "It is a candidate, not a call" in text and "once for the whole process" in text
         assert "a few tables are not logged" in text and "Kernels differ in 2 of 11 kinds." in text
         assert "xnn_pf32_gemm_minmax_ukernel_32x32__neonsme2" in text and "SME2 off" not in text
     assert "| SME2 | 3 | 0 | 0 | 0 |" in markdown
-    check_numbers(made / "run", numbers_of(page))
+    check_numbers(logged_folder / "run", numbers_of(page))
 
 
-def test_the_report_works_in_a_browser(made: Path, open_page) -> None:
+def test_the_report_works_in_a_browser(logged_folder: Path, open_page) -> None:
     for width in (1280, 390):
         for scheme in ("light", "dark"):
-            with open_page(made / "run/report.html", width, scheme) as page:
+            with open_page(logged_folder / "run/report.html", width, scheme) as page:
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
                 assert page.locator("#kernels .family-sme2").count() == 3
                 assert page.locator("nav a[href='#kernels']").is_visible()
                 assert accessibility_problems(page) == []
 
 
-def test_a_run_without_times_has_a_report_of_kernels_alone(exported, made: Path, tmp_path: Path) -> None:
+def test_a_run_without_times_has_a_report_of_kernels_alone(exported, logged_folder: Path, tmp_path: Path) -> None:
     config = write_config(
         tmp_path,
         exported("mobilenet_v3_small", "fp32"),
@@ -371,7 +224,9 @@ def test_a_run_without_times_has_a_report_of_kernels_alone(exported, made: Path,
         assert "Latency" not in text and "No traces" not in text and "Nothing was void" not in text
     kit("scripts/validate_results.py", "--results", directory.root).ok()
     kit(PIPELINE, "--config", config, "--only", "log_on", "log_off", "--resume").ok()
-    said = kit("scripts/compare_runs.py", "--baseline", directory.root, "--candidate", made / "run").error_line()
+    said = kit(
+        "scripts/compare_runs.py", "--baseline", directory.root, "--candidate", logged_folder / "run"
+    ).error_line()
     assert "the run recorded kernels and measured no times" in said
 
 

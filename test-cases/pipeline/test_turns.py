@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.launches import BOTH
 
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.errors import MeasurementError, UserError
@@ -29,34 +30,12 @@ from model_profiling.pipeline.runners import LaunchRequest, choose_runner
 from model_profiling.pipeline.schedule import shuffled
 from model_profiling.processes import run_child
 
-BOTH = ("native", "python")
 LIMIT_S = 120.0
 S = 1_000_000_000
 TIMES = st.integers(1_000, 20 * S)
 
 
-@pytest.fixture
-def request_for(tmp_path: Path, toy: Path) -> Callable[[str], LaunchRequest]:
-    def make(name: str) -> LaunchRequest:
-        root = tmp_path / name
-        root.mkdir()
-        return LaunchRequest(
-            model=toy,
-            inputs=(),
-            warmup=2,
-            runs=0,
-            traced_runs=1,
-            threads=1,
-            disable_cpu_features=(),
-            etdump=root / "trace.etdump",
-            result=root / "result.json",
-            outputs_dir=root / "outputs",
-            log=root / "log",
-            timeout_s=LIMIT_S,
-            take_turns=True,
-        )
-
-    return make
+Requests = Callable[..., LaunchRequest]
 
 
 def command(kind: str, request: LaunchRequest) -> LaunchCommand:
@@ -69,8 +48,8 @@ def command(kind: str, request: LaunchRequest) -> LaunchCommand:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", BOTH)
-def test_executions_are_those_that_were_asked_for(kind: str, request_for: Callable[[str], LaunchRequest]) -> None:
-    request = request_for("turns")
+def test_executions_are_those_that_were_asked_for(kind: str, request_for: Requests) -> None:
+    request = request_for("turns", runs=0, traced_runs=1, take_turns=True)
     with TurnTaker(command(kind, request), LIMIT_S) as side:
         ready = side.ready()
         assert ready.execution_ns > 0 and ready.peak_rss_bytes > 1 << 20
@@ -89,8 +68,8 @@ def test_executions_are_those_that_were_asked_for(kind: str, request_for: Callab
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", BOTH)
-def test_outputs_are_those_of_a_launch_without_turns(kind: str, request_for: Callable[[str], LaunchRequest]) -> None:
-    runner, request = choose_runner(kind, None), request_for("turns")
+def test_outputs_are_those_of_a_launch_without_turns(kind: str, request_for: Requests) -> None:
+    runner, request = choose_runner(kind, None), request_for("turns", runs=0, traced_runs=1, take_turns=True)
     with TurnTaker(command(kind, request), LIMIT_S) as side:
         side.ready()
         side.turn(1)
@@ -114,10 +93,8 @@ def test_outputs_are_those_of_a_launch_without_turns(kind: str, request_for: Cal
         ("turn 1\n", "the program that gave the turns has ended"),
     ],
 )
-def test_what_is_no_command_ends_it_in_one_line(
-    kind: str, said: str, told: str, request_for: Callable[[str], LaunchRequest]
-) -> None:
-    argv, env = choose_runner(kind, None).command(request_for("turns"))
+def test_what_is_no_command_ends_it_in_one_line(kind: str, said: str, told: str, request_for: Requests) -> None:
+    argv, env = choose_runner(kind, None).command(request_for("turns", runs=0, traced_runs=1, take_turns=True))
     done = subprocess.run(argv, input=said, capture_output=True, text=True, timeout=LIMIT_S)
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert done.returncode == 1 and len(errors) == 1 and told in errors[0] and "Traceback" not in done.stderr

@@ -20,6 +20,76 @@ FOLDER = "agent_skill_ml_profiling"
 NAMES = {"01": "write-the-log", "02": "count-the-log"}
 FILES = {"01": "01_write_log.md", "02": "02_count_log.md"}
 
+#: A skill in the form that the checker asks for.
+_FORM = """---
+name: {name}
+description: Writes a log or counts it. Use when a test needs a skill.
+license: Apache-2.0
+compatibility: any system with a shell
+metadata:
+  order: "{one.number}"
+---
+{after}# Write the log
+
+It shows how skills are run.
+
+## Prerequisites
+
+- A shell.
+
+```bash
+{one.check}
+```
+
+Where that fails, do [skill 01](01_write_log.md) first.
+
+## Steps
+
+### 1. Write a line
+
+It goes to the end of the log.
+
+```bash
+{one.steps}
+```
+
+The output is similar to:
+
+```output
+{one.output}
+```
+
+## Success criteria
+
+```bash
+{one.criteria}
+```
+
+## Expected metrics
+
+| metric | command | plausible | outside it |
+|---|---|---|---|
+{one.metrics}
+
+## Refine and try again
+
+- Write more lines.
+
+## Failures
+
+| symptom | cause | fix |
+|---|---|---|
+{one.failures}
+
+## Time
+
+Less than 1 second on a 2-core x86-64 virtual machine.
+
+## Next skill
+
+{one.next}
+"""
+
 
 @dataclass(frozen=True)
 class Tiny:
@@ -37,74 +107,7 @@ class Tiny:
     @property
     def text(self) -> str:
         after = "" if self.number == "01" else "<!-- check: after 01_write_log.md -->\n\n"
-        return f"""---
-name: {NAMES[self.number]}
-description: Writes a log or counts it. Use when a test needs a skill.
-license: Apache-2.0
-compatibility: any system with a shell
-metadata:
-  order: "{self.number}"
----
-{after}# Write the log
-
-It shows how skills are run.
-
-## Prerequisites
-
-- A shell.
-
-```bash
-{self.check}
-```
-
-Where that fails, do [skill 01](01_write_log.md) first.
-
-## Steps
-
-### 1. Write a line
-
-It goes to the end of the log.
-
-```bash
-{self.steps}
-```
-
-The output is similar to:
-
-```output
-{self.output}
-```
-
-## Success criteria
-
-```bash
-{self.criteria}
-```
-
-## Expected metrics
-
-| metric | command | plausible | outside it |
-|---|---|---|---|
-{self.metrics}
-
-## Refine and try again
-
-- Write more lines.
-
-## Failures
-
-| symptom | cause | fix |
-|---|---|---|
-{self.failures}
-
-## Time
-
-Less than 1 second on a 2-core x86-64 virtual machine.
-
-## Next skill
-
-{self.next}
-"""
+        return _FORM.format(one=self, name=NAMES[self.number], after=after)
 
 
 FIRST = Tiny()

@@ -12,7 +12,12 @@ import subprocess
 from pathlib import Path
 
 from model_profiling.pipeline.runners.source import checkout
+from model_profiling.pipeline.runners.source.variants import named
 from support import kit
+
+#: The variants that tests build or have kept, with SME2 and without.
+ARM_ON, ARM_OFF = named(["linux-arm64-sme2-on-timing", "linux-arm64-sme2-off-timing"])
+HOST_ON, HOST_OFF = named(["host-sme2-on-timing", "host-sme2-off-timing"])
 
 FIXTURES = kit.FIXTURES / "source_build"
 KLEIDIAI_ADDRESS = "https://gitlab.arm.com/kleidi/kleidiai.git"

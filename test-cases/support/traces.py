@@ -9,6 +9,7 @@ import io
 from model_profiling.analysis.traces.etdump import parse_etdump
 from model_profiling.analysis.traces.operators import METHOD
 from model_profiling.analysis.traces.timeline import Timeline, build_timeline
+from model_profiling.pipeline.program.layers import Node
 from support.etdump import Block, Event, write_etdump
 from support.kit import FIXTURES
 
@@ -28,3 +29,7 @@ def timeline_of(blocks: list[Block], warmup: int = 0) -> Timeline:
 
 def method(duration: int) -> Event:
     return Event(METHOD, -1, None, start=100, end=100 + duration)
+
+
+def node(kind: str, multiply_adds: int = 0) -> Node:
+    return Node(kind, "", "", "", kind.lower(), (), (), multiply_adds)
