@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.adb import ADDRESS, TestDevice, running_device
+from support.android import Programs
 from support.android_runs import UNHURRIED
 from support.launches import BOTH
 
@@ -62,6 +63,11 @@ def device(shared_device: TestDevice) -> TestDevice:
     """The module's device, as at its first start."""
     shared_device.reset()
     return shared_device
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    return Programs(tmp_path_factory.mktemp("programs"))
 
 
 @pytest.fixture

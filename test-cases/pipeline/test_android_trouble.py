@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.adb import ADDRESS, TestDevice, running_device
 from support.adb_hardware import Hardware
-from support.android import Breaker, Programs, wait_for_launches
+from support.android import Breaker, wait_for_launches
 from support.android_runs import QUICK, pipeline, plain, started
 from support.kit import write_config
 
@@ -238,11 +238,6 @@ def failing(device: TestDevice, model: Path, folder: Path, program: Path, how: s
         pairs=1,
     )
     return pipeline(device, "--config", config, "--remote-device", ADDRESS).error_line(1)
-
-
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
-    return Programs(tmp_path_factory.mktemp("programs"))
 
 
 @pytest.fixture(scope="module")
