@@ -167,7 +167,9 @@ class Server:
         unwanted = ("MUTATION_EXPORTS", "COVERAGE_PROCESS_START", "PYTEST_ADDOPTS")
         kept = {name: value for name, value in os.environ.items() if name not in unwanted}
         plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin,_hypothesis_pytestplugin"}
-        return kept | plugins | {"PYTHONPATH": f"{self.root}:{HERE}", **more}
+        # A server of commands would have to start for each mutation, which takes longer than most commands.
+        fresh = {"TESTS_FRESH_COMMANDS": "1"}
+        return kept | plugins | fresh | {"PYTHONPATH": f"{self.root}:{HERE}", **more}
 
     def run(
         self, tests: list[str], limit_s: float, *options: str, shared_exports: bool = True

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from model_profiling.export import export_job
 from model_profiling.export.artifacts import ArtifactPaths
+from support import warm
 from support.kit import KIT
 from support.shared import alone
 
@@ -51,15 +52,8 @@ def run_command(
     python: str = sys.executable,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``export_model.py`` as a user would; nothing is raised for a failing one."""
-    return subprocess.run(
-        [python, EXPORT_MODEL, *arguments],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=EXPORT_TIMEOUT_S,
-    )
+    argv = [python, str(EXPORT_MODEL), *map(os.fspath, arguments)]
+    return warm.run(argv, cwd or Path.cwd(), {**os.environ, **(env or {})}, EXPORT_TIMEOUT_S)
 
 
 def export(model: str, dtype: str, outdir: Path, *arguments: str) -> ExportRun:

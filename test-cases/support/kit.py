@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support import warm
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 KIT = REPOSITORY / "model_profiling"
 TESTS = REPOSITORY / "test-cases"
@@ -37,17 +39,7 @@ class Finished:
 def kit(script: str, *args: object, cwd: Path | None = None, timeout: float = 600, env: dict | None = None) -> Finished:
     """Run one of the kit's commands as a user does, from `cwd` (default: the repository)."""
     argv = [sys.executable, str(KIT / script), *map(str, args)]
-    return Finished(
-        subprocess.run(
-            argv,
-            cwd=cwd or REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **(env or {})},
-        )
-    )
+    return Finished(warm.run(argv, cwd or REPOSITORY, {**os.environ, **(env or {})}, timeout))
 
 
 #: Pairs of a run that a test needs analyzed: other work on the machine can void one of them, and a run without any

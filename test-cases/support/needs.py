@@ -17,6 +17,8 @@ from pathlib import PurePath
 
 import pytest
 
+from support import warm
+
 #: Marker -> what it says of a test; also the lines of `pytest --markers`.
 NEEDS = {
     "network": "downloads, or makes an environment with pip or uv",
@@ -126,4 +128,4 @@ class Watch:
 
 def _processor_time() -> float:
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return times.user + times.system + times.children_user + times.children_system + warm.spent_s
