@@ -24,3 +24,11 @@ def listed(words: Sequence[str]) -> str:
 def capitalized(text: str) -> str:
     """Return `text` with its first letter as a sentence begins."""
     return text[:1].upper() + text[1:]
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in whole seconds, in minutes from two of them, in hours from two of these."""
+    if seconds < 120:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"{round(minutes)} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -27,6 +27,8 @@ RESERVED_NAMES = frozenset({"figures", "inputs"})
 TIMING, KERNELS, XNNTRACE = "timing", "kernels", "xnntrace"
 #: How a pair is measured: its processes alive together and taking turns, or one after the other.
 LOCKSTEP, LAUNCHES = "lockstep", "launches"
+#: `runs` of an experiment whose launches get as much work as their time asks for (`run_plan.AUTO_WORK`).
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Experiment:
 
     name: str
     mode: str = "timing"
-    runs: int = 20
+    runs: int | str = AUTO
     warmup: int = 3
     traced_runs: int = 10
     threads: tuple[int, ...] = (1,)
@@ -49,7 +51,10 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Config:
-    """A validated configuration; `compare_pairs` holds (baseline, candidate) names."""
+    """A validated configuration; `compare_pairs` holds (baseline, candidate) names.
+
+    `order` is None where the kit chooses: `LOCKSTEP` where it can be had (`sizing`).
+    """
 
     model: Path
     output_root: Path
@@ -58,7 +63,7 @@ class Config:
     seed: int | None = None
     compare_pairs: tuple[tuple[str, str], ...] = ()
     device_mode: str | None = None
-    order: str = LAUNCHES
+    order: str | None = None
 
     @property
     def timed(self) -> tuple[Experiment, ...]:
@@ -92,7 +97,7 @@ class Config:
             plain["seed"],
             tuple((a, b) for a, b in plain["compare_pairs"]),
             plain.get("device_mode"),
-            plain.get("order", LAUNCHES),
+            plain.get("order"),
         )
 
 
@@ -208,7 +213,7 @@ def _build(raw: Mapping[str, Any]) -> Config:
         seed=raw.get("seed"),
         compare_pairs=tuple((a, b) for a, b in pairs),
         device_mode=raw.get("device_mode"),
-        order=raw.get("order", LAUNCHES),
+        order=raw.get("order"),
     )
 
 

@@ -14,9 +14,13 @@ import re
 import time
 from pathlib import Path
 
+import psutil
+
 from model_profiling.processes import run_child
 
 _SYSFS = Path("/sys")
+#: The limits of this process's container, as a container sees its own (cgroup v2).
+_CGROUP = Path("/sys/fs/cgroup")
 #: The probe hashes this much, long enough (several ms) to outlast timer resolution.
 _PROBE_BYTES = 4 << 20
 _PROBE_REPEATS = 5
@@ -46,6 +50,13 @@ def probe_ns() -> int:
         hashlib.sha256(_PROBE_DATA).digest()
         taken.append(time.perf_counter_ns() - started)
     return min(taken)
+
+
+def free_memory_bytes() -> int:
+    """Return how much memory new processes can have: what the system has available, within a container's limit."""
+    free = psutil.virtual_memory().available
+    limit, used = (_number(_CGROUP / name) for name in ("memory.max", "memory.current"))  # "max" where there is none
+    return free if limit is None or used is None else min(free, max(0, limit - used))
 
 
 def max_frequency_khz(sysfs: Path = _SYSFS) -> dict[int, int]:

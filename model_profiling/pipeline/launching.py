@@ -113,14 +113,14 @@ class Launcher:
         self._model, self._inputs = model, tuple(inputs)
         self._seed, self._baseline = seed, probe_baseline_ns
 
-    def launch(self, prepared: PreparedExperiment, place: Place, partners: Sequence[Outcome]) -> Outcome:
-        """Make one launch, compare its outputs with its partners' and append it to launches.jsonl.
+    def launch(self, prepared: PreparedExperiment, place: Place, runs: int, partners: Sequence[Outcome]) -> Outcome:
+        """Make one launch of `runs` timed executions, compare its outputs and append it to launches.jsonl.
 
         Raises
         ------
         MeasurementError : the runner failed; the failed launch is recorded first.
         """
-        begun = self.begin(prepared, place, self.fresh_work_folder())
+        begun = self.begin(prepared, place, self.fresh_work_folder(), runs)
         child = None
         try:
             child, probe_ns = self._run(begun, prepared)
@@ -131,11 +131,14 @@ class Launcher:
         finally:
             shutil.rmtree(begun.work, ignore_errors=True)
 
-    def begin(self, prepared: PreparedExperiment, place: Place, work: Path, take_turns: bool = False) -> Begun:
-        """Return a launch that is about to be made, with its files in the empty folder `work`."""
+    def begin(self, prepared: PreparedExperiment, place: Place, work: Path, runs: int | None = None) -> Begun:
+        """Return a launch that is about to be made, with its files in the empty folder `work`.
+
+        `runs` is None for one that takes turns: it executes as often as it is told to.
+        """
         name = prepared.experiment.name
         log = self._new_log(name, place)
-        request = self._request(prepared, place, work, log, take_turns)
+        request = self._request(prepared, place.threads, work, log, take_turns=runs is None, runs=runs or 0)
         argv, env = prepared.runner.command(request)
         launch = Launch(
             experiment=name,
@@ -185,11 +188,25 @@ class Launcher:
 
     def fresh_work_folder(self) -> Path:
         """Return an empty folder for what launches write before it is kept."""
-        shutil.rmtree(self._directory.work, ignore_errors=True)  # what a killed launch left
+        self.drop_work()
         return make_folder(self._directory.work)
 
+    def sizing_request(self, prepared: PreparedExperiment, threads: int, take_turns: bool, runs: int) -> LaunchRequest:
+        """Return the request of a launch that is not recorded; its files lie in a fresh work folder."""
+        work = self.fresh_work_folder()
+        return replace(self._request(prepared, threads, work, work / "log", take_turns, runs), traced_runs=0)
+
+    def read(self, prepared: PreparedExperiment, request: LaunchRequest, child: ChildResult) -> LaunchMeasurement:
+        """Return what a launch that is not recorded measured; MeasurementError where it failed."""
+        self._device.collect(request.log.parent)
+        return prepared.runner.read(request.at_home(self._model, self._inputs, request.log.parent.resolve()), child)
+
+    def drop_work(self) -> None:
+        """Remove what launches have left unfinished."""
+        shutil.rmtree(self._directory.work, ignore_errors=True)
+
     def _request(
-        self, prepared: PreparedExperiment, place: Place, work: Path, log: Path, take_turns: bool
+        self, prepared: PreparedExperiment, threads: int, work: Path, log: Path, take_turns: bool, runs: int
     ) -> LaunchRequest:
         there = self._device.workspace(work)
         experiment = prepared.experiment
@@ -197,9 +214,9 @@ class Launcher:
             model=self._device.push(self._model),
             inputs=tuple(self._device.push(p) for p in self._inputs),
             warmup=experiment.warmup,
-            runs=experiment.runs,
+            runs=runs,
             traced_runs=experiment.traced_runs,
-            threads=place.threads,
+            threads=threads,
             disable_cpu_features=prepared.disabled,
             etdump=there / "trace.etdump",
             result=there / "result.json",

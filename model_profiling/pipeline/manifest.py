@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 from model_profiling.json_objects import JsonObject
-from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.config import LAUNCHES, Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.run_plan import RunPlan
 
 SCHEMA_VERSION = 1
 #: How devices of emulated CPUs were called before a manifest said by itself whether its CPU is one.
@@ -115,7 +116,8 @@ class Manifest:
     as recorded, `host` what the device says of its system. `emulated` says that the CPU is
     emulated, so that its times say nothing about a device. `probe_baseline_ns` is the time of
     a fixed piece of CPU work as the run began. The digests of the lists of launches are there
-    once the run is finished; `affinity_mask` and what has a default may lack in older runs.
+    once the run is finished; `plan` says how pairs are measured, from before the first one.
+    `affinity_mask` and what has a default may lack in older runs.
     """
 
     kit_version: str
@@ -145,6 +147,12 @@ class Manifest:
     probe_baseline_ns: int | None = None
     launches_sha256: str | None = None
     kernel_launches_sha256: str | None = None
+    plan: RunPlan | None = None
+
+    @property
+    def order(self) -> str:
+        """How pairs are measured; a run without a plan is of before it could be chosen, or has not begun."""
+        return self.plan.order if self.plan else self.config.order or LAUNCHES
 
     @cached_property
     def config(self) -> Config:
@@ -181,6 +189,7 @@ class Manifest:
             "inputs": [item.to_json() for item in self.inputs],
             "started": self.started,
             "finished": self.finished,
+            **({} if self.plan is None else {"plan": self.plan.to_json()}),
             **{key: value for key, value in lists.items() if value is not None},
         }
 
@@ -224,6 +233,7 @@ class Manifest:
             probe_baseline_ns=plain.maybe_whole("probe_baseline_ns"),
             launches_sha256=plain.maybe_text("launches_sha256"),
             kernel_launches_sha256=plain.maybe_text("kernel_launches_sha256"),
+            plan=RunPlan.from_json(plain.within("plan")) if "plan" in plain else None,
         )
         try:
             _ = manifest.config

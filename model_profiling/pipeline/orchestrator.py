@@ -4,25 +4,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from model_profiling.console import progress, say
+from model_profiling.console import say
 from model_profiling.errors import MeasurementError
 from model_profiling.files import sha256
-from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, Estimate, estimate, wants_more_pairs
 from model_profiling.pipeline import preparation
-from model_profiling.pipeline.config import KERNELS, LOCKSTEP, Config
+from model_profiling.pipeline.config import KERNELS, LAUNCHES, Config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.input_files import check_model_and_inputs, prepare_inputs
 from model_profiling.pipeline.kernel_launching import KernelLauncher
-from model_profiling.pipeline.launching import Launcher, Outcome, Place, PreparedExperiment
-from model_profiling.pipeline.lockstep.pair_launching import PairLauncher
+from model_profiling.pipeline.launching import Launcher, PreparedExperiment
 from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
-from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts, utc_now
-from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
+from model_profiling.pipeline.run_directory import Launch, RunDirectory, utc_now
+from model_profiling.pipeline.sizing import plan_run
+from model_profiling.pipeline.timing import Timing
 from model_profiling.wording import count
 
 #: What tells of progress; the launches of a pair that stand, by experiment.
@@ -93,12 +92,9 @@ class _Run:
     ) -> None:
         self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
         self._prepared = {one.experiment.name: one for one in prepared}
-        self._seed, self._pairs = manifest.seed, manifest.pairs
-        self._launches = directory.read_launches()
         inputs = [Path(item.file) for item in manifest.inputs]
-        self._launcher = Launcher(directory, device, config.model, inputs, self._seed, manifest.probe_baseline_ns)
-        self._pair_launcher = PairLauncher(self._launcher, device, self._seed)
-        self._kernel_launcher = KernelLauncher(directory, device, config.model, inputs, self._seed)
+        self._launcher = Launcher(directory, device, config.model, inputs, manifest.seed, manifest.probe_baseline_ns)
+        self._kernel_launcher = KernelLauncher(directory, device, config.model, inputs, manifest.seed)
 
     def to_the_end(self) -> None:
         """Make all launches that are missing, then mark the run as finished."""
@@ -116,22 +112,15 @@ class _Run:
             self._directory.write_manifest(finished)
 
     def _time(self) -> None:
-        """Make the pairs that are planned, then more while the precision asked for needs them."""
-        planned = plan(self._config, self._seed, self._pairs)
-        with progress("profiling", sum(len(p.experiments) for p in planned)) as advance:
-            for pair in planned:
-                self._complete(pair, advance)
-        index = self._pairs
-        while self._wants_more(index):
-            extra = plan_pair_index(self._config, self._seed, index)
-            with progress("more pairs for the precision asked", sum(len(p.experiments) for p in extra)) as advance:
-                for pair in extra:
-                    self._complete(pair, advance)
-            index += 1
-        if self._manifest.precision_percent is not None and any(
-            wants_more_pairs(e, self._manifest.precision_percent, index + 1) for e in self._estimates()
-        ):
-            say(f"the precision of {self._manifest.precision_percent:g} % was not reached with {index} pairs")
+        """Make the pairs, as the run began or as is decided now and kept."""
+        if self._manifest.plan is None:
+            # Launches of an earlier version of the kit were made one after the other, and so are those that they lack.
+            begun = self._directory.launches.is_file() and bool(self._directory.read_launches())
+            config = replace(self._config, order=LAUNCHES) if begun else self._config
+            plan = plan_run(config, self._prepared, self._launcher, self._device)
+            self._manifest = replace(self._manifest, plan=plan)
+            self._directory.write_manifest(self._manifest)
+        Timing(self._directory, self._device, self._config, self._manifest, self._prepared, self._launcher).to_the_end()
 
     def _record_kernels(self) -> None:
         """Make the launches that record kernels; one that was made before stands."""
@@ -140,92 +129,6 @@ class _Run:
                 if self._kernel_launcher.record(self._prepared[experiment.name], threads):
                     what = "kernel calls" if experiment.mode == KERNELS else "registered kernels"
                     say(f"{experiment.name}: {what} recorded, {count(threads, 'thread')}")
-
-    def _complete(self, pair: Pair, advance: Advance) -> None:
-        """Make the launches of a pair that are missing; make a void pair again, a few times."""
-        attempt, held = self._standing(pair)
-        while True:
-            if len(held) < len(pair.experiments):
-                self._device.settle()
-            if self._config.order == LOCKSTEP:
-                held = self._together(pair, attempt, held, advance)
-            else:
-                held = self._one_after_the_other(pair, attempt, held, advance)
-            reasons = [launch.void for launch in held.values() if launch.void]
-            if not reasons or attempt >= MAX_REDOS:
-                return
-            say(f"pair {pair.index + 1} is void ({reasons[0]}): made again, {attempt + 1} of {MAX_REDOS}")
-            attempt, held, advance = attempt + 1, {}, lambda text: None
-
-    def _together(self, pair: Pair, attempt: int, held: Held, advance: Advance) -> Held:
-        """Make all launches of a pair at once; one that is not whole is made again as a whole."""
-        names = pair.order(self._seed, attempt)
-        if set(held) != set(names):
-            members = [
-                (self._prepared[name], Place(pair.index, pair.threads, attempt, order, len(self._launches) + order))
-                for order, name in enumerate(names)
-            ]
-            outcomes = self._pair_launcher.launch(members, {name: self._rivals(name) for name in names})
-            self._launches += [outcome.launch for outcome in outcomes]
-            held = {outcome.launch.experiment: outcome.launch for outcome in outcomes}
-        for name in names:
-            advance(f"{_title(pair, name)}: {_figure(held[name])}")
-        return held
-
-    def _one_after_the_other(self, pair: Pair, attempt: int, held: Held, advance: Advance) -> Held:
-        """Make the launches of a pair that are missing."""
-        outcomes: list[Outcome] = []
-        held = dict(held)
-        for order, name in enumerate(pair.order(self._seed, attempt)):
-            if name in held:
-                advance(f"{_title(pair, name)}: done before")
-                continue
-            outcome = self._launch(pair, attempt, order, name, outcomes)
-            outcomes.append(outcome)
-            held[name] = outcome.launch
-            advance(f"{_title(pair, name)}: {_figure(outcome.launch)}")
-        return held
-
-    def _rivals(self, name: str) -> set[str]:
-        """Return the experiments that one is compared with, and itself."""
-        return {n for couple in self._config.compare_pairs if name in couple for n in couple}
-
-    def _standing(self, pair: Pair) -> tuple[int, dict[str, Launch]]:
-        """Return the attempt that a pair is at, and the launches of it that stand."""
-        newest = newest_attempts(self._launches).get((pair.threads, pair.index), [])
-        attempt = newest[0].attempt if newest else 0
-        held = {launch.experiment: launch for launch in newest if launch.ok}
-        if self._config.order == LOCKSTEP and 0 < len(held) < len(pair.experiments):
-            return attempt + 1, {}  # the kit was killed while it recorded: sides of one pair ran together
-        return attempt, held
-
-    def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
-        rivals = self._rivals(name)
-        place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
-        outcome = self._launcher.launch(
-            self._prepared[name], place, [o for o in outcomes if o.launch.experiment in rivals]
-        )
-        self._launches.append(outcome.launch)
-        return outcome
-
-    def _wants_more(self, pairs: int) -> bool:
-        precision = self._manifest.precision_percent
-        if precision is None or pairs >= MAX_ADAPTIVE_PAIRS:
-            return False
-        return any(wants_more_pairs(result, precision) for result in self._estimates())
-
-    def _estimates(self) -> Iterator[Estimate]:
-        medians: dict[tuple[str, int], dict[int, float]] = {}
-        for block in newest_attempts(self._launches).values():
-            if all(launch.counts for launch in block):
-                for launch in block:
-                    medians.setdefault((launch.experiment, launch.threads), {})[launch.pair] = launch.execution_ns
-        for baseline, candidate in self._config.compare_pairs:
-            for threads in self._config.experiment(baseline).threads:
-                first, second = medians.get((baseline, threads), {}), medians.get((candidate, threads), {})
-                common = sorted(first.keys() & second.keys())
-                if common:
-                    yield estimate([first[p] for p in common], [second[p] for p in common])
 
 
 def _digest(path: Path) -> str | None:
@@ -245,11 +148,3 @@ def _say_prepared(prepared: Sequence[PreparedExperiment], manifest: Manifest) ->
         off = ", ".join(one.disabled) or "nothing"
         pinned = f", pinned to cores {list(one.affinity)}" if one.affinity else ""
         say(f"  {one.experiment.name}: {one.runner.name} runner, switches off {off}{pinned}")
-
-
-def _title(pair: Pair, name: str) -> str:
-    return f"pair {pair.index + 1}, {count(pair.threads, 'thread')}, {name}"
-
-
-def _figure(launch: Launch) -> str:
-    return f"{launch.execution_ns / 1e6:.3f} ms" + (" (void)" if launch.void else "")

@@ -27,6 +27,7 @@ from model_profiling.pipeline.runners import Runner
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.wheel import installed_wheel
+from model_profiling.pipeline.sizing import no_turns
 
 _PROBES_FOR_BASELINE = 5
 
@@ -77,11 +78,9 @@ def prepare_experiments(config: Config, device: Device) -> tuple[list[PreparedEx
 
 def _check_turns(prepared: Sequence[PreparedExperiment], device: Device) -> None:
     """Raise the `UserError` of a configuration whose launches cannot take turns."""
-    other = next((one for one in prepared if isinstance(one.runner, ExecutorRunner)), None)
-    if device.takes_turns and (other is None or other.experiment.mode != TIMING):
-        return
-    who = f"{other.experiment.name} has an executor_runner, which" if other else f"the device {device.name}"
-    raise UserError(f"{who} takes no turns", 'in "order" of the config', 'use "launches"')
+    reason = no_turns([one for one in prepared if one.experiment.mode == TIMING], device)
+    if reason:
+        raise UserError(reason, 'in "order" of the config', 'remove the key, or use "launches"')
 
 
 def _switched_features(config: Config, device: Device) -> tuple[dict[str, cpu_features.FeaturePair], SwitchedFeature]:

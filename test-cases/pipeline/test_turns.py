@@ -16,23 +16,26 @@ from support.launches import BOTH
 
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.pipeline.lockstep.conductor import Gone, LaunchCommand, TurnTaker
+from model_profiling.pipeline.lockstep.conductor import Gone, LaunchCommand, SideFailed, TurnTaker, conduct
+from model_profiling.pipeline.lockstep.script import END, START, TRACE, Coin, Step, TurnStep, script_of
+from model_profiling.pipeline.lockstep.turn import Ready, Turn
 from model_profiling.pipeline.lockstep.turn_plan import (
     FEWEST_ROUNDS,
     LEAST_ROUNDS,
-    LEAST_SIDE_NS,
     LONG_NS,
     STRETCH,
     TURN_NS,
+    Work,
     plan_turns,
 )
+from model_profiling.pipeline.run_plan import AUTO_WORK
 from model_profiling.pipeline.runners import LaunchRequest, choose_runner
-from model_profiling.pipeline.schedule import shuffled
 from model_profiling.processes import run_child
 
 LIMIT_S = 120.0
 S = 1_000_000_000
 TIMES = st.integers(1_000, 20 * S)
+WORK = st.builds(Work, st.integers(1, 5000), st.integers(0, S))
 
 
 Requests = Callable[..., LaunchRequest]
@@ -43,6 +46,10 @@ def command(kind: str, request: LaunchRequest) -> LaunchCommand:
     return LaunchCommand(argv, env, request.log)
 
 
+def taken(side: TurnTaker, executions: int) -> Turn:
+    return Turn.from_json(side.ask(f"turn {executions}"))
+
+
 # ---------------------------------------------------------------- a runner
 
 
@@ -51,11 +58,11 @@ def command(kind: str, request: LaunchRequest) -> LaunchCommand:
 def test_executions_are_those_that_were_asked_for(kind: str, request_for: Requests) -> None:
     request = request_for("turns", runs=0, traced_runs=1, take_turns=True)
     with TurnTaker(command(kind, request), LIMIT_S) as side:
-        ready = side.ready()
+        ready = Ready.from_json(side.answer())
         assert ready.execution_ns > 0 and ready.peak_rss_bytes > 1 << 20
-        turns = [side.turn(3), side.turn(1), side.turn(2)]
-        assert side.trace().execution_ns > 0
-        traced = [side.turn(2), side.turn(2)]
+        turns = [taken(side, 3), taken(side, 1), taken(side, 2)]
+        assert Ready.from_json(side.ask(TRACE)).execution_ns > 0
+        traced = [taken(side, 2), taken(side, 2)]
         child = side.end()
     assert [len(turn.ns) for turn in (*turns, *traced)] == [3, 1, 2, 2, 2]
     for turn in (*turns, *traced):
@@ -71,13 +78,13 @@ def test_executions_are_those_that_were_asked_for(kind: str, request_for: Reques
 def test_outputs_are_those_of_a_launch_without_turns(kind: str, request_for: Requests) -> None:
     runner, request = choose_runner(kind, None), request_for("turns", runs=0, traced_runs=1, take_turns=True)
     with TurnTaker(command(kind, request), LIMIT_S) as side:
-        side.ready()
-        side.turn(1)
-        taken = runner.read(replace(request, runs=1, traced_runs=0), side.end())
+        side.answer()
+        taken(side, 1)
+        measured = runner.read(replace(request, runs=1, traced_runs=0), side.end())
     plain = replace(request_for("plain"), take_turns=False, runs=1)
     argv, env = runner.command(plain)
     whole = runner.read(plain, run_child(argv, env=env, timeout_s=LIMIT_S, log=plain.log))
-    assert [o.path.read_bytes() for o in taken.outputs] == [o.path.read_bytes() for o in whole.outputs] != []
+    assert [o.path.read_bytes() for o in measured.outputs] == [o.path.read_bytes() for o in whole.outputs] != []
 
 
 @pytest.mark.slow
@@ -112,17 +119,17 @@ READY = """echo '{"execution_ns": 5, "peak_rss_bytes": 7}'"""
 
 def test_a_side_that_dies_is_named_with_its_signal(tmp_path: Path) -> None:
     with TurnTaker(shell(f"{READY}; read line; kill -9 $$", tmp_path), LIMIT_S) as side:
-        side.ready()
+        side.answer()
         with pytest.raises(Gone, match="was ended by SIGKILL") as raised:
-            side.turn(1)
+            side.ask("turn 1")
         assert raised.value.child.signal == "SIGKILL"
 
 
 def test_a_side_that_is_silent_ends_with_the_limit(tmp_path: Path) -> None:
     with TurnTaker(shell(f"{READY}; read line; sleep 60", tmp_path), 0.2) as side:
-        side.ready()
+        side.answer()
         with pytest.raises(MeasurementError, match="no answer within"):
-            side.turn(1)
+            side.ask("turn 1")
 
 
 def test_no_process_is_left_when_the_other_fails(tmp_path: Path) -> None:
@@ -132,8 +139,8 @@ def test_no_process_is_left_when_the_other_fails(tmp_path: Path) -> None:
         TurnTaker(shell(f"echo $$ > {pid}; {READY}; sleep 60", tmp_path), LIMIT_S) as one,
         TurnTaker(shell(f"{READY}; exit 3", tmp_path), LIMIT_S) as two,
     ):
-        one.ready(), two.ready()
-        two.turn(1)
+        one.answer(), two.answer()
+        two.ask("turn 1")
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
 
@@ -142,7 +149,7 @@ def test_no_process_is_left_when_the_other_fails(tmp_path: Path) -> None:
 def test_an_answer_of_another_shape_is_refused(answer: str, tmp_path: Path) -> None:
     with TurnTaker(shell(f"echo '{answer}'; read line", tmp_path), LIMIT_S) as side:
         with pytest.raises((MeasurementError, UserError)) as raised:
-            side.ready()
+            Ready.from_json(side.answer())
         assert "\n" not in str(raised.value)
 
 
@@ -151,19 +158,27 @@ def test_a_program_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -> Non
         TurnTaker(LaunchCommand([str(tmp_path / "gone")], {}, tmp_path / "log"), LIMIT_S)
 
 
+def test_whose_fault_it_was_is_known(tmp_path: Path) -> None:
+    scripts = [f"{READY}; read line; exit 0", f"{READY}; exit 3"]
+    steps = [Step(0, START), Step(1, START), Step(1, "turn 1"), Step(0, END), Step(1, END)]
+    with pytest.raises(SideFailed) as raised:
+        conduct(steps, lambda side: TurnTaker(shell(scripts[side], tmp_path), LIMIT_S))
+    assert raised.value.side == 1 and raised.value.child.exit_code == 3
+
+
 # ---------------------------------------------------------------- how long a turn is
 
 
 def test_the_plan_of_a_model_of_two_milliseconds() -> None:
-    plan = plan_turns({"off": 2_000_000, "on": 1_000_000}, 20)
+    plan = plan_turns({"off": 2_000_000, "on": 1_000_000}, {"off": AUTO_WORK, "on": AUTO_WORK})
     assert (plan.executions, plan.counted) == ({"off": 6, "on": 11}, {"off": 5, "on": 10})
     assert plan.rounds == 30 and plan.duration_ns({"off": 2_000_000, "on": 1_000_000}) == 30 * 23_000_000
 
 
-@given(off=TIMES, on=TIMES, least=st.integers(1, 5000), budget=st.integers(1, 100 * S))
-def test_a_plan_keeps_its_promises(off: int, on: int, least: int, budget: int) -> None:
+@given(off=TIMES, on=TIMES, work=WORK, budget=st.integers(1, 100 * S))
+def test_a_plan_keeps_its_promises(off: int, on: int, work: Work, budget: int) -> None:
     times = {"off": off, "on": on}
-    plan = plan_turns(times, least, budget)
+    plan = plan_turns(times, {"off": work, "on": work}, budget)
     assert plan.rounds >= FEWEST_ROUNDS
     if plan.rounds < LEAST_ROUNDS:
         assert plan.duration_ns(times) / plan.rounds * LEAST_ROUNDS > STRETCH * budget, "15 rounds do not fit"
@@ -171,7 +186,7 @@ def test_a_plan_keeps_its_promises(off: int, on: int, least: int, budget: int) -
         assert plan.executions[side] - plan.counted[side] == (ns < LONG_NS)
         assert plan.counted[side] * ns >= min(TURN_NS, ns)
         if plan.duration_ns(times) < budget - sum(plan.executions[s] * t for s, t in times.items()):
-            assert plan.rounds * plan.counted[side] >= max(least, LEAST_SIDE_NS / ns)
+            assert plan.rounds * plan.counted[side] >= max(work.executions, work.ns / ns)
     if plan.rounds > FEWEST_ROUNDS:
         assert plan.duration_ns(times) <= (budget if plan.rounds > LEAST_ROUNDS else STRETCH * budget)
 
@@ -182,12 +197,56 @@ def test_a_plan_keeps_its_promises(off: int, on: int, least: int, budget: int) -
     ids=["10 us", "2 ms", "50 ms", "1 s", "5 s", "60 s"],
 )
 def test_a_model_of_any_speed_has_its_turns(execution_ns: int, executions: int, rounds: int) -> None:
-    plan = plan_turns({"off": execution_ns, "on": execution_ns}, 20)
+    plan = plan_turns({"off": execution_ns, "on": execution_ns}, {"off": AUTO_WORK, "on": AUTO_WORK})
     assert (plan.executions["on"], plan.rounds) == (executions, rounds)
 
 
+# ---------------------------------------------------------------- what a pair is told
+
+
+def test_the_script_of_a_pair() -> None:
+    """Both are made, take turns, are traced in turns and ended; the coin says who begins a round."""
+    plan = plan_turns({"off": 50_000_000, "on": 50_000_000}, {"off": Work(1), "on": Work(1)}, budget_ns=0)
+    steps = script_of(plan, ["on", "off"], {"on": 2, "off": 1}, Coin(7, (1, 0, 0)))
+    assert plan.rounds == FEWEST_ROUNDS and [step.says for step in steps] == [
+        *(START, START),
+        *["turn 2"] * 2 * FEWEST_ROUNDS,
+        *(TRACE, TRACE),
+        *["turn 2"] * 3,
+        *(END, END),
+    ]
+    turns = [step for step in steps if isinstance(step, TurnStep)]
+    assert [(turn.round, turn.order) for turn in turns] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)] + [
+        (0, 0), (0, 1), (1, 0)
+    ]  # fmt: skip
+    assert [turn.side for turn in turns if turn.traced][2] == 0, "the side called on has one more execution to trace"
+
+
+@given(
+    sides=st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True),
+    times=st.lists(TIMES, min_size=4, max_size=4),
+    traced=st.lists(st.integers(0, 12), min_size=4, max_size=4),
+    seed=st.integers(0, 1000),
+)
+def test_a_script_has_a_turn_of_everybody_in_each_round(
+    sides: list[str], times: list[int], traced: list[int], seed: int
+) -> None:
+    plan = plan_turns(dict(zip(sides, times, strict=False)), dict.fromkeys(sides, AUTO_WORK))
+    wanted = dict(zip(sides, traced, strict=False))
+    steps = script_of(plan, sides, wanted, Coin(seed, (1, 2, 0)))
+    turns = [step for step in steps if isinstance(step, TurnStep)]
+    for number in range(plan.rounds):
+        of_round = [turn for turn in turns if turn.round == number and not turn.traced]
+        assert sorted(turn.side for turn in of_round) == list(range(len(sides)))
+        assert [turn.order for turn in of_round] == list(range(len(sides)))
+    for side, name in enumerate(sides):
+        mine = [turn for turn in turns if turn.side == side and turn.traced]
+        assert sum(int(turn.says.split()[1]) - turn.left_out for turn in mine) == wanted[name]
+        assert (Step(side, TRACE) in steps) == (wanted[name] > 0)
+
+
 def test_a_coin_orders_the_sides() -> None:
-    keys = [("round", pair, number) for pair in range(8) for number in range(30)]
-    orders = [shuffled(("on", "off"), 7, *key) for key in keys]
-    assert orders == [shuffled(("off", "on"), 7, *key) for key in keys]
+    coins = [Coin(7, (1, pair, 0)) for pair in range(8)]
+    orders = [coin.order("round", number, ("on", "off")) for coin in coins for number in range(30)]
+    assert orders == [coin.order("round", number, ("off", "on")) for coin in coins for number in range(30)]
     assert 90 <= orders.count(("off", "on")) <= 150

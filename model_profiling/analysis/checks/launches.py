@@ -12,7 +12,7 @@ from pathlib import Path
 from model_profiling.agreement import alike
 from model_profiling.files import sha256
 from model_profiling.findings import Finding, error, ok, warning
-from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.config import Config, Experiment
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.lockstep.rounds import counted_executions
 from model_profiling.pipeline.manifest import Manifest
@@ -197,11 +197,9 @@ def _latencies(run: Run) -> Iterator[Finding]:
         if launch.turns:
             if launch.latency_ns != counted_executions(launch.turns):
                 yield error("latencies", f"{where} has other latencies than its turns", "restore launches.jsonl")
-        elif experiment and len(launch.latency_ns) != experiment.runs:
+        elif experiment and len(launch.latency_ns) != (wanted := _executions(run, experiment, launch.threads)):
             yield error(
-                "latencies",
-                f"{where} has {len(launch.latency_ns)} latencies, not {experiment.runs}",
-                "run the experiment again",
+                "latencies", f"{where} has {len(launch.latency_ns)} latencies, not {wanted}", "run the experiment again"
             )
         if sum(times) > launch.duration_s * 1e9:
             yield error("latencies", f"{where} ran longer than its process", "run the experiment again")
@@ -209,6 +207,12 @@ def _latencies(run: Run) -> Iterator[Finding]:
             ratio = statistics.median(launch.traced_ns) / statistics.median(launch.latency_ns)
             if not 1 / _TRACED_RATIO_LIMIT < ratio < _TRACED_RATIO_LIMIT:
                 yield warning("latencies", f"{where} took {ratio:.1f} times as long with the tracer as without", "")
+
+
+def _executions(run: Run, experiment: Experiment, threads: int) -> int | str:
+    """Return how many timed executions a launch without turns was to make."""
+    plan = run.manifest.plan
+    return plan.executions(experiment, threads) if plan else experiment.runs
 
 
 def _repeatable(run: Run) -> Iterator[Finding]:

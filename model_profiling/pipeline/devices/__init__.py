@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from model_profiling.errors import UserError
+from model_profiling.pipeline import host_state
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.lockstep.conductor import LaunchCommand, TurnTaker
+from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand
+from model_profiling.pipeline.lockstep.script import Step
 from model_profiling.pipeline.runners import Runner, choose_runner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.native_build import NativeBuild
@@ -95,10 +97,18 @@ class Device(Protocol):
 
     @property
     def takes_turns(self) -> bool:
-        """Whether `turn_taker` can be asked for."""
+        """Whether `conduct` can be asked for."""
 
-    def turn_taker(self, command: LaunchCommand, limit_s: float, affinity: tuple[int, ...] | None) -> TurnTaker:
-        """Start a launch that executes when it is told to, pinned as `run` does; `limit_s` is that of an answer."""
+    def conduct(self, steps: Sequence[Step], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
+        """Start the sides of a pair and have them take turns; `limit_s` is that of an answer.
+
+        Raises
+        ------
+        SideFailed : one of them failed; none is left alive.
+        """
+
+    def free_memory_bytes(self) -> int | None:
+        """Return how much memory launches can have; None where the device does not say."""
 
 
 def refuse_mode(config: Config) -> None:
@@ -144,3 +154,6 @@ class OnThisHost:
 
     def collect(self, work: Path) -> None:
         pass  # the launch wrote there itself
+
+    def free_memory_bytes(self) -> int | None:
+        return host_state.free_memory_bytes()

@@ -15,7 +15,8 @@ from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.devices import OnThisHost, refuse_mode
-from model_profiling.pipeline.lockstep.conductor import LaunchCommand, TurnTaker
+from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand, TurnTaker, conduct
+from model_profiling.pipeline.lockstep.script import Step
 from model_profiling.processes import ChildResult, run_child
 
 
@@ -61,9 +62,12 @@ class LocalDevice(OnThisHost):
         with _pinned(affinity):
             return run_child(argv, env=env, timeout_s=timeout_s, log=log)
 
-    def turn_taker(self, command: LaunchCommand, limit_s: float, affinity: tuple[int, ...] | None) -> TurnTaker:
-        with _pinned(affinity):
-            return TurnTaker(command, limit_s)
+    def conduct(self, steps: Sequence[Step], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
+        def start(side: int) -> TurnTaker:
+            with _pinned(commands[side].cores):
+                return TurnTaker(commands[side], limit_s)
+
+        return conduct(steps, start)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +20,18 @@ from types import TracebackType
 
 from model_profiling.errors import MeasurementError
 from model_profiling.json_objects import JsonObject
-from model_profiling.pipeline.lockstep.turn import Ready, Turn
+from model_profiling.pipeline.lockstep.script import END, START, Step
 from model_profiling.processes import ChildResult, kill_group, started_child
 
 
 @dataclass(frozen=True)
 class LaunchCommand:
-    """What starts a side: its words, the variables added to the environment, where its messages go."""
+    """What starts a side: its words, the variables added to the environment, where its messages go, its cores."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
     log: Path
+    cores: tuple[int, ...] | None = None
 
 
 _FIX = "build the runner again (build_runners.sh)"
@@ -65,22 +66,14 @@ class TurnTaker:
             if pipe is not None:
                 pipe.close()
 
-    def ready(self) -> Ready:
-        """Wait until the process has loaded and warmed up."""
-        return Ready.from_json(self._answer())
-
-    def turn(self, executions: int) -> Turn:
-        self._say(f"turn {executions}")
-        return Turn.from_json(self._answer())
-
-    def trace(self) -> Ready:
-        """Have the process load the model anew, with the tracer."""
-        self._say("trace")
-        return self.ready()
+    def ask(self, line: str) -> JsonObject:
+        """Tell the process something and return its answer."""
+        self._say(line)
+        return self.answer()
 
     def end(self) -> ChildResult:
         """Have the process write what it measured; return how it ended."""
-        self._say("end")
+        self._say(END)
         return self._ended()
 
     def _say(self, line: str) -> None:
@@ -90,7 +83,8 @@ class TurnTaker:
         except BrokenPipeError as error:
             raise self._gone() from error
 
-    def _answer(self) -> JsonObject:
+    def answer(self) -> JsonObject:
+        """Return what the process says next: before anything is asked, that it is ready."""
         assert self._process.stdout is not None
         deadline = time.monotonic() + self._limit_s
         while b"\n" not in self._said:
@@ -119,6 +113,48 @@ class TurnTaker:
             kill_group(self._process)
             self._process.wait()
         return ChildResult.of(self._process, self._command.argv, self._started, timed_out, log=self._command.log)
+
+
+def conduct(steps: Sequence[Step], start: Callable[[int], TurnTaker]) -> Conducted:
+    """Play a script; `start` starts the side of a number. No side is left alive, however it ends.
+
+    Raises
+    ------
+    SideFailed : one of them failed; the others are ended.
+    """
+    sides: dict[int, TurnTaker] = {}
+    answers: list[JsonObject | None] = []
+    children: dict[int, ChildResult] = {}
+    with ExitStack() as alive:
+        for step in steps:
+            try:
+                if step.says == START:
+                    sides[step.side] = alive.enter_context(start(step.side))
+                    answers.append(sides[step.side].answer())
+                elif step.says == END:
+                    children[step.side] = sides[step.side].end()
+                    answers.append(None)
+                else:
+                    answers.append(sides[step.side].ask(step.says))
+            except MeasurementError as error:
+                raise SideFailed(step.side, error, error.child if isinstance(error, Gone) else None) from error
+    return Conducted(answers, [children[side] for side in sorted(children)])
+
+
+@dataclass(frozen=True)
+class Conducted:
+    """A script that was played: the answer to each step, None to an end, and how each side ended."""
+
+    answers: Sequence[JsonObject | None]
+    children: Sequence[ChildResult]
+
+
+class SideFailed(MeasurementError):
+    """The side of this number failed; `child` says how it ended, where it did."""
+
+    def __init__(self, side: int, error: MeasurementError, child: ChildResult | None) -> None:
+        super().__init__(str(error))
+        self.side, self.child = side, child
 
 
 class Gone(MeasurementError):

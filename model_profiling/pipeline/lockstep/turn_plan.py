@@ -16,12 +16,24 @@ from dataclasses import dataclass
 TURN_NS = 10_000_000
 #: An execution this long outlasts what is left of the other side in the caches: turns of one, which counts.
 LONG_NS = 100_000_000
+#: Traced executions of a turn that count, where more than one counts at all: more would let traces grow.
+COUNTED_TRACED = 2
 #: Rounds of a pair: fewer make the median over rounds a coarse one, so only a slow model gets fewer, and never below.
 LEAST_ROUNDS, FEWEST_ROUNDS = 15, 3
-#: Counted time that each side of a pair gets at least.
-LEAST_SIDE_NS = 300_000_000
 #: Wall time of a pair's turns; the least number of rounds may take this many times as long.
 PAIR_NS, STRETCH = 10_000_000_000, 6
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a side of a pair is to do at least: counted executions, and ns of them."""
+
+    executions: int
+    ns: int = 0
+
+    def counted(self, execution_ns: int) -> int:
+        """Return how many executions of this many ns that takes."""
+        return max(self.executions, math.ceil(self.ns / max(execution_ns, 1)))
 
 
 @dataclass(frozen=True)
@@ -42,18 +54,18 @@ class TurnPlan:
         return self.rounds * sum(self.executions[side] * execution_ns[side] for side in self.executions)
 
 
-def plan_turns(execution_ns: Mapping[str, int], least_executions: int, budget_ns: int = PAIR_NS) -> TurnPlan:
+def plan_turns(execution_ns: Mapping[str, int], work: Mapping[str, Work], budget_ns: int = PAIR_NS) -> TurnPlan:
     """Plan turns from the time that an execution of each side takes, in ns.
 
     Parameters
     ----------
-    least_executions : counted executions that each side gets at least, where the budget allows it.
+    work : what each side is to do, where the budget allows it.
     budget_ns : wall time for all turns of the pair. For `LEAST_ROUNDS` it is stretched; a model too slow for these
         gets those that fit, and `FEWEST_ROUNDS` however slow it is.
     """
     executions = {side: _executions(max(ns, 1)) for side, ns in execution_ns.items()}
     counted = {side: count - (count > 1) for side, count in executions.items()}
-    wanted = max(_rounds_for(counted[side], max(ns, 1), least_executions) for side, ns in execution_ns.items())
+    wanted = max(math.ceil(work[side].counted(ns) / counted[side]) for side, ns in execution_ns.items())
     round_ns = sum(executions[side] * max(ns, 1) for side, ns in execution_ns.items())
     planned = max(wanted, LEAST_ROUNDS)
     if LEAST_ROUNDS * round_ns > budget_ns:
@@ -66,7 +78,3 @@ def _executions(execution_ns: int) -> int:
     if execution_ns >= LONG_NS:
         return 1
     return 1 + math.ceil(TURN_NS / execution_ns)
-
-
-def _rounds_for(counted: int, execution_ns: int, least_executions: int) -> int:
-    return math.ceil(max(LEAST_SIDE_NS / execution_ns, least_executions) / counted)

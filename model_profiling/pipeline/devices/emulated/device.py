@@ -22,7 +22,8 @@ from model_profiling.pipeline.cpu.features import CpuFeatures, words_from_proc_c
 from model_profiling.pipeline.cpu.layout import layouts, normal_architecture
 from model_profiling.pipeline.devices import OnThisHost, refuse_mode
 from model_profiling.pipeline.devices.emulated.qemu import Qemu, find_qemu
-from model_profiling.pipeline.lockstep.conductor import LaunchCommand, TurnTaker
+from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand, TurnTaker, conduct
+from model_profiling.pipeline.lockstep.script import Step
 from model_profiling.pipeline.runners import cross
 from model_profiling.pipeline.runners.native_build import NativeBuild, build_native
 from model_profiling.processes import ChildResult, run_child
@@ -121,9 +122,13 @@ class EmulatedDevice(OnThisHost):
         self.check_cores(affinity)
         return run_child(self._guest(argv, env), timeout_s=timeout_s, log=log)
 
-    def turn_taker(self, command: LaunchCommand, limit_s: float, affinity: tuple[int, ...] | None) -> TurnTaker:
-        self.check_cores(affinity)
-        return TurnTaker(LaunchCommand(self._guest(command.argv, command.env), {}, command.log), limit_s)
+    def conduct(self, steps: Sequence[Step], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
+        def start(side: int) -> TurnTaker:
+            command = commands[side]
+            self.check_cores(command.cores)
+            return TurnTaker(LaunchCommand(self._guest(command.argv, command.env), {}, command.log), limit_s)
+
+        return conduct(steps, start)
 
     def _guest(self, argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
         """Return the host's command line; what `env` sets is for the guest alone, not for QEMU."""

@@ -22,7 +22,8 @@ from model_profiling.pipeline.devices.posix import diagnosis, launching
 from model_profiling.pipeline.devices.posix.bundle import Bundle, bundle_of, has_glibc
 from model_profiling.pipeline.devices.posix.files import RemoteFiles
 from model_profiling.pipeline.devices.posix.shell import Lost, PosixShell
-from model_profiling.pipeline.lockstep.conductor import LaunchCommand, TurnTaker
+from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand
+from model_profiling.pipeline.lockstep.script import Step
 from model_profiling.pipeline.runners import Runner, cross
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
@@ -172,8 +173,14 @@ class PosixDevice:
     #: Turns are not taken over a connection: its pace would be theirs.
     takes_turns = False
 
-    def turn_taker(self, command: LaunchCommand, limit_s: float, affinity: tuple[int, ...] | None) -> TurnTaker:
+    def conduct(self, steps: Sequence[Step], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
         raise UserError("this device has no turns", 'in "order" of the config', 'use "launches"')
+
+    def free_memory_bytes(self) -> int | None:
+        with self._explained("reading its free memory"):
+            told = self._shell.shell("grep MemAvailable /proc/meminfo").text
+        words = told.split()
+        return int(words[1]) * 1024 if len(words) > 1 and words[1].isdigit() else None
 
     def _push_bundle(self, program: str) -> PurePosixPath:
         if program not in self._there:

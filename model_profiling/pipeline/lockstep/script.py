@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sides of a pair are told, in order: all of it is known before the first of them is made. Pure.
+
+A script can therefore be played by whoever is near the sides: this process, or a program on a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from model_profiling.pipeline.lockstep.turn_plan import COUNTED_TRACED, TurnPlan
+from model_profiling.pipeline.schedule import shuffled
+
+#: What a side is told beside "turn N"; it is started by the first.
+START, TRACE, END = "start", "trace", "end"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that the side of this number is told; it answers before the next step."""
+
+    side: int
+    says: str
+
+
+@dataclass(frozen=True)
+class TurnStep(Step):
+    """A turn: its round, its place in that, how many executions at its begin do not count."""
+
+    round: int
+    order: int
+    traced: bool
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Coin:
+    """Decides who begins each round; `key` names the pair."""
+
+    seed: int
+    key: tuple[int, ...]
+
+    def order(self, kind: str, number: int, sides: Iterable[str]) -> tuple[str, ...]:
+        """Return the sides in the order of their turns in the round of this number."""
+        return shuffled(sides, self.seed, kind, *self.key, number)
+
+
+def script_of(plan: TurnPlan, sides: Sequence[str], traced_runs: Mapping[str, int], coin: Coin) -> list[Step]:
+    """Return the steps of a pair whose sides are made in the order given.
+
+    `traced_runs` has the traced executions that count of each side, 0 for one that is not traced.
+    """
+    steps = [Step(side, START) for side in range(len(sides))]
+    for number in range(plan.rounds):
+        order = coin.order("round", number, sides)
+        steps += _round(order, sides, plan.executions, plan.left_out, number, traced=False)
+    left = {name: traced_runs[name] for name in sides if traced_runs[name]}
+    steps += [Step(sides.index(name), TRACE) for name in left]
+    number = 0
+    while left:
+        counted = {name: min(COUNTED_TRACED, plan.counted[name], count) for name, count in left.items()}
+        executions = {name: count + plan.left_out[name] for name, count in counted.items()}
+        order = coin.order("traced", number, left)
+        steps += _round(order, sides, executions, plan.left_out, number, traced=True)
+        left = {name: count - counted[name] for name, count in left.items() if count > counted[name]}
+        number += 1
+    return steps + [Step(side, END) for side in range(len(sides))]
+
+
+def _round(
+    order: Sequence[str],
+    sides: Sequence[str],
+    executions: Mapping[str, int],
+    left_out: Mapping[str, int],
+    number: int,
+    traced: bool,
+) -> list[Step]:
+    return [
+        TurnStep(sides.index(name), f"turn {executions[name]}", number, place, traced, left_out[name])
+        for place, name in enumerate(order)
+    ]
