@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from model_profiling.analysis.comparing.latency import six_numbers
-from model_profiling.analysis.comparing.sides import MeasuredSide, median_ms
+from model_profiling.analysis.comparing.sides import MeasuredSide, launch_median_ms, median_ms
 from model_profiling.analysis.summary import ExperimentSummary, TracedTimes
 from model_profiling.pipeline.run_directory import Launch
 
@@ -18,6 +18,7 @@ def summarize(side: MeasuredSide) -> ExperimentSummary:
     """Return what one experiment came to at one thread count."""
     return ExperimentSummary(
         latency_ms=six_numbers(side.latencies_ms),
+        time_ms=statistics.geometric_mean(map(launch_median_ms, side.launches)),
         launches=len(side.launches),
         executions=len(side.latencies_ms),
         load_ms=_median(x.load_ms for x in side.launches),
@@ -31,14 +32,15 @@ def _traced(side: MeasuredSide) -> TracedTimes | None:
     whole = side.breakdown
     if whole is None:
         return None
-    median = float(np.median(side.traced_ms))
+    time_ms = statistics.geometric_mean(float(np.median(r.timeline.method_ns)) / 1e6 for r in side.recordings)
     return TracedTimes(
-        categories_ms={name: share * median for name, share in whole.mean_shares().items()},
-        delegated_ms=whole.mean_share(whole.delegated) * median,
-        portable_ms=whole.mean_share(whole.portable) * median,
-        delegate_overhead_ms=whole.mean_share(whole.delegate_overhead) * median,
-        operator_overhead_ms=whole.mean_share(whole.operator_overhead) * median,
+        categories_ms={name: share * time_ms for name, share in whole.mean_shares().items()},
+        delegated_ms=whole.mean_share(whole.delegated) * time_ms,
+        portable_ms=whole.mean_share(whole.portable) * time_ms,
+        delegate_overhead_ms=whole.mean_share(whole.delegate_overhead) * time_ms,
+        operator_overhead_ms=whole.mean_share(whole.operator_overhead) * time_ms,
         latency_ms=six_numbers(side.traced_ms),
+        time_ms=time_ms,
         executions=len(side.traced_ms),
         unmapped_operators=tuple(side.unmapped()),
         attributed_percent=side.attributed_percent(),
@@ -54,7 +56,7 @@ def _tracer_overhead(launches: Sequence[Launch]) -> float | None:
     """Return the tracer's cost in percent: the median over launches of traced to untraced time."""
     # An upstream executor_runner times and traces the same executions: no ratio tells its tracer's cost.
     ratios = [
-        median_ms(x.traced_ns) / median_ms(x.latency_ns)
+        median_ms(x.counted_traced_ns) / median_ms(x.latency_ns)
         for x in launches
         if x.traced_ns and x.traced_ns != x.latency_ns
     ]

@@ -59,12 +59,12 @@ class ByExperiment(Mapping[str, Mapping[int, _Value]]):
 
 @dataclass(frozen=True)
 class TracedTimes:
-    """Where the time of traced executions went, in ms of the median one.
+    """Where the time of traced executions went, in ms of one.
 
-    Category times are mean shares of the traced executions times the median traced execution, so that
-    they sum to that median exactly. `attributed_percent` says how much of the operators' time is tied
-    to a layer, None where layers are not known. Overheads and what follows them are None where an older
-    version of the kit left them out.
+    Category times are mean shares of the traced executions times `time_ms`, so that they sum to it
+    exactly: the geometric mean over launches of their median traced execution. `attributed_percent`
+    says how much of the operators' time is tied to a layer, None where layers are not known. Overheads
+    and what follows them are None where an older version of the kit left them out.
     """
 
     categories_ms: Mapping[str, float]
@@ -73,6 +73,7 @@ class TracedTimes:
     delegate_overhead_ms: float | None
     operator_overhead_ms: float | None
     latency_ms: SixNumbers
+    time_ms: float
     executions: int
     unmapped_operators: tuple[str, ...]
     attributed_percent: float | None
@@ -87,7 +88,8 @@ class TracedTimes:
             held.number("portable_ms"),
             held.maybe_number("delegate_overhead_ms"),
             held.maybe_number("operator_overhead_ms"),
-            SixNumbers.from_json(held.within("traced_latency_ms")),
+            numbers := SixNumbers.from_json(held.within("traced_latency_ms")),
+            held.maybe_number("traced_time_ms") or numbers.median,
             held.whole("traced_executions"),
             held.texts("unmapped_operators"),
             held.maybe_number("attributed_percent"),
@@ -101,6 +103,7 @@ class TracedTimes:
             "delegate_overhead_ms": self.delegate_overhead_ms,
             "operator_overhead_ms": self.operator_overhead_ms,
             "traced_latency_ms": self.latency_ms.to_json(),
+            "traced_time_ms": self.time_ms,
             "traced_executions": self.executions,
             "unmapped_operators": list(self.unmapped_operators),
             "attributed_percent": self.attributed_percent,
@@ -112,9 +115,14 @@ _UNTRACED: Mapping[str, None] = {"categories_ms": None, "delegated_ms": None, "p
 
 @dataclass(frozen=True)
 class ExperimentSummary:
-    """One experiment at one thread count: medians over launches, `traced` None where nothing was traced."""
+    """One experiment at one thread count: medians over launches, `traced` None where nothing was traced.
+
+    `time_ms` is the geometric mean over launches of the time of an execution: of two experiments that are compared,
+    the two have their speed-up as ratio. None in what an older version of the kit wrote.
+    """
 
     latency_ms: SixNumbers
+    time_ms: float | None
     launches: int
     executions: int
     load_ms: float | None
@@ -126,6 +134,7 @@ class ExperimentSummary:
     def from_json(cls, held: JsonObject) -> ExperimentSummary:
         return cls(
             SixNumbers.from_json(held.within("latency_ms")),
+            held.maybe_number("time_ms"),
             held.whole("launches"),
             held.whole("executions"),
             held.maybe_number("load_ms"),
@@ -137,6 +146,7 @@ class ExperimentSummary:
     def to_json(self) -> dict[str, object]:
         return {
             "latency_ms": self.latency_ms.to_json(),
+            "time_ms": self.time_ms,
             "launches": self.launches,
             "executions": self.executions,
             "load_ms": self.load_ms,

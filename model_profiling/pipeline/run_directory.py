@@ -104,6 +104,11 @@ class Launch:
         return self.ok and self.void is None
 
     @property
+    def counted_traced_ns(self) -> tuple[int, ...]:
+        """The traced executions that count: without those that begin a turn."""
+        return tuple(ns for turn in self.turns if turn.traced for ns in turn.counted_ns) or self.traced_ns
+
+    @property
     def execution_ns(self) -> float:
         """The launch as one sample: the time that its rounds give it, else the median of its executions."""
         return statistics.median(self.latency_ns) if self.paired_ns is None else self.paired_ns

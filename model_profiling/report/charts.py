@@ -44,7 +44,7 @@ def _shared(view: View) -> Iterator[Drawable]:
         yield Drawable(
             _latency(view.experiments),
             figures.bars,
-            "Median latency of one inference. Each dot is the median of one launch (a process); the thin line spans "
+            "Time of one inference. Each dot is one launch (a process); the thin line spans "
             "the 10th to 90th percentile of all executions.",
         )
     if view.comparisons:
@@ -62,12 +62,12 @@ def _latency(experiments: Sequence[ExperimentRow]) -> Chart:
         for threads in dict.fromkeys(row.threads for row in experiments)
     ]
     legend = {series(row.series): row.side for row in experiments}
-    told = "; ".join(f"{row.side}, {count(row.threads, 'thread')}: {row.median.text} ms" for row in experiments)
-    return Chart("latency", f"Bar chart of median latency. {told}.", tuple(rows), tuple(legend.items()), thickness=24)
+    told = "; ".join(f"{row.side}, {count(row.threads, 'thread')}: {row.time.text} ms" for row in experiments)
+    return Chart("latency", f"Bar chart of latency. {told}.", tuple(rows), tuple(legend.items()), thickness=24)
 
 
 def _latency_bar(row: ExperimentRow) -> Bar:
-    return Bar(row.median.raw, f"{row.median.text} ms", series(row.series), row.dots, row.p10.raw, row.p90.raw)
+    return Bar(row.time.raw, f"{row.time.text} ms", series(row.series), row.dots, row.p10.raw, row.p90.raw)
 
 
 def _speedups(view: View) -> Chart:

@@ -44,9 +44,7 @@ def combined_figures(view: CombinedView) -> dict[str, Figure]:
     """Draw the figures of a combined report."""
     drawables = [
         Drawable(
-            _latency(view),
-            figures.bars,
-            "Median latency of one inference, by run and thread count. Each dot is the median of one launch.",
+            _latency(view), figures.bars, "Time of one inference, by run and thread count. Each dot is one launch."
         )
     ]
     if view.comparisons:
@@ -66,17 +64,17 @@ def _latency(view: CombinedView) -> Chart:
     legend: dict[str, dict[str, None]] = {}
     for label, threads in dict.fromkeys((row.label, row.experiment.threads) for row in view.experiments):
         own = [x.experiment for x in view.experiments if (x.label, x.experiment.threads) == (label, threads)]
-        bars = (Bar(row.median.raw, f"{row.median.text} ms", series(row.series), row.dots) for row in own)
+        bars = (Bar(row.time.raw, f"{row.time.text} ms", series(row.series), row.dots) for row in own)
         rows.append(BarRow(label, count(threads, "thread"), tuple(bars)))
         for row in own:
             legend.setdefault(series(row.series), {})[row.side] = None
     told = "; ".join(
-        f"{x.label}, {x.experiment.side}, {count(x.experiment.threads, 'thread')}: {x.experiment.median.text} ms"
+        f"{x.label}, {x.experiment.side}, {count(x.experiment.threads, 'thread')}: {x.experiment.time.text} ms"
         for x in view.experiments
     )
     return Chart(
         "combined-latency",
-        f"Bar chart of median latency by run. {told}.",
+        f"Bar chart of latency by run. {told}.",
         tuple(rows),
         tuple((role, " / ".join(sides)) for role, sides in legend.items()),
         thickness=18,

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from model_profiling.report import heading
 from model_profiling.report.comparisons import comparison_view
-from model_profiling.report.latencies import latency_places, spread_of
+from model_profiling.report.latencies import execution_time, latency_places, spread_of
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Quantity, quantity
@@ -77,7 +77,7 @@ def _experiment(run: RunData, naming: Naming, name: str, threads: int) -> Experi
         resolved=listed([str(number) for number in resolved]),
         launches=quantity(summary.launches, f"{here}/launches", 0),
         executions=quantity(summary.executions, f"{here}/executions", 0),
-        median=latency("median", latencies.median),
+        time=execution_time(run, name, threads),
         mean=latency("mean", latencies.mean),
         p10=latency("p10", latencies.p10),
         p90=latency("p90", latencies.p90),

@@ -71,6 +71,7 @@ def pipeline_summary(analysis: Analysis, notes: Sequence[str]) -> dict[str, obje
         "finished": manifest.finished,
         "experiments": summary.experiments.to_json(
             lambda experiment: {
+                "time_ms": experiment.time_ms,
                 "median_ms": experiment.latency_ms.median,
                 "p90_ms": experiment.latency_ms.p90,
                 "launches": experiment.launches,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model_profiling.report.latencies import median
+from model_profiling.report.latencies import execution_time
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Quantity, Sentence, quantity
@@ -62,7 +62,7 @@ def scaling(run: RunData, naming: Naming, comparisons: Sequence[ComparisonView])
 
 def _row(run: RunData, c: ComparisonView) -> ThreadRow:
     verdict = c.verdict
-    before, after = (median(run, name, c.threads) for name in (c.baseline, c.candidate))
+    before, after = (execution_time(run, name, c.threads) for name in (c.baseline, c.candidate))
     return ThreadRow(
         c.threads, _resolved(run, c), before, after, verdict.speedup, verdict.low, verdict.high, verdict.badge
     )
@@ -82,10 +82,10 @@ def _resolved(run: RunData, c: ComparisonView) -> str:
 
 def _words(run: RunData, naming: Naming, experiment: str, threads: Sequence[int]) -> Sentence:
     """Say how latency changes from the fewest threads to each further count."""
-    first, start = median(run, experiment, threads[0]), f"{naming.under(experiment)}, "
+    first, start = execution_time(run, experiment, threads[0]), f"{naming.under(experiment)}, "
     words: list[str | Quantity] = [start[:1].upper() + start[1:]]
     for position, number in enumerate(threads[1:]):
-        then = median(run, experiment, number)
+        then = execution_time(run, experiment, number)
         # Of the two latencies, each with its own digits, the coarser decides.
         spread = max(0.5 * 10.0**-q.places / q.raw for q in (first, then))
         ratio = first.raw / then.raw

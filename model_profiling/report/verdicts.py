@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
-from model_profiling.report.latencies import median
+from model_profiling.report.latencies import execution_time
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Sentence, probability, quantity, ratio_with_interval
@@ -56,10 +56,10 @@ def _sentences(run: RunData, naming: Naming, compared: Comparison, here: str) ->
     sentences: list[Sentence] = [
         (
             f"One inference on {count(threads, 'thread')} takes ",
-            median(run, baseline, threads),
+            execution_time(run, baseline, threads),
             f" ms {naming.under(baseline)} and ",
-            median(run, candidate, threads),
-            f" ms {naming.under(candidate)} (medians).",
+            execution_time(run, candidate, threads),
+            f" ms {naming.under(candidate)}.",
         )
     ]
     if run.manifest.calibration:

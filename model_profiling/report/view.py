@@ -17,7 +17,10 @@ from model_profiling.report.section import ReportSection
 
 @dataclass(frozen=True)
 class ExperimentRow:
-    """One experiment at one thread count: its row of the latency table, and its dots."""
+    """One experiment at one thread count: its row of the latency table, and its dots.
+
+    `time` is what ratios are made of; the other latencies are of all executions.
+    """
 
     experiment: str
     side: str
@@ -26,7 +29,7 @@ class ExperimentRow:
     resolved: str
     launches: Quantity
     executions: Quantity
-    median: Quantity
+    time: Quantity
     mean: Quantity
     p10: Quantity
     p90: Quantity

@@ -77,10 +77,10 @@ def _verdict(card: Card, y: float, view: View, comparison: ComparisonView) -> No
     card.text(beside, y + 68, interval, size=BODY)
     card.text(beside, y + 92, f"{verdict.pairs.text} pairs of launches in random order", size=SMALL, role="muted")
     card.line(MARGIN + 18, y + 118, WIDTH - MARGIN - 18, y + 118, "rule")
-    medians = {arm.experiment: arm.median.text for arm in view.experiments}
+    times = {arm.experiment: arm.time.text for arm in view.experiments}
     told = [
-        f"One inference: {medians[comparison.baseline]} ms with {comparison.baseline_side}, "
-        f"{medians[comparison.candidate]} ms with {comparison.candidate_side}.",
+        f"One inference: {times[comparison.baseline]} ms with {comparison.baseline_side}, "
+        f"{times[comparison.candidate]} ms with {comparison.candidate_side}.",
         *view.switched[:2],
     ]
     for number, line in enumerate(told):

@@ -14,13 +14,15 @@ from typing import TypeGuard
 from model_profiling.analysis.checks.kernel_launches import check_kernel_launches
 from model_profiling.analysis.checks.launches import Run, check_launches, read_run
 from model_profiling.analysis.comparing.comparison import Comparison
-from model_profiling.analysis.summary import AnalysisSummary, ExperimentSummary
+from model_profiling.analysis.summary import AnalysisSummary, ByExperiment, ExperimentSummary
 from model_profiling.errors import UserError
 from model_profiling.findings import ERROR, Finding, error, ok, warning
 from model_profiling.paired_statistics import FASTER, NO_DIFFERENCE, NO_VERDICT, SLOWER
 from model_profiling.pipeline.run_directory import RunDirectory
 
-#: Categories must sum to the traced median within this share (a contract of the summary).
+#: Times and the ratio shown with them agree within this share, but for rounding of the last digits in JSON.
+RATIO_TOLERANCE = 1e-6
+#: Categories must sum to the traced time within this share (a contract of the summary).
 SUM_TOLERANCE = 0.01
 #: Numbers read back from JSON must equal those derived anew within this share.
 NUMBER_TOLERANCE = 1e-9
@@ -158,7 +160,8 @@ def _check_summary(run: Run) -> Iterator[Finding]:
     except UserError:
         return  # missing, unreadable or of another shape: reported with the files
     problems = [*_experiments(run, summary), *_comparisons(run, summary)]
-    yield from problems or [ok("sums and comparisons", "categories sum to the traced median; verdicts follow")]
+    passed = "categories sum to the traced time; times have the ratios shown with them; verdicts follow"
+    yield from problems or [ok("sums and comparisons", passed)]
 
 
 def _experiments(run: Run, summary: AnalysisSummary) -> Iterator[Finding]:
@@ -177,9 +180,9 @@ def _experiment_problems(experiment: ExperimentSummary) -> Iterator[tuple[str, s
         yield "latency", "minimum, median, mean and maximum are not in order"
     if experiment.traced is None:
         return
-    times, traced = experiment.traced.categories_ms.values(), experiment.traced.latency_ms.median
+    times, traced = experiment.traced.categories_ms.values(), experiment.traced.time_ms
     if abs(sum(times) - traced) > SUM_TOLERANCE * traced:
-        yield "sums", f"categories sum to {sum(times):.4f} ms, the traced median is {traced:.4f} ms"
+        yield "sums", f"categories sum to {sum(times):.4f} ms, a traced execution takes {traced:.4f} ms"
     if any(value < -SUM_TOLERANCE * traced for value in times):
         yield "sums", "a category has a negative time"
 
@@ -199,7 +202,26 @@ def _comparisons(run: Run, summary: AnalysisSummary) -> Iterator[Finding]:
         yield error("comparisons", f"{extra[0]} against {extra[1]} at {extra[2]} threads was never asked for", again)
     for c in summary.comparisons:
         where = f"{c.baseline} against {c.candidate} at {c.threads} threads"
-        yield from (error("comparisons", f"{where}: {problem}", again) for problem in _comparison_problems(c))
+        problems = (*_comparison_problems(c), *_contradictions(c, summary.experiments))
+        yield from (error("comparisons", f"{where}: {problem}", again) for problem in problems)
+
+
+def _contradictions(comparison: Comparison, experiments: ByExperiment[ExperimentSummary]) -> Iterator[str]:
+    """Yield where times that are shown do not have the ratio that is shown with them."""
+    names = (comparison.baseline, comparison.candidate)
+    if not all(comparison.threads in experiments.get(name, {}) for name in names):
+        return
+    before, after = (experiments[name][comparison.threads].time_ms for name in names)
+    shown: list[tuple[str, float | None, float | None, float | None]]
+    shown = [("the whole model", before, after, comparison.speedup)]
+    shown += [
+        (o.name, o.baseline.ms if o.baseline else None, o.candidate.ms if o.candidate else None, o.speedup)
+        for o in comparison.operators
+    ]
+    shown += [(layer.layer, layer.baseline_us, layer.candidate_us, layer.speedup) for layer in comparison.layers]
+    for what, before, after, ratio in shown:
+        if before and after and ratio and abs(before / after / ratio - 1) > RATIO_TOLERANCE:
+            yield f"{what}: {before:g} over {after:g} is not the ratio {ratio:g}"
 
 
 def _comparison_problems(comparison: Comparison) -> Iterator[str]:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from statistics import geometric_mean
 from typing import TypeVar
 
 import numpy as np
@@ -21,10 +22,11 @@ from model_profiling.analysis.comparing.comparison import (
     TracedComparison,
 )
 from model_profiling.analysis.comparing.operators import OperatorChange, OperatorTime, operator_changes
+from model_profiling.analysis.comparing.part_times import PartTimes, pair_times
 from model_profiling.analysis.comparing.parts import CLOCK_TICK_US, MIN_PART_US, PartComparison, compare_parts
 from model_profiling.analysis.comparing.sides import Blocks, MeasuredSide, launch_median_ms
 from model_profiling.analysis.traces.breakdown import Breakdown
-from model_profiling.analysis.traces.layers import Layer, events_per_run, layer_times
+from model_profiling.analysis.traces.layers import Layer, events_per_run, times_per_run
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.operators import kind
 from model_profiling.analysis.traces.packing import charged
@@ -79,6 +81,8 @@ def compare(
         candidate=candidate.experiment,
         threads=baseline.threads,
         pairs=result.pairs,
+        baseline_ms=geometric_mean(paired.baseline_ms),
+        candidate_ms=geometric_mean(paired.candidate_ms),
         speedup=result.speedup,
         interval=Interval.of(result.low, result.high),
         p_value=result.p_value,
@@ -123,14 +127,16 @@ def _operators(
         for c in changes
         if c.delegated
     }
-    before, after = (_launch_times(map(kind_times, charged(side))) for side in recordings)
+    before, after = _times_by_pair([[kind_times(r) for r in charged(side)] for side in recordings])
     parts = compare_parts(before, after, ticks, quick)
     return [_operator(change, parts.get((change.kind, change.delegated))) for change in changes]
 
 
 def _operator(change: OperatorChange, part: PartComparison | None) -> OperatorComparison:
-    sides = (_cost(change.baseline), _cost(change.candidate))
-    if part is None or part.speedup is None or part.shortest_us < MIN_PART_US:
+    part = None if part is None or part.speedup is None or part.shortest_us < MIN_PART_US else part
+    paired = (part.baseline_us, part.candidate_us) if part else (None, None)
+    sides = (_cost(change.baseline, paired[0]), _cost(change.candidate, paired[1]))
+    if part is None:
         return OperatorComparison(
             change.name, change.category, change.delegated, *sides, None, None, None, NO_VERDICT, False
         )
@@ -147,8 +153,13 @@ def _operator(change: OperatorChange, part: PartComparison | None) -> OperatorCo
     )
 
 
-def _cost(time: OperatorTime | None) -> OperatorCost | None:
-    return None if time is None else OperatorCost(time.ms, time.call_us, time.calls, time.relative_spread)
+def _cost(time: OperatorTime | None, paired_us: float | None) -> OperatorCost | None:
+    """Return what a side's operators cost: by the pairs that the ratio comes from, where there is one."""
+    if time is None:
+        return None
+    if paired_us is None or not time.calls:
+        return OperatorCost(time.ms, time.call_us, time.calls, time.relative_spread)
+    return OperatorCost(paired_us / 1000, paired_us / time.calls, time.calls, time.relative_spread)
 
 
 def _layers(
@@ -160,7 +171,7 @@ def _layers(
         for number, layer in enumerate(layers)
         if layer.delegated
     }
-    before, after = (_launch_times(layer_times(r, len(layers)) for r in side) for side in recordings)
+    before, after = _times_by_pair([[layer_times(r, len(layers)) for r in side] for side in recordings])
     return [
         LayerComparison(
             layers[number].layer,
@@ -176,14 +187,16 @@ def _layers(
     ]
 
 
-def _launch_times(launches: Iterable[Mapping[_Part, float]]) -> dict[_Part, list[float]]:
-    """Turn each launch's times by part into each part's times by launch; a part that did not run took 0."""
-    rows = list(launches)
-    return {key: [row.get(key, 0.0) for row in rows] for key in dict.fromkeys(k for row in rows for k in row)}
+def _times_by_pair(sides: Sequence[Sequence[PartTimes[_Part]]]) -> tuple[dict[_Part, list[float]], ...]:
+    """Return each side's times by part, one of each pair; a part that ran nowhere on a side is not among them."""
+    pairs = [pair_times(first, second) for first, second in zip(*sides, strict=True)]
+    ran = [{part for launch in side for part in launch.times_us} for side in sides]
+    parts = [dict.fromkeys(part for pair in pairs for part in pair[side] if part in ran[side]) for side in (0, 1)]
+    return tuple({part: [pair[side].get(part, 0.0) for pair in pairs] for part in parts[side]} for side in (0, 1))
 
 
-def kind_times(recording: Recording) -> dict[tuple[str, bool], float]:
-    """Return the median time in us that each kind of operator takes in one execution of a launch."""
+def kind_times(recording: Recording) -> PartTimes[tuple[str, bool]]:
+    """Return the times that each kind of operator takes in the executions of a launch."""
     t = recording.timeline
     rows = np.flatnonzero(t.leaf)
     kinds: dict[tuple[str, bool], int] = {}
@@ -191,5 +204,12 @@ def kind_times(recording: Recording) -> dict[tuple[str, bool], float]:
     known = {pair: kinds.setdefault((kind(t.names[pair[0]]), pair[1]), len(kinds)) for pair in dict.fromkeys(pairs)}
     code = np.array([known[pair] for pair in pairs], np.int64)
     sums = np.bincount(code * t.runs + t.run[rows], t.duration_ns[rows], len(kinds) * t.runs)
-    medians = np.median(sums.reshape(len(kinds), t.runs), axis=1) / _NS_PER_US
-    return dict(zip(kinds, medians.tolist(), strict=True))
+    times = sums.reshape(len(kinds), t.runs) / _NS_PER_US
+    return PartTimes(dict(zip(kinds, times, strict=True)), recording.rounds)
+
+
+def layer_times(recording: Recording, layers: int) -> PartTimes[int]:
+    """Return the times of each layer in the executions of a launch; layers that did not run left out."""
+    times = times_per_run(recording, layers) / _NS_PER_US
+    ran = np.unique(recording.layers[recording.layers >= 0])
+    return PartTimes({int(number): times[number] for number in ran}, recording.rounds)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the parts of a model, operators or layers, pair by pair.
 
-Each launch is one sample of each part: the median over its traced executions of what the
-part took. The same estimate as for the whole model follows from the pairs, and because
-many parts are tested at once, Holm's correction from all of their p-values.
+Each launch is one sample of each part (`part_times`). The same estimate as for the whole model
+follows from the pairs, and because many parts are tested at once, Holm's correction from all of
+their p-values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import geometric_mean, median
 from typing import TypeVar
 
 from model_profiling.analysis.comparing.comparison import Interval
@@ -39,10 +39,11 @@ LaunchTimes = Mapping[_Part, Sequence[float]]
 
 @dataclass(frozen=True)
 class PartComparison:
-    """One part on both sides; times in us of one execution, the median over launches.
+    """One part on both sides; times in us of one execution, over the pairs that `speedup` comes from.
 
-    A side is None where the part does not run there. `speedup`, its interval and
-    `p_value` (after Holm) are None where a side is missing or its times are zero.
+    The times are geometric means, so that baseline over candidate is `speedup`; where there is no speed-up they
+    are medians. A side is None where the part does not run there. `speedup`, its interval and `p_value` (after
+    Holm) are None where a side is missing or its times are zero.
     """
 
     baseline_us: float | None
@@ -101,9 +102,10 @@ def _comparison(
     quick: bool,
     resolution_us: float,
 ) -> PartComparison:
-    before, after = median(first) if first else None, median(second) if second else None
-    if result is None or before is None or after is None:
+    if result is None or first is None or second is None:
+        before, after = median(first) if first else None, median(second) if second else None
         return PartComparison(before, after, None, None, None, NO_VERDICT)
+    before, after = geometric_mean(first), geometric_mean(second)
     verdict = NO_VERDICT
     if p_value is not None and not quick and result.pairs >= MIN_PAIRS_FOR_VERDICT:
         verdict = NO_DIFFERENCE

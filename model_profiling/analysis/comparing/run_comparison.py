@@ -21,7 +21,10 @@ LaunchTimes = Mapping[tuple[str, int], Sequence[float]]
 
 @dataclass(frozen=True)
 class RunRow:
-    """One experiment and thread count in both runs; medians of launch medians in ms."""
+    """One experiment and thread count in both runs; times are geometric means over launches, in ms.
+
+    The estimate's ratio is that of the two.
+    """
 
     experiment: str
     threads: int
@@ -80,7 +83,12 @@ def compare_run_directories(baseline: RunDirectory, candidate: RunDirectory) -> 
         )
     before, after = times
     rows = (
-        RunRow(*key, statistics.median(before[key]), statistics.median(after[key]), estimate(before[key], after[key]))
+        RunRow(
+            *key,
+            statistics.geometric_mean(before[key]),
+            statistics.geometric_mean(after[key]),
+            estimate(before[key], after[key]),
+        )
         for key in shared
     )
     return RunComparison(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +146,10 @@ def _side(
 def _recording(
     path: Path, launch: Launch, graph: Sequence[GraphInstruction], layer_names: tuple[str, ...]
 ) -> Recording:
-    timeline = build_timeline(read_etdump(path), str(path), launch.traced_warmup)
-    if not graph:
-        return Recording(timeline, launch.pair)
-    return Recording(timeline, launch.pair, attribute(timeline, graph), layer_names)
+    turns = [turn for turn in launch.turns if turn.traced]
+    counts = [place >= turn.left_out for turn in turns for place in range(len(turn.ns))]
+    left_out = {number for number, counted in enumerate(counts) if not counted}
+    timeline = build_timeline(read_etdump(path), str(path), launch.traced_warmup, left_out)
+    rounds = [turn.round for turn in turns for _ in turn.counted_ns]
+    recording = Recording(timeline, launch.pair, rounds=np.array(rounds, np.int64) if turns else None)
+    return replace(recording, layer=attribute(timeline, graph), layer_names=layer_names) if graph else recording

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import geometric_mean
 
 import numpy as np
 
@@ -76,12 +77,17 @@ def common_threads(first: Mapping[str, TracedSide], second: Mapping[str, TracedS
 
 
 def latency_entry(side: TracedSide) -> dict[str, object]:
-    """Return the robust statistics of a side's executions, with the median of each launch."""
+    """Return the robust statistics of a side's executions, the median of each launch, and the time of one.
+
+    `time_ms` is the geometric mean of the launches' medians: what a speed-up over pairs is the ratio of.
+    """
+    medians = _launch_medians(side)
     return {
         "name": side.label,
         "threads": side.threads,
+        "time_ms": geometric_mean(medians.values()),
         "statistics": describe(side.latencies_ms).to_json(),
-        "launch_medians_ms": {str(pair): value for pair, value in _launch_medians(side).items()},
+        "launch_medians_ms": {str(pair): value for pair, value in medians.items()},
     }
 
 

@@ -143,13 +143,6 @@ def events_per_run(recording: Recording, layers: int) -> list[int]:
     return [int(count) for count in np.bincount(first, minlength=layers)]
 
 
-def layer_times(recording: Recording, layers: int) -> dict[int, float]:
-    """Return the median time in us of one execution of a launch, by layer; layers that did not run left out."""
-    medians = np.median(times_per_run(recording, layers), axis=1) / _NS_PER_US
-    ran = np.unique(recording.layers[recording.layers >= 0])
-    return {int(number): float(medians[number]) for number in ran}
-
-
 def attributed_share(recordings: Sequence[Recording]) -> float:
     """Return which share of the operators' traced time is tied to a layer, 0 to 1."""
     whole = sum(float(r.timeline.duration_ns[r.timeline.leaf].sum()) for r in recordings)

@@ -25,13 +25,15 @@ class Recording:
     """The timeline of one launch's trace and the pair it belongs to ("" where it stands alone).
 
     `layer` holds each row's position in `layer_names`, -1 where no layer is known; None
-    where the model's layers are not known at all.
+    where the model's layers are not known at all. `rounds` is the round of each execution that
+    took its turn in one, None of a launch that took no turns.
     """
 
     timeline: Timeline
     pair: int | str = ""
     layer: Ints | None = None
     layer_names: tuple[str, ...] = ()
+    rounds: Ints | None = None
 
     @property
     def layers(self) -> Ints:

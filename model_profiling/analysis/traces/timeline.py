@@ -11,7 +11,7 @@ and its delegate makes their start times up.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,8 +98,10 @@ class Timeline:
         return sorted({operator.operator for operator in operators if not operator.mapped})
 
 
-def build_timeline(trace: Trace, where: str, warmup: int = 0) -> Timeline:
+def build_timeline(trace: Trace, where: str, warmup: int = 0, left_out: Collection[int] = ()) -> Timeline:
     """Return the executions of `trace` without the first `warmup`; `where` names it in messages.
+
+    `left_out` are places among the others, from 0, whose executions do not count either.
 
     Raises
     ------
@@ -108,16 +110,19 @@ def build_timeline(trace: Trace, where: str, warmup: int = 0) -> Timeline:
     blocks = np.array([name == EXECUTION_BLOCK for name in trace.blocks], bool)
     number = np.cumsum(blocks) - 1 - warmup
     executions = int(blocks.sum())
-    if executions <= warmup:
+    kept = np.array([place not in left_out for place in range(executions - warmup)], bool)
+    if not kept.any():
         raise UserError(
             f"the ETDump holds {executions} executions" + (f", {warmup} of them warm-up" if warmup else ""),
             f"in {where}",
             "record at least one execution with the event tracer",
         )
-    counted = (blocks & (number >= 0))[trace.block]
+    counted_block = blocks & (number >= 0)
+    counted_block[counted_block] = kept[number[counted_block]]
+    counted, run_of = counted_block[trace.block], np.cumsum(kept) - 1
     names, name = _event_names(trace)
-    rows = _Rows(trace, number[trace.block][counted], np.flatnonzero(counted), name[counted], names)
-    return rows.timeline(executions - warmup, where)
+    run = run_of[number[trace.block][counted]]
+    return _Rows(trace, run, np.flatnonzero(counted), name[counted], names).timeline(int(kept.sum()), where)
 
 
 def _event_names(trace: Trace) -> tuple[tuple[str, ...], Ints]:

@@ -24,16 +24,17 @@ from model_profiling.wording import count
 
 def latency_table(summary: AnalysisSummary, metrics: Metrics) -> Table | None:
     """Return the latency of every experiment and thread count; None where nothing was timed."""
-    columns = ("experiment", "threads", "median ms", "p10", "p90", "launches", "tracer cost")
+    columns = ("experiment", "threads", "time ms", "p10", "p90", "launches", "tracer cost")
     rows = []
     for name, threads, experiment in summary.experiments.entries():
         latency, half = experiment.latency_ms, half_spread_ms(experiment, metrics.experiments[name][threads])
-        places = places_for(half, latency.median)
+        time_ms = latency.median if experiment.time_ms is None else experiment.time_ms
+        places = places_for(half, time_ms)
         rows.append(
             (
                 name,
                 str(threads),
-                *(fixed(value, places) for value in (latency.median, latency.p10, latency.p90)),
+                *(fixed(value, places) for value in (time_ms, latency.p10, latency.p90)),
                 str(experiment.launches),
                 percent(experiment.tracer_overhead_percent),
             )
