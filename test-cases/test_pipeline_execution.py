@@ -76,7 +76,8 @@ def test_launches_follow_the_plan_and_switch_what_they_say(toy_run: Path) -> Non
     counted = [launch for launch in launches if launch.counts]
     off = set(manifest.feature.disabled)
     for launch in launches:
-        assert len(launch.latency_ns) == 5 and len(launch.traced_ns) == 3
+        assert len(launch.latency_ns) >= 5, "runs of the configuration, in turns long enough to be timed"
+        assert sum(len(turn.counted_ns) for turn in launch.turns if turn.traced) == 3
         assert set(launch.masked_cpu_features) == (off if launch.experiment == "off" else set())
         if launch.experiment == "off":
             assert not off & set(launch.active_cpu_features)

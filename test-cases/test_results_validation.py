@@ -153,7 +153,11 @@ CORRUPTIONS: dict[str, tuple[Callable[[RunDirectory], object], str, str]] = {
         "latencies",
         "ran longer than its process",
     ),
-    "latency missing": (lambda r: edit_launch(r, 0, latency_ns=[2_000_000] * 4), "latencies", "has 4 latencies, not 5"),
+    "latency missing": (
+        lambda r: edit_launch(r, 0, latency_ns=[2_000_000] * 4),
+        "turns",
+        "has other latencies than its turns",
+    ),
     "outputs disagree": (
         lambda r: edit_launch(
             r,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import shutil
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
+from support.edited import edit_launches, scaled
 from support.kit import KIT, kit
 
 from model_profiling.analysis.comparing.run_comparison import compare_run_directories
@@ -86,12 +86,7 @@ def other_run(toy_run: Path, tmp_path: Path) -> Path:
 
 def slowed(run: Path, factor: float, experiment: str = "on") -> Path:
     """Make every execution of an experiment of a recorded run slower."""
-    lines = [json.loads(line) for line in (run / "launches.jsonl").read_text().splitlines()]
-    for line in lines:
-        if line["experiment"] == experiment:
-            line["latency_ns"] = [round(time * factor) for time in line["latency_ns"]]
-    (run / "launches.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return run
+    return edit_launches(run, lambda line: scaled(line, factor) if line["experiment"] == experiment else line)
 
 
 def remade(run: Path, **changes: object) -> Path:
@@ -114,11 +109,11 @@ def test_equal_runs_pass(toy_run: Path, other_run: Path) -> None:
 
 
 def test_a_regression_beyond_its_interval_fails_and_is_named(toy_run: Path, other_run: Path) -> None:
-    slowed(other_run, 3.0)
+    slowed(other_run, 30.0)
     row = compare_run_directories(RunDirectory(toy_run), RunDirectory(other_run)).rows[0]
     supported = 100 * (row.estimate.low - 1)
     line = compare(toy_run, other_run, "--fail-if-slower", supported - 1).error_line(status=1)
-    assert re.match(r"error: on on 1 thread is slower by 200\.0 % \(at least \d+\.\d %, more than the ", line)
+    assert re.match(r"error: on on 1 thread is slower by 2900\.0 % \(at least \d+\.\d %, more than the ", line)
     assert "off on" not in line
     # The estimate lies above this percentage, but its interval does not.
     assert row.estimate.ratio > 1 + (supported + 1) / 100 or row.estimate.low == row.estimate.ratio
@@ -128,11 +123,7 @@ def test_a_regression_beyond_its_interval_fails_and_is_named(toy_run: Path, othe
 
 
 def test_launches_that_do_not_count_are_left_out(toy_run: Path, other_run: Path) -> None:
-    lines = [json.loads(line) for line in (other_run / "launches.jsonl").read_text().splitlines()]
-    for line in lines:
-        if line["pair"] == 2:
-            line |= {"void": "disturbed", "latency_ns": [time * 50 for time in line["latency_ns"]]}
-    (other_run / "launches.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    edit_launches(other_run, lambda x: scaled(x, 50) | {"void": "disturbed"} if x["pair"] == 2 else x)
     rows = compare_run_directories(RunDirectory(toy_run), RunDirectory(other_run)).rows
     assert [row.estimate.launches for row in rows] == [(6, 5), (6, 5)]
     assert all(0.5 < row.estimate.ratio < 2 for row in rows)

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.edited import edit_launches, scaled
 from support.kit import kit
 from support.numbers import SVG, XHTML, check_numbers, layer_tables, numbers_of, text_of
 from support.report import parsed, printed_numbers, report_anew, words
@@ -220,11 +221,7 @@ def test_an_adaptive_number_of_pairs_is_told(toy_copy: Path) -> None:
 
 
 def test_drift_and_outliers_are_told_and_kept(toy_copy: Path) -> None:
-    lines = [json.loads(line) for line in (toy_copy / "launches.jsonl").read_text().splitlines()]
-    for line in lines:
-        factor = (1 + 0.02 * line["index"]) * (9 if line["pair"] == 3 else 1)
-        line["latency_ns"] = [round(time * factor) for time in line["latency_ns"]]
-    (toy_copy / "launches.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    edit_launches(toy_copy, lambda x: scaled(x, (1 + 0.02 * x["index"]) * (9 if x["pair"] == 3 else 1)))
     report_anew(toy_copy)
     metrics = json.loads((toy_copy / "metrics.json").read_text())["experiments"]
     assert all(len(entry["1"]["launches"]) == 6 for entry in metrics.values())

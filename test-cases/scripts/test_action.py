@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.action import Action, ActionRun
+from support.edited import edit_launches
 from support.kit import REPOSITORY
 from support.setup import ShadowVenv, clean_environment, own_program, run
 
@@ -133,10 +134,9 @@ def compared(action: Action, profiled: tuple[Path, ActionRun], nanoseconds: int,
     """Profile the same model again, against the first run with this for all its latencies: no noise hides it."""
     workspace, done = profiled
     baseline = shutil.copytree(workspace / done.outputs["run-directory"], tmp_path / "baseline")
-    lines = [json.loads(line) for line in (baseline / "launches.jsonl").read_text().splitlines()]
-    for line in lines:
-        line["latency_ns"] = [nanoseconds] * len(line["latency_ns"])
-    (baseline / "launches.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    edit_launches(
+        baseline, lambda x: x | {"latency_ns": [nanoseconds] * len(x["latency_ns"]), "paired_ns": nanoseconds}
+    )
     model = shutil.copy(next((workspace / "out_profile" / "artifacts").glob("*.pte")), tmp_path)
     config = tmp_path / "config.json"
     kept = json.loads((workspace / "out_profile" / "config.json").read_text())

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on record, changed as if they had been measured otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Line = dict[str, Any]
+
+
+def scaled(line: Line, factor: float) -> Line:
+    """Return a launch's line as if its untraced executions had taken `factor` times as long."""
+
+    def times(values: list[int]) -> list[int]:
+        return [round(value * factor) for value in values]
+
+    paired = line.get("paired_ns")
+    turns = [turn if turn["traced"] else turn | {"ns": times(turn["ns"])} for turn in line.get("turns", [])]
+    return line | {"latency_ns": times(line["latency_ns"]), "turns": turns, "paired_ns": paired and paired * factor}
+
+
+def edit_launches(run: Path, change: Callable[[Line], Line]) -> Path:
+    """Change every line of a run's launches.jsonl."""
+    file = run / "launches.jsonl"
+    lines = [change(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return run
