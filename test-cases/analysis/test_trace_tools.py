@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from support.analysis import MODEL, make_run
-from support.etdump import MOBILENET_FP16, MOBILENET_INT8, SMALL
+from support.etdump import MOBILENET_FP16, MOBILENET_INT8, SMALL, Block, Event, operator, write_etdump
 from support.kit import KIT, kit
-from support.traces import OFF, ON, rows_of
+from support.traces import OFF, ON, method, rows_of
 
 from model_profiling.analysis.tables.timeline import TIMELINE_COLUMNS
 from model_profiling.analysis.traces.etdump import read_etdump
+from model_profiling.analysis.traces.operators import DELEGATE_CALL
 from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.run_files import analyze_run
@@ -61,6 +63,21 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
+
+
+def test_etdump_to_csv_names_operators_that_the_kit_does_not_know(tmp_path: Path) -> None:
+    events = (
+        operator("Mystery (NC, F32) #1", 0, 300_000),
+        operator("Convolution (NHWC, F32) IGEMM #1", 0, 100_000),
+        Event(DELEGATE_CALL, 0, 0, start=0, end=450_000),
+        method(500_000),
+    )
+    (tmp_path / "odd.etdump").write_bytes(write_etdump([Block("Execute", events)]))
+    said = kit("tools/etdump_to_csv.py", "--etdump", tmp_path / "odd.etdump").ok().stdout
+    assert "Operators without a category of their own, counted as Other: Mystery (NC, F32)." in said.splitlines()
+    assert re.search(r"^  Other +0\.3\d* +60\.0 %$", said, re.MULTILINE)
+    known = kit("tools/etdump_to_csv.py", "--etdump", SMALL, "--out-dir", tmp_path / "known").ok()
+    assert "Most expensive operators" in known.stdout and "without a category" not in known.stdout
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", ""])
@@ -125,6 +142,43 @@ def test_robust_latency_analysis_pairs_launches(both: dict[str, Path], tmp_path:
     assert found["comparisons"][0]["pairs"] == 6 and "on against off" in done.stdout
     expected = [build_timeline(read_etdump(path), "t", 1).method_ns[0] / 1e6 for path in (OFF, ON)]
     assert found["comparisons"][0]["speedup"] == pytest.approx(expected[0] / expected[1], rel=1e-6)
+
+
+def test_robust_latency_analysis_shows_every_launch_when_asked(both: dict[str, Path], tmp_path: Path) -> None:
+    command = ("tools/robust_latency_analysis.py", "--timeline-csv", both["off"], "--output-dir", tmp_path)
+    said = kit(*command, "--verbose").ok().stdout
+    launches = said.partition("Median of each launch\n")[2].splitlines()
+    assert [re.split(r"\s{2,}", line.strip()) for line in launches[:8]] == [
+        ["experiment", "threads", "pair", "median ms"],
+        *(["off", "1", str(pair), "162"] for pair in range(6)),
+        [""],
+    ]
+    assert "Median of each launch" not in kit(*command).ok().stdout
+
+
+def test_a_table_beside_itself_is_first_and_second(both: dict[str, Path], tmp_path: Path) -> None:
+    """No name was given to tell the two sides apart, so the experiment's is marked."""
+    command = ("tools/robust_latency_analysis.py", "--timeline-csv", both["off"], "--compare", both["off"])
+    said = kit(*command, "--output-dir", tmp_path).ok().stdout
+    found = json.loads((tmp_path / "latency_statistics.json").read_text())
+    assert [entry["name"] for entry in found["experiments"]] == ["off (first)", "off (second)"]
+    assert found["comparisons"][0]["speedup"] == 1
+    assert "off (second) against off (first), 1 thread: 1.0x (95 % interval 1.0 to 1.0 from 6 pairs)" in said
+    kit(*command, "--name2", "again", "--output-dir", tmp_path).ok()
+    found = json.loads((tmp_path / "latency_statistics.json").read_text())
+    assert [entry["name"] for entry in found["experiments"]] == ["off", "again"]
+
+
+def test_tables_of_other_thread_counts_do_not_compare(tmp_path: Path) -> None:
+    tables = []
+    for threads in (1, 4):
+        run = make_run(tmp_path / str(threads), {"off": OFF, "on": ON}, pairs=2, threads=(threads,))
+        analyze_run(run)
+        tables.append(run.table(MODEL, "on", threads, "all_runs_timeline"))
+    command = ("tools/analyze_etdump_csv.py", "--timeline-csv", tables[0], "--compare", tables[1])
+    line = kit(*command, "--output-dir", tmp_path / "out").error_line()
+    assert "the two sides have no thread count in common, in --timeline-csv and --compare: name tables" in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_tables_of_single_traces_compare_without_a_verdict(tmp_path: Path) -> None:

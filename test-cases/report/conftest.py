@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.kit import kit
+from support.kit import FIXTURES, kit
 from support.run import bare_run, deep_run, lone_run, rich_run
 from support.shared import alone, shared_folder
+
+from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.load import RunData, read_run
 
 RUNS = ("toy", "deep", "rich", "bare", "lone")
 
@@ -49,3 +52,9 @@ def run(request: pytest.FixtureRequest, runs: dict[str, Path]) -> Path:
 @pytest.fixture
 def toy_copy(runs: dict[str, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(runs["toy"], tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def reference() -> RunData:
+    """The committed reference run as a report reads it: AVX-512 off and on, 8 pairs, traced, layers known."""
+    return read_run(RunDirectory(FIXTURES / "reference_run" / "mac"))

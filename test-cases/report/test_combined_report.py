@@ -12,14 +12,18 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from support.analysis import MODEL, make_run
 from support.browser import accessibility_problems
 from support.kit import kit
 from support.numbers import SVG, XHTML, check_numbers, numbers_of, parse_page, text_of
 from support.run import HOSTILE_NAME, bare_run
+from support.traces import OFF, ON
 
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.manifest import SwitchedFeature
+from model_profiling.pipeline.manifest import ModelFile, SwitchedFeature
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.combined import build_combined, read_runs
+from model_profiling.report.run_files import analyze_run
 
 
 def combine(out: Path, *runs: Path):
@@ -115,6 +119,35 @@ def test_runs_of_one_cpu_are_compared_unpaired(runs: dict[str, Path], tmp_path: 
     assert text.count("the reference") == 2
 
 
+def test_another_file_of_the_model_and_what_the_first_run_lacks_are_said(tmp_path: Path) -> None:
+    """In the second run the sides' times changed places; one pair each gives ratios without an interval."""
+    first = make_run(tmp_path / "first", {"off": OFF, "on": ON}, pairs=1)
+    second = make_run(
+        tmp_path / "second", {"on": ON, "off": OFF}, pairs=1, threads=(1, 4), model=ModelFile(MODEL, "m.pte", "1", 1)
+    )
+    for run in (first, second):
+        analyze_run(run)
+    view = build_combined(read_runs([first.root, second.root]))
+    assert view.caution[1:] == ("The runs measured different models; a ratio between them compares whole models.",)
+    assert ("model file (SHA-256)", ("0", "1")) in [(found.what, found.values) for found in view.differences]
+    rows = {
+        (row.label.rpartition(" ")[2], row.experiment.experiment, row.experiment.threads): (
+            row.ratio and row.ratio.text,
+            row.low,
+            row.reason,
+        )
+        for row in view.experiments
+    }
+    assert rows == {
+        ("(first)", "off", 1): (None, None, "the reference"),
+        ("(first)", "on", 1): (None, None, "the reference"),
+        ("(second)", "off", 1): ("0.50", None, ""),
+        ("(second)", "on", 1): ("2.0", None, ""),
+        ("(second)", "off", 4): (None, None, "not in the first run"),
+        ("(second)", "on", 4): (None, None, "not in the first run"),
+    }
+
+
 def test_the_same_figures_every_time(report: Path, runs: dict[str, Path], tmp_path: Path) -> None:
     combine(tmp_path / "all.md", *runs.values()).ok()
     drawn = sorted(report.with_name("all_figures").glob("*.svg"))
@@ -152,9 +185,15 @@ def old_schema(run: Path) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), "schema_version": 99}))
 
 
+def emulated(run: Path) -> None:
+    directory = RunDirectory(run)
+    directory.write_manifest(replace(directory.read_manifest(), emulated=True))
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
+        (emulated, "the CPU of this run was emulated: its times compare nothing"),
         (lambda run: (run / "analysis_summary.json").unlink(), "analyze_results.py"),
         (old_schema, "another version"),
         (lambda run: (run / "manifest.json").unlink(), "manifest.json"),

@@ -13,11 +13,19 @@ from pathlib import Path
 import pytest
 from support.kit import kit
 from support.numbers import XHTML, check_numbers, layer_tables, numbers_of, text_of
-from support.report import cells, edit_summary, parsed, rows_of, words
+from support.report import cells, edit_summary, parsed, rows_of, with_summary, words
 
 from model_profiling.analysis.comparing.parts import MIN_PART_US
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.breakdowns import breakdown_of
+from model_profiling.report.compose import naming_of
 from model_profiling.report.html import MOST_LAYERS
+from model_profiling.report.layer_rows import layer_rows
+from model_profiling.report.load import RunData
+from model_profiling.report.operator_columns import largest
+from model_profiling.report.operator_rows import operator_rows
+from model_profiling.report.quantities import plain
+from model_profiling.report.view import TimeBreakdown
 
 
 @pytest.mark.parametrize("name", ["toy", "deep", "rich"])
@@ -119,6 +127,73 @@ def test_threads_are_compared_in_a_table_and_in_words(runs: dict[str, Path]) -> 
     for text in words(runs["rich"]).values():
         assert len(re.findall(r"In without[^.]*, 2 threads are [\d.]+ times as fast as 1\.", text)) == 2
     assert "Threads: " not in text_of(parsed(runs["toy"]))
+
+
+# From the reference run as read
+
+
+def test_the_largest_of_an_operator_s_rows_is_one_column_a_side(reference: RunData) -> None:
+    """The candidate's second row of the convolution holds the largest: its table is ordered by time."""
+    off, on = largest("90th percentile", "µs", "p90_us")
+    assert off.titled("AVX-512 off", "AVX-512 on") == "90th percentile, AVX-512 off (µs)"
+    assert on.titled("AVX-512 off", "AVX-512 on") == "90th percentile, AVX-512 on (µs)"
+    rows = operator_rows(reference, 0)
+    assert rows[0].name == "Convolution (NHWC, F16) IGEMM"
+    assert [row.stats.p90_us for row in rows[0].rows[1]] == [1107.5, 1110.2, 37.0]
+    shown = [column.value(rows[0]) for column in (off, on)]
+    assert [(number.text, number.raw, number.path.partition("_ops_stats.csv")[2]) for number in shown] == [
+        ("1,900", 1900.0, "#/0/p90_us"),
+        ("1,110", 1110.2, "#/1/p90_us"),
+    ]
+    assert len(rows) == 8
+    for row in rows:
+        for side, column in enumerate((off, on)):
+            assert column.value(row).raw == max(traced.stats.p90_us for traced in row.rows[side])
+
+
+def test_a_side_without_a_table_of_operators_has_no_largest(reference: RunData) -> None:
+    off, on = largest("90th percentile", "µs", "p90_us")
+    tables = {key: table for key, table in reference.operators.items() if key == ("mac_sme2_off", 1)}
+    (convolution, *_) = operator_rows(replace(reference, operators=tables), 0)
+    assert off.value(convolution).raw == 1900.0 and on.value(convolution) is None
+
+
+def test_a_layer_that_ran_on_one_side_alone_has_one_time(reference: RunData) -> None:
+    def fused_away(summary: dict) -> None:
+        layer = next(x for x in summary["comparisons"][0]["layers"] if x["layer"].startswith("0.6 concatenate"))
+        layer |= {"baseline_us": None, "speedup": None, "ci95": None}
+
+    both, one = (
+        next(row for row in layer_rows(run, 0) if row.number == "0.6")
+        for run in (reference, with_summary(reference, fused_away))
+    )
+    assert (both.baseline.text, both.candidate.text) == ("19", "16")
+    assert (one.baseline, one.candidate.text, one.speedup, one.verdict) == (None, "16", None, "")
+
+
+def broken_down(run: RunData, **changes: object) -> TimeBreakdown:
+    """Return where the time went in a run whose baseline was traced otherwise."""
+    changed = with_summary(run, lambda summary: summary["experiments"]["mac_sme2_off"]["1"].update(changes))
+    return breakdown_of(changed, naming_of(changed), 0)
+
+
+def test_traces_that_took_no_time_have_no_bottleneck(reference: RunData) -> None:
+    categories = reference.summary.experiments["mac_sme2_off"][1].traced.categories_ms
+    found = broken_down(reference, categories_ms=dict.fromkeys(categories, 0.0))
+    assert found.bottleneck == (("The traces hold no time to attribute.",),)
+    convolution = next(row for row in found.categories if row.name == "CONV")
+    assert convolution.baseline.text == "0" and convolution.baseline_share is None
+    assert convolution.candidate.text == "2.27" and convolution.candidate_share.text == "86"
+
+
+def test_what_no_layer_accounts_for_is_told_of_both_sides_or_not_at_all(reference: RunData) -> None:
+    """Runs that an older version of the kit analyzed do not say it."""
+    told = broken_down(reference, attributed_percent=91.25).not_attributed
+    assert plain(told) == (
+        "Of the operators' time, 8.8 % with AVX-512 off and 0.0 % with AVX-512 on could not be tied to a layer."
+    )
+    without = broken_down(reference, attributed_percent=None)
+    assert without.not_attributed == () and len(without.layers) == 16
 
 
 if __name__ == "__main__":

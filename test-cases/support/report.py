@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+from model_profiling.analysis.summary import AnalysisSummary
+from model_profiling.json_objects import JsonObject
+from model_profiling.report.load import RunData
+from model_profiling.report.words.kernels import kernel_entry_json
 from support.kit import kit
 from support.numbers import XHTML, numbers_of, parse_page, text_of
 
@@ -51,3 +56,10 @@ def edit_summary(run: Path, change) -> None:
     change(summary)
     file.write_text(json.dumps(summary))
     kit("scripts/generate_report.py", "--run-dir", run).ok()
+
+
+def with_summary(run: RunData, change) -> RunData:
+    """Return a run as read, its analysis summary changed as `edit_summary` does."""
+    summary = run.summary.to_json(kernel_entry_json)
+    change(summary)
+    return replace(run, summary=AnalysisSummary.from_json(JsonObject(summary, "in a test", "mend it")))
