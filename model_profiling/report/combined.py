@@ -139,8 +139,6 @@ def _caution(manifests: Sequence[Manifest], cpus: Sequence[str]) -> tuple[str, .
             "Runs were made one after another: ratios between them are unpaired, and what changed from one "
             "session to the next, such as temperature, is in them. Speed-ups within a run are paired."
         )
-    if any(manifest.emulated for manifest in manifests):
-        told.append("Times of an emulated CPU say nothing about a device.")
     if len({manifest.model.sha256 for manifest in manifests}) > 1:
         told.append("The runs measured different models; a ratio between them compares whole models.")
     if len({manifest.feature.label for manifest in manifests}) > 1:

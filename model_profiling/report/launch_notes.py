@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from model_profiling.analysis.comparing.outputs import agreement
+from model_profiling.agreement import alike
+from model_profiling.analysis.comparing.outputs import OutputAgreement, agreement
 from model_profiling.analysis.metrics import ExperimentMetrics
 from model_profiling.paired_statistics import DRIFT_WARNING_PERCENT
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
@@ -40,35 +41,35 @@ def _unfinished(run: RunData) -> Iterator[Note]:
 
 def _agreements(run: RunData, naming: Naming) -> Iterator[Note]:
     same: list[Sentence] = []
+    unknown: list[Sentence] = []
     for compared in run.summary.comparisons:
         names, threads = (compared.baseline, compared.candidate), compared.threads
         outputs = agreement(run.launches, *names, threads)
         where = f"{listed([naming.side(name) for name in names])}, {count(threads, 'thread')}"
         if not outputs.compared:
-            same.append((f"{where}: outputs were not compared.",))
+            unknown.append((f"{where}: outputs were not compared.",))
         elif outputs.identical == outputs.compared:
             same.append((f"{where}: bit for bit identical in all {count(outputs.compared, 'comparison')}.",))
         elif outputs.max_abs_error is None or outputs.cosine is None:
-            yield Note(
-                "warn",
-                "Outputs differ",
-                (
-                    (
-                        f"{where}: an output is not finite (NaN or infinity) on one side. "
-                        "A comparison of different results means nothing.",
-                    ),
-                ),
-            )
+            yield _differ(f"{where}: an output is not finite (NaN or infinity) on one side.")
+        elif not alike(outputs.cosine):
+            yield _differ(f"{where}: {_difference(outputs)}.")
         else:
-            relative = "" if outputs.max_rel_error is None else f" ({outputs.max_rel_error:.1e} of the largest value)"
-            same.append(
-                (
-                    f"{where}: largest difference {outputs.max_abs_error:.1e}{relative}, "
-                    f"smallest cosine {_cosine(outputs.cosine)}.",
-                )
-            )
+            same.append((f"{where}: {_difference(outputs)}.",))
     if same:
         yield Note("good", "Outputs of both sides, compared in every pair", tuple(same))
+    if unknown:
+        yield Note("warn", "Outputs of both sides are not known to agree", tuple(unknown))
+
+
+def _differ(what: str) -> Note:
+    return Note("warn", "Outputs differ", ((f"{what} A comparison of different results means nothing.",),))
+
+
+def _difference(outputs: OutputAgreement) -> str:
+    relative = "" if outputs.max_rel_error is None else f" ({outputs.max_rel_error:.1e} of the largest value)"
+    cosine = "unknown" if outputs.cosine is None else _cosine(outputs.cosine)
+    return f"largest difference {outputs.max_abs_error:.1e}{relative}, smallest cosine {cosine}"
 
 
 def _cosine(value: float) -> str:

@@ -67,6 +67,7 @@ def test_outputs_that_were_not_compared_are_not_called_identical(reference: RunD
         told = [sentence for sentences in notes(run).values() for sentence in sentences]
         of_outputs = [sentence for sentence in told if re.search("identical|outputs", sentence)]
         assert of_outputs == [f"AVX-512 off and AVX-512 on, 1 thread: {said}"]
+    assert ("good", "Outputs of both sides, compared in every pair") not in notes(without)
 
 
 def test_one_output_that_is_not_finite_is_a_warning(reference: RunData) -> None:
@@ -76,6 +77,18 @@ def test_one_output_that_is_not_finite_is_a_warning(reference: RunData) -> None:
     assert found["warn", "Outputs differ"] == [
         "AVX-512 off and AVX-512 on, 1 thread: an output is not finite (NaN or infinity) on one side. "
         "A comparison of different results means nothing."
+    ]
+    assert ("good", "Outputs of both sides, compared in every pair") not in found
+
+
+def test_outputs_that_are_not_the_same_answer_are_a_warning(reference: RunData) -> None:
+    """The limit is that of the validator, which calls such a run an error."""
+    other = {"identical": False, "max_abs_error": 1.5, "max_rel_error": 0.8, "cosine": 0.12}
+    held = next(launch for launch in reference.launches if launch.pair == 3 and launch.agreement)
+    found = notes(with_launches(reference, held.experiment, [3], agreement=(held.agreement[0] | other,)))
+    assert found["warn", "Outputs differ"] == [
+        "AVX-512 off and AVX-512 on, 1 thread: largest difference 1.5e+00 (8.0e-01 of the largest value), smallest "
+        "cosine 0.120000. A comparison of different results means nothing."
     ]
     assert ("good", "Outputs of both sides, compared in every pair") not in found
 
@@ -152,7 +165,7 @@ def test_a_calibration_passes_where_its_interval_holds_1(reference: RunData, int
     verdict = verdict_of(run, naming_of(run), 0)
     assert (verdict.badge, verdict.headline) == ("A/A calibration", "one experiment against itself")
     assert list(map(plain, verdict.sentences)) == [
-        "One inference on 1 thread takes 4.30 ms with AVX-512 off and 2.61 ms with AVX-512 on (medians).",
+        "One inference on 1 thread takes 4.30 ms with AVX-512 off and 2.61 ms with AVX-512 on.",
         said,
     ]
 

@@ -17,6 +17,7 @@ from model_profiling.pipeline.config import Config, Experiment
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
+from model_profiling.pipeline.run_plan import by_threads
 from model_profiling.pipeline.schedule import plan
 
 #: No execution is faster than the clock can tell, none slower than a launch's time limit.
@@ -194,18 +195,14 @@ def _latencies(run: Run) -> Iterator[Finding]:
         if any(not _SHORTEST_NS <= t <= _LONGEST_NS for t in times):
             yield error("latencies", f"{where} holds an impossible time", "run the experiment again")
             continue
-        if (
-            not launch.turns
-            and experiment
-            and len(launch.latency_ns) != (wanted := _executions(run, experiment, launch.threads))
-        ):
-            yield error(
-                "latencies", f"{where} has {len(launch.latency_ns)} latencies, not {wanted}", "run the experiment again"
-            )
+        wanted = _executions(run, experiment, launch.threads) if experiment and not launch.turns else None
+        if wanted is not None and len(launch.latency_ns) != wanted:
+            made = f"{where} has {len(launch.latency_ns)} latencies, not {wanted}"
+            yield error("latencies", made, "run the experiment again")
         if sum(times) > launch.duration_s * 1e9:
             yield error("latencies", f"{where} ran longer than its process", "run the experiment again")
         if launch.traced_ns:
-            ratio = statistics.median(launch.traced_ns) / statistics.median(launch.latency_ns)
+            ratio = statistics.median(launch.counted_traced_ns) / statistics.median(launch.latency_ns)
             if not 1 / _TRACED_RATIO_LIMIT < ratio < _TRACED_RATIO_LIMIT:
                 yield warning("latencies", f"{where} took {ratio:.1f} times as long with the tracer as without", "")
 
@@ -217,7 +214,8 @@ def _executions(run: Run, experiment: Experiment, threads: int) -> int | str:
 
 
 def _turns(run: Run) -> Iterator[Finding]:
-    return check_turns(run.launches, run.manifest.seed)
+    sides = {threads: len(having) for threads, having in by_threads(run.config.timed).items()}
+    return check_turns(run.launches, run.manifest.seed, sides)
 
 
 def _repeatable(run: Run) -> Iterator[Finding]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from model_profiling.findings import Finding, error
@@ -17,25 +17,30 @@ _RESTORE = "restore launches.jsonl"
 _TOLERANCE = 1e-9
 
 
-def check_turns(launches: Sequence[Launch], seed: int) -> Iterator[Finding]:
-    """Yield what does not follow: latencies, rounds set aside, the order within rounds, the pair's times."""
+def check_turns(launches: Sequence[Launch], seed: int, sides: Mapping[int, int]) -> Iterator[Finding]:
+    """Yield what does not follow: latencies, rounds set aside, the order within rounds, the pair's times.
+
+    `sides` is how many launches a pair has, by its threads; of a pair that was recorded in part nothing follows.
+    """
     pairs: dict[tuple[int, int, int], list[Launch]] = {}
     for launch in launches:
         if launch.turns and launch.ok:
             if launch.latency_ns != counted_executions(launch.turns):
                 yield error("turns", f"{_named(launch)} has other latencies than its turns", _RESTORE)
             pairs.setdefault((launch.threads, launch.pair, launch.attempt), []).append(launch)
-    for key, pair in pairs.items():
-        yield from (error("turns", f"pair {key[1] + 1}: {problem}", _RESTORE) for problem in _problems(pair, seed, key))
+    for (threads, number, attempt), pair in pairs.items():
+        if len(pair) == sides.get(threads):
+            problems = _problems(pair, Coin(seed, (threads, number, attempt)))
+            yield from (error("turns", f"pair {number + 1}: {problem}", _RESTORE) for problem in problems)
 
 
-def _problems(pair: Sequence[Launch], seed: int, key: tuple[int, int, int]) -> Iterator[str]:
+def _problems(pair: Sequence[Launch], coin: Coin) -> Iterator[str]:
     timed = [[turn for turn in launch.turns if not turn.traced] for launch in pair]
     rounds = [turn.round for turn in timed[0]]
     if rounds != list(range(len(rounds))) or any([turn.round for turn in side] != rounds for side in timed):
         yield "a round has not one turn of each side"
         return
-    coin, names = Coin(seed, key), [launch.experiment for launch in pair]
+    names = [launch.experiment for launch in pair]
     for number in rounds:
         places = {launch.experiment: side[number].order for launch, side in zip(pair, timed, strict=True)}
         if tuple(sorted(names, key=places.__getitem__)) != coin.order("round", number, names):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from model_profiling.analysis.comparing.run_comparison import RunComparison, RunRow
 from model_profiling.analysis.comparing.run_differences import RunDifference
 from model_profiling.report.words.table import Table
-from model_profiling.rounding import places_for, ratio_places
+from model_profiling.rounding import fixed, places_for, ratio_places
 from model_profiling.wording import count
 
 _HEADINGS = ("experiment", "threads", "launches", "baseline", "candidate", "time ratio", "95 % interval", "change")
@@ -60,5 +60,11 @@ def _cells(row: RunRow) -> tuple[str, ...]:
         f"{row.candidate_ms:.4g} ms",
         f"{estimate.ratio:.{places}f}",
         interval,
-        f"{100 * (estimate.ratio - 1):+.{max(places - 2, 0)}f} %",
+        _signed(100 * (estimate.ratio - 1), max(places - 2, 0)),
     )
+
+
+def _signed(percent: float, places: int) -> str:
+    """Return a change with its sign; one that rounds to nothing has none."""
+    text = fixed(percent, places)
+    return f"{'+' if percent > 0 and text.strip('0.') else ''}{text} %"
