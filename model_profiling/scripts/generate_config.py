@@ -22,6 +22,7 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import json_bytes, read_json, write_json
+from model_profiling.pipeline.config import AUTO
 from model_profiling.pipeline.program.signature import read_signature
 
 PLATFORMS = ("mac", "android")
@@ -30,7 +31,7 @@ PLATFORMS = ("mac", "android")
 class ExperimentKeys(TypedDict, total=False):
     """What this command reads and writes of an experiment."""
 
-    runs: int
+    runs: int | str
     threads: list[int]
     runner_path: str
 
@@ -94,19 +95,36 @@ def _ask(config: Template) -> None:
     """Replace values by the user's answers; an empty answer keeps the value shown."""
     first = config["experiments"][0]
     config["pairs"] = _positive_numbers("pairs of launches", [config["pairs"]])[0]
-    runs = _positive_numbers("executions a launch", [first["runs"]])[0]
+    runs = _executions(first["runs"])
     threads = _positive_numbers("thread counts, separated by spaces", first["threads"])
     for experiment in config["experiments"]:
         experiment["runs"], experiment["threads"] = runs, threads
 
 
-def _positive_numbers(label: str, default: list[int]) -> list[int]:
-    print(f"{label} [{' '.join(map(str, default))}]: ", end="", flush=True)
-    answer = sys.stdin.readline()
-    if not answer:
+def _executions(default: int | str) -> int | str:
+    print(f"executions a launch, or {AUTO} [{default}]: ", end="", flush=True)
+    answer = _answer().strip()
+    if answer in ("", AUTO):
+        return answer or default
+    if not answer.isdecimal() or int(answer) < 1:
+        raise UserError(
+            f"{answer!r} is not a whole number above 0", "as executions a launch", f"give for example 20, or {AUTO}"
+        )
+    return int(answer)
+
+
+def _answer() -> str:
+    line = sys.stdin.readline()
+    if not line:
         raise UserError(
             "the answers ended early", "on standard input", "answer every question, or leave out --interactive"
         )
+    return line
+
+
+def _positive_numbers(label: str, default: list[int]) -> list[int]:
+    print(f"{label} [{' '.join(map(str, default))}]: ", end="", flush=True)
+    answer = _answer()
     words = answer.replace(",", " ").split()
     if not all(word.isdigit() and int(word) > 0 for word in words):
         raise UserError(
