@@ -16,9 +16,9 @@ from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
 from model_profiling.pipeline.launching import Launcher, PreparedExperiment
 from model_profiling.pipeline.lockstep.conductor import LaunchCommand
-from model_profiling.pipeline.lockstep.script import END, START, Step
-from model_profiling.pipeline.lockstep.turn import Ready
-from model_profiling.pipeline.lockstep.turn_plan import PAIR_NS
+from model_profiling.pipeline.lockstep.script import END, START, Cue
+from model_profiling.pipeline.lockstep.turn import Ready, Turn
+from model_profiling.pipeline.lockstep.turn_plan import LONG_NS, PAIR_NS
 from model_profiling.pipeline.run_plan import RunPlan, SideSize
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 
@@ -26,6 +26,8 @@ from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 _EXECUTIONS = 3
 #: A side that cannot be sized fails in its first pair too, which then says why.
 _UNKNOWN = SideSize(execution_ns=1_000_000, ready_ns=0, peak_rss_bytes=None)
+#: An emulated CPU's times mean nothing: one execution is a turn.
+_EMULATED = SideSize(execution_ns=LONG_NS, ready_ns=0, peak_rss_bytes=None)
 #: Part of the free memory that the sides of a pair may fill: what else the machine does needs some as well.
 _FILLED = 0.9
 
@@ -76,6 +78,8 @@ def _no_room(sizes: Mapping[int, Mapping[str, SideSize]], free_bytes: int | None
 
 
 def _size(prepared: PreparedExperiment, threads: int, launcher: Launcher, device: Device) -> SideSize:
+    if device.emulated:
+        return _EMULATED
     try:
         if no_turns([prepared], device):
             return _size_by_launch(prepared, threads, launcher, device)
@@ -91,12 +95,13 @@ def _size_by_turns(prepared: PreparedExperiment, threads: int, launcher: Launche
     argv, env = prepared.runner.command(request)
     began = time.monotonic_ns()
     command = LaunchCommand(argv, env, request.log, prepared.affinity)
-    played = device.conduct([Step(0, START), Step(0, END)], [command], LAUNCH_LIMIT_S)
+    played = device.conduct([Cue(0, START), Cue(0, "turn 1"), Cue(0, END)], [command], LAUNCH_LIMIT_S)
     took_ns = time.monotonic_ns() - began
-    answer = played.answers[0]
-    assert answer is not None  # START has one
-    ready = Ready.from_json(answer)
-    return SideSize(ready.execution_ns, took_ns, ready.peak_rss_bytes)
+    told, turn = played.answers[:2]
+    assert told is not None and turn is not None  # all but END have one
+    ready = Ready.from_json(told)
+    # Without a warm-up nothing was executed before the turn.
+    return SideSize(ready.execution_ns or Turn.from_json(turn).ns[0], took_ns, ready.peak_rss_bytes)
 
 
 def _size_by_launch(prepared: PreparedExperiment, threads: int, launcher: Launcher, device: Device) -> SideSize:

@@ -67,7 +67,8 @@ class Timing:
         seconds = self._plan.expected_s(self._config.timed, self._pairs)
         how = "that take turns" if self._plan.order == LOCKSTEP else "one after the other"
         because = f" ({self._plan.reason})" if self._plan.reason else ""
-        return f"{count(self._pairs, 'pair')} of processes {how}{because}, about {duration(seconds)}"
+        long = "" if self._device.emulated else f", about {duration(seconds)}"
+        return f"{count(self._pairs, 'pair')} of processes {how}{because}{long}"
 
     def _complete(self, pair: Pair, advance: Advance) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""

@@ -42,7 +42,7 @@ class ScriptedProbe(LocalDevice):
 
 def run(toy: Path, folder: Path, times: list[int], **options: object) -> RunDirectory:
     folder.mkdir(exist_ok=True)
-    path = write_config(folder, toy, pairs=2)
+    path = write_config(folder, toy, pairs=2, order="launches")
     return orchestrator.run(load_config(path), ScriptedProbe(iter(times)), RunOptions(path, "test", **options))
 
 

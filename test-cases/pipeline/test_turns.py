@@ -17,7 +17,7 @@ from support.launches import BOTH
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline.lockstep.conductor import Gone, LaunchCommand, SideFailed, TurnTaker, conduct
-from model_profiling.pipeline.lockstep.script import END, START, TRACE, Coin, Step, TurnStep, script_of
+from model_profiling.pipeline.lockstep.script import END, START, TRACE, Coin, Cue, TurnCue, script_of
 from model_profiling.pipeline.lockstep.turn import Ready, Turn
 from model_profiling.pipeline.lockstep.turn_plan import (
     FEWEST_ROUNDS,
@@ -160,7 +160,7 @@ def test_a_program_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -> Non
 
 def test_whose_fault_it_was_is_known(tmp_path: Path) -> None:
     scripts = [f"{READY}; read line; exit 0", f"{READY}; exit 3"]
-    steps = [Step(0, START), Step(1, START), Step(1, "turn 1"), Step(0, END), Step(1, END)]
+    steps = [Cue(0, START), Cue(1, START), Cue(1, "turn 1"), Cue(0, END), Cue(1, END)]
     with pytest.raises(SideFailed) as raised:
         conduct(steps, lambda side: TurnTaker(shell(scripts[side], tmp_path), LIMIT_S))
     assert raised.value.side == 1 and raised.value.child.exit_code == 3
@@ -215,7 +215,7 @@ def test_the_script_of_a_pair() -> None:
         *["turn 2"] * 3,
         *(END, END),
     ]
-    turns = [step for step in steps if isinstance(step, TurnStep)]
+    turns = [step for step in steps if isinstance(step, TurnCue)]
     assert [(turn.round, turn.order) for turn in turns] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)] + [
         (0, 0), (0, 1), (1, 0)
     ]  # fmt: skip
@@ -234,7 +234,7 @@ def test_a_script_has_a_turn_of_everybody_in_each_round(
     plan = plan_turns(dict(zip(sides, times, strict=False)), dict.fromkeys(sides, AUTO_WORK))
     wanted = dict(zip(sides, traced, strict=False))
     steps = script_of(plan, sides, wanted, Coin(seed, (1, 2, 0)))
-    turns = [step for step in steps if isinstance(step, TurnStep)]
+    turns = [step for step in steps if isinstance(step, TurnCue)]
     for number in range(plan.rounds):
         of_round = [turn for turn in turns if turn.round == number and not turn.traced]
         assert sorted(turn.side for turn in of_round) == list(range(len(sides)))
@@ -242,7 +242,7 @@ def test_a_script_has_a_turn_of_everybody_in_each_round(
     for side, name in enumerate(sides):
         mine = [turn for turn in turns if turn.side == side and turn.traced]
         assert sum(int(turn.says.split()[1]) - turn.left_out for turn in mine) == wanted[name]
-        assert (Step(side, TRACE) in steps) == (wanted[name] > 0)
+        assert (Cue(side, TRACE) in steps) == (wanted[name] > 0)
 
 
 def test_a_coin_orders_the_sides() -> None:

@@ -13,7 +13,7 @@ from model_profiling.pipeline import host_state
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand
-from model_profiling.pipeline.lockstep.script import Step
+from model_profiling.pipeline.lockstep.script import Cue
 from model_profiling.pipeline.runners import Runner, choose_runner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.native_build import NativeBuild
@@ -99,7 +99,7 @@ class Device(Protocol):
     def takes_turns(self) -> bool:
         """Whether `conduct` can be asked for."""
 
-    def conduct(self, steps: Sequence[Step], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
+    def conduct(self, steps: Sequence[Cue], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
         """Start the sides of a pair and have them take turns; `limit_s` is that of an answer.
 
         Raises

@@ -16,7 +16,7 @@ from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.devices import OnThisHost, refuse_mode
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand, TurnTaker, conduct
-from model_profiling.pipeline.lockstep.script import Step
+from model_profiling.pipeline.lockstep.script import Cue
 from model_profiling.processes import ChildResult, run_child
 
 
@@ -62,7 +62,7 @@ class LocalDevice(OnThisHost):
         with _pinned(affinity):
             return run_child(argv, env=env, timeout_s=timeout_s, log=log)
 
-    def conduct(self, steps: Sequence[Step], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
+    def conduct(self, steps: Sequence[Cue], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
         def start(side: int) -> TurnTaker:
             with _pinned(commands[side].cores):
                 return TurnTaker(commands[side], limit_s)

@@ -20,7 +20,7 @@ from types import TracebackType
 
 from model_profiling.errors import MeasurementError
 from model_profiling.json_objects import JsonObject
-from model_profiling.pipeline.lockstep.script import END, START, Step
+from model_profiling.pipeline.lockstep.script import END, START, Cue
 from model_profiling.processes import ChildResult, kill_group, started_child
 
 
@@ -115,7 +115,7 @@ class TurnTaker:
         return ChildResult.of(self._process, self._command.argv, self._started, timed_out, log=self._command.log)
 
 
-def conduct(steps: Sequence[Step], start: Callable[[int], TurnTaker]) -> Conducted:
+def conduct(steps: Sequence[Cue], start: Callable[[int], TurnTaker]) -> Conducted:
     """Play a script; `start` starts the side of a number. No side is left alive, however it ends.
 
     Raises

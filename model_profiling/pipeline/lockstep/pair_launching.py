@@ -15,7 +15,7 @@ from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
 from model_profiling.pipeline.launching import Begun, Launcher, Outcome, Place, PreparedExperiment, TurnsTaken
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand, SideFailed
 from model_profiling.pipeline.lockstep.rounds import TurnRecord, disturbed_rounds, side_times_ns
-from model_profiling.pipeline.lockstep.script import Coin, Step, TurnStep, script_of
+from model_profiling.pipeline.lockstep.script import Coin, Cue, TurnCue, script_of
 from model_profiling.pipeline.lockstep.turn import Turn
 from model_profiling.pipeline.run_plan import RunPlan
 from model_profiling.processes import ChildResult
@@ -69,7 +69,7 @@ class PairLauncher:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def _script(self, players: Sequence[_Player], place: Place) -> list[Step]:
+    def _script(self, players: Sequence[_Player], place: Place) -> list[Cue]:
         experiments = [player.prepared.experiment for player in players]
         return script_of(
             self._plan.turns(experiments, place.threads),
@@ -78,7 +78,7 @@ class PairLauncher:
             Coin(self._seed, (place.threads, place.pair, place.attempt)),
         )
 
-    def _played(self, players: Sequence[_Player], steps: Sequence[Step]) -> Conducted:
+    def _played(self, players: Sequence[_Player], steps: Sequence[Cue]) -> Conducted:
         commands = [
             LaunchCommand(player.begun.argv, player.begun.env, player.begun.log, player.prepared.affinity)
             for player in players
@@ -129,11 +129,11 @@ class PairLauncher:
         return self._launcher.failed(begun, error, child)
 
 
-def _with_turns(players: Sequence[_Player], steps: Sequence[Step], played: Conducted) -> list[_Player]:
+def _with_turns(players: Sequence[_Player], steps: Sequence[Cue], played: Conducted) -> list[_Player]:
     """Return the sides with their turns, those of disturbed rounds marked."""
     turns: list[list[TurnRecord]] = [[] for _ in players]
     for step, answer in zip(steps, played.answers, strict=True):
-        if isinstance(step, TurnStep) and answer is not None:
+        if isinstance(step, TurnCue) and answer is not None:
             turns[step.side].append(
                 TurnRecord.of(
                     Turn.from_json(answer),

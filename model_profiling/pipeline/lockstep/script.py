@@ -17,7 +17,7 @@ START, TRACE, END = "start", "trace", "end"
 
 
 @dataclass(frozen=True)
-class Step:
+class Cue:
     """One thing that the side of this number is told; it answers before the next step."""
 
     side: int
@@ -25,7 +25,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class TurnStep(Step):
+class TurnCue(Cue):
     """A turn: its round, its place in that, how many executions at its begin do not count."""
 
     round: int
@@ -46,17 +46,17 @@ class Coin:
         return shuffled(sides, self.seed, kind, *self.key, number)
 
 
-def script_of(plan: TurnPlan, sides: Sequence[str], traced_runs: Mapping[str, int], coin: Coin) -> list[Step]:
+def script_of(plan: TurnPlan, sides: Sequence[str], traced_runs: Mapping[str, int], coin: Coin) -> list[Cue]:
     """Return the steps of a pair whose sides are made in the order given.
 
     `traced_runs` has the traced executions that count of each side, 0 for one that is not traced.
     """
-    steps = [Step(side, START) for side in range(len(sides))]
+    steps = [Cue(side, START) for side in range(len(sides))]
     for number in range(plan.rounds):
         order = coin.order("round", number, sides)
         steps += _round(order, sides, plan.executions, plan.left_out, number, traced=False)
     left = {name: traced_runs[name] for name in sides if traced_runs[name]}
-    steps += [Step(sides.index(name), TRACE) for name in left]
+    steps += [Cue(sides.index(name), TRACE) for name in left]
     number = 0
     while left:
         counted = {name: min(COUNTED_TRACED, plan.counted[name], count) for name, count in left.items()}
@@ -65,7 +65,7 @@ def script_of(plan: TurnPlan, sides: Sequence[str], traced_runs: Mapping[str, in
         steps += _round(order, sides, executions, plan.left_out, number, traced=True)
         left = {name: count - counted[name] for name, count in left.items() if count > counted[name]}
         number += 1
-    return steps + [Step(side, END) for side in range(len(sides))]
+    return steps + [Cue(side, END) for side in range(len(sides))]
 
 
 def _round(
@@ -75,8 +75,8 @@ def _round(
     left_out: Mapping[str, int],
     number: int,
     traced: bool,
-) -> list[Step]:
+) -> list[Cue]:
     return [
-        TurnStep(sides.index(name), f"turn {executions[name]}", number, place, traced, left_out[name])
+        TurnCue(sides.index(name), f"turn {executions[name]}", number, place, traced, left_out[name])
         for place, name in enumerate(order)
     ]

@@ -23,7 +23,7 @@ from model_profiling.pipeline.cpu.layout import layouts, normal_architecture
 from model_profiling.pipeline.devices import OnThisHost, refuse_mode
 from model_profiling.pipeline.devices.emulated.qemu import Qemu, find_qemu
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand, TurnTaker, conduct
-from model_profiling.pipeline.lockstep.script import Step
+from model_profiling.pipeline.lockstep.script import Cue
 from model_profiling.pipeline.runners import cross
 from model_profiling.pipeline.runners.native_build import NativeBuild, build_native
 from model_profiling.processes import ChildResult, run_child
@@ -122,7 +122,7 @@ class EmulatedDevice(OnThisHost):
         self.check_cores(affinity)
         return run_child(self._guest(argv, env), timeout_s=timeout_s, log=log)
 
-    def conduct(self, steps: Sequence[Step], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
+    def conduct(self, steps: Sequence[Cue], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
         def start(side: int) -> TurnTaker:
             command = commands[side]
             self.check_cores(command.cores)

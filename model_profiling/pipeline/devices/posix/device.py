@@ -23,7 +23,7 @@ from model_profiling.pipeline.devices.posix.bundle import Bundle, bundle_of, has
 from model_profiling.pipeline.devices.posix.files import RemoteFiles
 from model_profiling.pipeline.devices.posix.shell import Lost, PosixShell
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand
-from model_profiling.pipeline.lockstep.script import Step
+from model_profiling.pipeline.lockstep.script import Cue
 from model_profiling.pipeline.runners import Runner, cross
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
@@ -173,7 +173,7 @@ class PosixDevice:
     #: Turns are not taken over a connection: its pace would be theirs.
     takes_turns = False
 
-    def conduct(self, steps: Sequence[Step], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
+    def conduct(self, steps: Sequence[Cue], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
         raise UserError("this device has no turns", 'in "order" of the config', 'use "launches"')
 
     def free_memory_bytes(self) -> int | None:
