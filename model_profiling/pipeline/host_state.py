@@ -52,6 +52,19 @@ def probe_ns() -> int:
     return min(taken)
 
 
+def priority() -> str:
+    """Return in words how the system ranks this process and its children against others."""
+    nice = f"nice {os.getpriority(os.PRIO_PROCESS, 0)}"
+    if not hasattr(os, "sched_getscheduler"):
+        return nice
+    known = ("SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_IDLE")
+    names = {getattr(os, name): name for name in known if hasattr(os, name)}
+    policy = names.get(os.sched_getscheduler(0))
+    if policy in ("SCHED_FIFO", "SCHED_RR"):
+        return f"real-time ({policy}, {os.sched_getparam(0).sched_priority})"
+    return f"{nice} ({policy})" if policy else nice
+
+
 def free_memory_bytes() -> int:
     """Return how much memory new processes can have: what the system has available, within a container's limit."""
     free = psutil.virtual_memory().available

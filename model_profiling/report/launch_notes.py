@@ -14,6 +14,7 @@ from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.note import Note
 from model_profiling.report.quantities import Sentence
+from model_profiling.report.steadiness import steadiness_notes
 from model_profiling.report.words.doubts import did_not_count, drifted
 from model_profiling.wording import count, listed
 
@@ -28,6 +29,7 @@ def launch_notes(run: RunData, naming: Naming) -> Iterator[Note]:
     yield from _void(run, naming)
     yield from _outliers(run, naming)
     yield from _drift(run, naming)
+    yield from steadiness_notes(run)
 
 
 def _unfinished(run: RunData) -> Iterator[Note]:
@@ -82,12 +84,7 @@ def _void(run: RunData, naming: Naming) -> Iterator[Note]:
         yield Note(
             "good",
             "Nothing was void",
-            (
-                (
-                    f"All {count(len(run.launches), 'launch')} succeeded, and none was disturbed enough to be made "
-                    "again.",
-                ),
-            ),
+            ((f"All {count(len(run.launches), 'launch')} succeeded, and no pair had to be made again.",),),
         )
     if not void:
         return

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from support.report import with_summary
 
+from model_profiling.pipeline.lockstep.rounds import TurnRecord
 from model_profiling.report.compose import naming_of
 from model_profiling.report.launch_notes import launch_notes
 from model_profiling.report.load import RunData
@@ -43,6 +44,7 @@ def test_an_undisturbed_run_has_one_thing_to_beware_of(reference: RunData) -> No
     assert [title for tone, title in notes(reference) if tone == "good"] == [
         "Outputs of both sides, compared in every pair",
         "Nothing was void",
+        "How steady the machine was",
         "The switch was verified",
     ]
 
@@ -91,6 +93,47 @@ def test_outputs_that_are_not_the_same_answer_are_a_warning(reference: RunData) 
         "cosine 0.120000. A comparison of different results means nothing."
     ]
     assert ("good", "Outputs of both sides, compared in every pair") not in found
+
+
+def turn(number: int, set_aside: str) -> TurnRecord:
+    times = {"ns": (5, 5), "wall_ns": 10, "cpu_ns": 9, "involuntary_switches": 0, "steal_ns": 0, "frequency_khz": None}
+    return TurnRecord(**times, round=number, order=0, traced=False, left_out=1, set_aside=set_aside)
+
+
+@pytest.mark.parametrize(
+    ("aside", "tone", "said"),
+    [
+        (0, "good", "None of 160 rounds lost over 10 % of the processor and were set aside."),
+        (1, "good", "8 of 160 rounds lost over 10 % of the processor and were set aside."),
+        (5, "warn", "40 of 160 rounds lost over 10 % of the processor and were set aside."),
+    ],
+)
+def test_what_was_set_aside_is_counted_by_rounds(reference: RunData, aside: int, tone: str, said: str) -> None:
+    """A round of both sides counts once; where many were set aside the report says what to do."""
+    turns = tuple(turn(number, "lost 30 %" if number < aside else "") for number in range(20))
+    run = replace(reference, launches=[replace(launch, turns=turns) for launch in reference.launches])
+    told = notes(run)[tone, "How steady the machine was"]
+    assert told[0] == said and told[1] == "Ready to run before launches, over a minute: 13 tasks."
+    assert told[2] == "Not pinned to cores."
+    assert told[3:] == ([] if tone == "good" else [
+        "For a narrower interval, close other programs, measure at real-time priority (chrt -f 1 before the command), "
+        'pin launches with "cpu_affinity" and plug a laptop in.'
+    ])  # fmt: skip
+
+
+def test_priority_cores_and_clock_rule_are_told(reference: RunData) -> None:
+    manifest = replace(
+        reference.manifest,
+        host={**reference.manifest.host, "priority": "real-time (SCHED_FIFO, 1)"},
+        affinity={"mac_sme2_on": (4, 5), "mac_sme2_off": (4, 5)},
+    )
+    launches = [replace(x, before={"load1": 0.2 + x.pair, "governor": "performance"}) for x in reference.launches]
+    assert notes(replace(reference, manifest=manifest, launches=launches))["good", "How steady the machine was"] == [
+        "Ready to run before launches, over a minute: 0 to 7 tasks (median 4).",
+        "Priority: real-time (SCHED_FIFO, 1).",
+        "Pinned to cores 4, 5.",
+        "Frequency governor: performance.",
+    ]
 
 
 # How it was measured
@@ -165,7 +208,7 @@ def test_a_calibration_passes_where_its_interval_holds_1(reference: RunData, int
     verdict = verdict_of(run, naming_of(run), 0)
     assert (verdict.badge, verdict.headline) == ("A/A calibration", "one experiment against itself")
     assert list(map(plain, verdict.sentences)) == [
-        "One inference on 1 thread takes 4.30 ms with AVX-512 off and 2.61 ms with AVX-512 on.",
+        "One inference on 1 thread takes 4.32 ms with AVX-512 off and 2.62 ms with AVX-512 on.",
         said,
     ]
 

@@ -22,7 +22,7 @@ HOSTILE = """it's a "$(touch x)" `model`; & *"""
 
 
 def pipeline(device: TestDevice, *arguments: object, **options: object) -> Finished:
-    return kit(PIPELINE, *arguments, env=device.environment, timeout=120, **options)
+    return kit(PIPELINE, *arguments, env=device.environment, timeout=300, **options)
 
 
 def plain(name: str, **changes: object) -> dict[str, object]:

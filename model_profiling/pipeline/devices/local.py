@@ -32,6 +32,7 @@ class LocalDevice(OnThisHost):
             "release": platform.release(),
             "machine": platform.machine(),
             "python": platform.python_version(),
+            "priority": host_state.priority(),
         }
 
     def cpu_features(self) -> CpuFeatures:
