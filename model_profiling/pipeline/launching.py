@@ -52,6 +52,14 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Executions:
+    """How many executions a launch makes without the tracer and with it."""
+
+    timed: int
+    traced: int
+
+
+@dataclass(frozen=True)
 class Begun:
     """A launch that is about to be made, or that runs: its line so far, and what starts it."""
 
@@ -113,14 +121,16 @@ class Launcher:
         self._model, self._inputs = model, tuple(inputs)
         self._seed, self._baseline = seed, probe_baseline_ns
 
-    def launch(self, prepared: PreparedExperiment, place: Place, runs: int, partners: Sequence[Outcome]) -> Outcome:
-        """Make one launch of `runs` timed executions, compare its outputs and append it to launches.jsonl.
+    def launch(
+        self, prepared: PreparedExperiment, place: Place, executions: Executions, partners: Sequence[Outcome]
+    ) -> Outcome:
+        """Make one launch of so many executions, compare its outputs and append it to launches.jsonl.
 
         Raises
         ------
         MeasurementError : the runner failed; the failed launch is recorded first.
         """
-        begun = self.begin(prepared, place, self.fresh_work_folder(), runs)
+        begun = self.begin(prepared, place, self.fresh_work_folder(), executions)
         child = None
         try:
             child, probe_ns = self._run(begun, prepared)
@@ -131,14 +141,16 @@ class Launcher:
         finally:
             shutil.rmtree(begun.work, ignore_errors=True)
 
-    def begin(self, prepared: PreparedExperiment, place: Place, work: Path, runs: int | None = None) -> Begun:
+    def begin(
+        self, prepared: PreparedExperiment, place: Place, work: Path, executions: Executions | None = None
+    ) -> Begun:
         """Return a launch that is about to be made, with its files in the empty folder `work`.
 
-        `runs` is None for one that takes turns: it executes as often as it is told to.
+        `executions` is None for one that takes turns: it executes as often as it is told to.
         """
         name = prepared.experiment.name
         log = self._new_log(name, place)
-        request = self._request(prepared, place.threads, work, log, take_turns=runs is None, runs=runs or 0)
+        request = self._request(prepared, place.threads, work, log, executions)
         argv, env = prepared.runner.command(request)
         launch = Launch(
             experiment=name,
@@ -191,10 +203,12 @@ class Launcher:
         self.drop_work()
         return make_folder(self._directory.work)
 
-    def sizing_request(self, prepared: PreparedExperiment, threads: int, take_turns: bool, runs: int) -> LaunchRequest:
+    def sizing_request(
+        self, prepared: PreparedExperiment, threads: int, executions: Executions | None
+    ) -> LaunchRequest:
         """Return the request of a launch that is not recorded; its files lie in a fresh work folder."""
         work = self.fresh_work_folder()
-        return replace(self._request(prepared, threads, work, work / "log", take_turns, runs), traced_runs=0)
+        return replace(self._request(prepared, threads, work, work / "log", executions), traced_runs=0)
 
     def read(self, prepared: PreparedExperiment, request: LaunchRequest, child: ChildResult) -> LaunchMeasurement:
         """Return what a launch that is not recorded measured; MeasurementError where it failed."""
@@ -206,7 +220,7 @@ class Launcher:
         shutil.rmtree(self._directory.work, ignore_errors=True)
 
     def _request(
-        self, prepared: PreparedExperiment, threads: int, work: Path, log: Path, take_turns: bool, runs: int
+        self, prepared: PreparedExperiment, threads: int, work: Path, log: Path, executions: Executions | None
     ) -> LaunchRequest:
         there = self._device.workspace(work)
         experiment = prepared.experiment
@@ -214,8 +228,8 @@ class Launcher:
             model=self._device.push(self._model),
             inputs=tuple(self._device.push(p) for p in self._inputs),
             warmup=experiment.warmup,
-            runs=runs,
-            traced_runs=experiment.traced_runs,
+            runs=executions.timed if executions else 0,
+            traced_runs=executions.traced if executions else experiment.traced_runs,
             threads=threads,
             disable_cpu_features=prepared.disabled,
             etdump=there / "trace.etdump",
@@ -225,7 +239,7 @@ class Launcher:
             timeout_s=LAUNCH_LIMIT_S,
             extra_args=experiment.extra_args,
             seed=self._seed,
-            take_turns=take_turns,
+            take_turns=executions is None,
         )
 
     def finish(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, utc_now
 from model_profiling.pipeline.sizing import plan_run
+from model_profiling.pipeline.time_budget import fit
 from model_profiling.pipeline.timing import Timing
 from model_profiling.wording import count
 
@@ -50,7 +52,7 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
             _say_prepared(prepared, manifest)
         try:
             with device.session():
-                _Run(directory, device, config, prepared, manifest).to_the_end()
+                _Run(directory, device, config, prepared, manifest, options.time_budget_s).to_the_end()
         except MeasurementError as error:
             again = "mend that and run again with --resume, or without it where the configuration must change"
             raise MeasurementError(f"{error}; {again}") from error
@@ -89,7 +91,9 @@ class _Run:
         config: Config,
         prepared: Sequence[PreparedExperiment],
         manifest: Manifest,
+        time_budget_s: float | None,
     ) -> None:
+        self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
         self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
         self._prepared = {one.experiment.name: one for one in prepared}
         inputs = [Path(item.file) for item in manifest.inputs]
@@ -117,10 +121,15 @@ class _Run:
             # Launches of an earlier version of the kit were made one after the other, and so are those that they lack.
             begun = self._directory.launches.is_file() and bool(self._directory.read_launches())
             config = replace(self._config, order=LAUNCHES) if begun else self._config
-            plan = plan_run(config, self._prepared, self._launcher, self._device)
-            self._manifest = replace(self._manifest, plan=plan)
+            plan, pairs = plan_run(config, self._prepared, self._launcher, self._device), self._manifest.pairs
+            if self._deadline is not None:
+                plan, pairs = fit(plan, config.timed, pairs, self._deadline - time.monotonic())
+            self._manifest = replace(self._manifest, plan=plan, pairs=pairs)
             self._directory.write_manifest(self._manifest)
-        Timing(self._directory, self._device, self._config, self._manifest, self._prepared, self._launcher).to_the_end()
+        timing = Timing(
+            self._directory, self._device, self._config, self._manifest, self._prepared, self._launcher, self._deadline
+        )
+        self._manifest = replace(self._manifest, pairs=timing.to_the_end())
 
     def _record_kernels(self) -> None:
         """Make the launches that record kernels; one that was made before stands."""

@@ -44,6 +44,7 @@ class RunOptions:
     precision_percent: float | None = None
     seed: int | None = None
     verbose: bool = False
+    time_budget_s: float | None = None
 
 
 def prepare_experiments(config: Config, device: Device) -> tuple[list[PreparedExperiment], SwitchedFeature]:

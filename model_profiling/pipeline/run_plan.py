@@ -43,20 +43,22 @@ class RunPlan:
     """The order with the reason for it ("" where there is none to tell), and each side's size by threads and name.
 
     `pair_ns` is the wall time for the turns of a pair, or for the executions of all its launches; 0 asks for the
-    fewest rounds.
+    fewest rounds. `most_traced` limits the traced executions of a launch where the time is short.
     """
 
     order: str
     reason: str
     pair_ns: int
     sizes: Mapping[int, Mapping[str, SideSize]]
+    most_traced: int | None = None
 
     def to_json(self) -> dict[str, object]:
         sizes = {
             str(threads): {name: asdict(size) for name, size in by_name.items()}
             for threads, by_name in self.sizes.items()
         }
-        return {"order": self.order, "reason": self.reason, "pair_ns": self.pair_ns, "sizes": sizes}
+        plain = {"order": self.order, "reason": self.reason, "pair_ns": self.pair_ns, "sizes": sizes}
+        return plain if self.most_traced is None else {**plain, "most_traced": self.most_traced}
 
     @classmethod
     def from_json(cls, plain: JsonObject) -> RunPlan:
@@ -64,7 +66,8 @@ class RunPlan:
             int(threads): {name: SideSize.from_json(size) for name, size in by_name.by_name()}
             for threads, by_name in plain.within("sizes").by_name()
         }
-        return cls(plain.text("order"), plain.text("reason"), plain.whole("pair_ns"), sizes)
+        most = plain.maybe_whole("most_traced")
+        return cls(plain.text("order"), plain.text("reason"), plain.whole("pair_ns"), sizes, most)
 
     def turns(self, experiments: Sequence[Experiment], threads: int) -> TurnPlan:
         """Return the turns of a pair of these experiments."""
@@ -81,6 +84,10 @@ class RunPlan:
             budget_ns *= STRETCH
         return max(FEWEST_ROUNDS, min(wanted, budget_ns // ns))
 
+    def traced(self, experiment: Experiment) -> int:
+        """Return how many traced executions of a launch count."""
+        return min(experiment.traced_runs, self.most_traced or experiment.traced_runs)
+
     def expected_s(self, experiments: Sequence[Experiment], pairs: int) -> float:
         """Return how many seconds `pairs` pairs for each thread count are expected to take."""
         return pairs * sum(self.pair_s(having, threads) for threads, having in by_threads(experiments).items())
@@ -88,17 +95,16 @@ class RunPlan:
     def pair_s(self, experiments: Sequence[Experiment], threads: int) -> float:
         """Return how many seconds a pair of these experiments is expected to take."""
         sizes = self.sizes[threads]
-        ready_ns = sum(sizes[e.name].ready_ns * (2 if e.traced_runs else 1) for e in experiments)
+        ready_ns = sum(sizes[e.name].ready_ns * (2 if self.traced(e) else 1) for e in experiments)
         times = {name: size.execution_ns for name, size in sizes.items()}
         if self.order == LOCKSTEP:
             plan = self.turns(experiments, threads)
             work_ns = plan.duration_ns(times)
-            traced = {
-                e.name: e.traced_runs + plan.left_out[e.name] * -(-e.traced_runs // COUNTED_TRACED) for e in experiments
-            }
+            turns = {e.name: -(-self.traced(e) // COUNTED_TRACED) for e in experiments}
+            traced = {e.name: self.traced(e) + plan.left_out[e.name] * turns[e.name] for e in experiments}
         else:
             work_ns = sum(self.executions(e, threads) * times[e.name] for e in experiments)
-            traced = {e.name: e.traced_runs for e in experiments}
+            traced = {e.name: self.traced(e) for e in experiments}
         traced_ns = sum(count * times[name] for name, count in traced.items())
         return (ready_ns + work_ns + traced_ns) / _NS_PER_S
 

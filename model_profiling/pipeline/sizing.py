@@ -14,7 +14,7 @@ from model_profiling.errors import MeasurementError
 from model_profiling.pipeline.config import LAUNCHES, LOCKSTEP, Config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
-from model_profiling.pipeline.launching import Launcher, PreparedExperiment
+from model_profiling.pipeline.launching import Executions, Launcher, PreparedExperiment
 from model_profiling.pipeline.lockstep.conductor import LaunchCommand
 from model_profiling.pipeline.lockstep.script import END, START, Cue
 from model_profiling.pipeline.lockstep.turn import Ready, Turn
@@ -91,7 +91,7 @@ def _size(prepared: PreparedExperiment, threads: int, launcher: Launcher, device
 
 
 def _size_by_turns(prepared: PreparedExperiment, threads: int, launcher: Launcher, device: Device) -> SideSize:
-    request = launcher.sizing_request(prepared, threads, take_turns=True, runs=0)
+    request = launcher.sizing_request(prepared, threads, None)
     argv, env = prepared.runner.command(request)
     began = time.monotonic_ns()
     command = LaunchCommand(argv, env, request.log, prepared.affinity)
@@ -105,7 +105,7 @@ def _size_by_turns(prepared: PreparedExperiment, threads: int, launcher: Launche
 
 
 def _size_by_launch(prepared: PreparedExperiment, threads: int, launcher: Launcher, device: Device) -> SideSize:
-    request = launcher.sizing_request(prepared, threads, take_turns=False, runs=_EXECUTIONS)
+    request = launcher.sizing_request(prepared, threads, Executions(_EXECUTIONS, 0))
     argv, env = prepared.runner.command(request)
     began = time.monotonic_ns()
     child = device.run(argv, env=env, timeout_s=LAUNCH_LIMIT_S, log=request.log, affinity=prepared.affinity)

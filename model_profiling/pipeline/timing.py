@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from model_profiling.console import progress, say
 from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, Estimate, estimate, wants_more_pairs
-from model_profiling.pipeline.config import LOCKSTEP, Config
+from model_profiling.pipeline.config import LOCKSTEP, QUICK_PAIRS, Config
 from model_profiling.pipeline.devices import Device
-from model_profiling.pipeline.launching import Launcher, Outcome, Place, PreparedExperiment
+from model_profiling.pipeline.launching import Executions, Launcher, Outcome, Place, PreparedExperiment
 from model_profiling.pipeline.lockstep.pair_launching import PairLauncher
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
-from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan, plan_pair_index
+from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan_pair_index
 from model_profiling.wording import count, duration
 
 #: What tells of progress; the launches of a pair that stand, by experiment.
@@ -24,7 +25,7 @@ Held = dict[str, Launch]
 class Timing:
     """The pairs of one run while it lasts: what is planned, what is done, what comes next.
 
-    `manifest` has the plan of how they are measured.
+    `manifest` has the plan of how they are measured, `deadline` is on the monotonic clock.
     """
 
     def __init__(
@@ -35,27 +36,49 @@ class Timing:
         manifest: Manifest,
         prepared: Mapping[str, PreparedExperiment],
         launcher: Launcher,
+        deadline: float | None = None,
     ) -> None:
         assert manifest.plan is not None
         self._device, self._config, self._manifest, self._plan = device, config, manifest, manifest.plan
         self._prepared, self._launcher = prepared, launcher
+        self._deadline, self._longest_s = deadline, 0.0
         self._seed, self._pairs = manifest.seed, manifest.pairs
         self._launches = directory.read_launches()
         self._pair_launcher = PairLauncher(launcher, device, self._seed, self._plan)
 
-    def to_the_end(self) -> None:
-        """Make the pairs that are planned, then more while the precision asked for needs them."""
+    def to_the_end(self) -> int:
+        """Make the pairs that are planned, then more while the precision asked for needs them.
+
+        Returns how many of those that are planned were made before `deadline`.
+        """
         say(self._sentence())
-        planned = plan(self._config, self._seed, self._pairs)
-        with progress("profiling", sum(len(p.experiments) for p in planned)) as advance:
-            for pair in planned:
-                self._complete(pair, advance)
+        planned = [plan_pair_index(self._config, self._seed, index) for index in range(self._pairs)]
+        with progress("profiling", sum(len(p.experiments) for pairs in planned for p in pairs)) as advance:
+            for index, pairs in enumerate(planned):
+                if self._late():
+                    say(f"the time budget ends this run after {count(index, 'pair')}")
+                    return index
+                self._timed_complete(pairs, advance)
+        self._add_pairs()
+        return self._pairs
+
+    def _timed_complete(self, pairs: Sequence[Pair], advance: Advance) -> None:
+        began = time.monotonic()
+        for pair in pairs:
+            self._complete(pair, advance)
+        self._longest_s = max(self._longest_s, time.monotonic() - began)
+
+    def _late(self) -> bool:
+        """Whether another pair may not end before the deadline."""
+        return self._deadline is not None and time.monotonic() + self._longest_s > self._deadline
+
+    def _add_pairs(self) -> None:
+        """Make more pairs while the precision asked for needs them."""
         index = self._pairs
-        while self._wants_more(index):
+        while self._wants_more(index) and not self._late():
             extra = plan_pair_index(self._config, self._seed, index)
             with progress("more pairs for the precision asked", sum(len(p.experiments) for p in extra)) as advance:
-                for pair in extra:
-                    self._complete(pair, advance)
+                self._timed_complete(extra, advance)
             index += 1
         if self._manifest.precision_percent is not None and any(
             wants_more_pairs(e, self._manifest.precision_percent, index + 1) for e in self._estimates()
@@ -68,7 +91,9 @@ class Timing:
         how = "that take turns" if self._plan.order == LOCKSTEP else "one after the other"
         because = f" ({self._plan.reason})" if self._plan.reason else ""
         long = "" if self._device.emulated else f", about {duration(seconds)}"
-        return f"{count(self._pairs, 'pair')} of processes {how}{because}{long}"
+        asked = QUICK_PAIRS if self._manifest.quick else self._config.pairs
+        pairs = count(asked, "pair") if self._pairs == asked else f"{self._pairs} of {count(asked, 'pair')}"
+        return f"{pairs} of processes {how}{because}{long}"
 
     def _complete(self, pair: Pair, advance: Advance) -> None:
         """Make the launches of a pair that are missing; make a void pair again, a few times."""
@@ -81,7 +106,7 @@ class Timing:
             else:
                 held = self._one_after_the_other(pair, attempt, held, advance)
             reasons = [launch.void for launch in held.values() if launch.void]
-            if not reasons or attempt >= MAX_REDOS:
+            if not reasons or attempt >= MAX_REDOS or self._late():
                 return
             say(f"pair {pair.index + 1} is void ({reasons[0]}): made again, {attempt + 1} of {MAX_REDOS}")
             attempt, held, advance = attempt + 1, {}, lambda text: None
@@ -131,9 +156,10 @@ class Timing:
     def _launch(self, pair: Pair, attempt: int, order: int, name: str, outcomes: Sequence[Outcome]) -> Outcome:
         rivals = self._rivals(name)
         place = Place(pair.index, pair.threads, attempt, order, len(self._launches))
-        runs = self._plan.executions(self._config.experiment(name), pair.threads)
+        experiment = self._config.experiment(name)
+        executions = Executions(self._plan.executions(experiment, pair.threads), self._plan.traced(experiment))
         partners = [o for o in outcomes if o.launch.experiment in rivals]
-        outcome = self._launcher.launch(self._prepared[name], place, runs, partners)
+        outcome = self._launcher.launch(self._prepared[name], place, executions, partners)
         self._launches.append(outcome.launch)
         return outcome
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from dataclasses import replace
@@ -37,6 +38,12 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="PERCENT",
         help="add pairs, up to 20, until the interval's half-width is under PERCENT",
     )
+    parser.add_argument(
+        "--time-budget",
+        type=_seconds,
+        metavar="SECONDS",
+        help="measure for at most this long: fewer rounds, traced executions and pairs where they do not fit",
+    )
     parser.add_argument("--seed", type=_seed, metavar="N", help="seed of order and inputs; drawn when not given")
     parser.add_argument("--verbose", action="store_true", help="also say what each experiment runs with")
 
@@ -69,6 +76,7 @@ def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) 
             precision_percent=args.precision,
             seed=args.seed,
             verbose=args.verbose,
+            time_budget_s=args.time_budget,
         )
         try:
             with open_device(kind, config, **device_options) as device:
@@ -119,6 +127,16 @@ def _effective_config(args: argparse.Namespace) -> Config:
             'add one with mode "timing", or leave --precision out',
         )
     return calibration_config(config) if args.aa else config
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return value
 
 
 def _percent(text: str) -> float:

@@ -74,7 +74,7 @@ class PairLauncher:
         return script_of(
             self._plan.turns(experiments, place.threads),
             [e.name for e in experiments],
-            {e.name: e.traced_runs for e in experiments},
+            {e.name: self._plan.traced(e) for e in experiments},
             Coin(self._seed, (place.threads, place.pair, place.attempt)),
         )
 
