@@ -20,7 +20,7 @@ from model_profiling.report.palette import COLORS
 from tools import make_figures
 from tools.figures.all_figures import FIGURES
 from tools.figures.data import load, texts
-from tools.figures.drift import simulate, speedup
+from tools.figures.drift import simulate
 from tools.figures.sample_report import REFERENCE_RUN
 from tools.learning_path.pages import CONTENT, IMAGES, read_pages
 
@@ -90,10 +90,12 @@ def test_published_figures_say_whose_numbers_they_are(name: str) -> None:
 
 def test_the_drift_figure_shows_what_it_says() -> None:
     data = load("drift")
-    blocks, paired = simulate(data)
-    assert sorted(launch.ms for launch in blocks) == sorted(launch.ms for launch in paired)  # the same machine
-    assert speedup(blocks).high < 1, "the drift has to look like a difference"
-    assert speedup(paired).low < 1 < speedup(paired).high
+    plans = simulate(data)
+    assert sorted(turn.ms for turn in plans[0].turns) == sorted(turn.ms for turn in plans[1].turns)  # the same machine
+    blocks, paired, lockstep = (plan.estimate() for plan in plans)
+    assert blocks.high < 1, "the drift has to look like a difference"
+    assert paired.low < 1 < paired.high and lockstep.low < 1 < lockstep.high
+    assert lockstep.half_width_percent < paired.half_width_percent / 3
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "int8", "fp16"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why launches are paired: the same simulated machine measured in blocks and in pairs."""
+"""Why launches are paired and take turns: one simulated machine, measured in blocks, in pairs and in lockstep."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from model_profiling.paired_statistics import Estimate, estimate
+from model_profiling.pipeline.lockstep.rounds import side_times_ns
 from model_profiling.report.svg import Drawing
 from model_profiling.rounding import fixed, ratio_places
 from tools.figures.card import MARGIN, WIDTH, Card
@@ -16,17 +17,33 @@ from tools.figures.data import load
 
 
 @dataclass(frozen=True)
-class SimulatedLaunch:
-    """One simulated launch: its side, and its latency in ms."""
+class SimulatedTurn:
+    """A simulated launch, or a turn of one: its side, when it was made (in launches from the start), its ms."""
 
     side: str
+    at: float
     ms: float
 
 
-def simulate(data: dict[str, Any]) -> tuple[list[SimulatedLaunch], list[SimulatedLaunch]]:
-    """Return launches in blocks and in random pairs on one machine: the same drift, the same noise.
+@dataclass(frozen=True)
+class Plan:
+    """A way to measure: what was made, in its order, and the time of each pair's sides in ms."""
 
-    Both sides take the same time, so whatever differs between them is the machine.
+    title: str
+    turns: Sequence[SimulatedTurn]
+    pairs: Sequence[tuple[float, float]]
+    boxed: bool
+
+    def estimate(self) -> Estimate:
+        """Return the kit's estimate from the pairs."""
+        return estimate([off for off, _ in self.pairs], [on for _, on in self.pairs])
+
+
+def simulate(data: dict[str, Any]) -> tuple[Plan, Plan, Plan]:
+    """Return launches in blocks, in random pairs and in lockstep on one machine: the same drift, the same noise.
+
+    Both sides take the same time, so whatever differs between them is the machine. Its noise lasts as long as a
+    launch: the turns of a pair in lockstep meet the same one, and scatter a little by themselves.
     """
     pairs, random = data["pairs"], Random(data["seed"])
     noise = [random.gauss(0, data["noise_percent"] / 100) for _ in range(2 * pairs)]
@@ -37,60 +54,67 @@ def simulate(data: dict[str, Any]) -> tuple[list[SimulatedLaunch], list[Simulate
     blocks = ["off"] * pairs + ["on"] * pairs
     paired = [side for _ in range(pairs) for side in random.sample(["off", "on"], 2)]
     return (
-        [SimulatedLaunch(side, ms) for side, ms in zip(blocks, times, strict=True)],
-        [SimulatedLaunch(side, ms) for side, ms in zip(paired, times, strict=True)],
+        _of_launches("All of one side, then all of the other", blocks, times, boxed=False),
+        _of_launches("Random pairs, one launch after the other", paired, times, boxed=True),
+        _in_lockstep(data, times, random),
     )
 
 
-def speedup(launches: Sequence[SimulatedLaunch]) -> Estimate:
-    """Return the kit's estimate, the n-th launch of one side paired with the n-th of the other."""
-    return estimate(
-        [launch.ms for launch in launches if launch.side == "off"],
-        [launch.ms for launch in launches if launch.side == "on"],
-    )
+def _of_launches(title: str, sides: Sequence[str], times: Sequence[float], boxed: bool) -> Plan:
+    turns = [SimulatedTurn(side, place, ms) for place, (side, ms) in enumerate(zip(sides, times, strict=True))]
+    by_side = [[turn.ms for turn in turns if turn.side == side] for side in ("off", "on")]
+    return Plan(title, turns, list(zip(*by_side, strict=True)), boxed)
+
+
+def _in_lockstep(data: dict[str, Any], times: Sequence[float], random: Random) -> Plan:
+    turns: list[SimulatedTurn] = []
+    pairs: list[tuple[float, float]] = []
+    rounds, scatter = data["rounds"], data["turn_noise_percent"] / 100
+    for number in range(data["pairs"]):
+        by_side: dict[str, list[float]] = {"off": [], "on": []}
+        for place in range(rounds):
+            for order, side in enumerate(random.sample(["off", "on"], 2)):
+                part = (2 * place + order) / (2 * rounds - 1)
+                ms = times[2 * number + (part > 0.5)] * (1 + random.gauss(0, scatter))
+                by_side[side].append(ms)
+                turns.append(SimulatedTurn(side, 2 * number + part, ms))
+        off, on = side_times_ns(list(zip(by_side["off"], by_side["on"], strict=True)))
+        pairs.append((off, on))
+    return Plan("Pairs in lockstep: both alive, taking turns", turns, pairs, boxed=True)
 
 
 def pairs_and_drift(alt: str) -> Drawing:
     """Draw the launches of both plans in time, with what each plan concludes."""
     data = load("drift")
-    card = Card(478)
+    card = Card(664)
     card.heading(
         30,
-        "Two ways to run the same 16 launches",
+        "Three ways to run the same 16 launches",
         f"Simulated: no true difference; the machine slows by {data['drift_percent']:g} %",
     )
     card.legend(82, [("off", "off"), ("on", "on")])
-    blocks, paired = simulate(data)
-    times = [launch.ms for launch in blocks]
-    low, high = min(times), max(times)
-    _plan(card, 112, "All of one side, then all of the other", blocks, False, low, high, "third")
-    _plan(card, 298, "Random pairs", paired, True, low, high, "fourth")
+    plans = simulate(data)
+    times = [turn.ms for plan in plans for turn in plan.turns]
+    for place, (plan, role) in enumerate(zip(plans, ("third", "fourth", "fourth"), strict=True)):
+        _plan(card, 112 + 186 * place, plan, min(times), max(times), role)
     return card.finish("pairs-and-drift", alt)
 
 
-def _plan(
-    card: Card,
-    y: float,
-    title: str,
-    launches: Sequence[SimulatedLaunch],
-    paired: bool,
-    low: float,
-    high: float,
-    role: str,
-) -> None:
-    measured = speedup(launches)
+def _plan(card: Card, y: float, plan: Plan, low: float, high: float, role: str) -> None:
+    measured = plan.estimate()
     low_end, high_end = measured.low, measured.high
     assert low_end is not None and high_end is not None  # there are pairs enough for an interval
     places = ratio_places(low_end, measured.speedup, high_end)
     told = " to ".join(fixed(end, places) for end in (low_end, high_end))
     card.line(MARGIN, y - 6, WIDTH - MARGIN, y - 6, "rule")
-    card.text(MARGIN, y + 14, title, size=15.5, bold=True)
-    left = MARGIN + 20
-    pitch = (WIDTH - 2 * MARGIN - 40) / (len(launches) - 1)
-    for number in range(0, len(launches), 2) if paired else ():
+    card.text(MARGIN, y + 14, plan.title, size=15.5, bold=True)
+    left, launches = MARGIN + 20, 2 * len(plan.pairs)
+    pitch = (WIDTH - 2 * MARGIN - 40) / (launches - 1)
+    for number in range(0, launches, 2) if plan.boxed else ():
         card.panel(left + number * pitch - 11, y + 32, pitch + 22, 96, "track", radius=6)
-    for number, launch in enumerate(launches):
-        card.dot(left + number * pitch, y + 116 - 74 * (launch.ms - low) / (high - low), 12, launch.side)
+    size = 12 if len(plan.turns) == launches else 4
+    for turn in plan.turns:
+        card.dot(left + turn.at * pitch, y + 116 - 74 * (turn.ms - low) / (high - low), size, turn.side)
     excludes = low_end > 1 or high_end < 1
     card.dot(MARGIN + 6, y + 150, 11, role)
     card.text(
