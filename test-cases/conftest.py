@@ -16,6 +16,8 @@ from support.export import SharedExports
 from support.kit import kit, write_config
 from support.shared import alone, shared_folder
 
+from model_profiling.pipeline.cpu.sharing import SHARE_VARIABLE
+
 # A shell that starts the tests in the background has its children ignore Ctrl-C, and a program cannot tell
 # that from a user's wish: the programs that tests interrupt get the usual handling.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,6 +34,9 @@ if CCACHE := shutil.which("ccache"):
         "CCACHE_NOHASHDIR": "1",
     }.items():
         os.environ.setdefault(name, value)
+
+# Test processes measure beside each other.
+os.environ.setdefault(SHARE_VARIABLE, "1")
 
 #: Files whose few tests take minutes, the longest first (see `pytest_collection_modifyitems`).
 LONG_FILES = (

@@ -36,11 +36,15 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="mac_pipeline.py", description=__doc__.splitlines()[0])
     add_arguments(parser)
+    parser.add_argument(
+        "--share-cpu", action="store_true", help="measure although another run measures on this machine"
+    )
     return parser
 
 
 def main() -> int:
-    return run_pipeline(build_parser().parse_args(), "local")
+    args = build_parser().parse_args()
+    return run_pipeline(args, "local", share_cpu=args.share_cpu)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,7 @@ def _run_in_fork(words: list[str], cwd: str, environment: dict[str, str], stdout
     )
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # it is looked for in the environment
     os.chdir(cwd)
     sys.argv = words
     sys.path = [str(Path(words[0]).parent), *(path for path in sys.path if not _is_of_tests(path))]

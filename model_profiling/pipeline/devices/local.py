@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from model_profiling.errors import UserError
@@ -14,6 +14,7 @@ from model_profiling.pipeline import host_state
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.cpu.sharing import SHARE_VARIABLE, alone_on_cpu
 from model_profiling.pipeline.devices import OnThisHost, refuse_mode
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand, TurnTaker, conduct
 from model_profiling.pipeline.lockstep.script import Cue
@@ -72,10 +73,17 @@ class LocalDevice(OnThisHost):
 
 
 @contextmanager
-def open_local(config: Config) -> Iterator[LocalDevice]:
-    """Yield this host for a run; UserError where the configuration is for a device."""
+def open_local(config: Config, share_cpu: bool = True) -> Iterator[LocalDevice]:
+    """Yield this host for a run.
+
+    Raises
+    ------
+    UserError : the configuration is for a device; another run measures on this machine, and `share_cpu` is not set.
+    """
     refuse_mode(config)
-    yield LocalDevice()
+    shared = share_cpu or os.environ.get(SHARE_VARIABLE)
+    with nullcontext() if shared else alone_on_cpu(str(config.output_root)):
+        yield LocalDevice()
 
 
 @contextmanager
