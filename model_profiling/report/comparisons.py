@@ -7,6 +7,7 @@ import math
 
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.pairs import PairTimes, pair_times
+from model_profiling.pipeline.config import LOCKSTEP
 from model_profiling.report.breakdowns import breakdown_of
 from model_profiling.report.latencies import latency_places, spread_of
 from model_profiling.report.load import RunData
@@ -35,6 +36,7 @@ def comparison_view(run: RunData, naming: Naming, index: int) -> ComparisonView:
         verdict=verdict_of(run, naming, index),
         breakdown=breakdown_of(run, naming, index),
         pairs=_pairs(run, naming, compared),
+        lockstep=run.manifest.order == LOCKSTEP,
     )
 
 

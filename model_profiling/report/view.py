@@ -146,7 +146,7 @@ class TimeBreakdown:
 
 @dataclass(frozen=True)
 class ComparisonView:
-    """One baseline against one candidate at one thread count."""
+    """One baseline against one candidate at one thread count; in `lockstep` the processes of a pair took turns."""
 
     anchor: str
     baseline: str
@@ -160,6 +160,7 @@ class ComparisonView:
     verdict: Verdict
     breakdown: TimeBreakdown | None
     pairs: tuple[PairRow, ...]
+    lockstep: bool
 
 
 @dataclass(frozen=True)
