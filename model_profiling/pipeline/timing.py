@@ -11,8 +11,8 @@ from model_profiling.paired_statistics import MAX_ADAPTIVE_PAIRS, Estimate, esti
 from model_profiling.pipeline.config import LOCKSTEP, QUICK_PAIRS, Config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.launching import Executions, Launcher, Outcome, Place, PreparedExperiment
-from model_profiling.pipeline.lockstep.pair_launching import PairLauncher
 from model_profiling.pipeline.manifest import Manifest
+from model_profiling.pipeline.pair_launching import PairLauncher
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
 from model_profiling.pipeline.schedule import MAX_REDOS, Pair, plan_pair_index
 from model_profiling.wording import count, duration
