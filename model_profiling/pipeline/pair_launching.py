@@ -80,7 +80,9 @@ class PairLauncher:
 
     def _played(self, players: Sequence[_Player], steps: Sequence[Cue]) -> Conducted:
         commands = [
-            LaunchCommand(player.begun.argv, player.begun.env, player.begun.log, player.prepared.affinity)
+            LaunchCommand(
+                player.begun.argv, player.begun.env, player.begun.log, player.begun.work, player.prepared.affinity
+            )
             for player in players
         ]
         try:

@@ -47,8 +47,9 @@ def plan_run(config: Config, prepared: Mapping[str, PreparedExperiment], launche
 
 def no_turns(prepared: Sequence[PreparedExperiment], device: Device) -> str:
     """Say why these launches cannot take turns; "" where they can."""
-    if not device.takes_turns:
-        return f"the device {device.name} takes no turns"
+    if len(prepared) > device.most_sides:
+        most = device.most_sides
+        return f"on {device.name} at most {most} take turns" if most else f"the device {device.name} takes no turns"
     for one in prepared:
         if isinstance(one.runner, ExecutorRunner):
             return f"{one.experiment.name} has an executor_runner, which takes no turns"
@@ -94,7 +95,7 @@ def _size_by_turns(prepared: PreparedExperiment, threads: int, launcher: Launche
     request = launcher.sizing_request(prepared, threads, None)
     argv, env = prepared.runner.command(request)
     began = time.monotonic_ns()
-    command = LaunchCommand(argv, env, request.log, prepared.affinity)
+    command = LaunchCommand(argv, env, request.log, request.log.parent, prepared.affinity)
     played = device.conduct([Cue(0, START), Cue(0, "turn 1"), Cue(0, END)], [command], LAUNCH_LIMIT_S)
     took_ns = time.monotonic_ns() - began
     told, turn = played.answers[:2]

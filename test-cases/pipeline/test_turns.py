@@ -43,7 +43,7 @@ Requests = Callable[..., LaunchRequest]
 
 def command(kind: str, request: LaunchRequest) -> LaunchCommand:
     argv, env = choose_runner(kind, None).command(request)
-    return LaunchCommand(argv, env, request.log)
+    return LaunchCommand(argv, env, request.log, request.log.parent)
 
 
 def taken(side: TurnTaker, executions: int) -> Turn:
@@ -111,7 +111,7 @@ def test_what_is_no_command_ends_it_in_one_line(kind: str, said: str, told: str,
 
 
 def shell(script: str, tmp_path: Path) -> LaunchCommand:
-    return LaunchCommand(["sh", "-c", script], {}, tmp_path / "log")
+    return LaunchCommand(["sh", "-c", script], {}, tmp_path / "log", tmp_path)
 
 
 READY = """echo '{"execution_ns": 5, "peak_rss_bytes": 7}'"""
@@ -155,7 +155,7 @@ def test_an_answer_of_another_shape_is_refused(answer: str, tmp_path: Path) -> N
 
 def test_a_program_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot start"):
-        TurnTaker(LaunchCommand([str(tmp_path / "gone")], {}, tmp_path / "log"), LIMIT_S)
+        TurnTaker(LaunchCommand([str(tmp_path / "gone")], {}, tmp_path / "log", tmp_path), LIMIT_S)
 
 
 def test_whose_fault_it_was_is_known(tmp_path: Path) -> None:

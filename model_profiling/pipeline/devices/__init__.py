@@ -96,8 +96,8 @@ class Device(Protocol):
         """Run one launch to its end, pinned to the cores in `affinity` where given."""
 
     @property
-    def takes_turns(self) -> bool:
-        """Whether `conduct` can be asked for."""
+    def most_sides(self) -> int:
+        """How many processes can take turns (`conduct`); 0 where none can."""
 
     def conduct(self, steps: Sequence[Cue], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
         """Start the sides of a pair and have them take turns; `limit_s` is that of an answer.
@@ -127,7 +127,7 @@ class OnThisHost:
     native_build: NativeBuild | None
     virtual = ""
     emulated = False
-    takes_turns = True
+    most_sides = 1000
 
     def runner(self, kind: str, runner_path: str | None) -> Runner:
         if self.native_build and runner_path is None:

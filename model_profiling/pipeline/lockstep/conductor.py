@@ -26,11 +26,15 @@ from model_profiling.processes import ChildResult, kill_group, started_child
 
 @dataclass(frozen=True)
 class LaunchCommand:
-    """What starts a side: its words, the variables added to the environment, where its messages go, its cores."""
+    """What starts a side: its words, the variables added to the environment, where its messages go, its cores.
+
+    `work` is the local folder that stands for where it writes.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     log: Path
+    work: Path
     cores: tuple[int, ...] | None = None
 
 
@@ -95,10 +99,7 @@ class TurnTaker:
                 raise self._gone()
             self._said += more
         line, _, self._said = self._said.partition(b"\n")
-        try:
-            return JsonObject(json.loads(line), f"of {Path(self._command.argv[0]).name}", _FIX, what="a turn's answer")
-        except ValueError as error:
-            raise MeasurementError(f"it answered no JSON; see {self._command.log}") from error
+        return read_answer(line, self._command.argv[0], self._command.log)
 
     def _gone(self) -> Gone:
         return Gone(self._ended())
@@ -113,6 +114,14 @@ class TurnTaker:
             kill_group(self._process)
             self._process.wait()
         return ChildResult.of(self._process, self._command.argv, self._started, timed_out, log=self._command.log)
+
+
+def read_answer(line: str | bytes, program: str, log: Path) -> JsonObject:
+    """Return a side's answer; MeasurementError where it is no JSON."""
+    try:
+        return JsonObject(json.loads(line), f"of {Path(program).name}", _FIX, what="a turn's answer")
+    except ValueError as error:
+        raise MeasurementError(f"it answered no JSON; see {log}") from error
 
 
 def conduct(steps: Sequence[Cue], start: Callable[[int], TurnTaker]) -> Conducted:

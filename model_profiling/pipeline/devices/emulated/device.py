@@ -12,7 +12,7 @@ import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -126,7 +126,7 @@ class EmulatedDevice(OnThisHost):
         def start(side: int) -> TurnTaker:
             command = commands[side]
             self.check_cores(command.cores)
-            return TurnTaker(LaunchCommand(self._guest(command.argv, command.env), {}, command.log), limit_s)
+            return TurnTaker(replace(command, argv=self._guest(command.argv, command.env), env={}), limit_s)
 
         return conduct(steps, start)
 

@@ -18,10 +18,10 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline.cpu import affinity
 from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.cpu.layout import normal_architecture
-from model_profiling.pipeline.devices.posix import diagnosis, launching
+from model_profiling.pipeline.devices.posix import conducting, diagnosis, launching
 from model_profiling.pipeline.devices.posix.bundle import Bundle, bundle_of, has_glibc
 from model_profiling.pipeline.devices.posix.files import RemoteFiles
-from model_profiling.pipeline.devices.posix.shell import Lost, PosixShell
+from model_profiling.pipeline.devices.posix.shell import Lost, PosixShell, quote
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand
 from model_profiling.pipeline.lockstep.script import Cue
 from model_profiling.pipeline.runners import Runner, cross
@@ -143,11 +143,11 @@ class PosixDevice:
 
     def workspace(self, work: Path) -> Path:
         with self._explained("making room for a launch"):
-            return Path(self._files.fresh_workspace())
+            return Path(self._files.fresh_workspace(_workspace_name(work)))
 
     def collect(self, work: Path) -> None:
         with self._explained("bringing back what the launch wrote"):
-            self._files.pull_workspace(work)
+            self._files.pull_workspace(work, _workspace_name(work))
 
     def run(
         self,
@@ -158,10 +158,7 @@ class PosixDevice:
         log: Path,
         affinity: tuple[int, ...] | None = None,
     ) -> ChildResult:
-        folder = self._push_bundle(argv[0])
-        local = {str(path): str(folder / name) for name, path in self._bundles[argv[0]].files.items()}
-        words = [local.get(word, word) for word in argv]
-        settings = {"LD_LIBRARY_PATH": str(folder), **{key: local.get(value, value) for key, value in env.items()}}
+        words, settings = self._there_as(argv, env)
         with self._explained("launching"):
             child = launching.launch(
                 self._shell, self._files.folder, words, settings, timeout_s=timeout_s, log=log, cores=affinity
@@ -170,11 +167,43 @@ class PosixDevice:
                 launching.end_launch(self._shell, self._files.folder)
             return child
 
-    #: Turns are not taken over a connection: its pace would be theirs.
-    takes_turns = False
+    def _there_as(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        """Return a command with the device's paths, its program and libraries being there."""
+        folder = self._push_bundle(argv[0])
+        local = {str(path): str(folder / name) for name, path in self._bundles[argv[0]].files.items()}
+        settings = {"LD_LIBRARY_PATH": str(folder), **{key: local.get(value, value) for key, value in env.items()}}
+        return [local.get(word, word) for word in argv], settings
+
+    @cached_property
+    def most_sides(self) -> int:
+        """How many processes the device's own script can talk to, where it has FIFOs at all."""
+        probe = quote(self._files.folder / "probe")
+        folder = quote(self._files.folder)
+        with self._explained("trying a FIFO"):
+            made = self._shell.shell(f"mkdir -p {folder} && rm -f {probe} && mkfifo {probe} && rm -f {probe}")
+        return conducting.MOST_SIDES if made.ok else 0
 
     def conduct(self, steps: Sequence[Cue], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
-        raise UserError("this device has no turns", 'in "order" of the config', 'use "launches"')
+        sides = []
+        for command in commands:
+            argv, env = self._there_as(command.argv, command.env)
+            folder = self._files.workspace(_workspace_name(command.work))
+            sides.append(conducting.RemoteSide(argv, env, command.cores, folder))
+        script = conducting.script_for(steps, sides)
+        said = commands[0].work / "conducted"
+        with self._explained("taking turns"):
+            child = launching.launch(
+                self._shell, self._files.folder, ["sh", "-c", script], {}, timeout_s=limit_s, log=said, cores=None
+            )
+            if child.timed_out:
+                launching.end_launch(self._shell, self._files.folder)
+            for command, side in zip(commands, sides, strict=True):
+                text = self._shell.shell(f"cat {quote(side.log)} 2>/dev/null").text
+                with open(command.log, "a", encoding="utf-8") as log:
+                    log.write(text)
+        output = said.read_text(encoding="utf-8", errors="replace")
+        argvs = [side.argv for side in sides]
+        return conducting.conducted(output, steps, argvs, child.duration_s, [command.log for command in commands])
 
     def free_memory_bytes(self) -> int | None:
         with self._explained("reading its free memory"):
@@ -207,3 +236,8 @@ class PosixDevice:
     def _whereabouts(self) -> str:
         """Say what became of the device after its connection was lost; "" where nobody can know."""
         return ""
+
+
+def _workspace_name(work: Path) -> str:
+    """Return the name on the device of the folder that stands for a local one."""
+    return work.name.lstrip(".") or "launch"

@@ -144,9 +144,13 @@ class RemoteFiles:
         if free is not None and free < size / 1024 + _RESERVE_KIB:
             raise full_device(self.folder, free, size / 1024 + _RESERVE_KIB)
 
-    def fresh_workspace(self) -> PurePosixPath:
-        """Return the folder that a launch writes to, emptied."""
-        folder = self.folder / "work"
+    def workspace(self, name: str) -> PurePosixPath:
+        """Return the folder of this name that a launch writes to."""
+        return self.folder / "work" / name
+
+    def fresh_workspace(self, name: str = "launch") -> PurePosixPath:
+        """Return the folder of this name that a launch writes to, emptied."""
+        folder = self.workspace(name)
         answer = self._shell.shell(f"rm -rf {quote(folder)} && mkdir -p {quote(folder)}")
         if not answer.ok:
             raise (
@@ -156,14 +160,14 @@ class RemoteFiles:
             )
         return folder
 
-    def pull_workspace(self, work: Path) -> None:
-        """Bring all that a launch wrote into the local folder `work`.
+    def pull_workspace(self, work: Path, name: str = "launch") -> None:
+        """Bring all that a launch wrote to the folder of this name into the local folder `work`.
 
         Raises
         ------
         Lost : the connection ended first.
         """
-        child = self._shell.fetch(self.folder / "work", work, timeout_s=_FETCH_S)
+        child = self._shell.fetch(self.workspace(name), work, timeout_s=_FETCH_S)
         if not child.ok:
             self._shell.shell("true")
             raise self._shell.lost(self._shell.words_of(child))

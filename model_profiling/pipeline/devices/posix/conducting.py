@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns taken on the device: one script there starts the sides of a pair and tells them what to do.
+
+The pace is then the device's own, whatever carries the script. A POSIX shell is enough for it: each side has two
+FIFOs, and `echo` and `read` are the shell's own words.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from model_profiling.errors import MeasurementError
+from model_profiling.json_objects import JsonObject
+from model_profiling.pipeline.cpu import affinity
+from model_profiling.pipeline.devices.posix.shell import quote
+from model_profiling.pipeline.lockstep.conductor import Conducted, SideFailed, read_answer
+from model_profiling.pipeline.lockstep.script import END, START, Cue
+from model_profiling.processes import ChildResult
+
+#: A POSIX shell's file descriptors for `exec` go up to 9, and each side has two of them.
+MOST_SIDES = 3
+_FIRST_FD = 3
+_ANSWER, _ENDED, _GONE = "kit-answer", "kit-ended", "kit-gone"
+#: A POSIX shell reports a program that signal N ended as status 128 + N.
+_SIGNALLED = 128
+
+
+@dataclass(frozen=True)
+class RemoteSide:
+    """A side as the device starts it: its words, its environment, its cores, and a folder of its own there."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cores: Sequence[int] | None
+    folder: PurePosixPath
+
+    @property
+    def log(self) -> PurePosixPath:
+        """Where its messages go."""
+        return self.folder / "side.log"
+
+    def start(self, said: PurePosixPath, told: PurePosixPath) -> str:
+        """Return the command that starts it in the background, between its two FIFOs."""
+        pinned = ("taskset", affinity.mask(self.cores)) if self.cores else ()
+        words = [*pinned, "env", *(f"{key}={value}" for key, value in self.env.items()), *self.argv]
+        return f"{' '.join(map(quote, words))} < {quote(told)} > {quote(said)} 2> {quote(self.log)} &"
+
+
+def script_for(cues: Sequence[Cue], sides: Sequence[RemoteSide]) -> str:
+    """Return the shell script that plays the cues and prints every answer."""
+    parts = [_functions(number) for number in range(len(sides))]
+    for cue in cues:
+        if cue.says == START:
+            parts.append(_start(cue.side, sides[cue.side]))
+        elif cue.says == END:
+            parts.append(f"end_{cue.side}")
+        else:
+            parts.append(f"ask_{cue.side} {quote(cue.says)}")
+    return "\n".join(parts)
+
+
+def _functions(side: int) -> str:
+    to, of = _FIRST_FD + 2 * side, _FIRST_FD + 2 * side + 1
+    # A side that has ended breaks the pipe: the shell must outlive it, to say how it ended.
+    return f"""trap '' PIPE
+hear_{side}() {{ if IFS= read -r kit_line <&{of}; then echo "{_ANSWER} $kit_line"; else left_{side}; fi; }}
+ask_{side}() {{ echo "$1" >&{to} 2>/dev/null; hear_{side}; }}
+end_{side}() {{ echo {END} >&{to} 2>/dev/null; exec {to}>&-; wait $side_{side}; echo "{_ENDED} {side} $?"; }}
+left_{side}() {{ wait $side_{side}; echo "{_GONE} {side} $?"; exit 0; }}"""
+
+
+def _start(number: int, side: RemoteSide) -> str:
+    to, of = _FIRST_FD + 2 * number, _FIRST_FD + 2 * number + 1
+    told, said = side.folder / "told", side.folder / "said"
+    # The side opens its ends in the same order. It must not hold those of others: their ends would never be seen.
+    others = " ".join(f"{fd}<&-" for fd in range(_FIRST_FD, _FIRST_FD + 2 * MOST_SIDES))
+    return f"""rm -f {quote(told)} {quote(said)}; mkfifo {quote(told)} {quote(said)} || exit 1
+{{ trap - PIPE; exec {others}; exec {side.start(said, told).removesuffix(" &")}; }} &
+side_{number}=$!
+exec {to}> {quote(told)} {of}< {quote(said)}
+hear_{number}"""
+
+
+def conducted(
+    output: str, cues: Sequence[Cue], argvs: Sequence[Sequence[str]], seconds: float, logs: Sequence[Path]
+) -> Conducted:
+    """Return what the script's output says of the sides; `logs` are where their messages lie on this host.
+
+    Raises
+    ------
+    SideFailed : a side ended before its time.
+    MeasurementError : the output is not that of the script.
+    """
+    answers: list[JsonObject | None] = []
+    children: dict[int, ChildResult] = {}
+    lines = iter([line for line in output.splitlines() if line.startswith((_ANSWER, _ENDED, _GONE))])
+    for cue in cues:
+        word, _, rest = next(lines, "").partition(" ")
+        if word == _ANSWER and cue.says != END:
+            answers.append(read_answer(rest, argvs[cue.side][0], logs[cue.side]))
+        elif word == _ENDED and cue.says == END:
+            children[cue.side] = _child(rest, cue.side, argvs, seconds, logs)
+            answers.append(None)
+        elif word == _GONE:
+            side = int(rest.split()[0])
+            child = _child(rest, side, argvs, seconds, logs)
+            raise SideFailed(side, MeasurementError(f"it {child.outcome()}; see {logs[side]}"), child)
+        else:
+            raise MeasurementError(f"the device's script ended early ({word or 'no word'}); see {logs[cue.side]}")
+    return Conducted(answers, [children[side] for side in sorted(children)])
+
+
+def _child(rest: str, side: int, argvs: Sequence[Sequence[str]], seconds: float, logs: Sequence[Path]) -> ChildResult:
+    match = re.fullmatch(r"\d+ (\d+)", rest)
+    if match is None:
+        raise MeasurementError(f"the device's script did not say how a side ended; see {logs[side]}")
+    status = int(match[1])
+    code, name = (status, None) if status <= _SIGNALLED else (None, _signal(status - _SIGNALLED))
+    return ChildResult(tuple(argvs[side]), code, name, seconds, False, "", logs[side])
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns taken on a device: its shell starts the sides, tells them what to do and says what they answered."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_profiling.errors import MeasurementError, UserError
+from model_profiling.pipeline.devices.posix.conducting import RemoteSide, conducted, script_for
+from model_profiling.pipeline.lockstep.conductor import Conducted, SideFailed
+from model_profiling.pipeline.lockstep.script import END, START, TRACE, Cue
+
+SHELLS = [shell for shell in ("dash", "bash", "mksh", "busybox") if shutil.which(shell)]
+#: A side that answers each line by what it was told, and ends when it is told to.
+ECHO = """echo '{"ready": 1}'
+while read -r line; do [ "$line" = end ] && exit 0; echo "{\\"told\\": \\"$line\\"}"; done"""
+BOTH = [Cue(0, START), Cue(1, START), Cue(1, "turn 3"), Cue(0, "turn 2"), Cue(1, TRACE), Cue(0, END), Cue(1, END)]
+
+
+def played(shell: str, scripts: Sequence[str], folder: Path, cues: Sequence[Cue] = BOTH) -> Conducted:
+    sides, logs = [], []
+    for number, script in enumerate(scripts):
+        place = folder / f"it's side {number}"
+        place.mkdir()
+        sides.append(RemoteSide(["sh", "-c", script], {"WORD": "a 'b' $c"}, None, PurePosixPath(place)))
+        logs.append(place / "side.log")
+    words = [shell, "sh"] if shell == "busybox" else [shell]
+    done = subprocess.run([*words, "-c", script_for(cues, sides)], capture_output=True, text=True, timeout=60)
+    return conducted(done.stdout, cues, [side.argv for side in sides], 1.0, logs)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_side_hears_its_own_and_answers_in_turn(shell: str, tmp_path: Path) -> None:
+    done = played(shell, [ECHO, ECHO], tmp_path)
+    told = [None if answer is None else answer.plain() for answer in done.answers]
+    assert told == [{"ready": 1}, {"ready": 1}, {"told": "turn 3"}, {"told": "turn 2"}, {"told": TRACE}, None, None]
+    assert [child.exit_code for child in done.children] == [0, 0]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("ending", "code", "signal"),
+    [("exit 7", 7, None), ("kill -9 $$", None, "SIGKILL"), ("kill -15 $$", None, "SIGTERM")],
+)
+def test_a_side_that_ends_early_is_named_and_the_other_is_not_left(
+    shell: str, ending: str, code: int | None, signal: str | None, tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    with pytest.raises(SideFailed) as raised:
+        played(shell, [f"echo $$ > '{pid}'; {ECHO}", f"""echo '{{"ready": 1}}'; read line; {ending}"""], tmp_path)
+    assert raised.value.side == 1
+    assert (raised.value.child.exit_code, raised.value.child.signal) == (code, signal)
+    subprocess.run(
+        ["sh", "-c", f"while kill -0 {pid.read_text().strip()} 2>/dev/null; do sleep 0.01; done"], timeout=20
+    )
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_messages_and_environment_reach_their_places(shell: str, tmp_path: Path) -> None:
+    script = """echo "$WORD" >&2; echo '{}'; read line; exit 0"""
+    played(shell, [script], tmp_path, [Cue(0, START), Cue(0, END)])
+    assert (tmp_path / "it's side 0" / "side.log").read_text() == "a 'b' $c\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_program_that_is_not_there_is_a_side_that_failed(shell: str, tmp_path: Path) -> None:
+    side = RemoteSide(["/no/such/runner"], {}, None, PurePosixPath(tmp_path))
+    words = [shell, "sh"] if shell == "busybox" else [shell]
+    cues = [Cue(0, START), Cue(0, END)]
+    done = subprocess.run([*words, "-c", script_for(cues, [side])], capture_output=True, text=True, timeout=60)
+    with pytest.raises(SideFailed, match="exit"):
+        conducted(done.stdout, cues, [side.argv], 1.0, [tmp_path / "side.log"])
+
+
+@given(
+    st.lists(st.sampled_from(["kit-answer {}", "kit-answer x", "kit-ended 0 0", "kit-gone 1 9", "kit-ended", "noise"]))
+)
+def test_any_output_is_an_account_or_an_error(lines: list[str]) -> None:
+    try:
+        done = conducted("\n".join(lines), BOTH, [["a"], ["b"]], 1.0, [Path("a"), Path("b")])
+    except (MeasurementError, UserError) as error:
+        assert "\n" not in str(error)
+    else:
+        assert len(done.answers) == len(BOTH) and len(done.children) == 2
