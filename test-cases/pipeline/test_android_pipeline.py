@@ -23,6 +23,7 @@ from support.kit import write_config
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices.adb.client import Adb
 from model_profiling.pipeline.devices.posix import launching
+from model_profiling.pipeline.lockstep.turn_plan import LEAST_ROUNDS
 from model_profiling.pipeline.run_directory import RunDirectory
 
 pytestmark = pytest.mark.device
@@ -52,6 +53,7 @@ def test_a_run_over_the_network_from_push_to_report(device: TestDevice, toy: Pat
         "device_mode": "fixed",
     }
     assert manifest.cpu.names == cpu_features.detect().names
+    assert manifest.order == "lockstep" and all(len(x.turns) >= LEAST_ROUNDS for x in launches)
     assert sum(x.counts for x in launches) == 4 and all(a["cosine"] > 0.9999 for x in launches for a in x.agreement)
     for launch in launches:
         assert launch.argv[0].startswith("/data/local/tmp/sme2-kit-") and launch.argv[2].endswith(f"/{HOSTILE}.pte")

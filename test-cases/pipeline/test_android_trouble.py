@@ -117,7 +117,7 @@ def test_a_device_that_goes_away_is_put_right_when_it_is_back(
 def test_a_hot_pair_is_void_and_made_again_when_the_device_is_cool(
     device: TestDevice, inside, toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Read: as the session begins, as the pair settles, before and after the first launch, hot then.
+    # Read: as the session begins, as the pair settles, before each launch, hot at the second, and after each.
     device.write("thermal_status", "0\n0\n0\n3\n0\n0\n2\n0")
     launches = inside(write_config(tmp_path, toy, pairs=1), Waits(cooling=Cooling(poll_s=0.01))).read_launches()
     said = capsys.readouterr().out
@@ -127,7 +127,26 @@ def test_a_hot_pair_is_void_and_made_again_when_the_device_is_cool(
         in said
         and "cool again after" in said
     )
-    assert [(x.attempt, bool(x.void)) for x in launches] == [(0, True), (0, False), (1, False), (1, False)]
+    assert [(x.attempt, bool(x.void)) for x in launches] == [(0, False), (0, True), (1, False), (1, False)]
+
+
+def test_a_side_that_is_killed_during_its_turns_is_named_and_the_run_goes_on(
+    device: TestDevice, toy: Path, tmp_path: Path
+) -> None:
+    config, run = write_config(tmp_path, toy, pairs=4), RunDirectory(tmp_path / "run")
+    with started(device, config) as child:
+        wait_for_launches(run.root, 2)
+        while not (alive := takers(device)):
+            time.sleep(0.01)
+        device.shell(f"kill -9 {alive[-1]}")
+        assert child.wait(timeout=120) == 1
+        said = child.stdout.read()
+    assert "was ended by SIGKILL" in said and "--resume" in said and "Traceback" not in said
+    assert device.running("sme_runner") == [] and device.kept() == []
+    recorded = run.launches.read_bytes()
+    pipeline(device, "--config", config, "--remote-device", ADDRESS, "--resume").ok()
+    assert run.launches.read_bytes().startswith(recorded) and run.is_finished()
+    assert [x.signal for x in run.read_launches() if not x.ok] == ["SIGKILL"]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +246,12 @@ def test_fifty_cuts_at_random_moments_lose_nothing(device: TestDevice, inside, t
     assert directory.is_finished() and not directory.device_settings.exists()
     assert device.settings() == before | {"fixed_performance": "false"}
     assert device.kept() == [] and device.running("sme_runner") == []
+
+
+def takers(device: TestDevice) -> list[str]:
+    """Return the process numbers of the sides that take turns on the device, without the shell that tells them."""
+    words = {p: device.shell(f"cat {p}/cmdline").split("\0") for p in device.running("sme_runner")}
+    return [p.rpartition("/")[2] for p, argv in words.items() if "--take-turns" in argv and "sme_runner" in argv[0]]
 
 
 def failing(device: TestDevice, model: Path, folder: Path, program: Path, how: str) -> str:
