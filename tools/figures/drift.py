@@ -26,7 +26,7 @@ class SimulatedTurn:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SimulatedPlan:
     """A way to measure: what was made, in its order, and the time of each pair's sides in ms."""
 
     title: str
@@ -39,7 +39,7 @@ class Plan:
         return estimate([off for off, _ in self.pairs], [on for _, on in self.pairs])
 
 
-def simulate(data: dict[str, Any]) -> tuple[Plan, Plan, Plan]:
+def simulate(data: dict[str, Any]) -> tuple[SimulatedPlan, SimulatedPlan, SimulatedPlan]:
     """Return launches in blocks, in random pairs and in lockstep on one machine: the same drift, the same noise.
 
     Both sides take the same time, so whatever differs between them is the machine. Its noise lasts as long as a
@@ -60,13 +60,13 @@ def simulate(data: dict[str, Any]) -> tuple[Plan, Plan, Plan]:
     )
 
 
-def _of_launches(title: str, sides: Sequence[str], times: Sequence[float], boxed: bool) -> Plan:
+def _of_launches(title: str, sides: Sequence[str], times: Sequence[float], boxed: bool) -> SimulatedPlan:
     turns = [SimulatedTurn(side, place, ms) for place, (side, ms) in enumerate(zip(sides, times, strict=True))]
     by_side = [[turn.ms for turn in turns if turn.side == side] for side in ("off", "on")]
-    return Plan(title, turns, list(zip(*by_side, strict=True)), boxed)
+    return SimulatedPlan(title, turns, list(zip(*by_side, strict=True)), boxed)
 
 
-def _in_lockstep(data: dict[str, Any], times: Sequence[float], random: Random) -> Plan:
+def _in_lockstep(data: dict[str, Any], times: Sequence[float], random: Random) -> SimulatedPlan:
     turns: list[SimulatedTurn] = []
     pairs: list[tuple[float, float]] = []
     rounds, scatter = data["rounds"], data["turn_noise_percent"] / 100
@@ -80,7 +80,7 @@ def _in_lockstep(data: dict[str, Any], times: Sequence[float], random: Random) -
                 turns.append(SimulatedTurn(side, 2 * number + part, ms))
         off, on = side_times_ns(list(zip(by_side["off"], by_side["on"], strict=True)))
         pairs.append((off, on))
-    return Plan("Pairs in lockstep: both alive, taking turns", turns, pairs, boxed=True)
+    return SimulatedPlan("Pairs in lockstep: both alive, taking turns", turns, pairs, boxed=True)
 
 
 def pairs_and_drift(alt: str) -> Drawing:
@@ -100,7 +100,7 @@ def pairs_and_drift(alt: str) -> Drawing:
     return card.finish("pairs-and-drift", alt)
 
 
-def _plan(card: Card, y: float, plan: Plan, low: float, high: float, role: str) -> None:
+def _plan(card: Card, y: float, plan: SimulatedPlan, low: float, high: float, role: str) -> None:
     measured = plan.estimate()
     low_end, high_end = measured.low, measured.high
     assert low_end is not None and high_end is not None  # there are pairs enough for an interval

@@ -8,7 +8,6 @@ FIFOs, and `echo` and `read` are the shell's own words.
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from model_profiling.errors import MeasurementError
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.cpu import affinity
+from model_profiling.pipeline.devices.posix.launching import split_status
 from model_profiling.pipeline.devices.posix.shell import quote
 from model_profiling.pipeline.lockstep.conductor import Conducted, SideFailed, read_answer
 from model_profiling.pipeline.lockstep.script import END, START, Cue
@@ -25,8 +25,6 @@ from model_profiling.processes import ChildResult
 MOST_SIDES = 3
 _FIRST_FD = 3
 _ANSWER, _ENDED, _GONE = "kit-answer", "kit-ended", "kit-gone"
-#: A POSIX shell reports a program that signal N ended as status 128 + N.
-_SIGNALLED = 128
 
 
 @dataclass(frozen=True)
@@ -118,13 +116,5 @@ def _child(rest: str, side: int, argvs: Sequence[Sequence[str]], seconds: float,
     match = re.fullmatch(r"\d+ (\d+)", rest)
     if match is None:
         raise MeasurementError(f"the device's script did not say how a side ended; see {logs[side]}")
-    status = int(match[1])
-    code, name = (status, None) if status <= _SIGNALLED else (None, _signal(status - _SIGNALLED))
+    code, name = split_status(int(match[1]))
     return ChildResult(tuple(argvs[side]), code, name, seconds, False, "", logs[side])
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -45,7 +45,7 @@ def launch(
     status = _take_status(log, mark)
     if status is None and not child.timed_out:
         raise shell.lost(_last_words(shell, log, child))
-    code, name = _split(status)
+    code, name = split_status(status)
     return ChildResult(tuple(argv), code, name, child.duration_s, child.timed_out, "", log)
 
 
@@ -83,7 +83,8 @@ def _take_status(log: Path, mark: str) -> int | None:
         return answer.status
 
 
-def _split(status: int | None) -> tuple[int | None, str | None]:
+def split_status(status: int | None) -> tuple[int | None, str | None]:
+    """Return the exit code, or the name of the signal, that a POSIX shell's status stands for."""
     if status is None or status <= _SIGNALLED:
         return status, None
     try:
