@@ -6,9 +6,15 @@ from __future__ import annotations
 import random
 import sys
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from model_profiling.analysis.comparing.part_times import PartTimes, pair_times
 from model_profiling.analysis.comparing.parts import compare_parts
+from model_profiling.report.quantities import quantity
+from model_profiling.rounding import places_for
 
 STEADY = [100.0, 101.0, 99.0, 100.5, 100.0, 99.5, 100.0, 101.0]
 
@@ -59,6 +65,46 @@ def test_among_200_equal_parts_hardly_one_is_named() -> None:
         found = compare_parts(*sides, {}, quick=False)
         experiments_with_a_false_verdict += any(p.verdict in ("faster", "slower") for p in found.values())
     assert experiments_with_a_false_verdict <= 6  # Binomial(40, 0.05): more happens once in 300
+
+
+# Times beside their ratio
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(20, 1e6), st.floats(20, 1e6), st.floats(0.5, 2)), min_size=1, max_size=12),
+    st.floats(0, 1e3),
+)
+def test_times_that_are_shown_have_the_ratio_that_is_shown(
+    pairs: list[tuple[float, float, float]], spread: float
+) -> None:
+    """However noisy the pairs: off over on is the ratio, to the digits that the report shows of them."""
+    before = [off * noise for off, _, noise in pairs]
+    after = [on / noise for _, on, noise in pairs]
+    part = compare_parts({"p": before}, {"p": after}, {}, quick=False)["p"]
+    assert part.baseline_us / part.candidate_us == pytest.approx(part.speedup, rel=1e-9)
+    shown = [quantity(us, "", places_for(spread, us)) for us in (part.baseline_us, part.candidate_us)]
+    off, on = (float(x.text.replace(",", "")) for x in shown)
+    halves = [0.5 * 10.0**-x.places for x in shown]
+    if on > halves[1]:
+        assert (off - halves[0]) / (on + halves[1]) <= part.speedup * (1 + 1e-9)
+        assert part.speedup <= (off + halves[0]) / (on - halves[1]) * (1 + 1e-9)
+
+
+def test_a_pair_in_lockstep_has_the_ratio_of_neighboring_turns() -> None:
+    """The machine at half its clock for two rounds of five: medians of the sides would say 0.75, the rounds say 1.5."""
+    rounds = np.repeat(np.arange(5), 2)
+    clock = np.array([1, 1, 2, 2, 1])[rounds]
+    first = PartTimes({"conv": 30.0 * clock, "other": np.zeros(10)}, rounds)
+    second = PartTimes({"conv": 20.0 * clock[2:]}, rounds[2:])
+    before, after = pair_times(first, second)
+    assert before["conv"] / after["conv"] == pytest.approx(1.5)
+    assert (before["other"], after["other"]) == (0.0, 0.0)
+
+
+def test_launches_that_took_no_turns_have_their_medians() -> None:
+    first, second = (PartTimes({"conv": np.array(times)}, None) for times in ([1.0, 2.0, 9.0], [4.0, 5.0, 6.0]))
+    assert pair_times(first, second) == ({"conv": 2.0}, {"conv": 5.0})
 
 
 if __name__ == "__main__":
