@@ -183,7 +183,7 @@ def test_traces_that_took_no_time_have_no_bottleneck(reference: RunData) -> None
     assert found.bottleneck == (("The traces hold no time to attribute.",),)
     convolution = next(row for row in found.categories if row.name == "CONV")
     assert convolution.baseline.text == "0" and convolution.baseline_share is None
-    assert convolution.candidate.text == "2.27" and convolution.candidate_share.text == "86"
+    assert convolution.candidate.text == "2.28" and convolution.candidate_share.text == "86"
 
 
 def test_what_no_layer_accounts_for_is_told_of_both_sides_or_not_at_all(reference: RunData) -> None:
