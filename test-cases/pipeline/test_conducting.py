@@ -79,9 +79,11 @@ def test_a_program_that_is_not_there_is_a_side_that_failed(shell: str, tmp_path:
         conducted(done.stdout, cues, [side.argv], 1.0, [tmp_path / "side.log"])
 
 
-@given(
-    st.lists(st.sampled_from(["kit-answer {}", "kit-answer x", "kit-ended 0 0", "kit-gone 1 9", "kit-ended", "noise"]))
-)
+LINES = ["kit-answer {}", "kit-answer x", "kit-ended 0 0", "kit-ended 1 0", "kit-ended", "noise"]
+LINES += ["kit-gone 1 9", "kit-gone", "kit-gone x", "kit-gone 7 9", "kit-gone 0 99999"]
+
+
+@given(st.lists(st.sampled_from(LINES)))
 def test_any_output_is_an_account_or_an_error(lines: list[str]) -> None:
     try:
         done = conducted("\n".join(lines), BOTH, [["a"], ["b"]], 1.0, [Path("a"), Path("b")])

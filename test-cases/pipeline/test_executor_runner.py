@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import stat
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,21 +26,8 @@ RUNS = sorted(p for p in RECORDED.glob("*/*.log") if p.parent != ERRORS)
 
 
 @pytest.fixture
-def request_(tmp_path: Path, toy: Path) -> LaunchRequest:
-    return LaunchRequest(
-        model=toy,
-        inputs=(),
-        warmup=1,
-        runs=2,
-        traced_runs=10,
-        threads=1,
-        disable_cpu_features=(),
-        etdump=tmp_path / "t.etdump",
-        result=tmp_path / "r.json",
-        outputs_dir=tmp_path / "outputs",
-        log=tmp_path / "log",
-        timeout_s=60,
-    )
+def request_(request_for: Callable[..., LaunchRequest]) -> LaunchRequest:
+    return request_for(warmup=1, runs=2, traced_runs=10)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from support.analysis import MODEL, make_run
-from support.browser import accessibility_problems
+from support.browser import check_figures_and_accessibility
 from support.kit import kit
 from support.numbers import SVG, XHTML, check_numbers, numbers_of, parse_page, text_of
 from support.run import HOSTILE_NAME, bare_run
@@ -168,13 +168,7 @@ def test_a_name_that_is_markup_stays_a_name(report: Path) -> None:
 def test_the_page_fits_and_is_accessible(report: Path, width: int, scheme: str, open_page, tmp_path: Path) -> None:
     with open_page(report, width, scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        visible = page.evaluate(
-            "[...document.querySelectorAll('figure')].map((f) => "
-            "[...f.querySelectorAll('svg')].filter((s) => s.getClientRects().length).length)"
-        )
-        assert visible and set(visible) == {1}
-        assert page.screenshot(path=tmp_path / "page.png", full_page=True)
-        assert accessibility_problems(page) == []
+        check_figures_and_accessibility(page, tmp_path / "page.png")
 
 
 # Bad input

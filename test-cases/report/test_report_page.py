@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from support.browser import accessibility_problems
+from support.browser import check_figures_and_accessibility
 from support.kit import kit
 from support.numbers import SVG, XHTML, text_of
 from support.report import parsed
@@ -85,13 +85,7 @@ def test_the_page_fits_and_is_accessible(run: Path, width: int, scheme: str, ope
         assert light == (scheme == "light")
         page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        visible = page.evaluate(
-            "[...document.querySelectorAll('figure')].map((f) => "
-            "[...f.querySelectorAll('svg')].filter((s) => s.getClientRects().length).length)"
-        )
-        assert visible and set(visible) == {1}
-        assert page.screenshot(path=tmp_path / "page.png", full_page=True)
-        assert accessibility_problems(page) == []
+        check_figures_and_accessibility(page, tmp_path / "page.png")
 
 
 def test_no_text_of_a_figure_is_cut_off(run: Path, open_page) -> None:

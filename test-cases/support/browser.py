@@ -67,3 +67,14 @@ def accessibility_problems(page: object) -> list[str]:
 
     found = Axe().run(page).response["violations"]
     return [f"{rule['id']}: {rule['help']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
+
+
+def check_figures_and_accessibility(page: object, picture: Path) -> None:
+    """Assert that each figure shows one of its drawings, that the page can be drawn, and that everybody can read it."""
+    visible = page.evaluate(
+        "[...document.querySelectorAll('figure')].map((f) => "
+        "[...f.querySelectorAll('svg')].filter((s) => s.getClientRects().length).length)"
+    )
+    assert visible and set(visible) == {1}
+    assert page.screenshot(path=picture, full_page=True)
+    assert accessibility_problems(page) == []

@@ -185,17 +185,13 @@ class TracedComparison:
 class Comparison:
     """A baseline against a candidate at one thread count; `speedup` is baseline over candidate time.
 
-    `baseline_ms` and `candidate_ms` are geometric means over the pairs, so that their ratio is `speedup`; None in
-    what an older version of the kit wrote. `interval` and `p_value` are None with one pair, `traced` where a side
-    recorded no traces.
+    `interval` and `p_value` are None with one pair, `traced` where a side recorded no traces.
     """
 
     baseline: str
     candidate: str
     threads: int
     pairs: int
-    baseline_ms: float | None
-    candidate_ms: float | None
     speedup: float
     interval: Interval | None
     p_value: float | None
@@ -219,8 +215,6 @@ class Comparison:
             held.text("candidate"),
             held.whole("threads"),
             held.whole("pairs"),
-            held.maybe_number("baseline_ms"),
-            held.maybe_number("candidate_ms"),
             held.number("speedup"),
             Interval.from_json(held),
             held.maybe_number("p_value"),
@@ -235,8 +229,6 @@ class Comparison:
             "candidate": self.candidate,
             "threads": self.threads,
             "pairs": self.pairs,
-            "baseline_ms": self.baseline_ms,
-            "candidate_ms": self.candidate_ms,
             "speedup": self.speedup,
             "ci95": self.interval and self.interval.to_json(),
             "p_value": self.p_value,

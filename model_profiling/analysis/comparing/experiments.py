@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from statistics import geometric_mean
 from typing import TypeVar
 
 import numpy as np
@@ -81,8 +80,6 @@ def compare(
         candidate=candidate.experiment,
         threads=baseline.threads,
         pairs=result.pairs,
-        baseline_ms=geometric_mean(paired.baseline_ms),
-        candidate_ms=geometric_mean(paired.candidate_ms),
         speedup=result.speedup,
         interval=Interval.of(result.low, result.high),
         p_value=result.p_value,

@@ -61,7 +61,4 @@ def _of_part(
         if len(ran):
             before, after = side_times_ns(ran.tolist())
             return before, after
-    before, after = (
-        float(np.median(side.times_us[part])) if part in side.times_us else 0.0 for side in (first, second)
-    )
-    return before, after
+    return first.median(part), second.median(part)

@@ -41,16 +41,17 @@ class RemoteSide:
         """Where its messages go."""
         return self.folder / "side.log"
 
-    def start(self, said: PurePosixPath, told: PurePosixPath) -> str:
-        """Return the command that starts it in the background, between its two FIFOs."""
+    def command(self, said: PurePosixPath, told: PurePosixPath) -> str:
+        """Return the command that runs it between its two FIFOs."""
         pinned = ("taskset", affinity.mask(self.cores)) if self.cores else ()
         words = [*pinned, "env", *(f"{key}={value}" for key, value in self.env.items()), *self.argv]
-        return f"{' '.join(map(quote, words))} < {quote(told)} > {quote(said)} 2> {quote(self.log)} &"
+        return f"{' '.join(map(quote, words))} < {quote(told)} > {quote(said)} 2> {quote(self.log)}"
 
 
 def script_for(cues: Sequence[Cue], sides: Sequence[RemoteSide]) -> str:
     """Return the shell script that plays the cues and prints every answer."""
-    parts = [_functions(number) for number in range(len(sides))]
+    # A side that has ended breaks the pipe: the shell must outlive it, to say how it ended.
+    parts = ["trap '' PIPE", *(_functions(number) for number in range(len(sides)))]
     for cue in cues:
         if cue.says == START:
             parts.append(_start(cue.side, sides[cue.side]))
@@ -63,9 +64,9 @@ def script_for(cues: Sequence[Cue], sides: Sequence[RemoteSide]) -> str:
 
 def _functions(side: int) -> str:
     to, of = _FIRST_FD + 2 * side, _FIRST_FD + 2 * side + 1
-    # A side that has ended breaks the pipe: the shell must outlive it, to say how it ended.
-    return f"""trap '' PIPE
-hear_{side}() {{ if IFS= read -r kit_line <&{of}; then echo "{_ANSWER} $kit_line"; else left_{side}; fi; }}
+    return f"""hear_{side}() {{
+  if IFS= read -r kit_line <&{of}; then echo "{_ANSWER} $kit_line"; else left_{side}; fi
+}}
 ask_{side}() {{ echo "$1" >&{to} 2>/dev/null; hear_{side}; }}
 end_{side}() {{ echo {END} >&{to} 2>/dev/null; exec {to}>&-; wait $side_{side}; echo "{_ENDED} {side} $?"; }}
 left_{side}() {{ wait $side_{side}; echo "{_GONE} {side} $?"; exit 0; }}"""
@@ -77,7 +78,7 @@ def _start(number: int, side: RemoteSide) -> str:
     # The side opens its ends in the same order. It must not hold those of others: their ends would never be seen.
     others = " ".join(f"{fd}<&-" for fd in range(_FIRST_FD, _FIRST_FD + 2 * MOST_SIDES))
     return f"""rm -f {quote(told)} {quote(said)}; mkfifo {quote(told)} {quote(said)} || exit 1
-{{ trap - PIPE; exec {others}; exec {side.start(said, told).removesuffix(" &")}; }} &
+{{ trap - PIPE; exec {others}; exec {side.command(said, told)}; }} &
 side_{number}=$!
 exec {to}> {quote(told)} {of}< {quote(said)}
 hear_{number}"""
@@ -101,20 +102,21 @@ def conducted(
         if word == _ANSWER and cue.says != END:
             answers.append(read_answer(rest, argvs[cue.side][0], logs[cue.side]))
         elif word == _ENDED and cue.says == END:
-            children[cue.side] = _child(rest, cue.side, argvs, seconds, logs)
+            children[cue.side] = _child(rest, argvs, seconds, logs)[1]
             answers.append(None)
         elif word == _GONE:
-            side = int(rest.split()[0])
-            child = _child(rest, side, argvs, seconds, logs)
+            side, child = _child(rest, argvs, seconds, logs)
             raise SideFailed(side, MeasurementError(f"it {child.outcome()}; see {logs[side]}"), child)
         else:
             raise MeasurementError(f"the device's script ended early ({word or 'no word'}); see {logs[cue.side]}")
     return Conducted(answers, [children[side] for side in sorted(children)])
 
 
-def _child(rest: str, side: int, argvs: Sequence[Sequence[str]], seconds: float, logs: Sequence[Path]) -> ChildResult:
-    match = re.fullmatch(r"\d+ (\d+)", rest)
-    if match is None:
-        raise MeasurementError(f"the device's script did not say how a side ended; see {logs[side]}")
-    code, name = split_status(int(match[1]))
-    return ChildResult(tuple(argvs[side]), code, name, seconds, False, "", logs[side])
+def _child(rest: str, argvs: Sequence[Sequence[str]], seconds: float, logs: Sequence[Path]) -> tuple[int, ChildResult]:
+    """Return which side ended, and how."""
+    match = re.fullmatch(r"(\d) (\d{1,3})", rest)
+    if match is None or int(match[1]) >= len(argvs):
+        raise MeasurementError(f"the device's script did not say how a side ended; see {logs[0]}")
+    side = int(match[1])
+    code, name = split_status(int(match[2]))
+    return side, ChildResult(tuple(argvs[side]), code, name, seconds, False, "", logs[side])
