@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.pages import REPOSITORY
@@ -205,3 +205,11 @@ def command(
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
     )
+
+
+def with_first(root: Path, **parts: str) -> Tiny:
+    """Give the checkout a first skill with other parts, as its last commit."""
+    first = replace(FIRST, **parts)
+    write(root, first)
+    commit(root)
+    return first

@@ -4,28 +4,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import random
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from support.pages import REPOSITORY, SAMPLE_PAGES
 
-from tools.pages.checks.checker import Checker, opt_outs
+from tools.pages.checks.checker import Checker
 from tools.pages.reader.scripts import shell_parser
-from tools.pages.reading.document import Block
 from tools.pages.reading.lexer import read_document
-from tools.pages.reading.problems import Position
-from tools.pages.reading.shell import commands
-from tools.pages.reading.shell_parser import parse
 
-COMMAND = [sys.executable, str(REPOSITORY / "tools" / "check_pages.py")]
 README = REPOSITORY / "README.md"
 PIPELINE = "python model_profiling/scripts/mac_pipeline.py"
 TEMPLATE = "model_profiling/configs/templates/mac_template.json"
@@ -285,133 +275,6 @@ def test_a_flag_of_a_shell_script_takes_a_value_where_the_script_uses_one(tmp_pa
     assert parsed == argparse.Namespace(quiet=True, q=False, port="80")
 
 
-# ---------------------------------------------------------------- other blocks and text
-
-
-CONFIG = {
-    "model": "m.pte",
-    "output_root": "out",
-    "experiments": [{"name": "a"}, {"name": "b"}],
-    "analysis": {"compare_pairs": [["a", "b"]]},
-}
-
-
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [
-        ({**CONFIG, "pair": 8}, '"pair" is not a key of the config (did you mean pairs?)'),
-        ({**CONFIG, "pairs": "many"}, '"many" is not valid'),
-        ({**CONFIG, "pairs": 0}, "0 is not valid"),
-        ({**CONFIG, "analysis": {"compare_pairs": [["a", "c"]]}}, "c"),
-        ({"output_root": "x", "experiments": []}, "model"),
-        ({"name": "a", "mode": "timings"}, "no valid part of a configuration: 'timings' is not one of"),
-        ({"name": "a", "wramup": 3, "runs": 1}, "'wramup' was unexpected"),
-        ({"analysis": {"pairs": []}}, "'pairs' was unexpected"),
-    ],
-)
-def test_configurations_fit_their_schema(value: dict, told: str, checker: Checker) -> None:
-    problems = check(f"```json\n{json.dumps(value, indent=2)}\n```\n", checker)
-    assert len(problems) == 1 and told in problems[0], problems
-
-
-def test_other_json_is_json_and_no_configuration(checker: Checker) -> None:
-    assert check('```json\n{"speedup": 1.8, "ci95": [1.7, 1.9]}\n```\n', checker) == []
-    assert check('```json\n{"speedup": 1.8 "pairs": 8}\n```\n', checker) == [
-        "page.md:2:17: error: this is not JSON: Expecting ',' delimiter"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("code", "told"),
-    [
-        ("print(1", "page.md:2:6: error: the Python code does not compile: '(' was never closed"),
-        ("import torhc", "page.md:2:1: error: the module torhc cannot be imported"),
-        ("from torch import nnn", "torch has no nnn"),
-        ("from model_profiling.errors import UserEror", "model_profiling.errors has no UserEror"),
-        ("import torch\n\ntohrc.rand(1)", "page.md:4:1: error: tohrc is not defined (did you mean torch?)"),
-    ],
-)
-def test_python_compiles_and_its_imports_resolve(code: str, told: str, checker: Checker) -> None:
-    problems = check(f"```python\n{code}\n```\n", checker)
-    assert len(problems) == 1 and told in problems[0], problems
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import torch.nn.functional as F\nfrom torch import nn\nfrom torch.export import export\nprint(F, nn, export)",
-        "import json, os.path\nfrom pathlib import Path\nprint(json, os, Path)",
-        "from model_profiling.pipeline import config\n"
-        "from model_profiling.models.registry import find\nprint(config, find)",
-    ],
-)
-def test_right_imports_raise_no_alarm(code: str, checker: Checker) -> None:
-    assert check(f"```python\n{code}\n```\n", checker) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("See [the licence](LICENCE).", "page.md:1:5: error: LICENCE is not there (did you mean LICENSE?)"),
-        ("See [below](#nowhere).", "#nowhere is no heading of page.md"),
-        (
-            "See [the quick start](README.md#quick-strat).",
-            "#quick-strat is no heading of README.md (did you mean quick-start?)",
-        ),
-        (
-            "See [XNNPACK](https://github.com/google/XNPACK).",
-            "https://github.com/google/XNPACK is not a known address (did you mean https://github.com/google/XNNPACK?)",
-        ),
-        (
-            "See [the code](https://github.com/ArmDeveloperEcosystem/sme-executorch-profiling/blob/main/tols).",
-            "tols is not in the repository (did you mean tools?)",
-        ),
-        ("See [here](README.md).", 'the link\'s text "here" does not say where it leads'),
-        (
-            "![A report](images/reprt.svg)",
-            "page.md:1:1: error: images/reprt.svg is not there (did you mean report.svg?)",
-        ),
-        ("![](images/report.svg)", "the image has no alternative text"),
-        ("Use `--onyl`.", "page.md:1:6: error: --onyl is not a flag of any command (did you mean --only?)"),
-        ("Run `mac_pipeline.py --onyl X`.", "--onyl is not a flag of mac_pipeline.py (did you mean --only?)"),
-        (
-            "Export with `--modle-file my_model.py`.",
-            "--modle-file is not a flag of any command (did you mean --model-file?)",
-        ),
-        (
-            "Look into `model_profiling/models/edgetam_image_encoder/MAESURED.md`.",
-            "MAESURED.md is not in the repository (did you mean ",
-        ),
-        ("Run `mac_pipelines.py`.", "mac_pipelines.py is not there (did you mean mac_pipeline.py?)"),
-        (
-            "Look into `model_profiling/scriptz`.",
-            "model_profiling/scriptz is not in the repository (did you mean model_profiling/scripts?)",
-        ),
-        ("<!-- check: skpi this -->\n", "is not understood"),
-        ("<!-- check: skip -->\n```bash\nls\n```", "gives no reason"),
-        ("<!-- check: exits 2 -->\nNo block.", "stands before no code block"),
-        ("Text.\n\n<!-- check: save-as x.json -->\n```json\n{}\n```", "the reader is not told to save this as x.json"),
-        ("```bash\nls", "the code fence is never closed"),
-    ],
-)
-def test_text_names_what_is_there(text: str, told: str, checker: Checker) -> None:
-    problems = check(text + "\n", checker)
-    assert len(problems) == 1 and told in problems[0], problems
-
-
-def test_what_is_skipped_is_not_checked_and_counted(checker: Checker) -> None:
-    text = (
-        "<!-- check: skip it shows a mistake -->\n```bash\npyhton x\n```\n\n"
-        "<!-- check: no-run it takes hours -->\n```bash\nls\n```\n"
-    )
-    assert check(text, checker) == []
-    told = opt_outs([read_document(REPOSITORY / "page.md", "page.md", text)])
-    assert [(o.what, o.reason, o.place) for o in told] == [
-        ("not checked", "it shows a mistake", Position(1, 1)),
-        ("not run", "it takes hours", Position(6, 1)),
-    ]
-
-
 # ---------------------------------------------------------------- pages of a learning path
 
 
@@ -468,153 +331,6 @@ def test_a_page_that_has_its_images_beside_it_is_in_order_too(tmp_path: Path) ->
     (folder / "images/pairs.svg").write_bytes((SAMPLE_PAGES.parents[3] / "images/pairs.svg").read_bytes())
     checker = Checker.of(REPOSITORY)
     assert [str(p) for p in checker.check([checker.read(page) for page in sorted(folder.glob("*.md"))])] == []
-
-
-# ---------------------------------------------------------------- any text
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(
-        st.sampled_from(
-            PAGE.splitlines()
-            + [
-                "```",
-                "~~~",
-                "---",
-                '{{< tab header="x" >}}',
-                "{{% /notice %}}",
-                "<!-- check: set a=b -->",
-                "| a | b |",
-                "> x",
-                "\t- y",
-                "[",
-                "![](",
-                "``",
-                "$(",
-                "<<EOF",
-                "é",
-            ]
-        ),
-        max_size=30,
-    )
-)
-def test_any_lines_in_any_order_are_read(lines: list[str]) -> None:
-    document = read_document(SAMPLE_PAGES / "x.md", "x.md", "\n".join(lines))
-    for element in document.elements:
-        assert 1 <= element.place.line <= len(lines) + 1
-    for block in document.every(Block):
-        parse(block.text, block.place, block.values)
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.text(st.sampled_from("abc $(){}<>|&;'\"\\\n*?[]=#~`é/-0"), max_size=60).filter(
-        lambda text: not re.search("<[a-z]", text)
-    )
-)
-def test_any_text_is_taken_for_bash_and_every_word_has_its_place(text: str) -> None:
-    script = parse(text, Position(10, 3), {})
-    lines = text.split("\n")
-    for statement in script.statements:
-        for command in commands(statement.shapes):
-            for word in command.words:
-                line = lines[word.place.line - 10]
-                assert line[word.place.column - 3 :].startswith(word.raw.split("\n")[0])
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 10**6), edits=st.integers(0, 12))
-def test_any_damage_to_a_page_is_told_and_nothing_breaks(seed: int, edits: int, checker: Checker) -> None:
-    chance, lines = random.Random(seed), PAGE.splitlines()
-    for _ in range(edits):
-        at, other = chance.randrange(len(lines)), chance.randrange(len(lines))
-        lines[at] = chance.choice(
-            (lines[other], lines[at][: chance.randrange(len(lines[at]) + 1)], lines[at] + lines[other], "")
-        )
-    for problem in checker.check([read_document(SAMPLE_PAGES / "02-compare-operators.md", "x.md", "\n".join(lines))]):
-        assert (
-            problem.message
-            and "\n" not in problem.message
-            and 1 <= problem.place.line <= len(lines) + 1
-            and problem.place.column >= 1
-        )
-
-
-# ---------------------------------------------------------------- the command
-
-
-def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-    )
-
-
-def test_pages_in_order_are_status_0_and_opt_outs_are_printed() -> None:
-    done = command()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "README.md:14:1: note: not run: " in done.stdout and re.search(r"^\d+ opt-outs?$", done.stdout, re.MULTILINE)
-    assert re.search(r"pages? in order, \d+ command lines followed$", done.stdout.strip())
-
-
-def test_problems_are_status_2_one_line_each(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("Use `--onyl`.\n\n```bash\npyhton\n```\n")
-    done = command(page)
-    assert done.returncode == 2
-    assert done.stdout.splitlines() == [
-        f"{page}:1:6: error: --onyl is not a flag of any command (did you mean --only?)",
-        f"{page}:4:1: error: pyhton is not a program that pages call (did you mean python?)",
-    ]
-    assert done.stderr == "error: 2 problems found, in 1 page: correct what the lines above name\n"
-
-
-def test_problems_as_json(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("Use `--onyl`.\n")
-    told = json.loads(command("--json", page).stdout)
-    assert told["problems"] == [
-        {
-            "path": str(page),
-            "line": 1,
-            "column": 6,
-            "rule": "flag",
-            "message": "--onyl is not a flag of any command (did you mean --only?)",
-        }
-    ]
-    assert told["pages"] == [str(page)] and told["opt_outs"] == []
-
-
-def test_the_command_lines_are_listed() -> None:
-    listed = command("--list-commands", "README.md").stdout.splitlines()
-    assert any(re.fullmatch(r"README\.md:\d+: bash model_profiling/scripts/setup_repo\.sh", line) for line in listed)
-    assert any("--model toy_cnn --dtype fp16" in line for line in listed)
-
-
-@pytest.mark.parametrize(
-    ("name", "told"), [("no.md", "does not exist"), ("", "holds no Markdown file"), ("x.md", "cannot be read")]
-)
-def test_what_is_no_page_is_one_line(name: str, told: str, tmp_path: Path) -> None:
-    if name == "x.md":
-        (tmp_path / name).write_bytes(b"\xff\xfe")
-    done = command(tmp_path / name)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and told in done.stderr
-
-
-@pytest.mark.slow
-def test_shellcheck_has_to_be_there_in_continuous_integration(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "git").symlink_to(
-        subprocess.run(["which", "git"], capture_output=True, text=True).stdout.strip()
-    )
-    plain, strict = (command("README.md", PATH=str(tmp_path / "bin"), CI=value) for value in ("", "true"))
-    assert plain.returncode == 0 and "shellcheck is not installed, so no shell block was checked" in plain.stdout
-    assert strict.returncode == 2 and strict.stderr.startswith("error: shellcheck is not installed")
 
 
 if __name__ == "__main__":
