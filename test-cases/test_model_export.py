@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exports for real: each kit model in each dtype, models of users, and what must be refused."""
+"""Exports for real: each kit model in each dtype, and the script by itself."""
 
 from __future__ import annotations
 

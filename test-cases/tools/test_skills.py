@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Skills run to their verdict: passed, failed, interrupted and gone on with, for people and for machines."""
+"""Skills run to their verdict: passed, failed and gone on with, and the repository's own from a fresh clone."""
 
 from __future__ import annotations
 
