@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from model_profiling.wording import duration
 
 
 def say(line: str = "") -> None:
@@ -13,18 +17,32 @@ def say(line: str = "") -> None:
     print(line, flush=True)
 
 
+#: Where there is no terminal, a line says what is left at most this often, and where that is as long.
+LEFT_EVERY_S = 60.0
+
+
+class Steps:
+    """One numbered line a step, and now and then how long the others will take, by those that were."""
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._clock = total, clock
+        self._done, self._began, self._told = 0, clock(), -math.inf
+
+    def advance(self, text: str) -> None:
+        self._done += 1
+        say(f"[{self._done}/{self._total}] {text}")
+        now = self._clock()
+        left_s = (now - self._began) / self._done * (self._total - self._done)
+        if left_s >= LEFT_EVERY_S and now - self._told >= LEFT_EVERY_S:
+            say(f"about {duration(left_s)} left")
+            self._told = now
+
+
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[str], None]]:
     """Yield `advance(text)`: a live bar on a terminal, else one numbered line a step."""
     if not sys.stdout.isatty():
-        done = 0
-
-        def print_step(text: str) -> None:
-            nonlocal done
-            done += 1
-            say(f"[{done}/{total}] {text}")
-
-        yield print_step
+        yield Steps(total).advance
         return
     from rich.markup import escape
     from rich.progress import (

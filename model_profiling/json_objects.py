@@ -78,6 +78,13 @@ class JsonObject:
             raise self._wrong(key, "a list of whole numbers")
         return tuple(value for value in values if isinstance(value, int))
 
+    def rows_of_wholes(self, key: str) -> tuple[tuple[int, ...], ...]:
+        """Return a list of lists of whole numbers."""
+        rows = self._list(key)
+        return tuple(
+            JsonObject({key: row}, self._where, self._fix, self._place, self._what).wholes(key) for row in rows
+        )
+
     def maybe_numbers(self, key: str) -> tuple[float, ...] | None:
         """Return a list of numbers."""
         return tuple(self._number(value, key) for value in self._list(key)) if key in self else None

@@ -6,7 +6,8 @@ warm-up. Executions inside a process share its memory layout, its clock frequenc
 its neighbors, so they are never treated as independent samples (Kalibera and Jones,
 "Rigorous Benchmarking in Reasonable Time", ISMM 2013, section 4). A pair holds one
 launch of each side, close in time and in random order, so slow drift cancels in its
-ratio; the ratios of different pairs are the independent samples.
+ratio; the ratios of different pairs are the independent samples. Both orders come equally
+often, so that what being made first costs can be told from the difference.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ALPHA = 1 - CONFIDENCE
 #: A verdict's exact p-value must stay under this. Stricter than `ALPHA`, so that false
 #: verdicts stay under 5 % over many A/A runs although real launch noise is neither
 #: normal nor independent (simulated in test-cases/base/test_statistics_simulation.py).
-VERDICT_P_VALUE = 0.04
+VERDICT_P_VALUE = 0.035
 #: Fewer pairs than this give no verdict: below six, even a unanimous exact sign-flip
 #: test cannot reach `ALPHA` (2 / 2**5 = 0.0625).
 MIN_PAIRS_FOR_VERDICT = 6
@@ -82,20 +83,34 @@ def log_ratios(baseline: Sequence[float], candidate: Sequence[float]) -> NDArray
     return ratios
 
 
-def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
+def estimate(
+    baseline: Sequence[float], candidate: Sequence[float], baseline_first: Sequence[bool] | None = None
+) -> Estimate:
     """Estimate the speed-up from paired launch times (any unit, the same on both sides).
 
     exp(mean(log(baseline/candidate))) with the paired-t interval on the log scale
     (Georges, Buytaert and Eeckhout, OOPSLA 2007, section 3.2, for intervals over
     processes; Fleming and Wallace, CACM 1986, for the geometric mean of ratios).
+
+    Parameters
+    ----------
+    baseline_first : of each pair, whether the baseline was made first. Where as many pairs had one order as the
+        other, what being first costs is taken out of the scatter, for one degree of freedom: the interval of the
+        two-period crossover design (Jones and Kenward, "Design and Analysis of Cross-Over Trials", section 2.3).
     """
     ratios = log_ratios(baseline, candidate)
     count, mean = ratios.size, float(ratios.mean())
     if count < 2:
         return Estimate(math.exp(mean), None, None, None, None, count)
+    first = _balanced(baseline_first, count)
+    freedom = count - 1 if first is None else count - 2
+    if first is not None:
+        rest = ratios - np.where(first, 1.0, -1.0) * (ratios[first].mean() - ratios[~first].mean()) / 2 - mean
+        # What is left scatters less by the degree of freedom that was spent.
+        ratios = mean + rest * math.sqrt((count - 1) / freedom)
     error = float(ratios.std(ddof=1)) / math.sqrt(count)
-    reach = float(stdtrit(count - 1, 1 - ALPHA / 2)) * error
-    t_p_value = _t_p_value(mean, error, count)
+    reach = float(stdtrit(freedom, 1 - ALPHA / 2)) * error
+    t_p_value = _t_p_value(mean, error, freedom)
     return Estimate(
         speedup=math.exp(mean),
         low=math.exp(mean - reach),
@@ -106,10 +121,20 @@ def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
     )
 
 
-def _t_p_value(mean: float, error: float, count: int) -> float:
+def _balanced(baseline_first: Sequence[bool] | None, count: int) -> NDArray[np.bool_] | None:
+    """Return the orders where each was that of half of the pairs, and those are enough to tell its cost."""
+    if baseline_first is None or count < MIN_PAIRS_FOR_VERDICT:
+        return None
+    first = np.asarray(baseline_first, bool)
+    if first.size != count:
+        raise ValueError("each pair needs its order")
+    return first if 2 * int(first.sum()) == count else None
+
+
+def _t_p_value(mean: float, error: float, freedom: int) -> float:
     if error == 0:
         return 1.0 if mean == 0 else 0.0
-    return float(2 * stdtr(count - 1, -abs(mean) / error))
+    return float(2 * stdtr(freedom, -abs(mean) / error))
 
 
 def sign_flip_p_value(ratios: ArrayLike) -> float:
@@ -118,7 +143,9 @@ def sign_flip_p_value(ratios: ArrayLike) -> float:
     Under "no difference" the coin that ordered a pair may as well have swapped its two
     labels, so each log ratio could have had the other sign; the p-value is the share of
     all 2**n sign patterns whose mean is at least as far from zero as the one seen
-    (Fisher 1935; Ernst, "Permutation Methods", Statistical Science 2004).
+    (Fisher 1935; Ernst, "Permutation Methods", Statistical Science 2004). Of ratios freed
+    of what being first costs it is an approximation, with false verdicts within `ALPHA`
+    (simulated in test-cases/base/test_lockstep_simulation.py).
 
     Raises
     ------

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import math
 
-#: Decimal places never exceeded: milliseconds down to the microsecond, which is what
-#: XNNPACK's operator clock counts in; finer digits are never measured.
+#: Decimal places that are exceeded only to show a first digit at all: milliseconds down to the
+#: microsecond, which is what XNNPACK's operator clock counts in.
 MAX_PLACES = 3
 #: An uncertainty that begins with less than this is given two digits.
 TWO_DIGITS_BELOW = 3.55
@@ -30,7 +30,7 @@ def places_for(half_width: float | None, value: float) -> int:
         exponent = math.floor(math.log10(half_width))
         two_digits = half_width < TWO_DIGITS_BELOW * 10.0**exponent
         places = max(-exponent + two_digits, leading)
-    return min(max(places, 0), MAX_PLACES)
+    return min(max(places, 0), max(MAX_PLACES, leading))
 
 
 def ratio_places(low: float, value: float, high: float) -> int:

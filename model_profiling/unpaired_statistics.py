@@ -70,6 +70,21 @@ def estimate(baseline: Sequence[float], candidate: Sequence[float]) -> UnpairedE
     )
 
 
+def time_interval(times: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the geometric mean of launch times, in their unit; None of fewer than two.
+
+    Student's t on their logarithms. It holds for launches like these, on this machine as it was: what drifts between
+    two runs is not in it.
+    """
+    logarithms = _logarithms(times)
+    if logarithms.size < 2:
+        return None
+    error = float(logarithms.std(ddof=1)) / math.sqrt(logarithms.size)
+    reach = float(stdtrit(logarithms.size - 1, 1 - ALPHA / 2)) * error
+    mean = float(logarithms.mean())
+    return math.exp(mean - reach), math.exp(mean + reach)
+
+
 def _logarithms(times: Sequence[float]) -> NDArray[np.float64]:
     values = np.asarray(times, float)
     if values.ndim != 1 or values.size == 0:

@@ -21,6 +21,16 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
 
 
+def percent(share: float) -> str:
+    """Return a share in whole percent; never "100 %" of less than all, nor "0 %" of more than nothing."""
+    rounded = round(100 * share)
+    if rounded == 100 and share < 1:
+        return "over 99 %"
+    if rounded == 0 and share > 0:
+        return "under 1 %"
+    return f"{rounded} %"
+
+
 def capitalized(text: str) -> str:
     """Return `text` with its first letter as a sentence begins."""
     return text[:1].upper() + text[1:]

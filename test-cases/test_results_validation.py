@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from support.kit import kit, write_config
 
-from model_profiling.analysis.checks.launches import check_launches, read_run
+from model_profiling.analysis.checks.launches import check_launches
+from model_profiling.analysis.checks.recorded_run import read_run
 from model_profiling.analysis.checks.results import check_results
 from model_profiling.findings import ERROR
 from model_profiling.pipeline.config_checks import check_config

@@ -10,21 +10,23 @@ import numpy as np
 
 from model_profiling.analysis.comparing.latency import six_numbers
 from model_profiling.analysis.comparing.sides import MeasuredSide, launch_median_ms, median_ms
-from model_profiling.analysis.summary import ExperimentSummary, TracedTimes
+from model_profiling.analysis.summary import ExperimentSummary, TokenRate, TracedTimes
 from model_profiling.pipeline.run_directory import Launch
 
 
-def summarize(side: MeasuredSide) -> ExperimentSummary:
-    """Return what one experiment came to at one thread count."""
+def summarize(side: MeasuredSide, tokens: int | None) -> ExperimentSummary:
+    """Return what one experiment came to at one thread count; `tokens` is how many an execution computes."""
+    times_ms = [launch_median_ms(launch) for launch in side.launches]
     return ExperimentSummary(
         latency_ms=six_numbers(side.latencies_ms),
-        time_ms=statistics.geometric_mean(map(launch_median_ms, side.launches)),
+        time_ms=statistics.geometric_mean(times_ms),
         launches=len(side.launches),
         executions=len(side.latencies_ms),
         load_ms=_median(x.load_ms for x in side.launches),
         peak_rss_mib=_median(x.peak_rss_mib for x in side.launches),
         tracer_overhead_percent=_tracer_overhead(side.launches),
         traced=_traced(side),
+        token_rate=None if tokens is None else TokenRate.of(tokens, times_ms),
     )
 
 

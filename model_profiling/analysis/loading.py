@@ -121,7 +121,8 @@ class LoadedRun:
     def _files(self, kind: str) -> Iterator[Path]:
         for experiment in self.manifest.config.experiments:
             for threads in experiment.threads:
-                path = self.directory.table(self.manifest.model.id, experiment.name, threads, kind)
+                model = self.manifest.program(experiment.name).model.id
+                path = self.directory.table(model, experiment.name, threads, kind)
                 if path.is_file():
                     yield path
 

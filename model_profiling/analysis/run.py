@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_profiling.analysis.comparing.comparison import Comparison
@@ -14,17 +14,17 @@ from model_profiling.analysis.comparing.sides import Blocks, MeasuredSide, colle
 from model_profiling.analysis.experiments import summarize
 from model_profiling.analysis.kernels.recorded import RecordedKernels, read_recorded
 from model_profiling.analysis.metrics import Metrics, metrics_of
+from model_profiling.analysis.program_layers import read_programs
 from model_profiling.analysis.summary import AnalysisSummary, ByExperiment
 from model_profiling.analysis.tables.kernels import kernels_csv
 from model_profiling.analysis.tables.layers import layers_csv
 from model_profiling.analysis.tables.operators import operators_csv
 from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
-from model_profiling.analysis.traces.layers import Layer, layer_stats, model_layers
+from model_profiling.analysis.traces.layers import layer_stats
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.recording import RowIdentity
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
-from model_profiling.pipeline.program.layers import read_graph
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 
@@ -61,16 +61,17 @@ def analyze(directory: RunDirectory) -> Analysis:
     manifest = directory.read_manifest()
     config, launches = manifest.config, directory.read_launches()
     blocks = counting_blocks(launches, config)
-    graph = read_graph(directory.model_graph) if directory.model_graph.is_file() else ()
-    layers, model = model_layers(graph), manifest.model.id
-    sides = tuple(collect_sides(directory, config, blocks, graph, tuple(layer.layer for layer in layers)))
+    programs, model = read_programs(directory, manifest), manifest.model.id
+    sides = tuple(collect_sides(directory, config, blocks, programs))
     timed = () if manifest.emulated else sides
-    recorded = tuple(read_recorded(directory, config, graph, layers, manifest, sides))
+    recorded = tuple(read_recorded(directory, config, programs, manifest, sides))
     summary = AnalysisSummary(
         model,
         manifest.feature.label,
-        ByExperiment((side.experiment, side.threads, summarize(side)) for side in timed),
-        tuple(_comparisons(config, timed, blocks, layers, known_floors(manifest), manifest.quick)),
+        ByExperiment(
+            (side.experiment, side.threads, summarize(side, manifest.tokens.get(side.experiment))) for side in timed
+        ),
+        tuple(_comparisons(manifest, timed, blocks)),
         ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
     )
     return Analysis(
@@ -82,47 +83,45 @@ def analyze(directory: RunDirectory) -> Analysis:
         timed,
         summary,
         metrics_of(model, timed, launches),
-        dict(_tables(directory, model, sides, layers, recorded)),
+        dict(_tables(directory, manifest, sides, recorded)),
     )
 
 
-def _comparisons(
-    config: Config,
-    sides: Sequence[MeasuredSide],
-    blocks: Blocks,
-    layers: Sequence[Layer],
-    floors: Mapping[int, float],
-    quick: bool,
-) -> Iterator[Comparison]:
+def _comparisons(manifest: Manifest, sides: Sequence[MeasuredSide], blocks: Blocks) -> Iterator[Comparison]:
+    config, floors = manifest.config, known_floors(manifest)
     by_name = {(side.experiment, side.threads): side for side in sides}
     for names in config.compare_pairs:
         for threads in config.experiment(names[0]).threads:
             baseline, candidate = (by_name.get((name, threads)) for name in names)
             if baseline and candidate:
-                comparison = compare(baseline, candidate, blocks, floors.get(threads), quick, layers)
+                comparison = compare(baseline, candidate, blocks, floors.get(threads), manifest.quick)
                 if comparison is not None:
-                    yield comparison
+                    yield replace(comparison, models=_models(manifest, *names))
+
+
+def _models(manifest: Manifest, baseline: str, candidate: str) -> tuple[str, str] | None:
+    """Return the names of two experiments' programs, None where they executed one."""
+    if manifest.same_program(baseline, candidate):
+        return None
+    return manifest.program(baseline).model.id, manifest.program(candidate).model.id
 
 
 def _tables(
-    directory: RunDirectory,
-    model: str,
-    sides: Sequence[MeasuredSide],
-    layers: Sequence[Layer],
-    recorded: Sequence[RecordedKernels],
+    directory: RunDirectory, manifest: Manifest, sides: Sequence[MeasuredSide], recorded: Sequence[RecordedKernels]
 ) -> Iterator[tuple[Path, bytes]]:
     for side in sides:
-        identity = RowIdentity(model, side.experiment, side.threads)
-        for kind, content in _side_tables(identity, side, layers):
-            yield directory.table(model, side.experiment, side.threads, kind), content
+        identity = RowIdentity(manifest.program(side.experiment).model.id, side.experiment, side.threads)
+        for kind, content in _side_tables(identity, side):
+            yield directory.table(identity.model_id, side.experiment, side.threads, kind), content
     for r in recorded:
+        model = manifest.program(r.experiment).model.id
         yield directory.table(model, r.experiment, r.threads, "kernels"), kernels_csv(r.rows)
 
 
-def _side_tables(identity: RowIdentity, side: MeasuredSide, layers: Sequence[Layer]) -> Iterator[tuple[str, bytes]]:
+def _side_tables(identity: RowIdentity, side: MeasuredSide) -> Iterator[tuple[str, bytes]]:
     if side.recordings:
         yield "all_runs_timeline", timeline_csv(identity, side.recordings)
         yield "run0_timeline", first_run_csv(identity, side.recordings)
         yield "ops_stats", operators_csv(identity, operator_stats(side.recordings))
-        if layers:
-            yield "layers", layers_csv(identity, layer_stats(side.recordings, layers))
+        if side.program.layers:
+            yield "layers", layers_csv(identity, layer_stats(side.recordings, side.program.layers))

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from model_profiling.analysis.comparing.comparison import Comparison
@@ -12,8 +13,10 @@ from model_profiling.analysis.comparing.latency import SixNumbers
 from model_profiling.analysis.kernels.entries import KernelEntry, read_entry
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.unpaired_statistics import time_interval
 
 SCHEMA_VERSION = 1
+_MS_PER_S = 1e3
 AGAIN = "run analyze_results.py again to write it anew"
 
 _Value = TypeVar("_Value")
@@ -114,6 +117,44 @@ _UNTRACED: Mapping[str, None] = {"categories_ms": None, "delegated_ms": None, "p
 
 
 @dataclass(frozen=True)
+class TokenRate:
+    """What an execution of a language model computes: so many tokens, in `time_ms`, `per_second`.
+
+    The ends of the 95 % intervals, over launches, are None where a single launch gives none.
+    """
+
+    tokens: int
+    time_ms: float
+    time_low_ms: float | None
+    time_high_ms: float | None
+    per_second: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, tokens: int, times_ms: Sequence[float]) -> TokenRate:
+        """Return the rate from the time of an execution in each launch."""
+        time_ms, (low, high) = statistics.geometric_mean(times_ms), time_interval(times_ms) or (None, None)
+
+        def rate(milliseconds: float | None) -> float | None:
+            return None if milliseconds is None else tokens * _MS_PER_S / milliseconds
+
+        return cls(tokens, time_ms, low, high, tokens * _MS_PER_S / time_ms, rate(high), rate(low))
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> TokenRate:
+        return cls(
+            held.whole("tokens"),
+            held.number("time_ms"),
+            held.maybe_number("time_low_ms"),
+            held.maybe_number("time_high_ms"),
+            held.number("per_second"),
+            held.maybe_number("low"),
+            held.maybe_number("high"),
+        )
+
+
+@dataclass(frozen=True)
 class ExperimentSummary:
     """One experiment at one thread count: medians over launches, `traced` None where nothing was traced.
 
@@ -129,6 +170,7 @@ class ExperimentSummary:
     peak_rss_mib: float | None
     tracer_overhead_percent: float | None
     traced: TracedTimes | None
+    token_rate: TokenRate | None = None
 
     @classmethod
     def from_json(cls, held: JsonObject) -> ExperimentSummary:
@@ -141,6 +183,7 @@ class ExperimentSummary:
             held.maybe_number("peak_rss_mib"),
             held.maybe_number("tracer_overhead_percent"),
             TracedTimes.from_json(held),
+            TokenRate.from_json(held.within("token_rate")) if "token_rate" in held else None,
         )
 
     def to_json(self) -> dict[str, object]:
@@ -153,6 +196,7 @@ class ExperimentSummary:
             "peak_rss_mib": self.peak_rss_mib,
             "tracer_overhead_percent": self.tracer_overhead_percent,
             **(self.traced.to_json() if self.traced else _UNTRACED),
+            **({"token_rate": asdict(self.token_rate)} if self.token_rate else {}),
         }
 
 

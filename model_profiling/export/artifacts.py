@@ -22,7 +22,7 @@ def default_outdir(model: str) -> Path:
 
 @dataclass(frozen=True)
 class ArtifactPaths:
-    """Where one export's files go: ``<model>_<backend>_<dtype>`` in `outdir`."""
+    """Where one export's files go: ``<model>_<backend>_<dtype>`` in `outdir`; `dtype` is a recipe's label."""
 
     outdir: Path
     model: str

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from model_profiling.export.delegation import is_mark, lowered_modules
+from model_profiling.export.program_graph import is_mark, lowered_modules
 from model_profiling.models.graph_places import module_of, operator_of, source_of
 
 if TYPE_CHECKING:
@@ -48,17 +48,25 @@ class Constant:
 
 
 def read_constants(edge: EdgeProgramManager) -> tuple[Constant, ...]:
-    """Return every tensor that the lowered program stores, largest first."""
-    program = edge.exported_program()
+    """Return every tensor that the lowered program stores, largest first; its methods share what both have."""
     stored: dict[tuple[str, str], Constant] = {}
-    for constant in (
-        *_outside(program),
-        *(one for lowered in lowered_modules(program.graph_module) for one in _inside(lowered.original_module)),
-    ):
-        key = constant.kind, constant.name
-        copies = stored[key].copies + 1 if key in stored else 1
-        stored[key] = replace(constant, copies=copies)
+    for method in sorted(edge.methods):
+        for key, constant in _of_method(edge.exported_program(method)).items():
+            if key not in stored or stored[key].copies < constant.copies:
+                stored[key] = constant
     return tuple(sorted(stored.values(), key=lambda one: -one.bytes * one.copies))
+
+
+def _of_method(program: torch.export.ExportedProgram) -> dict[tuple[str, str], Constant]:
+    # However many delegates share a constant, XNNPACK's backend keeps its bytes once.
+    inside = {
+        (one.kind, one.name): one
+        for lowered in reversed(list(lowered_modules(program.graph_module)))
+        for one in _inside(lowered.original_module)
+    }
+    outside = {(one.kind, one.name): one for one in _outside(program)}
+    both = {key: replace(inside[key], copies=2) for key in inside.keys() & outside.keys()}
+    return {**outside, **inside, **both}
 
 
 def weights_bytes(constants: tuple[Constant, ...]) -> int:

@@ -10,23 +10,22 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from model_profiling.export.delegation_hints import hint_for
-from model_profiling.models.graph_places import ancestors_of, has_source, module_of, operator_of, origin_of, source_of
+from model_profiling.export.program_graph import delegate_of, graphs, is_mark, is_work, lowered_modules
+from model_profiling.models.graph_places import ancestors_of, module_of, operator_of, origin_of, source_of
 
 if TYPE_CHECKING:
     import torch
 
 _PARTITIONER_LOGGER = "executorch.backends.xnnpack.partition.config"
-# Nodes that are bookkeeping and no work: unpacking a delegate's results, planning memory.
-_BOOKKEEPING = {"getitem", "alloc", "view", "executorch_call_delegate", "free"}
-# In a quantized graph these only mark scales; XNNPACK folds them into the operators between them.
-_QUANTIZATION_MARKS = ("quantize_per", "dequantize_per", "quantize_affine", "dequantize_affine", "choose_qparams")
 _SHAPES = "arithmetic on a dynamic shape"
+_BRANCH = "a branch or a loop, which the runtime itself runs"
+_IN_BRANCH = "inside of a branch or a loop, where XNNPACK's partitioner does not look"
 _ADDED_LATE = "added while the program was serialized: it writes the model's state back, or keeps memory in order"
 
 
@@ -87,16 +86,25 @@ class _Operator:
 
 
 class ReasonRecorder(logging.Handler):
-    """Collects why the partitioner refuses nodes, by the node's name; the first reason stands."""
+    """Collects why the partitioner refuses nodes of each method, by the node's name; the first reason stands."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
-        self.reasons: dict[str, str] = {}
+        self._by_method: dict[str, dict[str, str]] = {}
+        self._method = ""
+
+    def begin(self, method: str) -> None:
+        """Take what is said from now on for one of `method`."""
+        self._method = method
+
+    def reasons(self, method: str) -> Mapping[str, str]:
+        """Return why nodes of `method` were refused, by their names."""
+        return self._by_method.get(method, {})
 
     def emit(self, record: logging.LogRecord) -> None:
         node, reason = getattr(record.msg, "node", None), getattr(record.msg, "reason", "")
         if node is not None and reason:
-            self.reasons.setdefault(node.name, str(reason))
+            self._by_method.setdefault(self._method, {}).setdefault(node.name, str(reason))
 
 
 @contextmanager
@@ -116,16 +124,22 @@ def recording_reasons() -> Iterator[ReasonRecorder]:
 
 
 def describe_edge(
-    graph_module: torch.fx.GraphModule, recorder: ReasonRecorder, backend: str
+    graph_module: torch.fx.GraphModule, reasons: Mapping[str, str], backend: str
 ) -> dict[tuple[str, ...], _Operator]:
     """Describe each node outside the delegates; to be called before the program is serialized.
 
     Serializing replaces operators by their out-variants and numbers nodes anew, so they are found
     again by what they were made from.
+
+    Parameters
+    ----------
+    reasons : the partitioner's, by the names of nodes.
     """
     supported = _supported_operators() if backend == "xnnpack" else None
     return {
-        _identity(node): _described(node, _reason(node, recorder, supported))
+        _identity(node): _described(
+            node, _IN_BRANCH if supported and graph is not graph_module.graph else _reason(node, reasons, supported)
+        )
         for graph in graphs(graph_module)
         for node in graph.nodes
         if is_work(node)
@@ -175,7 +189,7 @@ def _with_source(node: torch.fx.Node) -> torch.fx.Node:
         seen, pending = set(), [node]
         while pending:
             candidate = pending.pop(0)
-            if has_source(candidate):
+            if source_of(candidate):
                 return candidate
             if candidate not in seen:
                 seen.add(candidate)
@@ -196,13 +210,6 @@ def _made_inside(node: torch.fx.Node) -> list[torch.fx.Node]:
     output = next(inner for inner in delegate_of(call).original_module.graph.nodes if inner.op == "output")
     results = cast("Sequence[torch.fx.Node]", output.args[0])
     return [results[cast("int", node.args[1])]]
-
-
-def delegate_of(call: torch.fx.Node) -> LoweredModule:
-    """Return what a delegate's call runs; its first argument names it in the module that owns the graph."""
-    name = str(call.all_input_nodes[0].target)
-    lowered: LoweredModule = getattr(call.graph.owning_module, name)
-    return lowered
 
 
 def _grouped(operators: list[_Operator]) -> tuple[Rejected, ...]:
@@ -231,61 +238,25 @@ def _common_path(modules: list[str]) -> str:
     return ".".join(part[0] if len(set(part)) == 1 else "*" for part in parts)
 
 
-def graphs(graph_module: torch.fx.GraphModule) -> Iterator[torch.fx.Graph]:
-    """Yield the graph and those of its branches and loops, but not the delegates' own."""
-    import torch
-
-    yield graph_module.graph
-    for _, child in graph_module.named_children():
-        if isinstance(child, torch.fx.GraphModule):
-            yield from graphs(child)
-
-
-class LoweredModule(Protocol):
-    """What a delegate's call runs: the part of the program that was handed to a backend."""
-
-    original_module: torch.export.ExportedProgram
-    backend_id: str
-
-
-def lowered_modules(graph_module: torch.nn.Module) -> Iterator[LoweredModule]:
-    """Yield the modules that were handed to a backend, those of branches and loops included."""
-    for _, child in graph_module.named_children():
-        if hasattr(child, "original_module") and hasattr(child, "backend_id"):
-            yield cast("LoweredModule", child)
-        elif hasattr(child, "graph"):
-            yield from lowered_modules(child)
-
-
-def is_work(node: torch.fx.Node) -> bool:
-    """Tell whether a node computes something, at run time or as a mark of quantization."""
-    return node.op == "call_function" and getattr(node.target, "__name__", "") not in _BOOKKEEPING
-
-
-def is_mark(node: torch.fx.Node) -> bool:
-    """Tell whether a node marks a quantization that XNNPACK folds into its neighbors."""
-    return getattr(node.target, "__name__", "").split(".", 1)[-1].startswith(_QUANTIZATION_MARKS) or getattr(
-        node.target, "__name__", ""
-    ).startswith(_QUANTIZATION_MARKS)
-
-
 def _supported_operators() -> set[str]:
     from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
 
     return {config.target_name for config in ALL_PARTITIONER_CONFIGS}
 
 
-def _reason(node: torch.fx.Node, recorder: ReasonRecorder, supported: set[str] | None) -> str:
+def _reason(node: torch.fx.Node, reasons: Mapping[str, str], supported: set[str] | None) -> str:
     if supported is None:
         return "exported with --backend portable"
     types = " and ".join(_input_types(node))
     # An operator refused whole may have been decomposed: its newest ancestor with a reason stands for it.
     names = [node.name, *(source.name for source in ancestors_of(node))]
-    recorded = next((recorder.reasons[name] for name in names if name in recorder.reasons), "")
+    recorded = next((reasons[name] for name in names if name in reasons), "")
     if recorded == "invalid dtype" and types:
         recorded = f"{recorded} ({types})"
     if recorded:
         return recorded + (" (of a single number)" if _is_number(node) else "")
+    if type(node.target).__module__.startswith("torch._higher_order_ops"):
+        return _BRANCH
     if _is_shape_arithmetic(node):
         return _SHAPES
     if operator_of(node).split(".", 1)[-1] not in supported:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from model_profiling.export.hint_row import HintRow
 from model_profiling.export.hints_of_layers import OF_LAYERS
 from model_profiling.export.hints_of_tensors import OF_TENSORS
+from model_profiling.export.rewrites import rewrite_for
 
 HINTS = (*OF_LAYERS, *OF_TENSORS)
 
@@ -23,4 +24,7 @@ def row_for(operator: str, reason: str = "", origin: str = "") -> HintRow | None
 def hint_for(operator: str, reason: str = "", origin: str = "") -> str:
     """Return what to try for an operator, and its cost; an empty string where nothing is known."""
     row = row_for(operator, reason, origin)
-    return row.text if row else ""
+    if row is None:
+        return ""
+    rewrite = rewrite_for(row.name)
+    return f"--rewrite {rewrite.name}, or by hand: {row.text}" if rewrite else row.text

@@ -38,7 +38,7 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
 
 if TYPE_CHECKING:
-    from model_profiling.export.export_job import ExportRequest
+    from model_profiling.export.request import ExportRequest
 
 
 def build_parser() -> CommandParser:
@@ -51,16 +51,49 @@ def build_parser() -> CommandParser:
         type=Path,
         help="a file (or package folder) of yours with the model; --model chooses among several",
     )
+    parser.add_argument(
+        "--method",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="of a model with several methods (get_methods()) only these; default: all, in one .pte",
+    )
     parser.add_argument("--dtype", metavar="DTYPE", help=_dtypes())
+    parser.add_argument(
+        "--group-size",
+        metavar="N",
+        type=int,
+        default=0,
+        help="for --dtype 8da4w: N weights of a row share a scale (default: 0, one scale a row)",
+    )
     parser.add_argument("--quantize", action="store_true", help="the same as --dtype int8")
     parser.add_argument("--backend", metavar="BACKEND", default="xnnpack", help="xnnpack (default) or portable")
     parser.add_argument(
         "--outdir", metavar="DIR", type=Path, help="folder for the files (default: out_<model>/artifacts)"
     )
     parser.add_argument("--weights", metavar="FILE", type=Path, help="a state dict saved with torch.save")
+    parser.add_argument(
+        "--rewrite",
+        metavar="NAME",
+        nargs="+",
+        default=["none"],
+        help="rewrites that bring operators into XNNPACK: names, all or none (default)",
+    )
     parser.add_argument("--save-graph", action="store_true", help="also write the graphs, as <stem>.graph.txt")
-    parser.add_argument("--explain", action="store_true", help="say why each operator outside XNNPACK is there")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="say why each operator outside XNNPACK is there, and which layers can reach SME2",
+    )
+    parser.add_argument(
+        "--keep-disagreeing",
+        action="store_true",
+        help="write a program that does not agree with the eager model too, its record marked, to profile its latency",
+    )
     parser.add_argument("--list", action="store_true", help="list the models, their source and what they lack")
+    parser.add_argument(
+        "--list-rewrites", action="store_true", help="list the rewrites, their types and what they save"
+    )
     parser.add_argument("--verbose", action="store_true", help="show the libraries' own messages")
     return parser
 
@@ -75,10 +108,17 @@ def _dtypes() -> str:
 def main() -> int:
     arguments = build_parser().parse_args()
     if arguments.list:
+        from model_profiling.export.quiet import quiet
         from model_profiling.export.summary import print_models
         from model_profiling.models.registry import entries
 
-        print_models(entries())
+        with quiet(arguments.verbose):  # each of them is imported
+            print_models(entries())
+        return 0
+    if arguments.list_rewrites:
+        from model_profiling.export.rewrite_list import print_rewrites
+
+        print_rewrites()
         return 0
     from model_profiling.console import progress
     from model_profiling.export import export_job, summary
@@ -90,15 +130,16 @@ def main() -> int:
         result = export_job.export(request, step)
     summary.print_result(result)
     if arguments.explain:
-        summary.print_explanation(result.delegation)
+        summary.print_explanations(result)
     summary.print_next(result.paths.pte)
     return 0
 
 
 def _request(arguments: argparse.Namespace) -> ExportRequest:
-    from model_profiling.export.export_job import ExportRequest
     from model_profiling.export.lowering import check_backend
-    from model_profiling.export.recipes import DEFAULT, find_recipe
+    from model_profiling.export.recipes import DEFAULT, find_grouped
+    from model_profiling.export.request import ExportRequest
+    from model_profiling.export.rewrites import find_rewrites
     from model_profiling.models.registry import find
 
     if arguments.model is None and arguments.model_file is None:
@@ -107,12 +148,23 @@ def _request(arguments: argparse.Namespace) -> ExportRequest:
         )
     if arguments.quantize and arguments.dtype not in (None, "int8"):
         raise UserError(f"--quantize means int8, but --dtype says {arguments.dtype}", "on the command line", "give one")
-    dtype = find_recipe("int8" if arguments.quantize else arguments.dtype or DEFAULT).name
+    recipe = find_grouped("int8" if arguments.quantize else arguments.dtype or DEFAULT, arguments.group_size)
     backend = check_backend(arguments.backend)
+    rewrites = find_rewrites(arguments.rewrite)
     if arguments.model_file is None:
         find(arguments.model)  # a typing mistake should not wait for torch to be imported
     return ExportRequest(
-        arguments.model, arguments.model_file, arguments.weights, dtype, backend, arguments.outdir, arguments.save_graph
+        arguments.model,
+        arguments.model_file,
+        arguments.weights,
+        recipe.name,
+        backend,
+        arguments.outdir,
+        arguments.save_graph,
+        recipe.group_size,
+        arguments.keep_disagreeing,
+        rewrites,
+        tuple(arguments.method),
     )
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model_profiling.export.delegation_hints import hint_for
-from model_profiling.models.foreign_code import Advice
+from model_profiling.models.foreign_code import Advice, causes_of
 
 if TYPE_CHECKING:
+    from model_profiling.export.runtime_words import RuntimeWords
     from model_profiling.models.foreign_code import Place
 
 
@@ -27,6 +28,21 @@ class FailureRow:
 
 
 FAILURES = (
+    FailureRow(
+        r"PackedParamsBase",
+        "the model was quantized in eager mode, whose layers have no export",
+        "give the floating-point model: --dtype int8 quantizes it",
+    ),
+    FailureRow(
+        r"Exporting a ScriptModule",
+        "the model is TorchScript",
+        "give the nn.Module that it was scripted or traced from",
+    ),
+    FailureRow(
+        r"Unsupported dtype (Half|BFloat16)|not implemented for '(Half|BFloat16)'",
+        "an operator there has no form for this type",
+        "export in fp32, or compute that part outside the model",
+    ),
     FailureRow(
         r"GuardOnDataDependent.*specialized integer",
         "a Python number or a size depends on a tensor's values",
@@ -73,15 +89,50 @@ FAILURES = (
         "use torch.amax(x, dim, keepdim=True), or F.max_pool2d over height and width",
     ),
     FailureRow(
+        r"constant data node \(\w+\) is tagged .* has user \(output\)",
+        "the model returns one of its weights as it is",
+        "return weight + 0, or leave it out: what does not depend on the input needs no program",
+    ),
+    FailureRow(
         r"Failed to map a given dim_order",
         "the shape of a tensor depends on another's values",
         "use masks or topk(k) in place of nonzero(), unique() and boolean indexing",
+    ),
+    FailureRow(
+        r"required rank 4 tensor to use channels_last",
+        "ExecuTorch's lowering fails at a convolution whose activations are quantized while the model runs",
+        "use --dtype 8da4w or int8, which quantize convolutions otherwise",
     ),
     FailureRow(
         r"shapes? cannot be multiplied|must have same reduction dim|size of tensor|expected input|"
         r"size mismatch|must match|Expected \d-D|channels",
         "the shapes of the model do not fit each other or its inputs",
         "correct the layer or get_example_inputs()",
+    ),
+)
+
+#: What the runtime's own words mean for the author of a model.
+RUNTIME = (
+    FailureRow(
+        r"Expect input tensor to be 3-D or 4-D",
+        "ExecuTorch has no kernel for 3-D convolution",
+        "fold a dimension into the batch or the channels and use Conv2d",
+    ),
+    FailureRow(
+        r"[Ff]ailed to create .*convolution",
+        "XNNPACK refuses this convolution",
+        "change its padding, stride or dilation; --backend portable runs it without XNNPACK",
+    ),
+    FailureRow(
+        r"Propagating input shapes failed",
+        "XNNPACK refuses the shapes of a layer, as of a convolution in 8da8w",
+        "use another --dtype, such as 8da4w or int8",
+    ),
+    FailureRow(
+        r"Attempted to resize a static tensor",
+        "XNNPACK gives a result of another shape than the program was made for, as of a layer whose result the model "
+        "also returns",
+        "return it computed once more (result + 0), or export with --backend portable",
     ),
 )
 
@@ -99,6 +150,15 @@ def explain_lowering(raised: BaseException, place: Place) -> Advice:
     return _explain(raised) or Advice("", known or "change the model there, or export with --backend portable")
 
 
+def explain_running(words: RuntimeWords) -> Advice:
+    """Return what a failure of the program means, in the runtime's own words where it logged any."""
+    known = next((row for row in RUNTIME if re.search(row.pattern, words.cause)), None)
+    said = f"the runtime says: {words.cause}" if words.cause else ""
+    if known:
+        return Advice(f"{known.meaning}; {said}", known.fix)
+    return Advice(said, "--explain shows what runs outside XNNPACK; --verbose shows the runtime's whole log")
+
+
 def _explain(raised: BaseException) -> Advice | None:
-    text = f"{type(raised).__name__}: {' '.join(str(raised).split())}"
+    text = " ".join(f"{type(one).__name__}: {' '.join(str(one).split())}" for one in causes_of(raised))
     return next((Advice(row.meaning, row.fix) for row in FAILURES if re.search(row.pattern, text)), None)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model_profiling.errors import UserError
-from model_profiling.export.delegation import graphs, is_work
+from model_profiling.export.program_graph import graphs, is_work
 from model_profiling.models.foreign_code import Place
 from model_profiling.models.graph_places import module_of, operator_of, source_of
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 from model_profiling.export import casting, delegation, lowering
 from model_profiling.export.recipes import find_recipe, floating_recipes
 from model_profiling.models import export_friendly as friendly
-from model_profiling.models.contract import DynamicShapes
+from model_profiling.models.contract import FORWARD, DynamicShapes
 
 WARMUP, EXECUTIONS = 5, 60
 _IMAGE, _TOKENS = (1, 32, 28, 28), (1, 64, 64)
@@ -225,8 +225,9 @@ def lowered(
     module = casting.cast_module(copy.deepcopy(module).eval(), dtype)
     program = lowering.capture(module, casting.cast_inputs(inputs, dtype), {}, dynamic_shapes)
     with delegation.recording_reasons() as recorder:
-        edge = lowering.lower(program, "xnnpack", find_recipe(dtype))
-        described = delegation.describe_edge(edge.exported_program().graph_module, recorder, "xnnpack")
+        edge = lowering.lower({FORWARD: program}, "xnnpack", find_recipe(dtype), recorder.begin)
+        graph_module = edge.exported_program().graph_module
+        described = delegation.describe_edge(graph_module, recorder.reasons(FORWARD), "xnnpack")
         final = lowering.serialize(edge)
     return delegation.read_program(final.exported_program().graph_module, described), final.buffer
 

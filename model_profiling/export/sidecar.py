@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from model_profiling.agreement import Agreement
 from model_profiling.export.constants import ConstantsFacts
 from model_profiling.export.recipe import Limit
+from model_profiling.models.contract import FORWARD
 
 if TYPE_CHECKING:
     import torch
+
+    from model_profiling.models.input_ranges import InputRange
 
 SCHEMA_VERSION = 1
 
@@ -25,11 +28,27 @@ class TensorFacts(TypedDict):
     dtype: str
 
 
-class InputFacts(TensorFacts):
+class RangeFacts(TensorFacts):
     """An input's range over all samples beside them."""
 
     low: float
     high: float
+
+
+class InputFacts(RangeFacts, total=False):
+    """Where shapes vary also its `extents`: numbers, and expressions of the method's dimensions.
+
+    `limits` are those that the model says itself. `values` are the example's own, in C order, of what is no sample of
+    anything: ids, positions, masks.
+    """
+
+    extents: list[int | str]
+    limits: list[float]
+    values: list[float]
+
+
+#: Of an input with more elements no values are kept, nor of a floating-point one with more different ones (a mask).
+_MOST_VALUES, _MOST_DIFFERENT = 16384, 3
 
 
 class PteFacts(TypedDict):
@@ -41,39 +60,124 @@ class PteFacts(TypedDict):
 
 
 class AgreementFacts(TypedDict):
-    """An agreement that passed, with what it was judged by."""
+    """How far the program is from its model, None where that is not finite, with what it was judged by."""
 
-    max_abs_error: float
-    max_rel_error: float
-    cosine: float
+    max_abs_error: float | None
+    max_rel_error: float | None
+    cosine: float | None
     limit: dict[str, float]
     passed: bool
 
 
-class ExportRecord(TypedDict):
-    """The whole record, in the order in which it is written."""
+class WholeMethodRecord(TypedDict):
+    """What is recorded of each method; `state` names the buffers that an execution changes."""
+
+    inputs: list[InputFacts]
+    outputs: list[TensorFacts]
+    multiply_adds: int | None
+    delegation: dict[str, object]
+    sme2: dict[str, object]
+    agreement: AgreementFacts
+    places: list[dict[str, object]]
+    rewrites: dict[str, int]
+    notes: list[str]
+    state: list[str]
+
+
+class MethodRecord(WholeMethodRecord, total=False):
+    """Where shapes vary also the dimensions that do, by name, with their ranges.
+
+    `tokens` is how many an execution computes, or the name of the dimension that says so, where the model says it.
+    """
+
+    dimensions: dict[str, dict[str, int]]
+    tokens: int | str
+
+
+class ProgramRecord(TypedDict):
+    """What is recorded of a whole program; `notes` are those of all its methods."""
 
     schema_version: int
     model: str
     source: str
     dtype: str
+    group_size: int
     backend: str
     pte: PteFacts
-    inputs: list[InputFacts]
-    outputs: list[TensorFacts]
     parameters: int
-    multiply_adds: int
     export_seconds: float
     versions: dict[str, str]
-    delegation: dict[str, object]
-    agreement: AgreementFacts
     constants: ConstantsFacts
     seed: int
-    places: list[dict[str, object]]
+    notes: list[str]
 
 
-def describe_inputs(samples: Sequence[Sequence[torch.Tensor]]) -> list[InputFacts]:
-    """Return shape, dtype and range of each input, the range over all `samples`.
+class ExportRecord(ProgramRecord, MethodRecord, total=False):
+    """The whole record: a program's only method, forward, stands among its keys, several in `methods` by name."""
+
+    methods: dict[str, MethodRecord]
+
+
+#: The order in which the record is written.
+_ORDER = (
+    "schema_version",
+    "model",
+    "source",
+    "dtype",
+    "group_size",
+    "backend",
+    "pte",
+    "inputs",
+    "dimensions",
+    "tokens",
+    "outputs",
+    "parameters",
+    "multiply_adds",
+    "export_seconds",
+    "versions",
+    "delegation",
+    "sme2",
+    "agreement",
+    "constants",
+    "seed",
+    "places",
+    "rewrites",
+    "state",
+    "methods",
+    "notes",
+)
+
+
+def whole_record(program: ProgramRecord, methods: Mapping[str, MethodRecord]) -> ExportRecord:
+    """Return the record of a program with these methods."""
+    told = _told(methods)
+    of_methods: Mapping[str, object] = methods[FORWARD] if list(methods) == [FORWARD] else {"methods": dict(methods)}
+    whole = {**program, **of_methods, "notes": [*told, *program["notes"]]}
+    return cast("ExportRecord", {key: whole[key] for key in _ORDER if key in whole})
+
+
+def _told(methods: Mapping[str, MethodRecord]) -> list[str]:
+    """Return the notes of all methods, with the method's name where not all have the same."""
+    names: dict[str, list[str]] = {}
+    for name, one in methods.items():
+        for note in one["notes"]:
+            names.setdefault(note, []).append(name)
+    return [note if len(of) == len(methods) else f"{', '.join(of)}: {note}" for note, of in names.items()]
+
+
+def method_records(record: ExportRecord) -> dict[str, MethodRecord]:
+    """Return what is recorded of each method, by its name."""
+    return record.get("methods") or {FORWARD: record}
+
+
+def describe_inputs(
+    samples: Sequence[Sequence[torch.Tensor]],
+    extents: Sequence[list[int | str]] = (),
+    limits: Sequence[InputRange | None] = (),
+) -> list[InputFacts]:
+    """Return shape, dtype and range of each input, the range over all `samples`; `extents` where shapes vary.
+
+    What the model itself says of an input's range stands in `limits`, and is then its range.
 
     Runners draw random inputs from it: token ids stay inside their vocabulary, masks stay 0 or 1.
     """
@@ -84,8 +188,27 @@ def describe_inputs(samples: Sequence[Sequence[torch.Tensor]]) -> list[InputFact
         high = max((value.max().item() for value in values if value.numel()), default=0)
         if isinstance(low, bool):
             low, high = 0, 1
-        described.append({**describe_tensor(first), "low": low, "high": high})
+        tensor = describe_tensor(first)
+        described.append({"shape": tensor["shape"], "dtype": tensor["dtype"], "low": low, "high": high})
+    for facts, value in zip(described, samples[0], strict=True):
+        if _is_kept(value):
+            facts["values"] = [int(one) if isinstance(one, bool) else one for one in value.reshape(-1).tolist()]
+    for facts, of_input in zip(described, extents, strict=False):
+        facts["extents"] = of_input
+    for facts, allowed in zip(described, limits, strict=False):
+        if allowed is not None:
+            facts["low"], facts["high"] = allowed
+            facts["limits"] = list(allowed)
     return described
+
+
+def _is_kept(value: torch.Tensor) -> bool:
+    """Tell whether an input's values matter as they are, so that random ones would measure something else."""
+    if not 0 < value.numel() <= _MOST_VALUES:
+        return False
+    if not value.is_floating_point():
+        return True
+    return bool(value.isfinite().all()) and len(set(value.reshape(-1).tolist())) in range(2, _MOST_DIFFERENT + 1)
 
 
 def describe_tensor(value: torch.Tensor) -> TensorFacts:
@@ -98,15 +221,14 @@ def describe_pte(name: str, data: bytes) -> PteFacts:
     return {"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def describe_agreement(agreement: Agreement, limit: Limit) -> AgreementFacts:
-    """Return an agreement that passed, with what it was judged by."""
-    assert agreement.max_abs_error is not None and agreement.max_rel_error is not None and agreement.cosine is not None
+def describe_agreement(agreement: Agreement, limit: Limit, passed: bool) -> AgreementFacts:
+    """Return an agreement with what it was judged by; errors that are not finite are None."""
     return {
         "max_abs_error": agreement.max_abs_error,
         "max_rel_error": agreement.max_rel_error,
         "cosine": agreement.cosine,
         "limit": limit.to_json(),
-        "passed": True,
+        "passed": passed,
     }
 
 

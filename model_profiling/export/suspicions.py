@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from model_profiling.export.delegation import graphs, is_work, lowered_modules
+from model_profiling.export.program_graph import graphs, is_work, lowered_modules
 from model_profiling.models.graph_places import operator_of, source_of
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _RANKING = re.compile(r"\.(topk|sort|argsort|argmax|argmin)\.")
 
 
-def suspicion(graph_module: torch.fx.GraphModule) -> str:
-    """Return what is known to go wrong in a lowered program like this one, "" where nothing is."""
-    return _wrong_softmax(graph_module) or _ranking(graph_module)
+def suspicion(graph_module: torch.fx.GraphModule, dtype: str) -> str:
+    """Return what is known to go wrong in a lowered program of this recipe, "" where nothing is."""
+    return _wrong_softmax(graph_module) or _ranking(graph_module, dtype)
 
 
 def _wrong_softmax(graph_module: torch.fx.GraphModule) -> str:
@@ -37,13 +37,13 @@ def _wrong_softmax(graph_module: torch.fx.GraphModule) -> str:
     return ""
 
 
-def _ranking(graph_module: torch.fx.GraphModule) -> str:
+def _ranking(graph_module: torch.fx.GraphModule, dtype: str) -> str:
     for graph in graphs(graph_module):
         ranked = next((node for node in graph.nodes if is_work(node) and _RANKING.search(operator_of(node))), None)
         if ranked:
             return (
                 f"the model ranks values ({operator_of(ranked)} at {source_of(ranked)}) and rounding changes the "
-                "order of nearly equal ones: return the values unranked and rank them outside the model, or export in "
-                "fp32"
+                "order of nearly equal ones: return the values unranked and rank them outside the model"
+                + (", or try fp32, which rounds less" if dtype != "fp32" else "")
             )
     return ""

@@ -5,11 +5,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_profiling import agreement
 from model_profiling.errors import MeasurementError, UserError
+from model_profiling.export import adapting
+from model_profiling.export.casting import in_order_of
+from model_profiling.export.failures import explain_running
 from model_profiling.export.recipe import Limit, Recipe
+from model_profiling.export.runtime_words import RuntimeWords, hearing
+from model_profiling.models.contract import FORWARD
 from model_profiling.models.foreign_code import ForeignCode
 from model_profiling.models.loading import LoadedModel
 
@@ -18,81 +25,94 @@ if TYPE_CHECKING:
     import torch
 
 
+#: What a model may return beside tensors: it is no result of the program.
+_LEFT_OUT = (bool, int, float, type(None))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the eager model gives: the tensors of each sample, and the types of results that are none, by name."""
+
+    outputs: list[list[torch.Tensor]]
+    left_out: tuple[str, ...]
+
+
 def reference_outputs(
     model: LoadedModel, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object]
-) -> list[list[torch.Tensor]]:
+) -> Reference:
     """Run the eager float32 model on each of `samples`; return its output tensors for each.
 
     The runs happen on a copy: a module that updates its buffers would otherwise be exported with
-    the state that these runs left behind.
+    the state that these runs left behind. A model with other results than plain tensors is made to
+    give its tensors alone.
     """
     import torch
 
     module = copy.deepcopy(model.module)
-    results = []
+    outputs, left_out, plain = [], [], True
     for sample in samples:
         with (
             torch.no_grad(),
             ForeignCode(
-                f"running {model.name} on its example inputs",
+                f"running {model.label} on its example inputs",
                 "correct the model or its inputs",
                 module=module,
                 location=model.location,
             ),
         ):
             raw = module(*copy.deepcopy(sample), **copy.deepcopy(kwargs))
-        results.append(_checked_outputs(model, raw))
-    return results
+        leaves = list(adapting.leaves_of(raw))
+        left_out = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, torch.Tensor)]
+        outputs.append(_checked_outputs(model, leaves))
+        plain = plain and adapting.is_plain(raw)
+    if not plain:
+        adapting.give_tensors(model.module)
+    return Reference(outputs, tuple(dict.fromkeys(left_out)))
 
 
-def _checked_outputs(model: LoadedModel, raw: object) -> list[torch.Tensor]:
+def _checked_outputs(model: LoadedModel, leaves: Sequence[object]) -> list[torch.Tensor]:
     import torch
-    from torch.utils import _pytree as pytree
 
-    leaves = pytree.tree_leaves(raw)
-    odd = [leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)]
-    named = _named_result(raw)
-    if named:
+    odd = next((leaf for leaf in leaves if not isinstance(leaf, (torch.Tensor, *_LEFT_OUT))), None)
+    tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    if odd is not None or not tensors:
         raise UserError(
-            f"the model returns a {named}, which a program cannot hold",
-            f"in {model.name} at {model.location}",
-            "return its tensors: values, indices = x.topk(k); return values, indices",
-        )
-    if odd or not leaves:
-        raise UserError(
-            f"the model returns a {type(odd[0]).__name__ if odd else type(raw).__name__}, not tensors",
+            f"the model returns {f'a {type(odd).__name__}' if odd is not None else 'no tensor'}",
             f"in {model.name} at {model.location}",
             "return a tensor, or a tuple or dict of tensors",
         )
-    if any(leaf.is_floating_point() and leaf.isnan().any() for leaf in leaves):
+    if any(leaf.is_floating_point() and leaf.isnan().any() for leaf in tensors):
         raise UserError(
             "the eager model's output has NaNs for its own inputs",
             f"in {model.name} at {model.location}",
             "give sound weights and inputs",
         )
-    return [leaf.detach().clone() for leaf in leaves]
-
-
-def _named_result(raw: object) -> str:
-    """Return the type's name of a result such as ``torch.return_types.topk`` anywhere in `raw`, else ""."""
-    if type(raw).__module__ == "torch.return_types":
-        return f"torch.return_types.{type(raw).__name__}"
-    inner = raw.values() if isinstance(raw, dict) else raw if isinstance(raw, (tuple, list)) else ()
-    return next(filter(None, map(_named_result, inner)), "")
+    return [leaf.detach().clone() for leaf in tensors]
 
 
 def run_program(
-    pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object], doing: str
+    pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object], doing: str, method: str = FORWARD
 ) -> list[list[torch.Tensor]]:
-    """Run a ``.pte`` with ExecuTorch's runtime on each of `samples`; return its outputs for each."""
+    """Run a ``.pte`` with ExecuTorch's runtime on each of `samples`; return its output tensors for each.
+
+    Parameters
+    ----------
+    samples : the program was captured with the first: the others are laid out in memory as it is.
+    doing : what runs, for the message of a failure.
+    """
     import torch
     from torch.utils import _pytree as pytree
 
-    with ForeignCode(
-        doing,
-        "an operator may have no kernel for this dtype: see --explain for what stays "
-        "outside XNNPACK, or try another --dtype or --backend",
-        error=MeasurementError,
+    captured = pytree.tree_leaves((samples[0], kwargs))
+    words = RuntimeWords()
+    with (
+        ForeignCode(
+            doing,
+            lambda raised, place: explain_running(words),
+            location=Path("the program itself"),
+            error=MeasurementError,
+        ),
+        hearing(words),
     ):
         # Order matters: the kernel libraries register themselves with the runtime loaded here.
         from executorch.extension.pybindings.portable_lib import _load_for_executorch_from_buffer
@@ -102,8 +122,10 @@ def run_program(
         outputs = []
         for sample in samples:
             # A copy: a model that writes into its input would change what the next check is given.
-            flat = [leaf.clone(memory_format=torch.contiguous_format) for leaf in pytree.tree_leaves((sample, kwargs))]
-            outputs.append([torch.as_tensor(value).clone() for value in program.forward(flat)])
+            flat = list(map(in_order_of, pytree.tree_leaves((sample, kwargs)), captured))
+            outputs.append(
+                [value.clone() for value in program.run_method(method, flat) if isinstance(value, torch.Tensor)]
+            )
     return outputs
 
 
@@ -126,26 +148,23 @@ def compare(
         raise MeasurementError(f"the program's outputs have another form than the eager model's: {error}") from error
 
 
-def judge(result: agreement.Agreement, recipe: Recipe, model: str, suspicion: str = "") -> Limit:
-    """Return the limit of `recipe`, or raise a `MeasurementError` with the numbers of both sides.
-
-    `suspicion` is what is known to go wrong with such a program, told with them.
-    """
-    limit = recipe.limit
-    if (
+def within(result: agreement.Agreement, limit: Limit) -> bool:
+    """Tell whether two versions are close enough to count as the same model."""
+    return (
         result.max_rel_error is not None
         and result.cosine is not None
         and result.max_rel_error <= limit.max_rel_error
         and result.cosine >= limit.min_cosine
-    ):
-        return limit
-    if result.max_rel_error is None:
-        suspicion = suspicion or recipe.out_of_range
-    raise MeasurementError(
+    )
+
+
+def disagreement(result: agreement.Agreement, recipe: Recipe, model: str) -> str:
+    """Return the sentence that says how far a program is from its model, with the limit of `recipe`."""
+    limit = recipe.limit
+    return (
         f"{model} in {recipe.name} does not agree with the eager model: largest relative error "
         f"{_show(result.max_rel_error)} (limit {limit.max_rel_error:g}), largest absolute error "
-        f"{_show(result.max_abs_error)}, cosine {_show(result.cosine)} (limit {limit.min_cosine:g}); "
-        f"nothing was written{suspicion and f'; {suspicion}'}"
+        f"{_show(result.max_abs_error)}, cosine {_show(result.cosine)} (limit {limit.min_cosine:g})"
     )
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # torch takes over a second to import; listing models must no
     import torch
 
 REQUIRED_METHODS = ("get_eager_model", "get_example_inputs")
+#: What a model of several methods has in place of both.
+METHODS_METHOD = "get_methods"
+#: The method of a program that has one.
+FORWARD = "forward"
 
 
 class EagerModel(ABC):
@@ -32,9 +36,16 @@ class EagerModel(ABC):
         inputs stand in.
     ``get_example_kwarg_inputs() -> dict`` and ``get_dynamic_shapes()``
         as ExecuTorch's examples have them.
+    ``get_input_ranges() -> dict[str, tuple[low, high]]``
+        the least and greatest value that an input may have, by its name in ``forward``: a vocabulary, say.
+    ``get_tokens() -> int | str``
+        how many tokens an execution computes, or the name of the dimension that says so: reports then tell tokens
+        per second.
     ``load_weights(module, state_dict) -> nn.Module``
         puts a checkpoint into `module` and returns what is to be exported; without it every entry
         must match by name and shape.
+
+    A model of several methods (`MethodsModel`) has ``get_methods()`` in place of the two below.
     """
 
     @abstractmethod
@@ -46,10 +57,27 @@ class EagerModel(ABC):
         """Return one tuple of positional inputs, the same every time."""
 
 
+class MethodsModel(ABC):
+    """Base class for models of several methods, exported into one `.pte` with shared weights.
+
+    Of the other methods of `EagerModel` it may have the same ones; those that return something for the inputs
+    (all whose names begin with ``get_``) then return a dict with an entry for each method that has any.
+    ``load_weights`` is called for each method's module.
+    """
+
+    @abstractmethod
+    def get_methods(self) -> dict[str, tuple[torch.nn.Module, tuple[torch.Tensor, ...]]]:
+        """Return each method's module, in float32 and eval mode, with its example inputs, by the method's name."""
+
+
 def missing_methods(candidate: type) -> list[str]:
     """Return which of the contract's required methods `candidate` does not implement."""
     abstract: frozenset[str] = getattr(candidate, "__abstractmethods__", frozenset())
-    return [name for name in REQUIRED_METHODS if not callable(getattr(candidate, name, None)) or name in abstract]
+
+    def lacks(name: str) -> bool:
+        return not callable(getattr(candidate, name, None)) or name in abstract
+
+    return [] if not lacks(METHODS_METHOD) else [name for name in REQUIRED_METHODS if lacks(name)]
 
 
 @contextmanager

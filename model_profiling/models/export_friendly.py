@@ -19,6 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from model_profiling.models import export_friendly_functions as functions
+
 
 class _WithNumbers(nn.Module):
     """A module whose numbers are buffers: cast with it, and not part of its state dict."""
@@ -42,14 +44,14 @@ class HardSigmoid(_WithNumbers):
         super().__init__(slope=1 / 6, offset=0.5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.clamp(x * self.slope + self.offset, 0.0, 1.0)
+        return functions.hard_sigmoid(x, self.slope, self.offset)
 
 
 class SiLU(nn.Module):
     """``nn.SiLU`` without its detour over float32 in an fp16 graph, within one rounding."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * torch.sigmoid(x)
+        return functions.silu(x)
 
 
 class TanhGELU(_WithNumbers):
@@ -63,10 +65,10 @@ class TanhGELU(_WithNumbers):
     cubic: torch.Tensor
 
     def __init__(self) -> None:
-        super().__init__(linear=2 * math.sqrt(2 / math.pi), cubic=2 * math.sqrt(2 / math.pi) * 0.044715)
+        super().__init__(linear=functions.GELU_LINEAR, cubic=functions.GELU_CUBIC)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * torch.sigmoid(x * (self.linear + self.cubic * (x * x)))
+        return functions.tanh_gelu(x, self.linear, self.cubic)
 
 
 class ELU(_WithNumbers):
@@ -103,60 +105,54 @@ class Mish(Softplus):
 # Normalization -------------------------------------------------------------------------------------
 
 
-def _centered(x: torch.Tensor, epsilon: torch.Tensor) -> torch.Tensor:
-    """Return `x` (n, m, 1, k) with zero mean and unit variance over its last two dimensions."""
-    difference = x - x.mean((2, 3), keepdim=True)
-    variance = (difference * difference).mean((2, 3), keepdim=True)
-    return difference * torch.rsqrt(variance + epsilon)
+class _Normalization(_WithNumbers):
+    """What normalizations have in common: the root of their epsilon, and a divisor that float16 needs."""
+
+    root_epsilon: torch.Tensor
+    divisor: torch.Tensor
+
+    def __init__(self, epsilon: float) -> None:
+        super().__init__(root_epsilon=math.sqrt(epsilon), divisor=functions.SPREAD)
+
+    @property
+    def spread(self) -> torch.Tensor | None:
+        return self.divisor if self.divisor.dtype == torch.float16 else None
 
 
-class LayerNorm(_WithNumbers):
+class LayerNorm(_Normalization):
     """``nn.LayerNorm`` over the last dimension, with its weights; summed in another order."""
 
-    epsilon: torch.Tensor
-
     def __init__(self, original: nn.LayerNorm) -> None:
-        super().__init__(epsilon=original.eps)
+        super().__init__(original.eps)
         if len(original.normalized_shape) != 1:
             raise ValueError(f"LayerNorm over {original.normalized_shape}: one dimension is supported")
         self.weight, self.bias = original.weight, original.bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = _centered(x.reshape(1, -1, 1, x.shape[-1]), self.epsilon).reshape(x.shape)
-        y = y if self.weight is None else y * self.weight
-        return y if self.bias is None else y + self.bias
+        return functions.layer_norm(x, self.weight, self.bias, self.root_epsilon, self.spread)
 
 
-class GroupNorm(_WithNumbers):
+class GroupNorm(_Normalization):
     """``nn.GroupNorm`` of (n, c, h, w), with its weights; ``InstanceNorm2d`` is one group a channel."""
 
-    epsilon: torch.Tensor
-
     def __init__(self, original: nn.GroupNorm) -> None:
-        super().__init__(epsilon=original.eps)
+        super().__init__(original.eps)
         self.groups = original.num_groups
         self.weight, self.bias = original.weight, original.bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        n, c, h, w = x.shape
-        y = _centered(x.reshape(n, self.groups, 1, c // self.groups * h * w), self.epsilon).reshape(n, c, h, w)
-        y = y if self.weight is None else y * self.weight.reshape(1, c, 1, 1)
-        return y if self.bias is None else y + self.bias.reshape(1, c, 1, 1)
+        return functions.group_norm(x, self.weight, self.bias, self.root_epsilon, self.spread, self.groups)
 
 
-class RMSNorm(_WithNumbers):
+class RMSNorm(_Normalization):
     """``nn.RMSNorm`` over the last dimension, with its weight and its epsilon (which it must have)."""
 
-    epsilon: torch.Tensor
-
     def __init__(self, original: nn.RMSNorm) -> None:
-        super().__init__(epsilon=original.eps if original.eps is not None else torch.finfo(torch.float32).eps)
+        super().__init__(original.eps if original.eps is not None else torch.finfo(torch.float32).eps)
         self.weight = original.weight
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        squares = (x * x).reshape(1, -1, 1, x.shape[-1]).mean((2, 3), keepdim=True)
-        y = x * torch.rsqrt(squares + self.epsilon).reshape(*x.shape[:-1], 1)
-        return y if self.weight is None else y * self.weight
+        return functions.rms_norm(x, self.weight, self.root_epsilon, self.spread)
 
 
 class L2Normalize(nn.Module):
@@ -188,14 +184,11 @@ class UpsampleNearest2d(nn.Module):
 
     def __init__(self, factor: int) -> None:
         super().__init__()
-        self.factor = factor
         self.register_buffer("across", torch.ones(1, 1, 1, factor), persistent=False)
         self.register_buffer("down", torch.ones(1, 1, factor, 1), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        n, c, h, w = x.shape
-        wide = x.reshape(n * c, h, w, 1) * self.across
-        return (wide.reshape(n * c, h, 1, w * self.factor) * self.down).reshape(n, c, h * self.factor, w * self.factor)
+        return functions.upsample_nearest(x, self.across, self.down)
 
 
 class MaxPool1d(nn.Module):
@@ -224,8 +217,7 @@ def reflect_pad2d(x: torch.Tensor, size: int) -> torch.Tensor:
 
 def softmax_channels(x: torch.Tensor) -> torch.Tensor:
     """``x.softmax(1)`` of (n, c, h, w), in three dimensions: XNNPACK's softmax of four is wrong after a convolution."""
-    n, c, h, w = x.shape
-    return torch.softmax(x.reshape(n, c, h * w).transpose(1, 2), dim=-1).transpose(1, 2).reshape(n, c, h, w)
+    return functions.softmax(x, 1)
 
 
 # Attention -----------------------------------------------------------------------------------------
@@ -234,9 +226,9 @@ def softmax_channels(x: torch.Tensor) -> torch.Tensor:
 def causal_mask(tokens: int) -> torch.Tensor:
     """Return the additive float mask (tokens, tokens) that hides later positions; register it as a buffer.
 
-    -1e4 is far enough from every score and still finite in float16.
+    What it adds there is far enough from every score and still finite in float16.
     """
-    return torch.triu(torch.full((tokens, tokens), -1e4), diagonal=1)
+    return torch.triu(torch.full((tokens, tokens), functions.HIDDEN), diagonal=1)
 
 
 class Attention(_WithNumbers):
@@ -253,12 +245,7 @@ class Attention(_WithNumbers):
     def forward(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        n, heads, tokens, _ = q.shape
-        scores = (q @ k.transpose(-2, -1)) * self.scale
-        scores = scores if mask is None else scores + mask
-        # Three dimensions for the softmax: see `softmax_channels`.
-        weights = torch.softmax(scores.reshape(n * heads, tokens, k.shape[2]), dim=-1)
-        return weights.reshape(n, heads, tokens, k.shape[2]) @ v
+        return functions.attention(q, k, v, self.scale, mask)
 
 
 def cache_update(cache: torch.Tensor, new: torch.Tensor, position: torch.Tensor) -> torch.Tensor:

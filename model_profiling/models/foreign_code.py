@@ -8,9 +8,10 @@ that names the module and the source line, and a log with the whole trace.
 from __future__ import annotations
 
 import errno
+import re
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 MESSAGE_LIMIT = 300  # characters of a foreign message that one line can carry
 EXPLAINED_LIMIT = 90  # where the kit says itself what the message means
+#: What says only where a compiler was when something else failed.
+_WRAPPER = re.compile(r"An error occurred when running the|While executing ")
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,9 @@ class ForeignCode:
         place = blame(raised, self.module, self.location)
         advice = Advice("", self.fix) if isinstance(self.fix, str) else self.fix(raised, place)
         told = (
-            f": {advice.meaning} ({describe(raised, EXPLAINED_LIMIT)})" if advice.meaning else f" ({describe(raised)})"
+            f": {advice.meaning} ({describe(_telling(raised), EXPLAINED_LIMIT)})"
+            if advice.meaning
+            else f" ({describe(_telling(raised))})"
         )
         what = f"{self.doing} failed{told}"
         where = f"in {place}" if place else "in code outside the kit"
@@ -128,6 +133,21 @@ def describe(raised: BaseException, limit: int = MESSAGE_LIMIT) -> str:
     message = one_line(lines[0] if lines else "")
     message = message if len(message) <= limit else f"{message[:limit].rstrip()}..."
     return f"{type(raised).__name__}: {message}" if message else type(raised).__name__
+
+
+def causes_of(raised: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and those it was raised from, outermost first."""
+    seen: list[BaseException] = []
+    one: BaseException | None = raised
+    while one is not None and one not in seen:
+        yield one
+        seen.append(one)
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+
+
+def _telling(raised: BaseException) -> BaseException:
+    """Return the outermost of an exception's causes that says more than which pass of a compiler failed."""
+    return next((one for one in causes_of(raised) if str(one) and not _WRAPPER.match(str(one))), raised)
 
 
 def blame(raised: BaseException, root: torch.nn.Module | None = None, location: Path | None = None) -> Place:

@@ -69,15 +69,14 @@ def module_of(node: torch.fx.Node) -> str:
 
 def source_of(node: torch.fx.Node) -> str:
     """Return the innermost "file:line" of the model's own code, else of the library it calls, else ""."""
-    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
+    frames = [frame for frame in _FRAME.findall(node.meta.get("stack_trace") or "") if not _is_compilers(frame[0])]
     own = [frame for frame in frames if is_model_code(frame[0])] or frames
     return f"{short_path(own[-1][0])}:{own[-1][1]}" if own else ""
 
 
-def has_source(node: torch.fx.Node) -> bool:
-    """Tell whether a line is known for `node`, and not only one of the compiler that added it."""
-    source = source_of(node)
-    return bool(source) and not source.startswith("torch/fx/")
+def _is_compilers(file: str) -> bool:
+    """Tell whether code was made by torch's compiler ("<eval_with_key>.3"), or is a pass of it that added a node."""
+    return file.startswith("<") or short_path(file).startswith("torch/fx/")
 
 
 def is_model_code(file: str) -> bool:

@@ -117,7 +117,8 @@ def entry_for_file(file: Path, name: str | None) -> tuple[ModelEntry, type]:
         models = _models_in(file)
     if not models:
         raise UserError(
-            "it registers no model and defines no class with get_eager_model() and get_example_inputs()",
+            "it registers no model and defines no class with get_eager_model() and get_example_inputs(), "
+            "or get_methods()",
             f"in {file}",
             f"add one, or call register(name, class){_beside_it(file)}",
         )
@@ -165,15 +166,25 @@ def import_path(location: Path) -> ModuleType:
 
 
 def _models_in(location: Path) -> dict[str, type]:
-    """Run a user's file and return its models: those it registers, else the classes it defines."""
+    """Run a user's file and return its models: those it registers, else the classes it defines.
+
+    A file that builds on a model of the kit imports it, and with that the kit's own registration: not the file's.
+    """
     before = dict(_registered)
     _registered.clear()
     try:
         module = import_path(location)
-        return {name: _class_of(model) for name, model in _registered.items()} or _classes_in(module, location)
+        own = {name: model for name, model in _registered.items() if not _is_the_kits(name, model)}
+        return {name: _class_of(model) for name, model in own.items()} or _classes_in(module, location)
     finally:  # a user's model that has the name of one of the kit's stands beside it, not in its place
+        of_kit = {name: model for name, model in _registered.items() if _is_the_kits(name, model)}
         _registered.clear()
-        _registered.update(before)
+        _registered.update(before | of_kit)
+
+
+def _is_the_kits(name: str, model: type | str) -> bool:
+    module = model.partition(":")[0] if isinstance(model, str) else getattr(model, "__module__", "")
+    return module.startswith(f"{__package__}.") and name in {entry.name for entry in _kit_entries()}
 
 
 def _class_of(model: type | str) -> type:

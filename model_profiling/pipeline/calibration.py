@@ -36,7 +36,7 @@ def calibration_config(config: Config) -> Config:
             'in "experiments" of the config, for --aa',
             f'add one with mode "{TIMING}", or leave --aa out',
         )
-    name = config.compare_pairs[0][1] if config.compare_pairs else config.timed[0].name
+    name = _calibrated_arm(config)
     arm = config.experiment(name)
     first, second = f"{name}_a", f"{name}_b"
     return replace(
@@ -45,6 +45,10 @@ def calibration_config(config: Config) -> Config:
         experiments=(replace(arm, name=first), replace(arm, name=second)),
         compare_pairs=((first, second),),
     )
+
+
+def _calibrated_arm(config: Config) -> str:
+    return config.compare_pairs[0][1] if config.compare_pairs else config.timed[0].name
 
 
 def find_noise_floor(config: Config, cpu: str) -> dict[str, Any] | None:
@@ -61,8 +65,9 @@ def find_noise_floor(config: Config, cpu: str) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     plain: Any = read_json(file, "noise floor")
+    model = config.program(_calibrated_arm(config)).stem if config.timed else config.model.stem
     try:
-        fits = (plain["schema_version"], plain["model"], plain["cpu"]) == (FLOOR_SCHEMA_VERSION, config.model.stem, cpu)
+        fits = (plain["schema_version"], plain["model"], plain["cpu"]) == (FLOOR_SCHEMA_VERSION, model, cpu)
         age = datetime.now(timezone.utc) - datetime.fromisoformat(plain["measured"].replace("Z", "+00:00"))
         return (
             dict(plain)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from model_profiling import PACKAGE_DIR
 from model_profiling.errors import UserError, nearest
 from model_profiling.files import read_json
+from model_profiling.pipeline.program.workload import Workload
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -33,7 +34,10 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Experiment:
-    """One arm of the comparison, with every default filled in."""
+    """One arm of the comparison, with every default filled in; `model` is None where it runs the shared program.
+
+    `method`, `input_shapes` and `data_path` are as a `Workload` has them.
+    """
 
     name: str
     mode: str = "timing"
@@ -47,13 +51,18 @@ class Experiment:
     inputs: tuple[str, ...] = ()
     cpu_affinity: str | tuple[int, ...] | None = None
     extra_args: tuple[str, ...] = ()
+    model: str | None = None
+    method: str | None = None
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    data_path: str | None = None
 
 
 @dataclass(frozen=True)
 class Config:
     """A validated configuration; `compare_pairs` holds (baseline, candidate) names.
 
-    `order` is None where the kit chooses: `LOCKSTEP` where it can be had (`sizing`).
+    `model` is the program of experiments that name none. `order` is None where the kit chooses: `LOCKSTEP` where it
+    can be had (`sizing`).
     """
 
     model: Path
@@ -78,10 +87,40 @@ class Config:
     def experiment(self, name: str) -> Experiment:
         return next(e for e in self.experiments if e.name == name)
 
+    def program(self, name: str) -> Path:
+        """Return the program that an experiment runs."""
+        own = self.experiment(name).model
+        return self.model if own is None else Path(own)
+
+    def workload(self, name: str) -> Workload:
+        """Return what an experiment executes."""
+        experiment = self.experiment(name)
+        data = None if experiment.data_path is None else Path(experiment.data_path)
+        return Workload(self.program(name), experiment.method, experiment.input_shapes, data)
+
+    @property
+    def workloads(self) -> dict[Workload, tuple[str, ...]]:
+        """What is executed, that of the shared program first, each with the names of its experiments."""
+        names: dict[Workload, list[str]] = {}
+        for experiment in self.experiments:
+            names.setdefault(self.workload(experiment.name), []).append(experiment.name)
+        return {one: tuple(names[one]) for one in sorted(names, key=lambda one: one.model != self.model)}
+
+    @property
+    def programs(self) -> dict[Path, str]:
+        """The programs that are run, the shared one first, each with the name of its first experiment."""
+        first: dict[Path, str] = {}
+        for one, names in self.workloads.items():
+            first.setdefault(one.model, names[0])
+        return first
+
     def to_json(self) -> dict[str, object]:
-        """Return the configuration as plain JSON values, for the manifest."""
-        plain: dict[str, object] = asdict(self)
+        """Return the configuration as plain JSON values, for the manifest; what is rarely there only where it is."""
+        plain: dict[str, Any] = asdict(self)
         plain["model"], plain["output_root"] = str(self.model), str(self.output_root)
+        for experiment in plain["experiments"]:
+            for key in [key for key in ("method", "input_shapes", "data_path") if not experiment[key]]:
+                del experiment[key]
         values: dict[str, object] = json.loads(json.dumps(plain))
         return values
 
@@ -111,15 +150,25 @@ def load_config(path: Path) -> Config:
     """
     raw: Any = read_json(path, "config")
     _check_schema(raw, path)
+    if "model" not in raw and not all("model" in item for item in raw["experiments"]):
+        raise UserError('the key "model" is missing', f"in {path}", "add it")
     config = _build(raw)
     _check_names(config, path)
-    if not config.model.is_file():
-        what = "is a folder" if config.model.is_dir() else "does not exist"
-        raise UserError(
-            f"the model {config.model} {what}",
-            f'in "model" of {path}',
-            "export it first (export_model.py) or correct the path; it is relative to the current directory",
-        )
+    for program, name in config.programs.items():
+        if not program.is_file():
+            owner = f"{name} in " if config.experiment(name).model else ""
+            raise UserError(
+                f"the model {program} {'is a folder' if program.is_dir() else 'does not exist'}",
+                f'in "model" of {owner}{path}',
+                "export it first (export_model.py) or correct the path; it is relative to the current directory",
+            )
+    for workload, names in config.workloads.items():
+        if workload.data is not None and not workload.data.is_file():
+            raise UserError(
+                f"the weights' file {workload.data} does not exist",
+                f'in "data_path" of {names[0]} in {path}',
+                "correct the path; it is relative to the current directory",
+            )
     return config
 
 
@@ -194,7 +243,7 @@ def _key_path(parts: Iterable[str | int]) -> str:
 
 
 def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
 
 
 def _build(raw: Mapping[str, Any]) -> Config:
@@ -202,11 +251,13 @@ def _build(raw: Mapping[str, Any]) -> Config:
     experiments = []
     for item in raw["experiments"]:
         # An experiment's own runner replaces the shared runner_path too, and the other way round.
-        own = {} if {"runner", "runner_path"} & item.keys() else shared
+        own = {} if {"runner", "runner_path"} & item.keys() else dict(shared)
+        if "data_path" in raw and "model" not in item:
+            own["data_path"] = raw["data_path"]
         experiments.append(Experiment(**{k: _tuple(v) for k, v in {**own, **item}.items()}))
     pairs = raw.get("analysis", {}).get("compare_pairs", [])
     return Config(
-        model=Path(raw["model"]),
+        model=Path(raw.get("model") or raw["experiments"][0]["model"]),
         output_root=Path(raw["output_root"]),
         experiments=tuple(experiments),
         pairs=raw.get("pairs", DEFAULT_PAIRS),

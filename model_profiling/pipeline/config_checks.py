@@ -10,12 +10,12 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.files import read_json, sha256
-from model_profiling.findings import Finding, error, ok, warning
+from model_profiling.findings import OK, Finding, error, ok, warning
 from model_profiling.pipeline import preparation
 from model_profiling.pipeline.config import Config, load_config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.input_files import prepare_inputs
-from model_profiling.pipeline.program.signature import read_signature
+from model_profiling.pipeline.program.workload import resolve
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.wording import count
 
@@ -42,13 +42,22 @@ def check_config(path: Path, device: Device) -> list[Finding]:
 
 
 def _model(config: Config, device: Device) -> Finding:
-    signature = read_signature(config.model)
-    shapes = ", ".join(f"{list(spec.shape)} {spec.dtype}" for spec in signature.inputs)
-    return ok("model", f"{config.model}: inputs {shapes}")
+    told = []
+    for workload in config.workloads:
+        shapes = ", ".join(f"{list(spec.shape)} {spec.dtype}" for spec in resolve(workload).signature.inputs)
+        method = f", {workload.method}" if workload.method else ""
+        told.append(f"{workload.model}{method}: inputs {shapes}")
+    return ok("model", "; ".join(told))
 
 
 def _export_record(config: Config, device: Device) -> Finding:
-    sidecar = config.model.with_suffix(".json")
+    findings = [_record_of(model) for model in config.programs]
+    wrong = [finding for finding in findings if finding.level != OK]
+    return wrong[0] if wrong else ok("export record", ", ".join(finding.message for finding in findings))
+
+
+def _record_of(model: Path) -> Finding:
+    sidecar = model.with_suffix(".json")
     if not sidecar.is_file():
         return warning(
             "export record",
@@ -57,10 +66,10 @@ def _export_record(config: Config, device: Device) -> Finding:
         )
     record = read_json(sidecar, "export record")
     recorded = record.get("pte", {}).get("sha256") if isinstance(record, dict) else None
-    if recorded != sha256(config.model):
+    if recorded != sha256(model):
         return error(
             "export record",
-            f"{sidecar} describes another model than {config.model.name}",
+            f"{sidecar} describes another model than {model.name}",
             "export the model again, or remove the record",
         )
     return ok("export record", str(sidecar))
@@ -80,7 +89,8 @@ def _features(config: Config, device: Device) -> Finding:
 def _inputs(config: Config, device: Device) -> Finding:
     with tempfile.TemporaryDirectory() as folder:
         inputs = prepare_inputs(config, RunDirectory(Path(folder)), seed=0)
-    return ok("inputs", count(len(inputs), "input"))
+    counts = ", ".join(dict.fromkeys(count(len(files), "input") for files in inputs.values()))
+    return ok("inputs", counts if len(inputs) == 1 else f"{counts} for each of {len(inputs)} programs")
 
 
 def _comparisons(config: Config, device: Device) -> Finding:

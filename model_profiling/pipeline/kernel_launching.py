@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_launches import KernelLaunch, append_kernel_launch, read_kernel_launches, standing
 from model_profiling.pipeline.kernel_recording import KernelRecording, read_recording, recording_request, run_recording
 from model_profiling.pipeline.launching import PreparedExperiment
+from model_profiling.pipeline.measured_programs import ProgramFiles
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchRequest
 from model_profiling.wording import count
@@ -24,9 +25,11 @@ from model_profiling.wording import count
 class KernelLauncher:
     """Makes such launches on one device into one run directory."""
 
-    def __init__(self, directory: RunDirectory, device: Device, model: Path, inputs: Sequence[Path], seed: int) -> None:
+    def __init__(
+        self, directory: RunDirectory, device: Device, programs: Mapping[str, ProgramFiles], seed: int
+    ) -> None:
         self._directory, self._device = directory, device
-        self._model, self._inputs, self._seed = model, tuple(inputs), seed
+        self._programs, self._seed = programs, seed
         self._made = set(standing(read_kernel_launches(directory)))
 
     def record(self, prepared: PreparedExperiment, threads: int) -> bool:
@@ -67,7 +70,7 @@ class KernelLauncher:
             duration_s=round(child.duration_s, 6),
         )
         try:
-            home = request.at_home(self._model, self._inputs, work.resolve())
+            home = request.at_home(self._programs[prepared.experiment.name], work.resolve())
             recording = read_recording(prepared.runner, home, child, work)
         except MeasurementError as error:
             append_kernel_launch(self._directory, replace(launch, failed=str(error)))
@@ -83,10 +86,9 @@ class KernelLauncher:
         )
 
     def _request(self, prepared: PreparedExperiment, threads: int, log: Path, work: Path) -> LaunchRequest:
-        device = self._device
+        device, program = self._device, self._programs[prepared.experiment.name]
         request = recording_request(
-            device.push(self._model),
-            [device.push(p) for p in self._inputs],
+            program.pushed(device.push),
             prepared.disabled,
             threads,
             device.workspace(work),

@@ -18,6 +18,7 @@ import numpy as np
 from model_profiling.errors import MeasurementError
 from model_profiling.files import make_folder
 from model_profiling.pipeline.devices import Device
+from model_profiling.pipeline.measured_programs import ProgramFiles
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
 from model_profiling.pipeline.runners.tensors import read_tensors
 from model_profiling.processes import ChildResult
@@ -44,8 +45,7 @@ class KernelRecording:
 
 
 def recording_request(
-    model: Path,
-    inputs: Sequence[Path],
+    program: ProgramFiles,
     disabled: Sequence[str],
     threads: int,
     there: Path,
@@ -53,10 +53,16 @@ def recording_request(
     seed: int = 0,
     extra_args: Sequence[str] = (),
 ) -> LaunchRequest:
-    """Return the request for a launch whose kernel calls the auditor records; `there` is the device's own folder."""
+    """Return the request for a launch whose kernel calls the auditor records; its files are the device's own.
+
+    `there` is its folder for what the launch writes.
+    """
     return LaunchRequest(
-        model=model,
-        inputs=tuple(inputs),
+        model=program.model,
+        inputs=program.inputs,
+        method=program.method,
+        input_shapes=program.input_shapes,
+        data=program.data,
         warmup=0,
         runs=0,
         traced_runs=_EXECUTIONS,
@@ -112,8 +118,7 @@ def read_recording(runner: Runner, request: LaunchRequest, child: ChildResult, w
 def record_kernels(
     device: Device,
     runner: Runner,
-    model: Path,
-    inputs: Sequence[Path],
+    program: ProgramFiles,
     disabled: Sequence[str],
     work: Path,
     log: Path | None = None,
@@ -128,15 +133,10 @@ def record_kernels(
     """
     make_folder(work)
     request = recording_request(
-        device.push(model),
-        [device.push(p) for p in inputs],
-        disabled,
-        threads,
-        device.workspace(work),
-        log or work / "launch.log",
+        program.pushed(device.push), disabled, threads, device.workspace(work), log or work / "launch.log"
     )
     child = run_recording(device, runner, request, work)
-    return read_recording(runner, request.at_home(model, inputs, work), child, work)
+    return read_recording(runner, request.at_home(program, work), child, work)
 
 
 def _names_a_kernel(log: Path) -> bool:

@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from model_profiling.agreement import compare
 from model_profiling.errors import MeasurementError
 from model_profiling.files import make_folder, sha256, writing
 from model_profiling.pipeline.config import Experiment
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
 from model_profiling.pipeline.lockstep.rounds import TurnRecord, counted_executions
-from model_profiling.pipeline.run_directory import Launch, OutputsCompared, OutputTensor, RunDirectory, utc_now
+from model_profiling.pipeline.measured_programs import ProgramFiles
+from model_profiling.pipeline.output_agreement import described, fit, outputs_compared
+from model_profiling.pipeline.run_directory import FAILED, Launch, OutputsCompared, RunDirectory, utc_now
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner
 from model_profiling.pipeline.runners.tensors import read_tensors
 from model_profiling.processes import ChildResult
@@ -104,6 +104,7 @@ class Launcher:
 
     Parameters
     ----------
+    programs : what each experiment runs, and on which inputs.
     probe_baseline_ns : time of the fixed CPU work on the machine as the run began; None
         where the device cannot run the probe.
     """
@@ -112,14 +113,12 @@ class Launcher:
         self,
         directory: RunDirectory,
         device: Device,
-        model: Path,
-        inputs: Sequence[Path],
+        programs: Mapping[str, ProgramFiles],
         seed: int,
         probe_baseline_ns: int | None,
     ) -> None:
         self._directory, self._device = directory, device
-        self._model, self._inputs = model, tuple(inputs)
-        self._seed, self._baseline = seed, probe_baseline_ns
+        self._programs, self._seed, self._baseline = programs, seed, probe_baseline_ns
 
     def launch(
         self, prepared: PreparedExperiment, place: Place, executions: Executions, partners: Sequence[Outcome]
@@ -175,7 +174,7 @@ class Launcher:
         cause = self._device.diagnose(child) if child else ""
         told = f"{error}; {cause}" if cause else str(error)
         launch = begun.launch
-        self._directory.append_launch(replace(launch, void=f"failed: {told}"))
+        self._directory.append_launch(replace(launch, void=f"{FAILED}{told}"))
         where = f"{launch.experiment} (pair {launch.pair + 1}, {count(launch.threads, 'thread')})"
         return MeasurementError(f"{where}: {told}")
 
@@ -213,7 +212,8 @@ class Launcher:
     def read(self, prepared: PreparedExperiment, request: LaunchRequest, child: ChildResult) -> LaunchMeasurement:
         """Return what a launch that is not recorded measured; MeasurementError where it failed."""
         self._device.collect(request.log.parent)
-        return prepared.runner.read(request.at_home(self._model, self._inputs, request.log.parent.resolve()), child)
+        home = request.at_home(self._programs[prepared.experiment.name], request.log.parent.resolve())
+        return prepared.runner.read(home, child)
 
     def drop_work(self) -> None:
         """Remove what launches have left unfinished."""
@@ -224,9 +224,13 @@ class Launcher:
     ) -> LaunchRequest:
         there = self._device.workspace(work)
         experiment = prepared.experiment
+        program = self._programs[experiment.name].pushed(self._device.push)
         return LaunchRequest(
-            model=self._device.push(self._model),
-            inputs=tuple(self._device.push(p) for p in self._inputs),
+            model=program.model,
+            inputs=program.inputs,
+            method=program.method,
+            input_shapes=program.input_shapes,
+            data=program.data,
             warmup=experiment.warmup,
             runs=executions.timed if executions else 0,
             traced_runs=executions.traced if executions else experiment.traced_runs,
@@ -258,12 +262,13 @@ class Launcher:
         """
         launch, request = begun.launch, begun.request
         self._device.collect(begun.work)
-        measured = prepared.runner.read(request.at_home(self._model, self._inputs, begun.work.resolve()), child)
+        home = request.at_home(self._programs[launch.experiment], begun.work.resolve())
+        measured = prepared.runner.read(home, child)
         tensors = read_tensors(measured)
         launch = replace(
             _with_measurement(launch, measured),
-            outputs=tuple(_describe(t) for t in tensors),
-            agreement=tuple(_agreement(partner, tensors) for partner in partners),
+            outputs=tuple(described(t) for t in tensors),
+            agreement=tuple(self._agreements(launch.experiment, partners, tensors)),
             void=self._void_reason(launch.probe_ns) or self._device.void_reason(launch.before, launch.after),
         )
         if taken is not None:
@@ -273,6 +278,19 @@ class Launcher:
             launch = replace(launch, etdump=self._relative(trace), etdump_sha256=sha256(trace))
         self._directory.append_launch(launch)
         return Outcome(launch, tensors)
+
+    def _agreements(
+        self, experiment: str, partners: Sequence[Outcome], tensors: tuple[np.ndarray, ...]
+    ) -> Iterator[OutputsCompared]:
+        """Yield how the outputs compare with those of each partner.
+
+        Another program may give other outputs: where they do not fit, nothing is compared.
+        """
+        for partner in partners:
+            name = partner.launch.experiment
+            other_program = self._programs[name] != self._programs[experiment]
+            if not other_program or fit(partner.tensors, tensors):
+                yield outputs_compared(name, partner.tensors, tensors)
 
     def _keep_trace(self, begun: Begun, measured: LaunchMeasurement) -> Path | None:
         launch, request = begun.launch, begun.request
@@ -312,25 +330,3 @@ def _with_measurement(launch: Launch, measured: LaunchMeasurement) -> Launch:
         masked_cpu_features=measured.masked_cpu_features,
         active_cpu_features=measured.active_cpu_features,
     )
-
-
-def _describe(tensor: np.ndarray) -> OutputTensor:
-    return {
-        "dtype": str(tensor.dtype),
-        "shape": list(tensor.shape),
-        "sha256": hashlib.sha256(np.ascontiguousarray(tensor).tobytes()).hexdigest(),
-    }
-
-
-def _agreement(partner: Outcome, tensors: tuple[np.ndarray, ...]) -> OutputsCompared:
-    try:
-        agreement = compare(partner.tensors, tensors)
-    except ValueError as error:
-        raise MeasurementError(f"outputs do not fit those of {partner.launch.experiment}: {error}") from error
-    return {
-        "with": partner.launch.experiment,
-        "max_abs_error": agreement.max_abs_error,
-        "max_rel_error": agreement.max_rel_error,
-        "cosine": agreement.cosine,
-        "identical": agreement.identical,
-    }

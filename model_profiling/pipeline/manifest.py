@@ -12,6 +12,7 @@ from functools import cached_property
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.config import LAUNCHES, Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
+from model_profiling.pipeline.measured_programs import InputFile, MeasuredProgram, ModelFile
 from model_profiling.pipeline.run_plan import RunPlan
 
 SCHEMA_VERSION = 1
@@ -20,23 +21,6 @@ _EMULATED_DEVICES = frozenset(("emulated", "adb, emulator"))
 
 #: How a runner describes itself: its name and SHA-256, and what its kind adds.
 RunnerDescription = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """The .pte that was run; `id` is its name without suffix."""
-
-    id: str
-    path: str
-    sha256: str
-    bytes: int
-
-    def to_json(self) -> dict[str, object]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, plain: JsonObject) -> ModelFile:
-        return cls(plain.text("id"), plain.text("path"), plain.text("sha256"), plain.whole("bytes"))
 
 
 @dataclass(frozen=True)
@@ -92,23 +76,6 @@ class SwitchedFeature:
 
 
 @dataclass(frozen=True)
-class InputFile:
-    """An input tensor of the run, as raw bytes in a file."""
-
-    file: str
-    sha256: str
-    shape: tuple[int, ...]
-    dtype: str
-
-    def to_json(self) -> dict[str, object]:
-        return {**asdict(self), "shape": list(self.shape)}
-
-    @classmethod
-    def from_json(cls, plain: JsonObject) -> InputFile:
-        return cls(plain.text("file"), plain.text("sha256"), plain.wholes("shape"), plain.text("dtype"))
-
-
-@dataclass(frozen=True)
 class Manifest:
     """A run as it was begun, and how it ended.
 
@@ -117,7 +84,9 @@ class Manifest:
     emulated, so that its times say nothing about a device. `probe_baseline_ns` is the time of
     a fixed piece of CPU work as the run began. The digests of the lists of launches are there
     once the run is finished; `plan` says how pairs are measured, from before the first one.
-    `affinity_mask` and what has a default may lack in older runs.
+    `affinity_mask` and what has a default may lack in older runs. `model` and `inputs` are those of the first
+    program; `programs` are all of them, in a run of several alone. `tokens` is how many an execution computes, of
+    experiments whose export says so.
     """
 
     kit_version: str
@@ -148,6 +117,28 @@ class Manifest:
     launches_sha256: str | None = None
     kernel_launches_sha256: str | None = None
     plan: RunPlan | None = None
+    programs: tuple[MeasuredProgram, ...] = ()
+    tokens: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def every_program(self) -> tuple[MeasuredProgram, ...]:
+        """The programs of the run, one where all experiments executed the same."""
+        names = tuple(e.name for e in self.config.experiments)
+        only = self.config.workload(names[0])
+        given = only.method, only.input_shapes
+        return self.programs or (MeasuredProgram(self.model, names, self.inputs, {}, None, *given),)
+
+    def program_number(self, experiment: str) -> int:
+        """Return which of `every_program` an experiment executed."""
+        return next((i for i, one in enumerate(self.programs) if experiment in one.experiments), 0)
+
+    def program(self, experiment: str) -> MeasuredProgram:
+        """Return the program that an experiment executed."""
+        return self.every_program[self.program_number(experiment)]
+
+    def same_program(self, first: str, second: str) -> bool:
+        """Return whether two experiments executed one program."""
+        return self.program_number(first) == self.program_number(second)
 
     @property
     def order(self) -> str:
@@ -189,6 +180,8 @@ class Manifest:
             "inputs": [item.to_json() for item in self.inputs],
             "started": self.started,
             "finished": self.finished,
+            **({"programs": [program.to_json() for program in self.programs]} if self.programs else {}),
+            **({"tokens": dict(self.tokens)} if self.tokens else {}),
             **({} if self.plan is None else {"plan": self.plan.to_json()}),
             **{key: value for key, value in lists.items() if value is not None},
         }
@@ -234,6 +227,8 @@ class Manifest:
             launches_sha256=plain.maybe_text("launches_sha256"),
             kernel_launches_sha256=plain.maybe_text("kernel_launches_sha256"),
             plan=RunPlan.from_json(plain.within("plan")) if "plan" in plain else None,
+            programs=tuple(map(MeasuredProgram.from_json, plain.each("programs"))) if "programs" in plain else (),
+            tokens=plain.counts_by_name("tokens") if "tokens" in plain else {},
         )
         try:
             _ = manifest.config

@@ -20,6 +20,7 @@ from model_profiling.pipeline.kernel_launching import KernelLauncher
 from model_profiling.pipeline.launching import Launcher, PreparedExperiment
 from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
+from model_profiling.pipeline.programs import keep_graphs, launched_programs, measured_programs
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, utc_now
 from model_profiling.pipeline.sizing import plan_run
 from model_profiling.pipeline.time_budget import fit
@@ -74,10 +75,10 @@ def _manifest(
         manifest = replace(manifest, command_lines=(*manifest.command_lines, options.command_line))
     else:
         seed = preparation.choose_seed(config, options)
-        inputs = prepare_inputs(config, directory, seed)
-        manifest = preparation.new_manifest(config, device, options, prepared, feature, inputs, seed)
+        programs = measured_programs(config, prepare_inputs(config, directory, seed))
+        manifest = preparation.new_manifest(config, device, options, prepared, feature, programs, seed)
     directory.write_manifest(manifest)
-    preparation.keep_graph(config.model, directory)
+    keep_graphs(config, directory)
     return manifest
 
 
@@ -96,9 +97,9 @@ class _Run:
         self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
         self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
         self._prepared = {one.experiment.name: one for one in prepared}
-        inputs = [Path(item.file) for item in manifest.inputs]
-        self._launcher = Launcher(directory, device, config.model, inputs, manifest.seed, manifest.probe_baseline_ns)
-        self._kernel_launcher = KernelLauncher(directory, device, config.model, inputs, manifest.seed)
+        files = launched_programs(config, manifest)
+        self._launcher = Launcher(directory, device, files, manifest.seed, manifest.probe_baseline_ns)
+        self._kernel_launcher = KernelLauncher(directory, device, files, manifest.seed)
 
     def to_the_end(self) -> None:
         """Make all launches that are missing, then mark the run as finished."""
@@ -112,6 +113,10 @@ class _Run:
                 finished=utc_now(),
                 launches_sha256=_digest(self._directory.launches),
                 kernel_launches_sha256=_digest(self._directory.kernel_launches),
+                programs=tuple(
+                    replace(program, graph_sha256=_digest(self._directory.graph(number)))
+                    for number, program in enumerate(self._manifest.programs)
+                ),
             )
             self._directory.write_manifest(finished)
 
@@ -156,4 +161,5 @@ def _say_prepared(prepared: Sequence[PreparedExperiment], manifest: Manifest) ->
     for one in prepared:
         off = ", ".join(one.disabled) or "nothing"
         pinned = f", pinned to cores {list(one.affinity)}" if one.affinity else ""
-        say(f"  {one.experiment.name}: {one.runner.name} runner, switches off {off}{pinned}")
+        runs = f" runs {manifest.program(one.experiment.name).model.path}" if manifest.programs else ""
+        say(f"  {one.experiment.name}:{runs}{',' if runs else ''} {one.runner.name} runner, switches off {off}{pinned}")

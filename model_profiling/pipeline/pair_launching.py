@@ -6,7 +6,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 from model_profiling.errors import MeasurementError
 from model_profiling.files import make_folder
@@ -14,7 +13,7 @@ from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.kernel_recording import LAUNCH_LIMIT_S
 from model_profiling.pipeline.launching import Begun, Launcher, Outcome, Place, PreparedExperiment, TurnsTaken
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand, SideFailed
-from model_profiling.pipeline.lockstep.rounds import TurnRecord, disturbed_rounds, side_times_ns
+from model_profiling.pipeline.lockstep.rounds import TurnRecord, counted_rounds, disturbed_rounds, side_times_ns
 from model_profiling.pipeline.lockstep.script import Coin, Cue, TurnCue, script_of
 from model_profiling.pipeline.lockstep.turn import Turn
 from model_profiling.pipeline.run_plan import RunPlan
@@ -90,6 +89,8 @@ class PairLauncher:
         except SideFailed as failed:
             player = players[failed.side]
             raise self._failed(player, failed, failed.child, recorded=0) from failed
+        except MeasurementError as error:  # none of the sides': the connection ended, or its script did
+            raise self._failed(players[0], error, None, recorded=0) from error
 
     def _ended(self, player: _Player, child: ChildResult) -> _Player:
         """Return the side with its launch ended, and judged by what it was asked for."""
@@ -157,8 +158,4 @@ def _with_turns(players: Sequence[_Player], steps: Sequence[Cue], played: Conduc
 
 def _times(players: Sequence[_Player]) -> Sequence[float]:
     """Return each side's ns of an execution, as neighboring turns have it."""
-    counted = [
-        {turn.round: median(turn.counted_ns) for turn in player.turns if not turn.traced and not turn.set_aside}
-        for player in players
-    ]
-    return side_times_ns([[of_side[number] for of_side in counted] for number in sorted(counted[0])])
+    return side_times_ns(counted_rounds([player.turns for player in players]))

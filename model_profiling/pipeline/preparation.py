@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_profiling import __version__
-from model_profiling.console import say
 from model_profiling.errors import UserError
-from model_profiling.files import sha256
 from model_profiling.pipeline.build_pairs import switched_by_builds
 from model_profiling.pipeline.calibration import find_noise_floor
 from model_profiling.pipeline.config import KERNELS, LOCKSTEP, QUICK_PAIRS, TIMING, XNNTRACE, Config, Experiment
@@ -20,8 +18,9 @@ from model_profiling.pipeline.cpu import affinity, claims
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.launching import PreparedExperiment
-from model_profiling.pipeline.manifest import ExecuTorchVersion, InputFile, Manifest, ModelFile, SwitchedFeature
-from model_profiling.pipeline.program.layers import build_graph, write_graph
+from model_profiling.pipeline.manifest import ExecuTorchVersion, Manifest, SwitchedFeature
+from model_profiling.pipeline.measured_programs import MeasuredProgram
+from model_profiling.pipeline.programs import changed_programs, tokens_computed
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners import Runner
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
@@ -122,11 +121,17 @@ def runner_of(experiment: Experiment, device: Device) -> Runner:
             f'use the native runner on Arm Linux, preview_sme2.py for an emulated CPU, or mode "{XNNTRACE}" '
             "with a source-built executor_runner that logs",
         )
+    if experiment.mode == XNNTRACE and not isinstance(runner, ExecutorRunner):
+        raise UserError(
+            f"the {runner.name} runner logs no kernels",
+            f'in "mode" of {experiment.name}',
+            f'name an xnntrace build of executor_runner in "runner_path", or use mode "{KERNELS}" where it can record',
+        )
     if experiment.disable_cpu_features and isinstance(runner, ExecutorRunner):
         raise UserError(
             "an executor_runner cannot clear CPU features",
             f'in "disable_cpu_features" of {experiment.name}',
-            "leave it out and give each experiment a runner_path of its own build",
+            "leave it out and give each experiment a runner_path of its own build, or use the native runner",
         )
     return runner
 
@@ -137,10 +142,10 @@ def new_manifest(
     options: RunOptions,
     prepared: Sequence[PreparedExperiment],
     feature: SwitchedFeature,
-    inputs: tuple[InputFile, ...],
+    programs: Sequence[MeasuredProgram],
     seed: int,
 ) -> Manifest:
-    """Return the manifest of a run that begins now."""
+    """Return the manifest of a run of these programs that begins now."""
     features, wheel = device.cpu_features(), installed_wheel()
     probes = [p for p in (device.probe_ns() for _ in range(_PROBES_FOR_BASELINE)) if p is not None]
     return Manifest(
@@ -148,7 +153,7 @@ def new_manifest(
         config_json=config.to_json(),
         config_path=str(options.config_path),
         command_lines=(options.command_line,),
-        model=ModelFile(config.model.stem, str(config.model), sha256(config.model), config.model.stat().st_size),
+        model=programs[0].model,
         executorch=ExecuTorchVersion(wheel.version, wheel.git_sha),
         runner={one.experiment.name: one.runner.describe() for one in prepared},
         disabled={one.experiment.name: one.disabled for one in prepared},
@@ -166,25 +171,11 @@ def new_manifest(
         noise_floor=None if options.calibration else find_noise_floor(config, features.model_name),
         precision_percent=options.precision_percent,
         probe_baseline_ns=round(statistics.median(probes)) if probes else None,
-        inputs=inputs,
+        inputs=programs[0].inputs,
+        programs=tuple(programs) if len(programs) > 1 else (),
+        tokens=tokens_computed(config),
         started=utc_now(),
     )
-
-
-def keep_graph(model: Path, directory: RunDirectory) -> None:
-    """Write the model's layers into the run directory, unless they are there already.
-
-    A .pte whose graph this version cannot read is profiled all the same: its operators
-    are then reported without their layers.
-    """
-    if directory.model_graph.is_file():
-        return
-    try:
-        graph = build_graph(model)
-    except UserError as problem:
-        say(f"note: layers are not reported: {problem}")
-        return
-    write_graph(directory.model_graph, graph)
 
 
 def choose_seed(config: Config, options: RunOptions) -> int:
@@ -197,15 +188,15 @@ def choose_seed(config: Config, options: RunOptions) -> int:
 def check_resumable(manifest: Manifest, config: Config, options: RunOptions) -> None:
     """Refuse to add launches to a run that was of something else."""
     where = f"in --resume of {config.output_root}"
-    if manifest.config_json != config.to_json():
+    if manifest.config.to_json() != config.to_json():
         raise UserError(
             "the configuration has changed since this run began",
             where,
             "restore it, or run without --resume to begin anew",
         )
-    if manifest.model.sha256 != sha256(config.model):
+    for model in changed_programs(manifest, config):
         raise UserError(
-            f"the model {config.model} has changed since this run began",
+            f"the model {model} has changed since this run began",
             where,
             "restore it, or run without --resume to begin anew",
         )

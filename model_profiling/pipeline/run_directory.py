@@ -55,6 +55,10 @@ OutputsCompared = TypedDict(
 )
 
 
+#: How `void` begins of a launch that failed: the program's own fault, not a disturbance.
+FAILED = "failed: "
+
+
 @dataclass(frozen=True)
 class Launch:
     """One line of launches.jsonl: one process that ran the model. Times are ns where named so."""
@@ -155,6 +159,10 @@ class RunDirectory:
         self.work = self.root / ".work"
         self.device_settings = self.root / ".device_settings.json"
         self._lock = self.root / ".lock"
+
+    def graph(self, program: int) -> Path:
+        """Return where the layers of one of the run's programs lie (`Manifest.program_number`)."""
+        return self.root / f"model_graph_{program + 1}.json" if program else self.model_graph
 
     def pipeline_summary_json(self, model_id: str) -> Path:
         return self.root / f"{model_id}_pipeline_summary.json"
@@ -264,28 +272,6 @@ class RunDirectory:
                     "another run is writing", f"to {self.root}", "wait for it, or choose another output_root"
                 ) from error
             yield
-
-
-#: The CPUs of a preview as its files' names have them: with SME2, with SME alone, with neither.
-PREVIEW_VARIANTS = SME2_VARIANT, SME_VARIANT, NO_SME_VARIANT = "sme2", "sme_only", "no_sme"
-
-
-class PreviewFolder:
-    """Names of what a preview of a model's kernels leaves in `root`."""
-
-    def __init__(self, model: Path, root: Path | None = None) -> None:
-        self._model = model.stem
-        self.root = root or model.with_name(f"{self._model}_sme2_preview")
-        self.json = self.root / f"{self._model}_sme2_preview.json"
-        self.markdown = self.root / f"{self._model}_sme2_preview.md"
-
-    def kernels(self, variant: str) -> Path:
-        """Return the kernel table of one of the CPUs that the preview ran."""
-        return self.root / f"{self._model}_{variant}_kernels.csv"
-
-    def files(self) -> tuple[Path, ...]:
-        """Return every file of a preview that ran all variants."""
-        return (*map(self.kernels, PREVIEW_VARIANTS), self.json, self.markdown)
 
 
 def newest_attempts(launches: Sequence[Launch]) -> dict[tuple[int, int], list[Launch]]:

@@ -101,7 +101,7 @@ class RunPlan:
             plan = self.turns(experiments, threads)
             work_ns = plan.duration_ns(times)
             turns = {e.name: -(-self.traced(e) // COUNTED_TRACED) for e in experiments}
-            traced = {e.name: self.traced(e) + plan.left_out[e.name] * turns[e.name] for e in experiments}
+            traced = {e.name: self.traced(e) + plan.left_out * turns[e.name] for e in experiments}
         else:
             work_ns = sum(self.executions(e, threads) * times[e.name] for e in experiments)
             traced = {e.name: self.traced(e) for e in experiments}

@@ -47,9 +47,10 @@ def plan_run(config: Config, prepared: Mapping[str, PreparedExperiment], launche
 
 def no_turns(prepared: Sequence[PreparedExperiment], device: Device) -> str:
     """Say why these launches cannot take turns; "" where they can."""
+    if device.without_turns:
+        return device.without_turns
     if len(prepared) > device.most_sides:
-        most = device.most_sides
-        return f"on {device.name} at most {most} take turns" if most else f"the device {device.name} takes no turns"
+        return f"on {device.name} at most {device.most_sides} take turns"
     for one in prepared:
         if isinstance(one.runner, ExecutorRunner):
             return f"{one.experiment.name} has an executor_runner, which takes no turns"

@@ -113,7 +113,7 @@ class Timing:
 
     def _together(self, pair: Pair, attempt: int, held: Held, advance: Advance) -> Held:
         """Make all launches of a pair at once; one that is not whole is made again as a whole."""
-        names = pair.order(self._seed, attempt)
+        names = pair.order(self._seed)
         if set(held) != set(names):
             members = [
                 (self._prepared[name], Place(pair.index, pair.threads, attempt, order, len(self._launches) + order))
@@ -130,7 +130,7 @@ class Timing:
         """Make the launches of a pair that are missing."""
         outcomes: list[Outcome] = []
         held = dict(held)
-        for order, name in enumerate(pair.order(self._seed, attempt)):
+        for order, name in enumerate(pair.order(self._seed)):
             if name in held:
                 advance(f"{_title(pair, name)}: done before")
                 continue
@@ -170,17 +170,21 @@ class Timing:
         return any(wants_more_pairs(result, precision) for result in self._estimates())
 
     def _estimates(self) -> Iterator[Estimate]:
-        medians: dict[tuple[str, int], dict[int, float]] = {}
+        counting: dict[tuple[str, int], dict[int, Launch]] = {}
         for block in newest_attempts(self._launches).values():
             if all(launch.counts for launch in block):
                 for launch in block:
-                    medians.setdefault((launch.experiment, launch.threads), {})[launch.pair] = launch.execution_ns
+                    counting.setdefault((launch.experiment, launch.threads), {})[launch.pair] = launch
         for baseline, candidate in self._config.compare_pairs:
             for threads in self._config.experiment(baseline).threads:
-                first, second = medians.get((baseline, threads), {}), medians.get((candidate, threads), {})
+                first, second = counting.get((baseline, threads), {}), counting.get((candidate, threads), {})
                 common = sorted(first.keys() & second.keys())
                 if common:
-                    yield estimate([first[p] for p in common], [second[p] for p in common])
+                    yield estimate(
+                        [first[p].execution_ns for p in common],
+                        [second[p].execution_ns for p in common],
+                        [first[p].order < second[p].order for p in common],
+                    )
 
 
 def _title(pair: Pair, name: str) -> str:

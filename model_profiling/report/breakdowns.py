@@ -22,6 +22,16 @@ from model_profiling.wording import count
 
 #: Rows of the operator table; the tables under the run directory hold all of them.
 MOST_OPERATORS = 40
+#: How the layers of two programs are matched (`comparing.layer_matching`).
+_MATCHING = (
+    "Layers of the two programs are matched by module, and operators by name. What one program alone has, or what its "
+    "export recorded no module of, has no partner. Layers of a module that do not correspond one to one are compared "
+    "together."
+)
+_NO_LAYERS = (
+    "Layers are not reported: they could not be read from the .pte and the export record beside it. The run's output "
+    "says why.",
+)
 #: Operators and layers each that a report names as slower in words; the tables mark all.
 _MOST_SLOWER = 5
 
@@ -45,7 +55,8 @@ def breakdown_of(run: RunData, naming: Naming, index: int) -> TimeBreakdown | No
         placement=_placement(*sides),
         operators=operators[:MOST_OPERATORS],
         layers=layers,
-        not_attributed=_not_attributed(naming, compared, *sides) if layers else (),
+        not_attributed=_not_attributed(naming, compared, *sides) if layers else _NO_LAYERS,
+        matching=_MATCHING if layers and compared.models else "",
         slower=tuple(_slower_parts(run, naming, compared, operators, layers)),
     )
 

@@ -17,12 +17,14 @@ from model_profiling.analysis.comparing.run_differences import cpu_name, cpu_of,
 from model_profiling.analysis.traces.operator_names import CATEGORIES
 from model_profiling.analysis.traces.operators import FRAMEWORK_OVERHEAD
 from model_profiling.errors import UserError
-from model_profiling.export.recipes import recipes
+from model_profiling.export.recipe import label_of
+from model_profiling.export.recipes import label_in
 from model_profiling.pipeline.manifest import Manifest
+from model_profiling.pipeline.measured_programs import MeasuredProgram
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.combined_view import CombinedView, ComparisonRow, RatioRow, RunCard, ShareRow, share_of
 from model_profiling.report.compose import build_view
-from model_profiling.report.load import RunData, read_run
+from model_profiling.report.load import ExportRecord, RunData, read_run
 from model_profiling.report.quantities import quantity
 from model_profiling.report.view import ExperimentRow, View
 from model_profiling.report.words.verdict import combined_sentence
@@ -97,7 +99,7 @@ def build_combined(runs: Sequence[CombinedRun]) -> CombinedView:
 
 def _labels(runs: Sequence[CombinedRun]) -> list[str]:
     """Return what to call each run: its model, with its CPU or folder where that is not enough."""
-    models = [run.data.manifest.model.id for run in runs]
+    models = [run.view.title for run in runs]
     with_cpu = [f"{model}, {cpu_name(run.data.manifest)}" for model, run in zip(models, runs, strict=True)]
     with_folder = [f"{model} ({run.directory.root.name})" for model, run in zip(models, runs, strict=True)]
     for names in (models, with_cpu, with_folder):
@@ -111,8 +113,8 @@ def _card(label: str, run: CombinedRun) -> RunCard:
     return RunCard(
         label,
         cpu_name(manifest),
-        manifest.model.id,
-        _dtype(run.data),
+        run.view.title,
+        _dtypes(run.data),
         run.view.subtitle,
         manifest.executorch.version,
         manifest.started[:10],
@@ -120,11 +122,18 @@ def _card(label: str, run: CombinedRun) -> RunCard:
     )
 
 
-def _dtype(data: RunData) -> str:
-    """Return the model's element type: as its export recorded it, else as its name ends."""
-    recorded = (data.export or {}).get("dtype")
-    named = (name for name in recipes() if data.manifest.model.id.endswith(f"_{name}"))
-    return str(recorded or next(named, "unknown"))
+def _dtypes(data: RunData) -> str:
+    """Return the element type of each program."""
+    programs = data.manifest.every_program
+    return listed(list(dict.fromkeys(map(dtype_of, programs, data.exports or [None] * len(programs)))))
+
+
+def dtype_of(program: MeasuredProgram, export: ExportRecord | None) -> str:
+    """Return a program's element type: as its export recorded it, else as its name ends; groups of weights with it."""
+    recorded = export or {}
+    if "dtype" not in recorded:
+        return label_in(program.model.id) or "unknown"
+    return label_of(str(recorded["dtype"]), recorded.get("group_size", 0))
 
 
 def _caution(manifests: Sequence[Manifest], cpus: Sequence[str]) -> tuple[str, ...]:
@@ -139,7 +148,7 @@ def _caution(manifests: Sequence[Manifest], cpus: Sequence[str]) -> tuple[str, .
             "Runs were made one after another: ratios between them are unpaired, and what changed from one "
             "session to the next, such as temperature, is in them. Speed-ups within a run are paired."
         )
-    if len({manifest.model.sha256 for manifest in manifests}) > 1:
+    if len({frozenset(program.model.sha256 for program in m.every_program) for m in manifests}) > 1:
         told.append("The runs measured different models; a ratio between them compares whole models.")
     if len({manifest.feature.label for manifest in manifests}) > 1:
         told.append("The runs did not switch the same CPU feature, so their speed-ups do not answer the same question.")

@@ -67,14 +67,19 @@ def _categories(comparison: ComparisonView, breakdown: TimeBreakdown) -> Chart:
 def _operators(comparison: ComparisonView, breakdown: TimeBreakdown) -> Chart:
     roles = series(comparison.baseline_series), series(comparison.candidate_series)
     shown = breakdown.operators[:MOST_OPERATORS_DRAWN]
-    rows = tuple(
-        BarRow(row.name, "" if row.where == "XNNPACK" else row.where, _operator_bars(row, roles)) for row in shown
-    )
+    rows = tuple(BarRow(*_operator_title(row), _operator_bars(row, roles)) for row in shown)
     told = "; ".join(
         f"{row.name} {' and '.join(q.text for q in (row.baseline, row.candidate) if q)} ms" for row in shown
     )
     alt = f"Bar chart of the slowest operators with {comparison.baseline_side} and {comparison.candidate_side}. {told}."
     return Chart(f"operators-{comparison.anchor}", alt, rows, _legend(comparison))
+
+
+def _operator_title(row: ComparedOperator) -> tuple[str, str]:
+    """Return an operator's name, and what stands below it: its other side's name, and where it runs."""
+    name, joined, other = row.name.partition(" / ")
+    below = [f"/ {other}"] if joined else []
+    return name, ", ".join([*below, *([] if row.where == "XNNPACK" else [row.where])])
 
 
 def _layers(comparison: ComparisonView, breakdown: TimeBreakdown) -> Chart:

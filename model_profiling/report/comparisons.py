@@ -23,6 +23,10 @@ def comparison_view(run: RunData, naming: Naming, index: int) -> ComparisonView:
     """Return the view of comparison `index` of the analysis summary."""
     compared = run.summary.comparisons[index]
     baseline, candidate = naming.side(compared.baseline), naming.side(compared.candidate)
+    common, *sides = naming.compared(compared.baseline, compared.candidate)
+    title = (
+        f"{common.removesuffix(', ')}: {sides[1]} against {sides[0]}" if common else f"{candidate} against {baseline}"
+    )
     return ComparisonView(
         anchor=f"comparison-{index}",
         baseline=compared.baseline,
@@ -32,7 +36,7 @@ def comparison_view(run: RunData, naming: Naming, index: int) -> ComparisonView:
         baseline_series=naming.series(compared.baseline),
         candidate_series=naming.series(compared.candidate),
         threads=compared.threads,
-        title=f"{candidate} against {baseline}, {count(compared.threads, 'thread')}",
+        title=f"{title}, {count(compared.threads, 'thread')}",
         verdict=verdict_of(run, naming, index),
         breakdown=breakdown_of(run, naming, index),
         pairs=_pairs(run, naming, compared),

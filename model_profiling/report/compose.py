@@ -14,6 +14,7 @@ from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Quantity, quantity
 from model_profiling.report.sections import SECTIONS
 from model_profiling.report.view import ExperimentRow, View
+from model_profiling.report.words.programs import title_of
 from model_profiling.rounding import places_for
 from model_profiling.wording import listed
 
@@ -22,13 +23,13 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
     """Return what the report of `run` says.
 
     `run_dir` is the run directory as the reader would type it; `title` replaces the
-    report's heading, which else is the model's name.
+    report's heading, which else is the model's name, or those of several programs.
     """
     experiments, naming = run.summary.experiments, naming_of(run)
     model = run.manifest.model.id
     comparisons = tuple(comparison_view(run, naming, index) for index in range(len(run.summary.comparisons)))
     view = View(
-        title=title or model,
+        title=title or title_of(run.manifest),
         model=model,
         subtitle=_subtitle(run, naming),
         byline=heading.byline(run),
@@ -48,6 +49,9 @@ def build_view(run: RunData, run_dir: str, title: str | None = None) -> View:
 def _subtitle(run: RunData, naming: Naming) -> str:
     if run.manifest.calibration:
         return "A/A calibration"
+    compared = [(c.baseline, c.candidate) for c in run.summary.comparisons]
+    if compared and not any(run.manifest.same_program(*names) for names in compared):
+        return f"{len(run.manifest.programs)} programs"
     if naming.label:
         return f"{naming.label} on and off"
     return "Latency" if run.summary.experiments else "Kernels"

@@ -19,7 +19,7 @@ from model_profiling.report.markdown import render_markdown
 from model_profiling.report.perfetto import read_track, trace_events
 from model_profiling.report.view import View
 from model_profiling.report.words.verdict import outcome_sentence
-from model_profiling.wording import count
+from model_profiling.wording import count, listed
 
 HTML_SUFFIXES, MARKDOWN_SUFFIXES = (".html", ".htm"), (".md", ".markdown")
 
@@ -95,15 +95,20 @@ def write_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
 
 
 def _timeline(directory: RunDirectory, run: RunData) -> dict[str, object]:
-    experiments, model, naming = run.summary.experiments, run.manifest.model.id, naming_of(run)
+    experiments, manifest, naming = run.summary.experiments, run.manifest, naming_of(run)
     tracks = []
     for name in sorted(experiments, key=naming.series):
         for threads in sorted(experiments[name]):
-            path = directory.table(model, name, threads, "run0_timeline")
+            path = directory.table(manifest.program(name).model.id, name, threads, "run0_timeline")
             if path.is_file():
                 tracks.append(read_track(path, f"{naming.side(name)}, {count(threads, 'thread')} ({name})"))
     return trace_events(
-        tracks, {"model": model, "feature": naming.label or "none", "executorch": run.manifest.executorch.version}
+        tracks,
+        {
+            "model": listed([program.model.id for program in manifest.every_program]),
+            "feature": naming.label or "none",
+            "executorch": manifest.executorch.version,
+        },
     )
 
 

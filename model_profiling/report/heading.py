@@ -5,24 +5,34 @@ from __future__ import annotations
 
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.words.notes import EMULATED
+from model_profiling.report.words.notes import EMULATED, disagreeing
+from model_profiling.report.words.programs import programs_sentence
 from model_profiling.wording import count, listed
+
+#: Experiments that are named one by one.
+_MOST_NAMED = 4
 
 
 def switched(run: RunData, naming: Naming) -> tuple[str, ...]:
     """Say plainly what was switched between the experiments, and what the times do not mean."""
     manifest = run.manifest
+    wrong = disagreeing(manifest)
     if manifest.calibration:
         return (
+            *wrong,
             "This is an A/A calibration: both names run the same experiment, so a difference between them is noise.",
         )
-    sentences = [_sentence(manifest.feature.sentence or "no CPU feature was switched")]
+    programs = programs_sentence(manifest)
+    sentences = [*wrong, programs] if programs else [*wrong]
+    sentences.append(_sentence(manifest.feature.sentence or "no CPU feature was switched"))
     if naming.label and not naming.is_sme:
         sentences.append(f"These times measure {naming.label} and say nothing about SME2.")
         named = [name for name in run.summary.experiments if "sme" in name.lower()]
         if named:
+            more = [f"{len(named) - _MOST_NAMED} others"] if len(named) > _MOST_NAMED + 1 else named[_MOST_NAMED:]
             sentences.append(
-                f"The configuration calls its experiments {listed(named)}; the report calls them by what was switched."
+                f"The configuration calls its experiments {listed([*named[:_MOST_NAMED], *more])}; "
+                "the report calls them by what was switched."
             )
     if manifest.emulated:
         sentences.append(EMULATED)

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from model_profiling.pipeline.kernel_names import FAMILY_TITLES
 from model_profiling.report import palette
 from model_profiling.report.charts import Figure
+from model_profiling.report.figures import Drawable
 from model_profiling.report.kernel_markdown import families
 from model_profiling.report.operator_columns import COLUMNS
 from model_profiling.report.quantities import Identifier
@@ -63,7 +64,7 @@ class HtmlPage:
         return _rendered(f"{name}.html.j2", section=section, figures=self._figures, most_layers=MOST_LAYERS)
 
     def blocks(self, section: ReportSection) -> str:
-        return _rendered("section.html.j2", section=section)
+        return _rendered("section.html.j2", section=section, figures=self._figures)
 
 
 def _rendered(template: str, **values: object) -> str:
@@ -89,6 +90,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["count"] = count
     environment.tests["identifier"] = lambda part: isinstance(part, Identifier)
     environment.tests["table"] = lambda block: isinstance(block, Table)
+    environment.tests["drawing"] = lambda block: isinstance(block, Drawable)
     environment.globals["role"] = palette.series
     environment.globals["operator_columns"] = COLUMNS
     environment.globals["family_titles"] = FAMILY_TITLES

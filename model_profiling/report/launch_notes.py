@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from model_profiling.agreement import alike
-from model_profiling.analysis.comparing.outputs import OutputAgreement, agreement
+from model_profiling.analysis.comparing.outputs import AgreementLimit, OutputAgreement, agreement, limit_of, within
 from model_profiling.analysis.metrics import ExperimentMetrics
 from model_profiling.paired_statistics import DRIFT_WARNING_PERCENT
 from model_profiling.pipeline.run_directory import Launch, newest_attempts
@@ -16,6 +16,7 @@ from model_profiling.report.note import Note
 from model_profiling.report.quantities import Sentence
 from model_profiling.report.steadiness import steadiness_notes
 from model_profiling.report.words.doubts import did_not_count, drifted
+from model_profiling.report.words.programs import limit_words
 from model_profiling.wording import count, listed
 
 #: Void launches named one by one; launches.jsonl has all of them.
@@ -44,11 +45,14 @@ def _unfinished(run: RunData) -> Iterator[Note]:
 def _agreements(run: RunData, naming: Naming) -> Iterator[Note]:
     same: list[Sentence] = []
     unknown: list[Sentence] = []
+    programs: list[Note] = []
     for compared in run.summary.comparisons:
         names, threads = (compared.baseline, compared.candidate), compared.threads
         outputs = agreement(run.launches, *names, threads)
         where = f"{listed([naming.side(name) for name in names])}, {count(threads, 'thread')}"
-        if not outputs.compared:
+        if compared.models is not None:
+            programs.append(_of_programs(where, outputs, limit_of(run.manifest, *names)))
+        elif not outputs.compared:
             unknown.append((f"{where}: outputs were not compared.",))
         elif outputs.identical == outputs.compared:
             same.append((f"{where}: bit for bit identical in all {count(outputs.compared, 'comparison')}.",))
@@ -62,6 +66,26 @@ def _agreements(run: RunData, naming: Naming) -> Iterator[Note]:
         yield Note("good", "Outputs of both sides, compared in every pair", tuple(same))
     if unknown:
         yield Note("warn", "Outputs of both sides are not known to agree", tuple(unknown))
+    yield from programs
+
+
+def _of_programs(where: str, outputs: OutputAgreement, limit: AgreementLimit) -> Note:
+    """Say how close the outputs of two programs are: they need not be equal, and need not even be close."""
+    title, far = "Outputs of the two programs", "Outputs of the two programs are far apart"
+    meant = (
+        "That is right where the change is meant to change what the model computes, and else an error of one of them."
+    )
+    if not outputs.compared:
+        told = f"{where}: the programs give outputs of different shapes, so they were not compared."
+        return Note("info", title, ((told,),))
+    if outputs.identical == outputs.compared:
+        told = f"{where}: bit for bit identical in all {count(outputs.compared, 'comparison')}."
+        return Note("good", title, ((told,),))
+    if outputs.max_abs_error is None or outputs.cosine is None:
+        return Note("warn", far, ((f"{where}: an output is not finite (NaN or infinity) in one of them.",),))
+    if within(outputs, limit):
+        return Note("good", title, ((f"{where}: {_difference(outputs)}, within {limit_words(limit)}.",),))
+    return Note("warn", far, ((f"{where}: {_difference(outputs)}, beyond {limit_words(limit)}.",), (meant,)))
 
 
 def _differ(what: str) -> Note:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from model_profiling.analysis.comparing.comparison import BASELINE, CANDIDATE, LayerComparison
 from model_profiling.analysis.comparing.parts import MIN_PART_US
 from model_profiling.analysis.tables.layers import LayerRow
 from model_profiling.report.load import RunData, RunTable
-from model_profiling.report.operator_rows import shown_verdict
+from model_profiling.report.operator_rows import NO_PARTNER, shown_verdict
 from model_profiling.report.quantities import Identifier, Quantity, quantity, ratio_or_none
 from model_profiling.report.view import ComparedLayer
 from model_profiling.rounding import places_for
@@ -61,28 +63,44 @@ def _longest(row: ComparedLayer) -> float:
 
 
 def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide, after: LayersOfSide) -> ComparedLayer:
-    known = before.row(layer.layer) or after.row(layer.layer)
-    number, _, title = layer.layer.partition(" ")
-    delegated = known is None or bool(known.layer.delegated)
-    module, detail = (known.layer.module, known.layer.detail) if known else ("", "")
-    what = detail if known is None or delegated else f"{known.layer.kind}, {detail}"
+    names = layer.names_on(False), layer.names_on(True)
+    known = [[side.row(name) for name in own] for side, own in zip((before, after), names, strict=True)]
+    rows = [row for side in known for row in side if row]
+    delegated = not rows or any(row.layer.delegated for row in rows)
+    name, detail = _name_and_detail(layer, rows)
     shortest = min(layer.baseline_us or 0.0, layer.candidate_us or 0.0)
     speedup, low, high = ratio_or_none(layer.speedup if shortest >= MIN_PART_US else None, layer.interval, path)
+    lone = [own[0] if len(own) == 1 else "" for own in names]  # of several layers together no table has a row
     return ComparedLayer(
         position=position,
-        number=Identifier(number),
-        name=Identifier(module or what or title),
-        detail=what if module else "",
+        number=Identifier(_numbers(names)),
+        name=Identifier(name),
+        detail=detail,
         multiply_adds=_work(path, layer.multiply_adds),
-        baseline=_time(f"{path}/{BASELINE}_us", layer.baseline_us, before.spread(layer.layer), delegated),
-        candidate=_time(f"{path}/{CANDIDATE}_us", layer.candidate_us, after.spread(layer.layer), delegated),
-        baseline_gflops=before.gflops(layer.layer),
-        candidate_gflops=after.gflops(layer.layer),
+        baseline=_time(f"{path}/{BASELINE}_us", layer.baseline_us, before.spread(lone[0]), delegated),
+        candidate=_time(f"{path}/{CANDIDATE}_us", layer.candidate_us, after.spread(lone[1]), delegated),
+        baseline_gflops=before.gflops(lone[0]),
+        candidate_gflops=after.gflops(lone[1]),
         speedup=speedup,
         low=low,
         high=high,
-        verdict=shown_verdict(layer.verdict),
+        verdict=NO_PARTNER if layer.alone else shown_verdict(layer.verdict),
     )
+
+
+def _numbers(names: tuple[tuple[str, ...], tuple[str, ...]]) -> str:
+    """Return the numbers of a layer on both sides, once where they are the same."""
+    sides = [" + ".join(name.partition(" ")[0] for name in own) for own in names if own]
+    return " / ".join(dict.fromkeys(sides))
+
+
+def _name_and_detail(layer: LayerComparison, rows: Sequence[LayerRow]) -> tuple[str, str]:
+    """Return a layer's module and what it does, or what it does and "" where no module is known."""
+    details = dict.fromkeys(
+        row.layer.detail if row.layer.delegated else f"{row.layer.kind}, {row.layer.detail}" for row in rows
+    )
+    module, what = next((row.layer.module for row in rows), ""), " / ".join(details)
+    return (module, what) if module else (what or layer.layer.partition(" ")[2], "")
 
 
 def _work(path: str, work: int) -> Quantity | None:

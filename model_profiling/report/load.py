@@ -17,6 +17,8 @@ from model_profiling.analysis.tables.operators import OperatorRow, read_operator
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
 from model_profiling.pipeline.manifest import Manifest
+from model_profiling.pipeline.measured_programs import MeasuredProgram
+from model_profiling.pipeline.program.records import method_record
 from model_profiling.pipeline.run_directory import METRICS_FILE, SUMMARY_FILE, Launch, RunDirectory
 from model_profiling.report.quantities import pointer
 
@@ -40,8 +42,9 @@ class RunTable(Generic[_Row]):
 
 @dataclass(frozen=True)
 class RunData:
-    """A run as read, all plain values; `export` is the model's export record where it is still there.
+    """A run as read, all plain values; `exports` are the programs' export records where they are still there.
 
+    They are in the order of `Manifest.every_program`.
     `layers` and `operators` hold the tables of each experiment and thread count that has them,
     `kernels` the rows of each kernel table. `typed_as` is the run directory as the reader would type it;
     with `prefix` begin the paths of all numbers, where a report lies outside of the run directory.
@@ -51,12 +54,21 @@ class RunData:
     launches: Sequence[Launch]
     summary: AnalysisSummary
     metrics: Metrics
-    export: ExportRecord | None = None
+    exports: Sequence[ExportRecord | None] = ()
     layers: Mapping[tuple[str, int], RunTable[LayerRow]] = field(default_factory=dict)
     operators: Mapping[tuple[str, int], RunTable[OperatorRow]] = field(default_factory=dict)
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
     typed_as: str = ""
     prefix: str = ""
+
+    @property
+    def export(self) -> ExportRecord | None:
+        """The export record of the run's model, of the first of several programs."""
+        return self.exports[0] if self.exports else None
+
+    def export_of(self, experiment: str) -> ExportRecord | None:
+        """Return the export record of an experiment's program."""
+        return self.exports[self.manifest.program_number(experiment)] if self.exports else None
 
     def in_summary(self, *keys: object) -> str:
         """Return the path of what stands at `keys` in the analysis summary."""
@@ -87,11 +99,11 @@ def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
         directory.read_launches(),
         summary,
         _of_this_model(Metrics.read(directory), directory.metrics, manifest),
-        _export_record(manifest),
-        _tables(directory, "layers", read_layers, manifest.model.id, summary, prefix),
-        _tables(directory, "ops_stats", read_operators, manifest.model.id, summary, prefix),
+        tuple(map(_export_record, manifest.every_program)),
+        _tables(directory, "layers", read_layers, manifest, summary, prefix),
+        _tables(directory, "ops_stats", read_operators, manifest, summary, prefix),
         {
-            (name, threads): read_kernels(directory.table(manifest.model.id, name, threads, "kernels"))
+            (name, threads): read_kernels(directory.table(manifest.program(name).model.id, name, threads, "kernels"))
             for name, threads, _ in summary.kernels.entries()
         },
         prefix=prefix,
@@ -102,13 +114,13 @@ def _tables(
     directory: RunDirectory,
     kind: str,
     read: Callable[[Path], Sequence[_Row]],
-    model: str,
+    manifest: Manifest,
     summary: AnalysisSummary,
     prefix: str,
 ) -> dict[tuple[str, int], RunTable[_Row]]:
     tables = {}
     for name, threads, _ in summary.experiments.entries():
-        path = directory.table(model, name, threads, kind)
+        path = directory.table(manifest.program(name).model.id, name, threads, kind)
         if path.is_file():
             file = prefix + quote(path.relative_to(directory.root).as_posix())
             tables[name, threads] = RunTable(file, read(path))
@@ -121,9 +133,10 @@ def _of_this_model(result: _Result, path: Path, manifest: Manifest) -> _Result:
     return result
 
 
-def _export_record(manifest: Manifest) -> ExportRecord | None:
-    """Return what the export wrote beside the model, if it is there and of this very model."""
-    path = Path(manifest.model.path).with_suffix(".json")
+def _export_record(program: MeasuredProgram) -> ExportRecord | None:
+    """Return what the export wrote of the method beside the model, if it is there and of this very model."""
+    model = program.model
+    path = Path(model.path).with_suffix(".json")
     if not path.is_file():
         return None
     try:
@@ -133,4 +146,9 @@ def _export_record(manifest: Manifest) -> ExportRecord | None:
     if not isinstance(record, dict):
         return None
     pte = record.get("pte")
-    return record if isinstance(pte, dict) and pte.get("sha256") == manifest.model.sha256 else None
+    if not isinstance(pte, dict) or pte.get("sha256") != model.sha256:
+        return None
+    try:
+        return method_record(record, program.method)
+    except UserError:
+        return None

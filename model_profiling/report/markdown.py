@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 import jinja2
 
 from model_profiling.report.charts import Figure
+from model_profiling.report.figures import Drawable
 from model_profiling.report.html import MOST_LAYERS, TEMPLATES
 from model_profiling.report.kernel_markdown import families, side_cell
 from model_profiling.report.operator_columns import COLUMNS
+from model_profiling.report.quantities import Sentence
 from model_profiling.report.scaling import ThreadRow
 from model_profiling.report.section import ReportSection
 from model_profiling.report.view import ComparedLayer, ComparedOperator, View
@@ -48,14 +50,18 @@ class MarkdownPage:
         environment.filters["kernels"] = lambda side, named: side_cell(side, named)
         environment.filters["figure"] = lambda name: _figure(figures, name, figure_folder)
         environment.globals["operator_columns"] = COLUMNS
-        self._environment = environment
+        self._environment, self._figures, self._folder = environment, figures, figure_folder
 
     def template(self, name: str, section: ReportSection) -> str:
         return self._rendered(f"{name}.md.j2", section=section, most_layers=MOST_LAYERS)
 
     def blocks(self, section: ReportSection) -> str:
-        parts = [block.markdown_body() if isinstance(block, Table) else sentence(block) for block in section.blocks()]
-        return "\n\n".join([f"## {printed(section.title)}", *parts])
+        return "\n\n".join([f"## {printed(section.title)}", *map(self._block, section.blocks())])
+
+    def _block(self, block: Sentence | Table | Drawable) -> str:
+        if isinstance(block, Drawable):
+            return _figure(self._figures, block.chart.name, self._folder).strip()
+        return block.markdown_body() if isinstance(block, Table) else sentence(block)
 
     def sections(self, template: str, sections: Sequence[ReportSection], **values: object) -> str:
         """Return a Markdown file of ours with the sections that are shown."""

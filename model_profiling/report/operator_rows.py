@@ -15,13 +15,17 @@ from model_profiling.report.quantities import Quantity, pointer, quantity, ratio
 from model_profiling.report.view import ComparedOperator, TracedOperator
 from model_profiling.rounding import places_for
 
+#: Said of what one of two programs alone has.
+NO_PARTNER = "no partner"
+
 
 def operator_rows(run: RunData, index: int) -> tuple[ComparedOperator, ...]:
     """Return the operators of comparison `index`, the most expensive first."""
     compared = run.summary.comparisons[index]
     sides = tuple(OperatorsOfSide(run, name, compared.threads) for name in (compared.baseline, compared.candidate))
+    two_programs = compared.models is not None
     return tuple(
-        _row(run.in_summary("comparisons", index, "operators", number), operator, sides[0], sides[1])
+        _row(run.in_summary("comparisons", index, "operators", number), operator, sides[0], sides[1], two_programs)
         for number, operator in enumerate(compared.operators)
     )
 
@@ -43,7 +47,10 @@ class OperatorsOfSide:
         return self._of_kind.get((kind(name), operator.delegated), ())
 
 
-def _row(path: str, operator: OperatorComparison, before: OperatorsOfSide, after: OperatorsOfSide) -> ComparedOperator:
+def _row(
+    path: str, operator: OperatorComparison, before: OperatorsOfSide, after: OperatorsOfSide, two_programs: bool
+) -> ComparedOperator:
+    alone = two_programs and (operator.baseline is None or operator.candidate is None)
     calls = dict.fromkeys(f"{side.calls:g}" for side in (operator.baseline, operator.candidate) if side)
     speedup, low, high = ratio_or_none(operator.speedup, operator.interval, path)
     return ComparedOperator(
@@ -57,7 +64,7 @@ def _row(path: str, operator: OperatorComparison, before: OperatorsOfSide, after
         speedup=speedup,
         low=low,
         high=high,
-        verdict=shown_verdict(operator.verdict),
+        verdict=NO_PARTNER if alone else shown_verdict(operator.verdict),
         rows=(before.rows(operator), after.rows(operator)),
     )
 

@@ -15,6 +15,9 @@ from model_profiling.report.figures import Drawable
 from model_profiling.report.quantities import Sentence
 from model_profiling.report.words.table import Table
 
+#: What a section without a template is made of.
+Block = Sentence | Table | Drawable
+
 
 class ReportPage(Protocol):
     """A page in one markup, as a section writes to it."""
@@ -43,13 +46,13 @@ class ReportSection:
         """Return what the navigation lists of it: anchors with their titles."""
         return ((self.anchor, self.title),)
 
-    def blocks(self) -> Sequence[Sentence | Table]:
-        """Return the paragraphs and tables of a section without a template."""
+    def blocks(self) -> Sequence[Block]:
+        """Return the paragraphs, tables and figures of a section without a template."""
         return ()
 
     def figures(self) -> Iterable[Drawable]:
         """Return the section's own figures, in the order in which it shows them."""
-        return ()
+        return [block for block in self.blocks() if isinstance(block, Drawable)]
 
     def html(self, page: ReportPage) -> str | None:
         """Return the section's HTML, None where it has no place of its own in it."""
@@ -57,3 +60,17 @@ class ReportSection:
 
     def markdown(self, page: ReportPage) -> str:
         return page.template(self.template, self) if self.template else page.blocks(self)
+
+
+@dataclass(frozen=True)
+class BlocksSection(ReportSection):
+    """A section of paragraphs, tables and figures that is there where it has any."""
+
+    told: tuple[Block, ...]
+
+    @property
+    def shown(self) -> bool:
+        return bool(self.told)
+
+    def blocks(self) -> Sequence[Block]:
+        return self.told

@@ -12,31 +12,31 @@ from model_profiling.report.note import Note
 from model_profiling.report.quantities import Sentence
 from model_profiling.wording import count, listed
 
-#: Rounds set aside above this share, or a 95 % interval wider than this half-width, ask for a quieter machine.
+#: Disturbed rounds above this share, or a 95 % interval wider than this half-width, ask for a quieter machine.
 _BUSY_SHARE, _WIDE_PERCENT = 0.1, 5.0
 
 
 def steadiness_notes(run: RunData) -> Iterator[Note]:
-    """Yield the note on the machine: what was set aside, its load, the priority, cores and clock rule of the runs."""
+    """Yield the note on the machine: disturbed rounds, its load, the priority, cores and clock rule of the runs."""
     launches = [launch for launch in run.launches if launch.counts]
     if not launches or run.manifest.emulated:
         return
-    rounds, aside = rounds_of(launches)
+    rounds, disturbed = rounds_of(launches)
     sentences: list[Sentence] = []
     if rounds:
-        what = f"{aside} of {count(rounds, 'round')}" if aside else f"None of {count(rounds, 'round')}"
-        lost = "lost over 10 % of the processor and were set aside" if aside != 1 else "was set aside"
-        sentences.append((f"{what} {lost}.",))
+        were = "were" if disturbed > 1 else "was"
+        rest = ": only the fastest execution of each turn counts there" if disturbed else ""
+        sentences.append((f"{disturbed or 'None'} of {count(rounds, 'round')} {were} disturbed{rest}.",))
     machine = (_load(launches), _priority(run), _cores(run), _governor(launches))
     sentences += [(sentence,) for sentence in machine if sentence]
-    unsteady = rounds and aside / rounds > _BUSY_SHARE or _widest_percent(run) > _WIDE_PERCENT
+    unsteady = rounds and disturbed / rounds > _BUSY_SHARE or _widest_percent(run) > _WIDE_PERCENT
     if unsteady:
         sentences.append((_advice(run),))
     yield Note("warn" if unsteady else "good", "How steady the machine was", tuple(sentences))
 
 
 def rounds_of(launches: Sequence[Launch]) -> tuple[int, int]:
-    """Return how many rounds these launches had, and how many of them were set aside; a pair's count once."""
+    """Return how many rounds these launches had, and how many of them were disturbed; a pair's count once."""
     rounds: dict[tuple[int, int, int, int], bool] = {}
     for launch in launches:
         for turn in launch.turns:

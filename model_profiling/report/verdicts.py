@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.paired_statistics import FASTER, MIN_PAIRS_FOR_VERDICT, NO_DIFFERENCE, NO_VERDICT, SLOWER
 from model_profiling.report.latencies import execution_time
@@ -10,7 +12,7 @@ from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Sentence, probability, quantity, ratio_with_interval
 from model_profiling.report.view import Verdict
-from model_profiling.report.words.verdict import QUICK
+from model_profiling.report.words.verdict import QUICK, programs_compared
 from model_profiling.wording import count
 
 
@@ -31,6 +33,7 @@ def verdict_of(run: RunData, naming: Naming, index: int) -> Verdict:
         noise_floor=None if floor is None else quantity(floor, f"{here}/noise_floor_percent", 1),
         pairs=quantity(compared.pairs, f"{here}/pairs", 0),
         sentences=tuple(_sentences(run, naming, compared, here)),
+        of_programs=compared.models is not None,
     )
 
 
@@ -41,26 +44,28 @@ def _badge(run: RunData, word: str) -> str:
 
 
 def _headline(run: RunData, naming: Naming, compared: Comparison) -> str:
-    baseline, candidate = naming.side(compared.baseline), naming.side(compared.candidate)
+    common, baseline, candidate = naming.compared(compared.baseline, compared.candidate)
+    of = f"{common.removesuffix(', ')}: " if common else ""
     if run.manifest.calibration:
         return "one experiment against itself"
     if compared.verdict in (FASTER, SLOWER):
-        return f"{candidate} is {compared.verdict} than {baseline}"
+        return f"{of}{candidate} is {compared.verdict} than {baseline}"
     if compared.verdict == NO_DIFFERENCE:
-        return f"no difference shown between {baseline} and {candidate}"
-    return f"measured speed-up of {candidate} over {baseline}"
+        return f"{of}no difference shown between {baseline} and {candidate}"
+    return f"{of}measured speed-up of {candidate} over {baseline}"
 
 
 def _sentences(run: RunData, naming: Naming, compared: Comparison, here: str) -> list[Sentence]:
     baseline, candidate, threads = compared.baseline, compared.candidate, compared.threads
     sentences: list[Sentence] = [
+        *_of_programs(naming, compared, here),
         (
             f"One inference on {count(threads, 'thread')} takes ",
             execution_time(run, baseline, threads),
             f" ms {naming.under(baseline)} and ",
             execution_time(run, candidate, threads),
             f" ms {naming.under(candidate)}.",
-        )
+        ),
     ]
     if run.manifest.calibration:
         return [*sentences, _calibrated(compared)]
@@ -74,6 +79,12 @@ def _sentences(run: RunData, naming: Naming, compared: Comparison, here: str) ->
     if compared.verdict == NO_DIFFERENCE:
         sentences.append(("That is no proof of equality: a difference smaller than the interval may exist.",))
     return sentences
+
+
+def _of_programs(naming: Naming, compared: Comparison, here: str) -> Iterator[Sentence]:
+    """Say how two programs compare, by their names; nothing of one program's sides."""
+    if compared.models is not None:
+        yield programs_compared(naming.side(compared.baseline), naming.side(compared.candidate), compared, here)
 
 
 def _too_few(run: RunData, compared: Comparison, here: str) -> Sentence:

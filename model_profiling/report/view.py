@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from model_profiling.analysis.traces.operator_stats import OperatorStats
 from model_profiling.report.quantities import Identifier, Quantity, Sentence
 from model_profiling.report.section import ReportSection
+from model_profiling.wording import capitalized
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class ExperimentRow:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one comparison supports. `tone` is "good", "bad" or "open" (nothing shown)."""
+    """What one comparison supports. `tone` is "good", "bad" or "open" (nothing shown).
+
+    `headline` may stand within a sentence; `of_programs` says that it begins with the name of a program.
+    """
 
     word: str
     tone: str
@@ -56,6 +60,12 @@ class Verdict:
     noise_floor: Quantity | None
     pairs: Quantity
     sentences: tuple[Sentence, ...]
+    of_programs: bool
+
+    @property
+    def heading(self) -> str:
+        """The headline as it stands alone."""
+        return self.headline if self.of_programs else capitalized(self.headline)
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,8 @@ class CategoryRow:
 @dataclass(frozen=True)
 class ComparedOperator:
     """One operator's time in one execution in ms, before and after; `verdict` is "" where there is none.
+
+    Of two programs that is "no partner" for what one of them alone has.
 
     `rows` are what each side's table of operators holds of it: operators of one kind are several rows.
     """
@@ -101,7 +113,8 @@ class TracedOperator:
 class ComparedLayer:
     """One layer's time in one execution in us, before and after, and what it computes.
 
-    `name` is its module's path, or what it does where no path is known (`detail` is then "").
+    `name` is its module's path, or what it does where no path is known (`detail` is then ""). Of two programs it may be
+    several layers, `number` has those of both, and `verdict` is "no partner" for what one program alone has.
     """
 
     position: int
@@ -133,7 +146,11 @@ class PairRow:
 
 @dataclass(frozen=True)
 class TimeBreakdown:
-    """Where the time went, before and after: present where launches were traced."""
+    """Where the time went, before and after: present where launches were traced.
+
+    `matching` says how the layers of two programs were put beside each other, "" of one program.
+    `not_attributed` says how much belongs to no layer, or that no layer is known.
+    """
 
     bottleneck: tuple[Sentence, ...]
     categories: tuple[CategoryRow, ...]
@@ -141,6 +158,7 @@ class TimeBreakdown:
     operators: tuple[ComparedOperator, ...]
     layers: tuple[ComparedLayer, ...]
     not_attributed: Sentence
+    matching: str
     slower: tuple[Sentence, ...]
 
 

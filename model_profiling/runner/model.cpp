@@ -4,11 +4,13 @@
 #include <executorch/runtime/core/exec_aten/util/dim_order_util.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "errors.h"
 #include "log_capture.h"
+#include "text.h"
 
 namespace runner {
 namespace {
@@ -21,15 +23,15 @@ using executorch::runtime::Tag;
 
 constexpr char kExport[] = "export it again with export_model.py";
 
-void require_file(const std::string& path) {
+// Refuses what is no file with something in it; `what` and `kind` are as in "the model", ".pte".
+void require_file(const std::string& path, const std::string& what, const std::string& kind) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
-    throw UserError(std::string("the model cannot be read (") + std::strerror(errno) + ")", "at " + path,
-                    "correct the path");
+    throw UserError(what + " cannot be read (" + std::strerror(errno) + ")", "at " + path, "correct the path");
   }
-  if (S_ISDIR(status.st_mode)) throw UserError("the model is a folder", "at " + path, "name the .pte file in it");
-  if (!S_ISREG(status.st_mode)) throw UserError("the model is no regular file", "at " + path, "name a .pte file");
-  if (status.st_size == 0) throw UserError("the model is empty", "at " + path, kExport);
+  if (S_ISDIR(status.st_mode)) throw UserError(what + " is a folder", "at " + path, "name the " + kind + " file in it");
+  if (!S_ISREG(status.st_mode)) throw UserError(what + " is no regular file", "at " + path, "name a " + kind + " file");
+  if (status.st_size == 0) throw UserError(what + " is empty", "at " + path, kExport);
 }
 
 std::string hex(Error error) {
@@ -40,8 +42,8 @@ std::string hex(Error error) {
 
 } // namespace
 
-Model::Model(const std::string& path) : path_(path) {
-  require_file(path);
+Model::Model(const std::string& path, const std::string& method, const std::string& data) : path_(path) {
+  require_file(path, "the model", ".pte");
   auto loader = executorch::extension::FileDataLoader::from(path.c_str());
   if (!loader.ok()) {
     throw UserError("the model cannot be read" + runtime_error_text(), "at " + path, "correct its permissions");
@@ -52,9 +54,48 @@ Model::Model(const std::string& path) : path_(path) {
     throw UserError("the model is damaged or no ExecuTorch program" + runtime_error_text(), "at " + path, kExport);
   }
   program_.emplace(std::move(program.get()));
-  auto name = program_->get_method_name(0);
-  if (!name.ok()) throw UserError("the model has a method without a name", "at " + path, kExport);
-  method_name_ = *name;
+  method_name_ = choose_method(method);
+  if (!data.empty()) load_data(data);
+}
+
+void Model::load_data(const std::string& path) {
+  require_file(path, "the weights' file", ".ptd");
+  auto loader = executorch::extension::FileDataLoader::from(path.c_str());
+  if (loader.ok()) data_loader_.emplace(std::move(loader.get()));
+  if (data_loader_) {
+    auto map = executorch::extension::FlatTensorDataMap::load(&*data_loader_);
+    if (map.ok()) data_.emplace(std::move(map.get()));
+  }
+  if (!data_) {
+    throw UserError("the weights' file is damaged or none" + runtime_error_text(), "at " + path,
+                    "name the .ptd that the export left beside the model");
+  }
+}
+
+// Methods that only hold a constant do not count beside others.
+std::string Model::choose_method(const std::string& wanted) const {
+  std::vector<std::string> all, computing;
+  for (std::size_t i = 0; i < program_->num_methods(); ++i) {
+    const auto name = program_->get_method_name(i);
+    if (!name.ok()) throw UserError("the model has a method without a name", "at " + path_, kExport);
+    const auto meta = program_->method_meta(*name);
+    if (!meta.ok()) throw UserError("the model's method cannot be read", "at " + path_, kExport);
+    all.emplace_back(*name);
+    if (meta->num_inputs() > 0 || meta->num_instructions() > 0) computing.emplace_back(*name);
+  }
+  if (computing.empty()) computing.push_back(all.front());
+  std::string names;
+  for (const auto& name : computing) names += (names.empty() ? "" : ", ") + name;
+  if (wanted.empty() && computing.size() > 1) {
+    throw UserError("the program has several methods (" + names + "), and none is named", "in " + path_,
+                    "name one with --method");
+  }
+  if (wanted.empty()) return computing.front();
+  if (std::find(computing.begin(), computing.end(), wanted) == computing.end()) {
+    throw UserError("the program has no method " + wanted + did_you_mean(wanted, computing), "in " + path_,
+                    "name one of " + names);
+  }
+  return wanted;
 }
 
 executorch::runtime::MethodMeta Model::meta() const {
@@ -63,8 +104,13 @@ executorch::runtime::MethodMeta Model::meta() const {
   return *meta;
 }
 
-std::vector<TensorSpec> Model::input_specs() const {
+std::vector<TensorSpec> Model::input_specs(const std::vector<std::string>& shapes) const {
   const auto meta = this->meta();
+  if (!shapes.empty() && shapes.size() != meta.num_inputs()) {
+    throw UserError(std::to_string(shapes.size()) + " shapes for a model of " + std::to_string(meta.num_inputs()) +
+                        " inputs",
+                    "in --input-shape", "give one for each input");
+  }
   std::vector<TensorSpec> specs;
   for (std::size_t i = 0; i < meta.num_inputs(); ++i) {
     const auto info = meta.input_tensor_meta(i);
@@ -73,6 +119,7 @@ std::vector<TensorSpec> Model::input_specs() const {
                       "export the model with tensors as its inputs");
     }
     specs.push_back(spec_of(*info));
+    if (!shapes.empty()) set_shape(specs.back(), shapes[i]);
   }
   return specs;
 }
@@ -87,10 +134,11 @@ LoadedMethod::LoadedMethod(const Model& model, executorch::runtime::EventTracer*
   for (auto& buffer : planned_) spans_.emplace_back(buffer.data(), buffer.size());
   planned_allocator_.emplace(Span<Span<std::uint8_t>>(spans_.data(), spans_.size()));
   memory_.emplace(&method_allocator_, &*planned_allocator_, &temp_allocator_);
-  auto method = model.program().load_method(meta.name(), &*memory_, tracer);
+  auto method = model.program().load_method(meta.name(), &*memory_, tracer, model.data());
   if (!method.ok()) {
     throw UserError("ExecuTorch cannot load the model, error " + hex(method.error()) + runtime_error_text(),
-                    "at " + path_, kExport);
+                    "at " + path_,
+                    model.data() ? "name the .ptd that belongs to it" : std::string(kExport) + ", or name its .ptd");
   }
   method_.emplace(std::move(method.get()));
   give_outputs_memory(meta);
@@ -126,10 +174,11 @@ void LoadedMethod::set_inputs(std::vector<std::vector<std::uint8_t>>& inputs, co
   }
 }
 
-void LoadedMethod::execute() {
+void LoadedMethod::execute(unsigned before) {
   const auto error = method_->execute();
   if (error != Error::Ok) {
-    throw MeasurementError(path_ + ": the execution failed, error " + hex(error) + runtime_error_text());
+    const auto after = before == 0 ? "" : ", after " + std::to_string(before) + " that succeeded";
+    throw MeasurementError(path_ + ": the execution failed" + after + ", error " + hex(error) + runtime_error_text());
   }
 }
 

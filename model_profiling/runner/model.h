@@ -3,6 +3,7 @@
 #pragma once
 
 #include <executorch/extension/data_loader/file_data_loader.h>
+#include <executorch/extension/flat_tensor/flat_tensor_data_map.h>
 #include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
 #include <executorch/runtime/core/hierarchical_allocator.h>
 #include <executorch/runtime/executor/memory_manager.h>
@@ -21,21 +22,30 @@ namespace runner {
 // The program of a .pte file.
 class Model {
  public:
-  // Throws UserError when the file is missing, a folder, empty, truncated or no program.
-  explicit Model(const std::string& path);
+  // Throws UserError when the file is missing, a folder, empty, truncated or no program, and when it has no method
+  // of that name, or several and the name is empty. `data` is a .ptd with weights of it, or empty.
+  Model(const std::string& path, const std::string& method, const std::string& data);
 
   const std::string& path() const { return path_; }
   const executorch::runtime::Program& program() const { return *program_; }
   executorch::runtime::MethodMeta meta() const;
+  // The weights outside of the program, or nullptr.
+  const executorch::runtime::NamedDataMap* data() const { return data_ ? &*data_ : nullptr; }
 
-  // Specs of the inputs; throws UserError for one that is no tensor.
-  std::vector<TensorSpec> input_specs() const;
+  // Specs of the inputs, with the given shapes where there are any; throws UserError for an input that is no tensor,
+  // and for shapes that the program cannot take.
+  std::vector<TensorSpec> input_specs(const std::vector<std::string>& shapes) const;
 
  private:
+  std::string choose_method(const std::string& wanted) const;
+  void load_data(const std::string& path);
+
   std::string path_;
   std::string method_name_;
   std::optional<executorch::extension::FileDataLoader> loader_;
   std::optional<executorch::runtime::Program> program_;
+  std::optional<executorch::extension::FileDataLoader> data_loader_;
+  std::optional<executorch::extension::FlatTensorDataMap> data_;
 };
 
 // A value the model gave: `bytes` in C order.
@@ -44,7 +54,7 @@ struct Output {
   std::vector<std::uint8_t> bytes;
 };
 
-// The model's first method, ready to execute. Loading packs the weights, so a second one
+// The model's method, ready to execute. Loading packs the weights, so a second one
 // (with a tracer) should come after the first is gone.
 class LoadedMethod {
  public:
@@ -54,8 +64,8 @@ class LoadedMethod {
   // overwrite the planned memory that holds its inputs, so set them before each one.
   void set_inputs(std::vector<std::vector<std::uint8_t>>& inputs, const std::vector<TensorSpec>& specs);
 
-  // Throws MeasurementError when the runtime reports a failure.
-  void execute();
+  // Throws MeasurementError when the runtime reports a failure; `before` is how many executions succeeded before.
+  void execute(unsigned before);
 
   std::vector<Output> outputs() const;
 

@@ -50,6 +50,10 @@ Flag text_flag(const char* name, const char* value, std::string Options::*member
 const std::vector<Flag>& flags() {
   static const std::vector<Flag> all = {
       text_flag("--model", "FILE", &Options::model, "the .pte to run (required)"),
+      text_flag("--data", "FILE", &Options::data, "the .ptd with the weights of a program that keeps them outside"),
+      text_flag("--method", "NAME", &Options::method, "the method to execute (default: the program's only one)"),
+      {"--input-shape", "SHAPE", "such as 1x16, or scalar; once per model input, where the program leaves shapes open",
+       [](Options& options, const std::string& text) { options.input_shapes.push_back(text); }},
       {"--input", "FILE", "raw tensor bytes, little-endian, C order; once per model input (default: from --seed)",
        [](Options& options, const std::string& text) { options.inputs.push_back(text); }},
       count_flag("--warmup", &Options::warmup, 0, kMaxExecutions, "least number of warm-up executions (default 3)"),

@@ -10,7 +10,10 @@ namespace runner {
 
 struct Options {
   std::string model;
-  std::vector<std::string> inputs; // raw tensor files, in the model's order; none: from the seed
+  std::string data;                      // a .ptd with weights that are not in the model; empty: none
+  std::string method;                    // empty: the program's only one
+  std::vector<std::string> inputs;       // raw tensor files, in the model's order; none: from the seed
+  std::vector<std::string> input_shapes; // "1x16", one for each input; none: the largest that the program takes
   unsigned warmup = 3;
   unsigned max_warmup = 30;
   unsigned runs = 20;

@@ -26,9 +26,9 @@ Session::Session(const Options& options) : options_(options) {
   load_backend_and_kernels();
   result_.threads = set_threads(options.threads);
   const auto start = now_ns();
-  model_.emplace(options.model);
+  model_.emplace(options.model, options.method, options.data);
   result_.load_ns = now_ns() - start;
-  specs_ = model_->input_specs();
+  specs_ = model_->input_specs(options.input_shapes);
   inputs_ = options.inputs.empty() ? seeded_inputs(options.seed, specs_) : read_inputs(options.inputs, specs_);
 }
 
@@ -43,6 +43,7 @@ void Session::begin_traced() {
   const bool alone = !method_; // nothing was timed: this is the process's one load
   end_timed();
   const auto start = now_ns();
+  executions_ = 0;
   tracer_.emplace();
   method_.emplace(*model_, &*tracer_);
   if (alone) result_.load_ns += now_ns() - start;
@@ -75,20 +76,24 @@ std::int64_t Session::warm_ns() const {
 std::int64_t Session::execute_once() {
   method_->set_inputs(inputs_, specs_);
   const auto start = now_ns();
-  method_->execute();
-  return now_ns() - start;
+  method_->execute(executions_);
+  const auto taken = now_ns() - start;
+  ++executions_;
+  if (!has_outputs_) {
+    result_.outputs = method_->outputs();
+    has_outputs_ = true;
+  }
+  return taken;
 }
 
 void Session::end_timed() {
   if (!method_ || tracer_) return;
   result_.peak_rss_bytes = peak_rss_bytes();
-  if (result_.warmup_ns.empty() && result_.latency_ns.empty()) execute_once(); // outputs need one execution
-  result_.outputs = method_->outputs();
+  if (!has_outputs_) execute_once();
   method_.reset();
 }
 
 void Session::take_trace() {
-  if (result_.warmup_ns.empty() && result_.latency_ns.empty()) result_.outputs = method_->outputs();
   const auto trace = tracer_->get_etdump_data();
   if (trace.buf == nullptr || trace.size == 0) {
     throw MeasurementError("this ExecuTorch gave no trace: it is built without the event tracer");

@@ -22,7 +22,7 @@ struct Measurement {
   std::int64_t peak_rss_bytes = 0;        // up to here: tracing is not charged to the model
   std::vector<std::int64_t> traced_warmup_ns; // with the tracer, not in the ETDump
   std::vector<std::int64_t> traced_ns;    // one Execute block of the ETDump each
-  std::vector<Output> outputs;            // of the last untraced execution, or of the last one where all are traced
+  std::vector<Output> outputs;            // of the first execution: a model may keep state from one to the next
   std::vector<std::uint8_t> etdump;
   MaskedFeatures features;
 };
@@ -57,6 +57,8 @@ class Session {
   const Options& options_;
   Measurement result_;
   std::int64_t load_start_ns_ = 0;
+  bool has_outputs_ = false;
+  unsigned executions_ = 0; // of the loaded method, that succeeded
   std::optional<Model> model_;
   std::vector<TensorSpec> specs_;
   std::vector<std::vector<std::uint8_t>> inputs_;

@@ -5,6 +5,9 @@
 
 #include <cstring>
 
+#include "errors.h"
+#include "text.h"
+
 namespace runner {
 namespace {
 
@@ -57,6 +60,26 @@ TensorSpec spec_of(const executorch::runtime::TensorInfo& info) {
   spec.shape.assign(info.sizes().begin(), info.sizes().end());
   spec.dim_order.assign(info.dim_order().begin(), info.dim_order().end());
   return spec;
+}
+
+void set_shape(TensorSpec& spec, const std::string& text) {
+  constexpr std::size_t kMostDigits = 9; // what an extent of 32 bits holds in any case
+  std::string most;
+  for (const auto extent : spec.shape) most += (most.empty() ? "" : "x") + std::to_string(extent);
+  const auto refuse = [&](const std::string& why) {
+    throw UserError("the shape " + text + " " + why, "in --input-shape",
+                    "use one of up to " + (most.empty() ? std::string("scalar") : most));
+  };
+  std::vector<std::int32_t> shape;
+  for (const auto& part : split(text == "scalar" ? "" : text, 'x')) {
+    if (part.size() > kMostDigits || part.find_first_not_of("0123456789") != std::string::npos) refuse("is none");
+    shape.push_back(std::stoi(part));
+  }
+  if (shape.size() != spec.shape.size()) refuse("has " + std::to_string(shape.size()) + " dimensions");
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] > spec.shape[i]) refuse("is larger than the program takes");
+  }
+  spec.shape = shape;
 }
 
 const char* dtype_name(ScalarType type) {

@@ -24,6 +24,10 @@ struct TensorSpec {
 
 TensorSpec spec_of(const executorch::runtime::TensorInfo& info);
 
+// Gives an input the shape written as "1x16" ("scalar" without dimensions); throws UserError for one that has another
+// number of dimensions, or more in one of them than the program is planned for.
+void set_shape(TensorSpec& spec, const std::string& text);
+
 // numpy's name of an element type ("float32"), or an empty string for one without.
 const char* dtype_name(ScalarType type);
 

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compare two runs of the same experiments, made at different times, and fail where the second is slower."""
+"""Compare two runs of the same experiments, made at different times, and fail where the second is slower.
+
+The launches of two runs are no pairs, and whether conditions were the same cannot be known: where both programs are at
+hand, measure them in one run (generate_config.py --against).
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -23,32 +24,50 @@ from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import json_bytes, read_json, write_json
 from model_profiling.pipeline.config import AUTO
-from model_profiling.pipeline.program.signature import read_signature
+from model_profiling.pipeline.program.signature import read_methods
+from model_profiling.pipeline.variations import Asked, Variation, variations
 
 PLATFORMS = ("mac", "android")
 
 
-class ExperimentKeys(TypedDict, total=False):
-    """What this command reads and writes of an experiment."""
+class RunnerKeys(TypedDict, total=False):
+    """The runner that an experiment, or all of them, may name."""
 
-    runs: int | str
-    threads: list[int]
     runner_path: str
 
 
-class Template(TypedDict):
+class ExperimentKeys(RunnerKeys, total=False):
+    """What this command reads and writes of an experiment."""
+
+    name: str
+    model: str
+    runs: int | str
+    threads: list[int]
+    method: str
+    input_shapes: list[list[int]]
+
+
+class Template(RunnerKeys):
     """What this command reads and writes of a template; its other keys stay as they are."""
 
     model: str
     output_root: str
     pairs: int
     experiments: list[ExperimentKeys]
+    analysis: dict[str, list[list[str]]]
 
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="generate_config.py", description=__doc__)
     parser.add_argument("--model", type=Path, required=True, metavar="PTE", help="the exported model")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="PTE",
+        help="the program to compare the model with, such as itself before a change: the two are measured in pairs, "
+        "and no CPU feature is switched",
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for config.json")
     parser.add_argument(
         "--platform",
@@ -56,17 +75,38 @@ def build_parser() -> CommandParser:
         default="mac",
         help="mac: this host, macOS or Linux (default); android: a device over adb",
     )
+    parser.add_argument(
+        "--method",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="of a program with several methods measure only these; default: each, with its own comparison",
+    )
+    shapes = parser.add_mutually_exclusive_group()
+    shapes.add_argument(
+        "--input-shapes",
+        metavar="SHAPES",
+        nargs="+",
+        default=[],
+        help="of a program whose shapes vary measure these: for each the shapes of all inputs, such as 1x16,16",
+    )
+    shapes.add_argument(
+        "--dimension", metavar="NAME=N,N", help="the same by a dimension that the export recorded, such as rows=1,8,128"
+    )
     parser.add_argument("--interactive", action="store_true", help="ask for pairs, runs and threads")
     return parser
 
 
 def main() -> int:
     args = build_parser().parse_args()
-    read_signature(args.model)
-    template = PACKAGE_DIR / "configs" / "templates" / f"{args.platform}_template.json"
-    config = cast(Template, read_json(template, "template"))  # the kit's own file, which tests validate
+    found = variations(args.model, Asked(args.method, args.input_shapes, args.dimension))
+    config = _template(args.platform)
     config["model"] = str(args.model)
     config["output_root"] = str(args.output / "runs" / args.platform)
+    if args.against:
+        _check_other(args.model, args.against)
+        compare_programs(config, args.against)
+    vary(config, found)
     if args.interactive:
         _ask(config)
     target = args.output / "config.json"
@@ -78,9 +118,7 @@ def main() -> int:
         )
     write_json(target, config)
     say(f"wrote {target}")
-    missing = [
-        e["runner_path"] for e in config["experiments"] if "runner_path" in e and not Path(e["runner_path"]).is_file()
-    ]
+    missing = _missing_runners(config)
     if missing:
         names = " ".join(Path(path).parent.name for path in missing)
         say(
@@ -89,6 +127,59 @@ def main() -> int:
         )
     say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {shlex.quote(str(target))}")
     return 0
+
+
+def _check_other(after: Path, before: Path) -> None:
+    """Raise the `UserError` for a program that nothing can be compared with."""
+    read_methods(before)
+    if before.resolve() == after.resolve():
+        fix = "name another program, or measure this machine's noise with --aa"
+        raise UserError(f"{before} would be compared with itself", "in --against", fix)
+
+
+def compare_programs(config: Template, before: Path) -> None:
+    """Replace the template's experiments by its first one, on the program `before` and on the configuration's own."""
+    first = config["experiments"][0]
+    config["experiments"] = [{**first, "name": "before", "model": str(before)}, {**first, "name": "after"}]
+    config["analysis"] = {"compare_pairs": [["before", "after"]]}
+
+
+def vary(config: Template, found: Sequence[Variation]) -> None:
+    """Have each of the template's experiments, and each of its comparisons, once for every variation."""
+
+    def named(name: str, one: Variation) -> str:
+        return "_".join(filter(None, (name, one.label)))
+
+    def keys(one: Variation) -> ExperimentKeys:
+        method: ExperimentKeys = {} if one.method is None else {"method": one.method}
+        shapes: ExperimentKeys = {"input_shapes": [list(s) for s in one.input_shapes]} if one.input_shapes else {}
+        return {**method, **shapes}
+
+    pairs = config["analysis"]["compare_pairs"]
+    config["experiments"] = [
+        {**experiment, "name": named(experiment["name"], one), **keys(one)}
+        for one in found
+        for experiment in config["experiments"]
+    ]
+    config["analysis"] = {"compare_pairs": [[named(name, one) for name in pair] for one in found for pair in pairs]}
+
+
+def _template(platform: str) -> Template:
+    """Return the template for a platform: for Android that of the runners that are built, first of the one with both.
+
+    Where none is built it is the native runner's: one build, and both sides are the same bytes.
+    """
+    names = (platform, f"{platform}_builds") if platform == "android" else (platform,)
+    folder = PACKAGE_DIR / "configs" / "templates"
+    # The kit's own files, which tests validate.
+    templates = [cast(Template, read_json(folder / f"{name}_template.json", "template")) for name in names]
+    return next((template for template in templates if not _missing_runners(template)), templates[0])
+
+
+def _missing_runners(config: Template) -> list[str]:
+    """Return the runners that a configuration names and that are not built, each once."""
+    named = [keys["runner_path"] for keys in (config, *config["experiments"]) if "runner_path" in keys]
+    return [path for path in dict.fromkeys(named) if not Path(path).is_file()]
 
 
 def _ask(config: Template) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 from model_profiling.command import CommandParser
 from model_profiling.console import say
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.files import read_json, sha256
+from model_profiling.files import read_json
 from model_profiling.pipeline.calibration import calibration_config, failed_thread_counts
 from model_profiling.pipeline.config import Config, load_config, restrict
 from model_profiling.pipeline.devices.kinds import open_device
 from model_profiling.pipeline.preparation import RunOptions
+from model_profiling.pipeline.programs import changed_programs
 from model_profiling.pipeline.run_directory import RunDirectory
 
 
@@ -58,9 +59,9 @@ def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) 
     config = _effective_config(args)
     if args.analysis_only:
         directory = RunDirectory(config.output_root)
-        if directory.read_manifest().model.sha256 != sha256(config.model):
+        for model in changed_programs(directory.read_manifest(), config):
             raise UserError(
-                f"{directory.root} holds a run of another model than {config.model}",
+                f"{directory.root} holds a run of another model than {model}",
                 f'in "output_root" of {args.config}',
                 "name that model's run, or use analyze_results.py --run-dir",
             )

@@ -52,14 +52,22 @@ def build_parser() -> CommandParser:
         metavar="NAME",
         help="the CPU to emulate, as in `qemu-aarch64 -cpu help` (default: max, which has SME2)",
     )
+    parser.add_argument("--method", metavar="NAME", help="the method to run, of a program that has several")
+    parser.add_argument(
+        "--input-shapes",
+        metavar="SHAPES",
+        help="the shapes of all inputs, such as 1x16,16, of a program whose shapes vary (default: the example's)",
+    )
     return parser
 
 
 def main() -> None:
     args = build_parser().parse_args()
+    from model_profiling.pipeline.program.workload import Workload, parse_shapes
     from model_profiling.scripts.preview_workflow import preview
 
-    previewed = preview(args.model, args.output_dir, args.cpu)
+    workload = Workload(args.model, args.method, parse_shapes(args.input_shapes))
+    previewed = preview(workload, args.output_dir, args.cpu)
     for path in previewed.files:
         print(path)
     for line in (*previewed.disagreements, previewed.sentence):

@@ -22,10 +22,11 @@ from model_profiling.errors import UserError
 from model_profiling.files import make_folder, sha256, write_bytes, write_json, write_text
 from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
 from model_profiling.pipeline.kernel_recording import KernelRecording, record_kernels
-from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.measured_programs import ProgramFiles
+from model_profiling.pipeline.preview_folder import NO_SME_VARIANT, SME2_VARIANT, SME_VARIANT, PreviewFolder
+from model_profiling.pipeline.program.inputs import make_inputs, write_inputs
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
-from model_profiling.pipeline.program.signature import read_signature
-from model_profiling.pipeline.run_directory import NO_SME_VARIANT, SME2_VARIANT, SME_VARIANT, PreviewFolder
+from model_profiling.pipeline.program.workload import Workload, resolve
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.report.words.preview import disagreements, preview_json, preview_markdown, sentence
 
@@ -54,8 +55,8 @@ class Preview:
     files: tuple[Path, ...]
 
 
-def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
-    """Run `model` on the emulated `cpu` with SME2, with SME only and with neither; write the kernel views.
+def preview(workload: Workload, folder: Path | None, cpu: str) -> Preview:
+    """Run a program on the emulated `cpu` with SME2, with SME only and with neither; write the kernel views.
 
     Parameters
     ----------
@@ -66,13 +67,14 @@ def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
     UserError : the model cannot be read, a part that emulation takes cannot be had, an unknown CPU.
     MeasurementError : the model failed on the emulated CPU.
     """
-    signature, graph = read_signature(model), build_graph(model)
-    places = PreviewFolder(model, folder)
+    model, resolved, graph = workload.model, resolve(workload), build_graph(workload)
+    places = PreviewFolder(model, folder, workload.label)
     if places.root.exists() and not places.root.is_dir():
         raise UserError(f"{places.root} is a file", "in --output-dir", "name a folder")
     device = EmulatedDevice.of(cpu)
     with tempfile.TemporaryDirectory(prefix="sme2-preview-") as scratch:
-        inputs = write_inputs(make_inputs(signature, read_sidecar(model), _SEED), Path(scratch) / "inputs")
+        inputs = write_inputs(make_inputs(resolved.signature, resolved.record, _SEED), Path(scratch) / "inputs")
+        program = ProgramFiles(model, tuple(inputs), workload.method, resolved.shapes_to_tell)
         recordings, uses = [], []
         plans = plan_variants(device)
         with progress("emulating", len(plans)) as advance:
@@ -80,15 +82,14 @@ def preview(model: Path, folder: Path | None, cpu: str) -> Preview:
                 recorded = record_kernels(
                     plan.device,
                     NativeRunner(plan.device.native_build),
-                    model,
-                    inputs,
+                    program,
                     plan.disabled,
                     Path(scratch) / plan.name,
                 )
                 recordings.append(recorded)
                 uses.append(uses_of(recorded, graph))
                 advance(f"{plan.title}: {sum(use.calls for use in uses[-1])} KleidiAI calls")
-    return _write(model, places, graph, device, _variants(plans, recordings, uses))
+    return _write(workload, places, graph, device, _variants(plans, recordings, uses))
 
 
 def plan_variants(device: EmulatedDevice) -> tuple[Plan, ...]:
@@ -135,17 +136,19 @@ def _variants(
 
 
 def _write(
-    model: Path,
+    workload: Workload,
     places: PreviewFolder,
     graph: Sequence[GraphInstruction],
     device: EmulatedDevice,
     variants: Sequence[PreviewVariant],
 ) -> Preview:
-    layers = model_layers(graph)
+    layers, model = model_layers(graph), workload.model
     make_folder(places.root)
     about = {
         "kit_version": __version__,
         "model": {"id": model.stem, "sha256": sha256(model)},
+        **({"method": workload.method} if workload.method else {}),
+        **({"input_shapes": [list(shape) for shape in workload.input_shapes]} if workload.input_shapes else {}),
         "executorch": {
             "version": device.native_build.executorch_version,
             "git_sha": device.native_build.executorch_git_sha,
@@ -157,5 +160,9 @@ def _write(
         write_bytes(places.kernels(v.name), kernels_csv(kernel_rows(model.stem, v.name, v.uses))) for v in variants
     ]
     files.append(write_json(places.json, preview_json(about, layers, variants)))
-    files.append(write_text(places.markdown, preview_markdown(model.stem, layers, variants)))
+    files.append(
+        write_text(
+            places.markdown, preview_markdown(", ".join(filter(None, (model.stem, workload.label))), layers, variants)
+        )
+    )
     return Preview(sentence(layers, variants[0]), disagreements(variants), tuple(files))

@@ -19,7 +19,7 @@ readonly NEEDED_MB_EXPORT=3500 NEEDED_MB=1800  # measured: 1.7 GB (0.9 GB) insta
 # Byte code of all packages but big ones of which nothing here imports more than a file. Files that
 # are no valid Python (some packages carry templates) fail nothing.
 readonly COMPILE='import compileall, re, sys
-unused = r"tests?|testing|examples|prototype|physics|coremltools|sklearn|fontTools|pygments|mypyc?|playwright"
+unused = r"tests?|testing|examples|prototype|physics|coremltools|sklearn|fontTools|pygments|mypyc?|playwright|transformers"
 unused += r"|huggingface_hub|libcst|narwhals|executorch/backends/(?!xnnpack|transforms)\w+"
 compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile(f"/({unused})/"))'
 readonly EXPORT_LINE='with export'

@@ -25,6 +25,7 @@ from model_profiling.errors import MeasurementError, UserError
 from model_profiling.pipeline.devices.emulated.qemu import arm_wheel
 from model_profiling.pipeline.kernel_names import FAMILIES, ROLES, family_of, role_of
 from model_profiling.pipeline.kernel_recording import record_kernels, recording_request
+from model_profiling.pipeline.measured_programs import ProgramFiles
 from model_profiling.pipeline.runners import cross, native_build
 from model_profiling.pipeline.runners.native import RECORD_VARIABLE, NativeRunner
 from model_profiling.processes import run_child
@@ -136,9 +137,8 @@ def test_two_threads(toy: Path, toy_recorded: Recorded, tmp_path: Path) -> None:
 
 def test_the_auditor_changes_nothing_that_is_computed(toy: Path, toy_recorded: Recorded, tmp_path: Path) -> None:
     device, runner = emulated(), NativeRunner(emulated().native_build)
-    request = recording_request(
-        toy, sorted((toy_recorded.recording.record.parents[1] / "inputs").iterdir()), (), 1, tmp_path, tmp_path / "log"
-    )
+    inputs = sorted((toy_recorded.recording.record.parents[1] / "inputs").iterdir())
+    request = recording_request(ProgramFiles(toy, tuple(inputs)), (), 1, tmp_path, tmp_path / "log")
     plain = replace(request, kernel_record=None)
     argv, env = runner.command(plain)
     assert env == {}
@@ -230,12 +230,12 @@ def test_an_auditor_that_cannot_write_is_reported(toy: Path, tmp_path: Path) -> 
             return argv, {**env, RECORD_VARIABLE: str(tmp_path / "no" / "such" / "folder")}
 
     with pytest.raises(MeasurementError, match="the kernel auditor left no record"):
-        record_kernels(device, Elsewhere(device.native_build), toy, [], (), tmp_path / "work")
+        record_kernels(device, Elsewhere(device.native_build), ProgramFiles(toy, ()), (), tmp_path / "work")
 
 
 @pytest.mark.skipif(platform.machine() in ("aarch64", "arm64"), reason="this host's own runner has the auditor")
 def test_a_runner_without_the_auditor_says_so(toy: Path, tmp_path: Path) -> None:
-    request = recording_request(toy, [], (), 1, tmp_path, tmp_path / "log")
+    request = recording_request(ProgramFiles(toy, ()), (), 1, tmp_path, tmp_path / "log")
     with pytest.raises(UserError, match='cannot record kernel calls, in mode "kernels": use Arm Linux'):
         NativeRunner(native_build.build_native()).command(request)
 

@@ -19,6 +19,7 @@ from model_profiling.analysis.traces.operators import delegated_operator
 from model_profiling.errors import UserError
 from model_profiling.pipeline.program.instructions import read_instructions
 from model_profiling.pipeline.program.layers import build_graph, read_graph, write_graph
+from model_profiling.pipeline.program.workload import Workload
 from model_profiling.pipeline.program.xnnpack_graph import NODE_KINDS
 
 PERMUTED_MODEL = '''
@@ -116,7 +117,7 @@ def test_at_least_98_percent_of_the_traced_time_has_a_layer(model: str, dtype: s
 
 def test_parallel_branches_are_not_confused(toy: Path) -> None:
     """`wide` and `narrow` read the same tensor: the program may run them in either order."""
-    nodes = {n.module: n for i in build_graph(toy) for n in i.nodes if n.module}
+    nodes = {n.module: n for i in build_graph(Workload(toy)) for n in i.nodes if n.module}
     assert nodes["wide"].detail == "3x3 conv, 64->64, 48x48"
     assert nodes["narrow"].detail == "1x1 conv, 64->64, 48x48"
 
@@ -130,14 +131,14 @@ def test_multiply_adds_of_the_graph_equal_those_counted_at_export(exported) -> N
 
 
 def test_a_graph_survives_its_file(toy: Path, tmp_path: Path) -> None:
-    graph = build_graph(toy)
+    graph = build_graph(Workload(toy))
     assert read_graph(write_graph(tmp_path / "graph.json", graph)) == graph
 
 
 def test_without_an_export_record_layers_have_shapes_but_no_modules(toy: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.pte"
     alone.write_bytes(toy.read_bytes())
-    nodes = [n for i in build_graph(alone) for n in i.nodes]
+    nodes = [n for i in build_graph(Workload(alone)) for n in i.nodes]
     assert {n.module for n in nodes} == {""}
     assert "3x3 conv, 64->64, 48x48" in [n.detail for n in nodes]
 

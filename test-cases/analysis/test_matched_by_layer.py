@@ -25,6 +25,7 @@ from model_profiling.analysis.traces.layers import attribute, model_layers
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph, write_graph
+from model_profiling.pipeline.program.workload import Workload
 from model_profiling.report.run_files import files_of, summary_json
 
 RECORDED = FIXTURES / "etdump"
@@ -36,6 +37,7 @@ MODELS = {"m": (9, 9, 3), "mv3_fp32": (164, 164, 43), "mv3_fp16": (201, 201, 3),
 #: What `m` is (recorded without its .pte): two convolutions with their ReLU fused, pools, and a linear layer.
 M = (
     GraphInstruction(
+        0,
         "XnnpackBackend",
         "",
         "",
@@ -64,7 +66,9 @@ M = (
 @pytest.fixture
 def graph_of(exported) -> Callable[[str], Sequence[GraphInstruction]]:
     """Return the layers of a recorded model; the kit's MobileNetV3-Small is the recorded one."""
-    return lambda model: M if model == "m" else build_graph(exported("mobilenet_v3_small", model.partition("_")[2]))
+    return lambda model: (
+        M if model == "m" else build_graph(Workload(exported("mobilenet_v3_small", model.partition("_")[2])))
+    )
 
 
 def trace(build: str, model: str) -> Path:

@@ -18,7 +18,7 @@ from support.etdump import Block, Event, operator, write_etdump
 from support.kit import kit
 from support.traces import node
 
-from model_profiling.analysis.comparing.experiments import layer_times
+from model_profiling.analysis.comparing.compared_layers import layer_times
 from model_profiling.analysis.comparing.operators import operator_changes
 from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.comparing.trace_layers import layer_changes
@@ -52,7 +52,7 @@ def recording(*blocks: Block, kinds: Sequence[str] = ()) -> Recording:
     timeline = build_timeline(parse_etdump(write_etdump(list(blocks)), "test"), "test")
     if not kinds:
         return Recording(timeline)
-    graph = (GraphInstruction("XnnpackBackend", "", "", tuple(map(node, kinds))),)
+    graph = (GraphInstruction(0, "XnnpackBackend", "", "", tuple(map(node, kinds))),)
     return Recording(timeline, 0, attribute(timeline, graph), tuple(layer.layer for layer in model_layers(graph)))
 
 
@@ -106,7 +106,7 @@ def test_the_summary_and_the_tool_charge_packing(tmp_path: Path) -> None:
         files[name] = tmp_path / f"{name}.etdump"
         files[name].write_bytes(write_etdump([execution(*events)] * 3))
     directory = make_run(tmp_path / "run", files, pairs=2)
-    write_graph(directory.model_graph, (GraphInstruction("XnnpackBackend", "", "", tuple(map(node, KINDS))),))
+    write_graph(directory.model_graph, (GraphInstruction(0, "XnnpackBackend", "", "", tuple(map(node, KINDS))),))
     found = analyze(directory)
     (entry,) = summary_json(found)["comparisons"]
     times = {row["name"]: (row["baseline_ms"], row["candidate_ms"], row["speedup"]) for row in entry["operators"]}
@@ -234,6 +234,11 @@ def test_coverage_by_time_takes_hardware_with_sme2_in_use(tmp_path: Path) -> Non
     assert timed_alike(manifest, arms, "koff", 1) == (), "SME2 was off"
     assert timed_alike(manifest, (arm("on", seen=("i8mm",)),), "k", 1) == (), "this CPU has no SME2"
     assert named(emulated=True) == []
+    source = {"name": "native", "build": {"recipe": "a"}}
+    assert named(runner={**manifest.runner, "on": source}) == [], "recorded with the wheel, timed on sources"
+    assert named(runner={**manifest.runner, "on": source, "k": source}) == [("on", 1)], "one build for both"
+    other = {"name": "native", "build": {"recipe": "b"}}
+    assert named(runner={**manifest.runner, "on": source, "k": other}) == []
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from model_profiling.analysis.comparing.part_times import PartTimes, pair_times
 from model_profiling.analysis.comparing.parts import compare_parts
+from model_profiling.analysis.traces.recording import ExecutionTurns
 from model_profiling.report.quantities import quantity
 from model_profiling.rounding import places_for
 
@@ -95,8 +96,9 @@ def test_a_pair_in_lockstep_has_the_ratio_of_neighboring_turns() -> None:
     """The machine at half its clock for two rounds of five: medians of the sides would say 0.75, the rounds say 1.5."""
     rounds = np.repeat(np.arange(5), 2)
     clock = np.array([1, 1, 2, 2, 1])[rounds]
-    first = PartTimes({"conv": 30.0 * clock, "other": np.zeros(10)}, rounds)
-    second = PartTimes({"conv": 20.0 * clock[2:]}, rounds[2:])
+    places = rounds % 2
+    first = PartTimes({"conv": 30.0 * clock, "other": np.zeros(10)}, ExecutionTurns(rounds, places))
+    second = PartTimes({"conv": 20.0 * clock[2:]}, ExecutionTurns(rounds[2:], 1 - places[2:]))
     before, after = pair_times(first, second)
     assert before["conv"] / after["conv"] == pytest.approx(1.5)
     assert (before["other"], after["other"]) == (0.0, 0.0)

@@ -92,6 +92,19 @@ def test_tables_add_up_to_the_record(model: str, dtype: str, previewed) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("model", KIT_MODELS)
+def test_the_export_foretold_what_every_layer_runs_as(model: str, dtype: str, previewed, exported) -> None:
+    told = json.loads(exported(model, dtype).with_suffix(".json").read_text())["sme2"]
+    ran = previewed(model, dtype).found
+    coverage = ran["variants"]["sme2"]["coverage"]["sme2"]
+    assert (told["reaching_layers"], told["matrix_layers"]) == (coverage["layers"], coverage["all_layers"])
+    assert told["share_of_multiply_adds"] == pytest.approx(coverage["share_of_multiply_adds"], abs=1e-6)
+    foretold = [(layer["multiply_adds"], {layer["kernel"]} - {""}) for layer in told["layers"] if layer["delegated"]]
+    happened = [(layer["multiply_adds"], set(layer["kernels"]["sme2"])) for layer in ran["matrix_layers"]]
+    assert sorted(foretold, key=str) == sorted(happened, key=str)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_mobilenet_in_numbers(dtype: str, previewed) -> None:
     p = previewed("mobilenet_v3_small", dtype)
     layers, calls, kernel = MOBILENET[dtype]

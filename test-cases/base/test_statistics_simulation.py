@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pytest
 
 from model_profiling.paired_statistics import FASTER, NO_DIFFERENCE, Estimate, estimate, noise_floor_percent, verdict
+from model_profiling.pipeline.schedule import Pair
 
 EXPERIMENTS = 1000
 LAUNCH_NOISE = 0.02
@@ -33,9 +34,9 @@ class Machine:
         """Simulate one experiment in randomized pairs and estimate its speed-up."""
         times: dict[str, list[float]] = {"baseline": [], "candidate": []}
         noise, launch = 0.0, 0
-        for _ in range(self.pairs):
-            order = ["baseline", "candidate"]
-            generator.shuffle(order)
+        seed = generator.randrange(2**32)
+        orders = [Pair(number, 1, ("baseline", "candidate")).order(seed) for number in range(self.pairs)]
+        for order in orders:
             for arm in order:
                 fresh = math.sqrt(1 - self.autocorrelation**2) * generator.gauss(0, LAUNCH_NOISE)
                 noise = self.autocorrelation * noise + fresh
@@ -44,7 +45,7 @@ class Machine:
                     time *= 1 + generator.expovariate(1 / 0.15)
                 times[arm].append(time * (speedup if arm == "baseline" else 1.0))
                 launch += 1
-        return estimate(times["baseline"], times["candidate"])
+        return estimate(times["baseline"], times["candidate"], [order[0] == "baseline" for order in orders])
 
 
 MACHINES = {

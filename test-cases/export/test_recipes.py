@@ -60,17 +60,21 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_recipes_are_listed_by_rank_with_what_they_are_judged_by() -> None:
-    assert tuple(recipes()) == DTYPES
+    assert tuple(recipes()) == (*DTYPES, "8da8w", "8da4w")
     assert [recipe.limit for recipe in recipes().values()] == [
         Limit(max_rel_error=1e-3, min_cosine=0.9999),
         Limit(max_rel_error=5e-2, min_cosine=0.999),
         Limit(max_rel_error=5e-1, min_cosine=0.95),
+        Limit(max_rel_error=2e-1, min_cosine=0.99),
+        Limit(max_rel_error=7.5e-1, min_cosine=0.9),
     ]
     assert find_recipe("int8").quantizer and not find_recipe("fp16").quantizer
 
 
 def test_a_recipe_that_is_not_there_is_named_with_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"no dtype 'fp61' \(did you mean fp16\?\).*use one of fp32, fp16, int8"):
+    with pytest.raises(
+        UserError, match=r"no dtype 'fp61' \(did you mean fp16\?\).*use one of fp32, fp16, int8, 8da8w, 8da4w"
+    ):
         find_recipe("fp61")
 
 
@@ -81,13 +85,13 @@ def test_listing_recipes_imports_neither_torch_nor_executorch() -> None:
 
 def test_one_new_file_shows_wherever_dtypes_are_named(scratch: Path) -> None:
     helped = run(scratch, "model_profiling/export/export_model.py", "--help").stdout
-    assert "fp32, fp16, half or int8 (default fp16)" in " ".join(helped.split())
+    assert "fp32, fp16, half, int8, 8da8w or 8da4w (default fp16)" in " ".join(helped.split())
     wrong = run(scratch, "model_profiling/export/export_model.py", "--model", "toy_cnn", "--dtype", "halv")
     assert wrong.returncode == 2 and "did you mean half?" in wrong.stderr and "fp16, half, int8" in wrong.stderr
     code = (
         "from model_profiling.export.recipes import find_recipe, recipes; print(find_recipe('half').name, *recipes())"
     )
-    assert run(scratch, "-c", code).stdout == "half fp32 fp16 half int8\n"
+    assert run(scratch, "-c", code).stdout == "half fp32 fp16 half int8 8da8w 8da4w\n"
 
 
 def test_one_new_file_is_exported_with_its_own_limit_type_and_partitioners(scratch: Path) -> None:

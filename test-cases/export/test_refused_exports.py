@@ -12,6 +12,7 @@ from support.export import export_here, run_command, write_model
 
 from model_profiling.errors import MeasurementError, UserError
 from model_profiling.export import export_job
+from model_profiling.export.request import ExportRequest
 
 pytestmark = pytest.mark.exports
 
@@ -56,7 +57,8 @@ BAD_FILES = {
     "several": (LINEAR + "class Other(Mine): pass\n", "several models: Mine, Other"),
     "not a module": (LINEAR.replace("nn.Linear(8, 4)", "len"), "not a torch.nn.Module"),
     "bare tensor": (LINEAR.replace("(torch.ones(2, 8),)", "torch.ones(2, 8)"), "return a tuple of tensors"),
-    "number input": (LINEAR.replace("(torch.ones(2, 8),)", "(1,)"), "holds a int instead of a tensor"),
+    "number input": (LINEAR.replace("(torch.ones(2, 8),)", "(1,)"), "must be Tensor, not int"),
+    "nested number": (LINEAR.replace("(torch.ones(2, 8),)", "((1, 2),)"), "holds a int instead of a tensor"),
     "nan input": (LINEAR.replace("torch.ones(2, 8)", "torch.full((2, 8), float('nan'))"), "NaNs"),
     "missing input": (
         "class Net(nn.Module):\n    def forward(self, a, b): return a + b\n"
@@ -138,7 +140,7 @@ def test_full_disk_leaves_nothing_half_written(tmp_path, full_from, told):
         if text.startswith(full_from):
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
 
-    request = export_job.ExportRequest(None, write_model(tmp_path, LINEAR), None, "fp32", "xnnpack", tmp_path / "out")
+    request = ExportRequest(None, write_model(tmp_path, LINEAR), None, "fp32", "xnnpack", tmp_path / "out")
     try:
         with pytest.raises(UserError, match=told):
             export_job.export(request, fill)

@@ -18,12 +18,18 @@ pytestmark = pytest.mark.exports
 # The list ---------------------------------------------------------------------------------------------
 
 
-def test_list_names_every_model_its_source_and_what_it_lacks():
-    run = run_command("--list")
+def test_list_names_every_model_its_source_and_what_it_lacks(tmp_path):
+    (tmp_path / "broken.py").write_text(
+        "from model_profiling.models.registry import register\nregister('broken', 1 / 0)\n", encoding="utf-8"
+    )
+    run = run_command("--list", env={"SME2_MODEL_PATH": str(tmp_path)})
     assert (run.returncode, run.stderr) == (0, "")
     rows = [line.split(maxsplit=2) for line in run.stdout.splitlines()]
     assert {name for name, source, _ in rows if source == "kit"} >= set(KIT_MODELS)
-    assert all(state == "ready" or state.startswith("needs ") for _, _, state in rows)
+    # Only what was imported is ready: this file looks as the others do.
+    states = {name: state for name, _, state in rows}
+    assert states.pop("broken").startswith("fails: importing broken failed")
+    assert all(state == "ready" or state.startswith("needs ") for state in states.values())
     assert len([name for name, source, _ in rows if source == "executorch"]) > 30
 
 

@@ -129,6 +129,23 @@ def test_package_with_relative_import_and_weights_hook(tmp_path):
     assert float(loaded.module.linear.weight.detach().min()) == 2.0
 
 
+def test_a_model_that_builds_on_one_of_the_kits_is_the_files_own(tmp_path):
+    """Importing the kit's class registers the kit's model: it is none of the file's, and stays known."""
+    path = tmp_path / "larger.py"
+    path.write_text(
+        "from model_profiling.models.registry import register\n"
+        "from model_profiling.models.edgetam_image_encoder.model import ReducedEdgeTamImageEncoder\n"
+        "class Larger(ReducedEdgeTamImageEncoder):\n"
+        "    pass\n"
+    )
+    sys.modules.pop("model_profiling.models.edgetam_image_encoder", None)
+    entry, chosen = registry.entry_for_file(path, None)
+    assert (entry.name, chosen.__name__) == ("larger", "Larger")
+    assert registry.resolve(registry.find("edgetam_original")).__name__ == "OriginalEdgeTamImageEncoder"
+    path.write_text(path.read_text() + 'register("mine", Larger)\nregister("small", ReducedEdgeTamImageEncoder)\n')
+    assert sorted(registry._models_in(path)) == ["mine", "small"]
+
+
 def test_search_path_adds_and_replaces(tmp_path, monkeypatch):
     write_model(tmp_path, LINEAR, "toy_cnn.py")
     write_model(tmp_path, "import not_installed_anywhere\n" + LINEAR, "other.py")

@@ -18,7 +18,7 @@ from support.adb_hardware import arm_board
 from support.android import with_machine
 from support.android_runs import HOSTILE, pipeline, plain
 from support.emulation import emulated
-from support.kit import write_config
+from support.kit import kit, write_config
 
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices.adb.client import Adb
@@ -90,6 +90,46 @@ def test_the_same_by_serial_kept_on_the_device_and_resumed(device: TestDevice, t
     assert "set aside" in done.stdout and device.kept() == []
     device.adb("disconnect")
     assert pipeline(device, "--config", config, "--analysis-only").ok().stdout.count("report.html") == 1
+
+
+def test_two_programs_take_turns_and_each_is_pushed_once(device: TestDevice, exported, tmp_path: Path) -> None:
+    device.adb("connect", ADDRESS)
+    fp32, int8 = (exported("toy_cnn", dtype) for dtype in ("fp32", "int8"))
+    config = write_config(
+        tmp_path,
+        fp32,
+        experiments=[plain("before"), plain("after", model=str(int8))],
+        analysis={"compare_pairs": [["before", "after"]]},
+    )
+    pipeline(device, "--config", config, "--serial", ADDRESS, "--keep-on-device").ok()
+    (kept,) = device.kept()
+    there = device.shell(f"cd /data/local/tmp/{kept} && find . -name '*.pte' -exec sha256sum {{}} +").split()
+    directory = RunDirectory(tmp_path / "run")
+    manifest, launches = directory.read_manifest(), directory.read_launches()
+    assert sorted(there[::2]) == sorted(program.model.sha256 for program in manifest.programs)
+    assert {(x.experiment, Path(x.argv[2]).name) for x in launches} == {("before", fp32.name), ("after", int8.name)}
+    assert all(x.turns for x in launches) and len({x.argv[2] for x in launches}) == 2
+    kit("scripts/validate_results.py", "--results", directory.root).ok()
+
+
+def test_a_device_whose_shell_may_make_no_fifo(device: TestDevice, toy: Path, tmp_path: Path) -> None:
+    """Androids differ in that: it is found out on the device, said, and launches come one after the other."""
+    refused = "mkfifo: Operation not permitted"
+    program = "/usr/local/bin/mkfifo"
+    device.shell(f"printf '#!/bin/sh\\necho {refused}; exit 1\\n' > {program}; chmod +x {program}")
+    try:
+        words = ("--remote-device", ADDRESS)
+        done = pipeline(device, "--config", write_config(tmp_path, toy, pairs=1), *words).ok()
+        asked = write_config(tmp_path, toy, order="lockstep", output_root=str(tmp_path / "asked"))
+        line = pipeline(device, "--config", asked, *words).error_line()
+    finally:
+        device.shell(f"rm {program}")
+    because = f"the device's shell has no FIFO to give turns through: {refused}"
+    assert f"1 pair of processes one after the other ({because})" in done.stdout
+    manifest, launches = (directory := RunDirectory(tmp_path / "run")).read_manifest(), directory.read_launches()
+    assert manifest.order == "launches" and [launch.counts for launch in launches] == [True, True]
+    assert because in line and 'in "order" of the config' in line
+    assert not (tmp_path / "asked").exists() and device.kept() == []
 
 
 def test_mobilenet_on_the_fastest_core(device: TestDevice, exported, tmp_path: Path) -> None:
@@ -196,6 +236,7 @@ def arm_device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDevice]
         yield device
 
 
+@pytest.mark.nightly  # kernels of an emulated CPU without adb: test_preview_sme2.py, test_kernels.py
 def test_sme2_kernels_on_an_emulated_board_and_no_time_called_sme2(
     arm_device: TestDevice, toy: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_profiling.errors import MeasurementError, UserError
-from model_profiling.pipeline.devices.posix.conducting import RemoteSide, conducted, script_for
+from model_profiling.pipeline.devices.posix.conducting import RemoteSide, conducted, script_for, why_no_fifo
+from model_profiling.pipeline.devices.posix.shell import PosixShell
 from model_profiling.pipeline.lockstep.conductor import Conducted, SideFailed
 from model_profiling.pipeline.lockstep.script import END, START, TRACE, Cue
+from model_profiling.processes import ChildResult, run_child
 
 SHELLS = [shell for shell in ("dash", "bash", "mksh", "busybox") if shutil.which(shell)]
 #: A side that answers each line by what it was told, and ends when it is told to.
@@ -77,6 +81,51 @@ def test_a_program_that_is_not_there_is_a_side_that_failed(shell: str, tmp_path:
     done = subprocess.run([*words, "-c", script_for(cues, [side])], capture_output=True, text=True, timeout=60)
     with pytest.raises(SideFailed, match="exit"):
         conducted(done.stdout, cues, [side.argv], 1.0, [tmp_path / "side.log"])
+
+
+class LocalShell(PosixShell):
+    """A shell of this machine, with programs of the test's before its own."""
+
+    client, command, name = "sh", "sh -c", "here"
+
+    def __init__(self, shell: str, programs: Path) -> None:
+        self._words = [shell, "sh"] if shell == "busybox" else [shell]
+        self._path = f"{programs}:{os.environ['PATH']}"
+
+    def start(self, script: str, *, timeout_s: float, log: Path | None = None) -> ChildResult:
+        return run_child([*self._words, "-c", script], timeout_s=timeout_s, log=log, env={"PATH": self._path})
+
+    def words_of(self, child: ChildResult) -> str:
+        return child.output
+
+    def send(self, path: Path, target: PurePosixPath, *, timeout_s: float) -> ChildResult:
+        raise NotImplementedError
+
+    fetch = send
+
+
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "busybox"])  # which has a mkfifo of its own
+@pytest.mark.parametrize(
+    ("mkfifo", "told"),
+    [
+        (None, ""),
+        ('echo "mkfifo: $1: Operation not permitted"; exit 1', r": mkfifo: .*/probe: Operation not permitted"),
+        ("exit 1", ": a word sent through one does not arrive"),
+        (': > "$1"', ": a word sent through one does not arrive"),  # a file, which nothing can be read from
+    ],
+)
+def test_a_fifo_is_tried_before_turns_are_given_through_one(
+    shell: str, mkfifo: str | None, told: str, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    if mkfifo is not None:
+        (programs / "mkfifo").write_text(f"#!/bin/sh\n{mkfifo}\n")
+        (programs / "mkfifo").chmod(0o755)
+    folder = tmp_path / "it's a run"
+    said = why_no_fifo(LocalShell(shell, programs), PurePosixPath(folder))
+    assert re.fullmatch(f"the device's shell has no FIFO to give turns through{told}" if told else "", said)
+    assert not folder.exists()
 
 
 LINES = ["kit-answer {}", "kit-answer x", "kit-ended 0 0", "kit-ended 1 0", "kit-ended", "noise"]

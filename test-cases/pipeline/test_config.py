@@ -170,8 +170,10 @@ def test_the_plan_is_seeded_and_balanced(written) -> None:
     orders = [pair.order(7) for pair in pairs]
     assert orders != [pair.order(8) for pair in pairs]
     on_first = sum(order[0] == "mac_sme2_on" for order in orders)
-    assert 150 <= on_first <= 250  # a fair coin strays further once in two million
-    assert any(pair.order(7, attempt=1) != pair.order(7) for pair in pairs)
+    assert on_first == 200
+    first = [pair.order(7)[0] == "mac_sme2_on" for pair in pairs if pair.threads == 1]
+    fours = {tuple(first[number : number + 4]) for number in range(0, 200, 4)}
+    assert len(fours) == 6 and all(sum(four) == 2 for four in fours), "two of four, in all six ways"
 
 
 if __name__ == "__main__":

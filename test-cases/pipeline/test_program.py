@@ -15,13 +15,8 @@ from hypothesis import strategies as st
 from support.kit import REPOSITORY
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.program.inputs import (
-    make_inputs,
-    read_sidecar,
-    splitmix64,
-    splitmix64_uniform,
-    write_inputs,
-)
+from model_profiling.pipeline.program.inputs import make_inputs, splitmix64, splitmix64_uniform, write_inputs
+from model_profiling.pipeline.program.records import read_sidecar
 from model_profiling.pipeline.program.signature import ITEM_BYTES, Signature, TensorSpec, read_signature
 
 SLOWEST_READ_S = 2.0  # any file of this size is read in milliseconds; this is for a busy machine

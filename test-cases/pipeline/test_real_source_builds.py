@@ -10,15 +10,18 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.source_build import ARM_OFF, ARM_ON, FIXTURES
+from support.source_build import ARM_NATIVE, ARM_OFF, ARM_ON, FIXTURES, HOST_NATIVE
 
 from model_profiling.errors import UserError
+from model_profiling.pipeline.kernel_names import SME, SME2, family_of
 from model_profiling.pipeline.runners.source import cmake_cache, proof
 from model_profiling.pipeline.runners.source.variants import Variant, named
 
 REAL = tuple(
     named(["linux-arm64-sme2-on-timing", "linux-arm64-sme2-off-timing", "host-sme2-on-timing", "host-sme2-off-timing"])
 )
+#: The native runner on the same sources: one build that is both sides.
+NATIVE = (ARM_NATIVE, HOST_NATIVE)
 PAIRS = ((REAL[0], REAL[1]), (REAL[2], REAL[3]))
 
 
@@ -34,7 +37,7 @@ def real_proof(variant: Variant) -> proof.Proof:
     )
 
 
-@pytest.mark.parametrize("variant", REAL, ids=lambda v: v.name)
+@pytest.mark.parametrize("variant", (*REAL, *NATIVE), ids=lambda v: v.name)
 def test_real_builds_are_accepted(variant: Variant) -> None:
     found = real_proof(variant)
     proof.check(variant, found, "the compiler")
@@ -46,6 +49,19 @@ def test_real_builds_are_accepted(variant: Variant) -> None:
     )
     assert (found.sme2 > 0) == variant.expects_sme2 and found.definitions == known["definitions"]
     assert cmake_cache.switch_errors(real_cache(variant), variant.sme2) == ()
+
+
+def test_what_a_real_native_runner_called() -> None:
+    """Recorded of the kept build on an emulated CPU with SME2: on and off are two launches of the same bytes."""
+    folder = FIXTURES / ARM_NATIVE.name
+    recorded = json.loads((folder / "recorded.json").read_text())
+    kernels = set((folder / "kernels.txt").read_text().split())
+    assert recorded["sha256"] == json.loads((folder / "version.json").read_text())["sha256"]
+    for model in recorded["models"]:
+        on, off = (set(model["calls"][side]) for side in ("on", "off"))
+        assert on | off <= kernels, "all of them are in the binary"
+        assert SME2 in map(family_of, on) and not {SME, SME2} & set(map(family_of, off))
+        assert model["cosine"] > 0.999999
 
 
 @pytest.mark.parametrize("on, off", PAIRS, ids=lambda v: v.name)

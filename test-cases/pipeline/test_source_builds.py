@@ -22,7 +22,7 @@ from model_profiling.errors import UserError
 from model_profiling.pipeline.build_pairs import switched_by_builds
 from model_profiling.pipeline.cpu import claims
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.runners.source import building, checkout, recipe
+from model_profiling.pipeline.runners.source import building, checkout, job, recipe
 from model_profiling.pipeline.runners.source.records import BuiltRunner, check_pair, find_built
 from model_profiling.pipeline.runners.source.variants import ALL, named
 
@@ -32,9 +32,15 @@ SME2_CPU = CpuFeatures("aarch64", "a CPU", frozenset({"sme", "sme2"}), 8)
 # ---------------------------------------------------------------- names and commands
 
 
-def test_there_are_sixteen_variants() -> None:
-    assert len(ALL) == len({variant.name for variant in ALL}) == 16
-    assert all(variant.partner.partner == variant != variant.partner for variant in ALL)
+def test_there_are_sixteen_variants_of_pairs_and_three_of_one_build() -> None:
+    assert len(ALL) == len({variant.name for variant in ALL}) == 19
+    paired = [variant for variant in ALL if variant.partner]
+    assert len(paired) == 16 and all(variant.partner.partner == variant != variant.partner for variant in paired)
+    assert [variant.name for variant in ALL if not variant.partner] == [
+        "host-native",
+        "linux-arm64-native",
+        "android-arm64-native",
+    ]
 
 
 def test_a_word_names_all_that_begin_so() -> None:
@@ -43,7 +49,7 @@ def test_a_word_names_all_that_begin_so() -> None:
         "android-arm64-sme2-on-xnntrace",
         "host-sme2-off-timing",
     ]
-    assert len(named(["linux-arm64", "linux-arm64-sme2-on-timing"])) == 4
+    assert len(named(["linux-arm64", "linux-arm64-sme2-on-timing"])) == 5
     with pytest.raises(UserError, match="did you mean android-arm64"):
         named(["android-arm"])
 
@@ -60,7 +66,7 @@ def test_dry_run_prints_every_command_of_every_variant() -> None:
     assert said.returncode == 0, said.stderr
     blocks = {block.split("\n", 1)[0]: block.split("\n")[1:] for block in said.stdout.split("# ")[1:]}
     assert blocks.keys() == {variant.name for variant in ALL}
-    for variant in ALL:
+    for variant in (variant for variant in ALL if variant.partner):
         words = [shlex.split(line) for line in blocks[variant.name] if line]
         configure = next(line for line in words if "-S" in line)
         switch = "ON" if variant.sme2 else "OFF"
@@ -132,7 +138,7 @@ def test_ndks_that_would_drop_sme2_are_refused(tmp_path: Path, monkeypatch: pyte
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache, and a folder for runners, of the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(building, "runners_folder", lambda: tmp_path / "runners")
+    monkeypatch.setattr(job, "runners_folder", lambda: tmp_path / "runners")
     for flags in ("CFLAGS", "CXXFLAGS", "LDFLAGS"):
         monkeypatch.delenv(flags, raising=False)
     return tmp_path
@@ -142,7 +148,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def own(places: Path) -> Path:
     """Sources that lie there already, and their KleidiAI."""
     sources = write_sources(places / "my sources")
-    (building.work_folder() / "sources" / f"kleidiai-{'0' * 12}").mkdir(parents=True)
+    (job.work_folder() / "sources" / f"kleidiai-{'0' * 12}").mkdir(parents=True)
     return sources
 
 
@@ -197,14 +203,14 @@ def test_sme2_that_the_compiler_dropped_is_found_out(places: Path, own: Path) ->
     old = write_sources(places / "old", STAND_IN_OLD_COMPILER="ON")
     with pytest.raises(UserError, match=r"made XNNPACK drop SME2 \(XNN_ENABLE_ARM_SME=0, XNN_ENABLE_ARM_SME2=0\)"):
         building.build([ARM_ON], old, None)
-    assert not building.runner_path(ARM_ON).exists()
+    assert not job.runner_path(ARM_ON).exists()
 
 
 def test_sme_that_stays_in_is_found_out(places: Path, own: Path) -> None:
     left = write_sources(places / "left", STAND_IN_LEAVES_SME="ON")
     with pytest.raises(UserError, match="XNNPACK is compiled with XNN_ENABLE_ARM_SME=1"):
         building.build([ARM_OFF], left, None)
-    assert not building.runner_path(ARM_OFF).exists()
+    assert not job.runner_path(ARM_OFF).exists()
 
 
 def test_a_side_configured_otherwise_is_refused(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +220,7 @@ def test_a_side_configured_otherwise_is_refused(own: Path, monkeypatch: pytest.M
         UserError, match=r"configurations differ in more than SME2: CMAKE_CXX_FLAGS \( and -march=armv8.6-a\)"
     ):
         building.build([ARM_OFF], own, None)
-    assert not building.runner_path(ARM_OFF).exists()
+    assert not job.runner_path(ARM_OFF).exists()
 
 
 def test_a_failed_build_goes_on_where_it_stopped(own: Path) -> None:
@@ -223,12 +229,14 @@ def test_a_failed_build_goes_on_where_it_stopped(own: Path) -> None:
     broken.unlink()  # not written in place: the view shares the file
     broken.write_text("int missing();\nint main() { return missing(); }\n")  # compiles, does not link
     with pytest.raises(
-        UserError, match=r"building linux-arm64-sme2-on-timing failed \(cmake exited with status \d+\), in .*build.log"
+        UserError,
+        match=r"building linux-arm64-sme2-on-timing failed \(cmake exited with status \d+: "
+        r".*undefined reference to .*missing.*\), in .*build.log",
     ):
         building.build([ARM_ON], own, None)
     broken.unlink()
     broken.write_text(text)
-    before = {p: p.stat().st_mtime_ns for p in building.work_folder().rglob("neonsme*.c.o")}
+    before = {p: p.stat().st_mtime_ns for p in job.work_folder().rglob("neonsme*.c.o")}
     assert len(before) == 2
     building.build([ARM_ON], own, None)
     assert {p: p.stat().st_mtime_ns for p in before} == before

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 from support.kit import FIXTURES, kit
-from support.run import bare_run, deep_run, lone_run, rich_run
+from support.run import bare_run, deep_run, lone_run, rich_run, two_program_run
 from support.shared import alone, shared_folder
 
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.load import RunData, read_run
 
-RUNS = ("toy", "deep", "rich", "bare", "lone")
+RUNS = ("toy", "deep", "rich", "bare", "lone", "programs")
 
 
 @pytest.fixture(scope="session")
 def runs(exported, toy: Path, toy_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Run directories with their reports: an ordinary one, one of many layers, and three unusual ones."""
+    """Run directories with their reports: ordinary, of many layers, of two programs, and three unusual ones."""
     folder = shared_folder(tmp_path_factory, "report_runs")
     with alone(folder, "made"):
         if not (folder / "made.json").is_file():
@@ -37,6 +37,7 @@ def _made(folder: Path, exported: Callable[[str, str], Path], toy: Path, toy_run
         "lone": lone_run(folder / "lone", toy),
         "toy": folder / "toy" / "run",
         "deep": deep_run(folder / "deep", exported("toy_transformer", "fp32")),
+        "programs": two_program_run(folder / "programs", toy, exported("toy_cnn", "int8")),
     }
     shutil.copytree(toy_run, made["toy"])
     for run in made.values():

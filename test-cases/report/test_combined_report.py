@@ -20,7 +20,8 @@ from support.run import HOSTILE_NAME, bare_run
 from support.traces import OFF, ON
 
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.manifest import ModelFile, SwitchedFeature
+from model_profiling.pipeline.manifest import SwitchedFeature
+from model_profiling.pipeline.measured_programs import ModelFile
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.combined import build_combined, read_runs
 from model_profiling.report.run_files import analyze_run

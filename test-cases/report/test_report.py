@@ -222,6 +222,18 @@ def test_an_adaptive_number_of_pairs_is_told(toy_copy: Path) -> None:
         assert f"1 thread: {pairs} pairs." in text
 
 
+def test_a_runner_that_was_built_from_source_is_told(toy_copy: Path) -> None:
+    directory = RunDirectory(toy_copy)
+    manifest = directory.read_manifest()
+    build = {"variant": "android-arm64-native", "executorch_version": "1.5.1"}
+    runners = {name: {**runner, "build": build} for name, runner in manifest.runner.items()}
+    directory.write_manifest(replace(manifest, runner=runners))
+    kit("scripts/generate_report.py", "--run-dir", toy_copy).ok()
+    for text in words(toy_copy).values():
+        assert "native, android-arm64-native, built from the sources of ExecuTorch 1.5.1, " in text
+        assert "build_runners.sh --source android-arm64-native" in text
+
+
 def test_drift_and_outliers_are_told_and_kept(toy_copy: Path) -> None:
     edit_launches(toy_copy, lambda x: scaled(x, (1 + 0.02 * x["index"]) * (9 if x["pair"] == 3 else 1)))
     report_anew(toy_copy)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -47,6 +48,20 @@ def test_the_timeline_keeps_what_was_recorded(runs: dict[str, Path]) -> None:
     assert sorted((e["name"], e["args"]["recorded_duration_us"]) for e in events) == sorted(
         (row["name"], float(row["duration_us"])) for row in rows
     )
+
+
+def test_a_report_without_layers_says_so(toy_run: Path, tmp_path: Path) -> None:
+    """As of a program whose graph, or its record, cannot be read."""
+    copy = shutil.copytree(toy_run, tmp_path / "run")
+    (copy / "model_graph.json").unlink()
+    for table in copy.glob("*/*_layers.csv"):
+        table.unlink()
+    kit("scripts/analyze_results.py", "--run-dir", copy).ok()
+    kit("scripts/generate_report.py", "--run-dir", copy).ok()
+    for report in ("report.md", "report.html"):
+        assert "Layers are not reported" not in (toy_run / report).read_text()
+        text = (copy / report).read_text()
+        assert text.count("Layers are not reported") == 1 and "Layers before and after" not in text
 
 
 def test_operators_of_the_timeline_name_their_layers(run: Path) -> None:

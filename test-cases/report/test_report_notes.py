@@ -103,9 +103,9 @@ def turn(number: int, set_aside: str) -> TurnRecord:
 @pytest.mark.parametrize(
     ("aside", "tone", "said"),
     [
-        (0, "good", "None of 160 rounds lost over 10 % of the processor and were set aside."),
-        (1, "good", "8 of 160 rounds lost over 10 % of the processor and were set aside."),
-        (5, "warn", "40 of 160 rounds lost over 10 % of the processor and were set aside."),
+        (0, "good", "None of 160 rounds was disturbed."),
+        (1, "good", "8 of 160 rounds were disturbed: only the fastest execution of each turn counts there."),
+        (5, "warn", "40 of 160 rounds were disturbed: only the fastest execution of each turn counts there."),
     ],
 )
 def test_what_was_set_aside_is_counted_by_rounds(reference: RunData, aside: int, tone: str, said: str) -> None:

@@ -18,6 +18,7 @@ from support.report import cells, edit_summary, parsed, rows_of, with_summary, w
 from model_profiling.analysis.comparing.parts import MIN_PART_US
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.breakdowns import breakdown_of
+from model_profiling.report.combined import dtype_of
 from model_profiling.report.compose import naming_of
 from model_profiling.report.html import MOST_LAYERS
 from model_profiling.report.layer_rows import layer_rows
@@ -25,6 +26,7 @@ from model_profiling.report.load import RunData
 from model_profiling.report.operator_columns import largest
 from model_profiling.report.operator_rows import operator_rows
 from model_profiling.report.quantities import plain
+from model_profiling.report.sections.reproduce import ReproduceSection
 from model_profiling.report.view import TimeBreakdown
 
 
@@ -194,6 +196,18 @@ def test_what_no_layer_accounts_for_is_told_of_both_sides_or_not_at_all(referenc
     )
     without = broken_down(reference, attributed_percent=None)
     assert without.not_attributed == () and len(without.layers) == 16
+
+
+def test_a_group_size_stands_in_the_command_and_beside_the_dtype(reference: RunData) -> None:
+    grouped = {"model": "toy_cnn", "source": "kit", "dtype": "8da4w", "group_size": 32, "backend": "xnnpack"}
+    section = ReproduceSection.of(replace(reference, exports=(grouped,)), None, None)
+    (command,) = (command for what, command in section.commands if what == "Export the same model")
+    assert "--dtype 8da4w" in command and "--group-size 32" in command
+    (program,) = reference.manifest.every_program
+    assert dtype_of(program, grouped) == "8da4w_g32"
+    assert dtype_of(program, {**grouped, "group_size": 0}) == "8da4w"
+    named = replace(program, model=replace(program.model, id="mine_xnnpack_8da4w_g64"))
+    assert dtype_of(named, None) == "8da4w_g64"
 
 
 if __name__ == "__main__":

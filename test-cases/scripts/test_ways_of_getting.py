@@ -104,6 +104,7 @@ def test_the_archive_sets_up_without_git_and_without_pytorch(home: Workspace) ->
 # ---------------------------------------------------------------- single files
 
 
+@pytest.mark.nightly
 def test_setup_alone_survives_being_killed_and_installs_from_the_public_address(tmp_path: Path) -> None:
     """The script is the only file; it is killed while pip works; the next run goes on from there."""
     argv = ["bash", shutil.copy(SETUP, tmp_path), "--without-export"]
@@ -179,6 +180,7 @@ def uv_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     )
 
 
+@pytest.mark.nightly
 def test_with_uv_each_single_script_works_without_a_set_up(
     uv_environment: dict[str, str], toy: Path, tmp_path: Path
 ) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from model_profiling.pipeline.config import Config, Experiment
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.manifest import ExecuTorchVersion, Manifest, ModelFile, SwitchedFeature
+from model_profiling.pipeline.manifest import ExecuTorchVersion, Manifest, SwitchedFeature
+from model_profiling.pipeline.measured_programs import ModelFile
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 MODEL = 'mv3 <script>"x", 1'

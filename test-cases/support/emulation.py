@@ -18,9 +18,10 @@ from model_profiling.analysis.traces.timeline import Timeline, build_timeline
 from model_profiling.errors import UserError
 from model_profiling.pipeline.devices.emulated.device import EmulatedDevice
 from model_profiling.pipeline.kernel_recording import KernelRecording, record_kernels
-from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.measured_programs import ProgramFiles
+from model_profiling.pipeline.program.inputs import make_inputs, write_inputs
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
-from model_profiling.pipeline.program.signature import read_signature
+from model_profiling.pipeline.program.workload import Workload, resolve
 from model_profiling.pipeline.runners.native import NativeRunner
 
 #: Matrix layers of MobileNetV3-Small that reach SME2, and calls of the kernel that most of them use.
@@ -62,12 +63,14 @@ class Recorded:
 def record(model: Path, folder: Path, cpu: str = "max", disabled: tuple[str, ...] = (), threads: int = 1) -> Recorded:
     """Run `model` once on an emulated CPU and return what its operators called."""
     device = emulated(cpu)
-    inputs = write_inputs(make_inputs(read_signature(model), read_sidecar(model), 0), folder / "inputs")
+    resolved = resolve(Workload(model))
+    inputs = write_inputs(make_inputs(resolved.signature, resolved.record, 0), folder / "inputs")
+    program = ProgramFiles(model, tuple(inputs))
     made = record_kernels(
-        device, NativeRunner(device.native_build), model, inputs, disabled, folder / "launch", threads=threads
+        device, NativeRunner(device.native_build), program, disabled, folder / "launch", threads=threads
     )
     calls, timeline = read_record(made.record), build_timeline(read_etdump(made.etdump), str(made.etdump))
-    graph = build_graph(model)
+    graph = build_graph(Workload(model))
     return Recorded(
         made, calls, timeline, graph, kernel_uses(calls, timeline, graph, model_layers(graph), str(made.record))
     )

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from model_profiling.export import export_job
 from model_profiling.export.artifacts import ArtifactPaths
+from model_profiling.export.request import ExportRequest
 from support import warm
 from support.kit import KIT
 from support.shared import alone
 
 EXPORT_MODEL = KIT / "export" / "export_model.py"
 KIT_MODELS = ("toy_cnn", "toy_transformer", "mobilenet_v3_small")
+#: The dtypes that every kit model is exported in; those of language models have their own, smaller ones.
 DTYPES = ("fp32", "fp16", "int8")
 EXPORT_TIMEOUT_S = 300  # MobileNetV3-Small in int8 takes 24 s on two quiet cores
 
@@ -76,7 +78,7 @@ def write_model(folder: Path, body: str, name: str = "mine.py") -> Path:
 def export_here(outdir: Path, **request) -> export_job.ExportResult:
     """Export in this process: the same job as the command's, without its 5 s of imports each time."""
     defaults = {"model": None, "model_file": None, "weights": None, "dtype": "fp32", "backend": "xnnpack"}
-    return export_job.export(export_job.ExportRequest(**{**defaults, "outdir": outdir, **request}), lambda text: None)
+    return export_job.export(ExportRequest(**{**defaults, "outdir": outdir, **request}), lambda text: None)
 
 
 class SharedExports:

@@ -27,6 +27,7 @@ NEEDS = {
     "device": "talks to an Android device through adb",
     "exports": "exports models larger than the toys",
     "slow": "takes longer than a unit test may",
+    "nightly": "shows for more models, machines or moments what another test shows for few",
 }
 #: Fixtures that bring their need along.
 _FIXTURES = {
@@ -51,8 +52,11 @@ LIMIT_S = 45.0
 
 
 def add_option(parser: pytest.Parser) -> None:
-    """Add `--fast`."""
+    """Add `--fast` and `--nightly`."""
     parser.addoption("--fast", action="store_true", help="run the tests that need nothing but Python and a compiler")
+    parser.addoption(
+        "--nightly", action="store_true", help="run those too that repeat for more models what others show for few"
+    )
 
 
 def register(config: pytest.Config) -> None:
@@ -73,12 +77,15 @@ def needs_of(item: pytest.Item) -> set[str]:
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--fast`, deselect every test that needs something."""
-    if not config.getoption("fast"):
-        return
-    needing = [item for item in items if needs_of(item)]
-    config.hook.pytest_deselected(items=needing)
-    items[:] = [item for item in items if not needs_of(item)]
+    """Deselect with `--fast` every test that needs something, and without `--nightly` those of a night."""
+
+    def left_out(item: pytest.Item) -> bool:
+        needed = needs_of(item)
+        return bool(needed) if config.getoption("fast") else "nightly" in needed and not config.getoption("nightly")
+
+    leaving = [item for item in items if left_out(item)]
+    config.hook.pytest_deselected(items=leaving)
+    items[:] = [item for item in items if not left_out(item)]
 
 
 def needs_of_program(words: list[str]) -> set[str]:

@@ -61,3 +61,14 @@ def bare_run(folder: Path, model: Path) -> Path:
 def lone_run(folder: Path, model: Path) -> Path:
     """Return a run of one experiment that nothing is compared with."""
     return make_run(folder, model, pairs=2, experiments=[arm("alone", [1])], analysis={"compare_pairs": []})
+
+
+def two_program_run(folder: Path, before: Path, after: Path) -> Path:
+    """Return a run of two programs that are compared."""
+    return make_run(
+        folder,
+        before,
+        pairs=6,
+        experiments=[arm("before", [1]), arm("after", [1], model=str(after))],
+        analysis={"compare_pairs": [["before", "after"]]},
+    )

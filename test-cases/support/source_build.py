@@ -18,6 +18,7 @@ from support import kit
 #: The variants that tests build or have kept, with SME2 and without.
 ARM_ON, ARM_OFF = named(["linux-arm64-sme2-on-timing", "linux-arm64-sme2-off-timing"])
 HOST_ON, HOST_OFF = named(["host-sme2-on-timing", "host-sme2-off-timing"])
+HOST_NATIVE, ARM_NATIVE, ANDROID_NATIVE = named(["host-native", "linux-arm64-native", "android-arm64-native"])
 
 FIXTURES = kit.FIXTURES / "source_build"
 KLEIDIAI_ADDRESS = "https://gitlab.arm.com/kleidi/kleidiai.git"
@@ -78,7 +79,7 @@ def publish(folder: Path, tag: str) -> dict[str, str]:
         addresses[address] = module
     (executorch / ".gitmodules").write_text("".join(modules))
     git(executorch, "config", "uploadpack.allowAnySHA1InWant", "true")
-    git(executorch, "add", ".gitmodules", "CMakeLists.txt", "runner.cpp", "version.txt")
+    git(executorch, "add", ".gitmodules", "CMakeLists.txt", "runner.cpp", "cpuinfo.c", "backend.c", "version.txt")
     git(executorch, "commit", "--quiet", "--message", "a stand-in")
     git(executorch, "tag", tag)
     config = folder / "gitconfig"

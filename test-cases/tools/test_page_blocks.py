@@ -43,7 +43,11 @@ CONFIG = {
         ({**CONFIG, "pairs": "many"}, '"many" is not valid'),
         ({**CONFIG, "pairs": 0}, "0 is not valid"),
         ({**CONFIG, "analysis": {"compare_pairs": [["a", "c"]]}}, "c"),
-        ({"output_root": "x", "experiments": []}, "model"),
+        ({"output_root": "x", "experiments": [{"name": "a"}]}, '"model" is missing'),
+        (
+            {**CONFIG, "experiments": [{"name": "a", "model": "a.onnx"}, {"name": "b"}]},
+            '"model" names no .pte file: a.onnx',
+        ),
         ({"name": "a", "mode": "timings"}, "no valid part of a configuration: 'timings' is not one of"),
         ({"name": "a", "wramup": 3, "runs": 1}, "'wramup' was unexpected"),
         ({"analysis": {"pairs": []}}, "'pairs' was unexpected"),

@@ -98,6 +98,10 @@ def shell(lines: str, checker: Checker) -> list[str]:
             "3:71 there is no dtype 'fp17' (did you mean fp16?)",
         ),
         (
+            f"{ACTIVE}python model_profiling/export/export_model.py --model toy_cnn --rewrite gelo",
+            "3:73 there is no rewrite 'gelo' (did you mean gelu?)",
+        ),
+        (
             f"{ACTIVE}python -m model_profiling.scripts.mac_pipelines --help",
             "3:11 model_profiling.scripts.mac_pipelines is not a module of the kit",
         ),

@@ -38,6 +38,7 @@ def test_there_is_one_for_each_purpose_and_the_readme_lists_them() -> None:
         "04-your-own-model",
         "05-regression-gate",
         ANDROID,
+        "07-did-my-change-help",
     ]
     listed = re.findall(
         r"^\| \[\d\d .+?\]\((.+?)\.md\) \|", (FOLDER / "readme.md").read_text(encoding="utf-8"), re.MULTILINE

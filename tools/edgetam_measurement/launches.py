@@ -23,9 +23,9 @@ from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.console import progress
 from model_profiling.files import make_folder
 from model_profiling.pipeline.devices.local import LocalDevice
-from model_profiling.pipeline.program.inputs import make_inputs, read_sidecar, write_inputs
+from model_profiling.pipeline.program.inputs import make_inputs, write_inputs
 from model_profiling.pipeline.program.layers import GraphInstruction, build_graph
-from model_profiling.pipeline.program.signature import read_signature
+from model_profiling.pipeline.program.workload import Workload, resolve
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, Runner, choose_runner
 from model_profiling.pipeline.schedule import Pair
 from tools.edgetam_measurement.programs import ExportedVariant
@@ -71,11 +71,9 @@ def measure(
     runner, device = choose_runner("auto", None), LocalDevice()
     make_folder(folder)
     # All programs take the same image: the first one's inputs fit them all.
-    first = next(iter(programs.values())).pte
-    inputs = tuple(
-        write_inputs(make_inputs(read_signature(first), read_sidecar(first), settings.seed), folder / "inputs")
-    )
-    graphs = {name: build_graph(program.pte) for name, program in programs.items()}
+    first = resolve(Workload(next(iter(programs.values())).pte))
+    inputs = tuple(write_inputs(make_inputs(first.signature, first.record, settings.seed), folder / "inputs"))
+    graphs = {name: build_graph(Workload(program.pte)) for name, program in programs.items()}
     samples: dict[str, list[Sample]] = {name: [] for name in programs}
     with progress("launching", settings.blocks * len(programs)) as step:
         for index in range(settings.blocks):

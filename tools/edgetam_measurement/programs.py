@@ -12,6 +12,7 @@ from model_profiling.console import progress
 from model_profiling.export import export_job
 from model_profiling.export.artifacts import ArtifactPaths
 from model_profiling.export.quiet import quiet
+from model_profiling.export.request import ExportRequest
 from model_profiling.files import read_json
 from model_profiling.models.edgetam_image_encoder.variants import program_of, variant_names
 
@@ -43,9 +44,7 @@ def export_all(example: Path, work: Path, size: int, dtype: str, forms: bool) ->
             paths = ArtifactPaths(work / "programs", model, "xnnpack", dtype)
             fresh = paths.pte.is_file() and paths.sidecar.is_file() and paths.sidecar.stat().st_mtime > newest
             if not fresh:
-                request = export_job.ExportRequest(
-                    model, example / "variants.py", None, dtype, "xnnpack", paths.pte.parent
-                )
+                request = ExportRequest(model, example / "variants.py", None, dtype, "xnnpack", paths.pte.parent)
                 with quiet(False):
                     export_job.export(request, lambda text: None)
             record: Any = read_json(paths.sidecar, "the export's record")

@@ -71,14 +71,17 @@ def _in_lockstep(data: dict[str, Any], times: Sequence[float], random: Random) -
     pairs: list[tuple[float, float]] = []
     rounds, scatter = data["rounds"], data["turn_noise_percent"] / 100
     for number in range(data["pairs"]):
-        by_side: dict[str, list[float]] = {"off": [], "on": []}
+        in_rounds: list[dict[int, float]] = []
+        turns_of_round: list[str] = []
         for place in range(rounds):
-            for order, side in enumerate(random.sample(["off", "on"], 2)):
+            in_rounds.append({})
+            turns_of_round = turns_of_round[::-1] if place % 2 else random.sample(["off", "on"], 2)
+            for order, side in enumerate(turns_of_round):
                 part = (2 * place + order) / (2 * rounds - 1)
                 ms = times[2 * number + (part > 0.5)] * (1 + random.gauss(0, scatter))
-                by_side[side].append(ms)
+                in_rounds[-1][("off", "on").index(side)] = ms
                 turns.append(SimulatedTurn(side, 2 * number + part, ms))
-        off, on = side_times_ns(list(zip(by_side["off"], by_side["on"], strict=True)))
+        off, on = side_times_ns(in_rounds)
         pairs.append((off, on))
     return SimulatedPlan("Pairs in lockstep: both alive, taking turns", turns, pairs, boxed=True)
 

@@ -28,7 +28,7 @@ _ROW = 44
 def reference_data() -> RunData:
     """Return the reference run as reports read it, with the export record that is committed beside it."""
     record: Any = read_json(_REFERENCE / "toy_cnn_xnnpack_fp16.json", "export record")
-    return replace(read_run(REFERENCE_RUN), export=record)
+    return replace(read_run(REFERENCE_RUN), exports=(record,))
 
 
 def sample_report(alt: str) -> Drawing:

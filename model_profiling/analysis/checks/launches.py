@@ -7,16 +7,16 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from model_profiling.agreement import alike
+from model_profiling.analysis.checks.programs import check_models, check_outputs_of_programs, check_programs
+from model_profiling.analysis.checks.recorded_run import Run
 from model_profiling.analysis.checks.turns import check_turns
 from model_profiling.files import sha256
 from model_profiling.findings import Finding, error, ok, warning
-from model_profiling.pipeline.config import Config, Experiment
+from model_profiling.pipeline.config import Experiment
 from model_profiling.pipeline.cpu import features as cpu_features
-from model_profiling.pipeline.manifest import Manifest
-from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
+from model_profiling.pipeline.run_directory import FAILED, newest_attempts
 from model_profiling.pipeline.run_plan import by_threads
 from model_profiling.pipeline.schedule import plan
 
@@ -26,36 +26,39 @@ _SHORTEST_NS, _LONGEST_NS = 100, 1_800_000_000_000
 _TRACED_RATIO_LIMIT = 3.0
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run directory read once: what every check looks at."""
-
-    directory: RunDirectory
-    manifest: Manifest
-    config: Config
-    launches: tuple[Launch, ...]
-
-    @property
-    def model_id(self) -> str:
-        return self.manifest.model.id
-
-
-def read_run(directory: RunDirectory) -> Run:
-    """Read the manifest and the launches.
-
-    Raises
-    ------
-    UserError : either is missing, edited or unreadable; nothing else can be checked then.
-    """
-    manifest = directory.read_manifest()
-    return Run(directory, manifest, manifest.config, tuple(directory.read_launches()))
-
-
 def check_launches(run: Run) -> Iterator[Finding]:
     """Yield the findings about the manifest, the launches and the raw traces."""
-    for name, check, passed in _CHECKS:
-        problems = list(check(run))
-        yield from problems or [ok(name, passed)]
+    for check in _CHECKS:
+        if check.concerns(run):
+            problems = list(check.problems(run))
+            yield from problems or [ok(check.name, check.passed)]
+
+
+def _every_run(run: Run) -> bool:
+    return True
+
+
+def _of_several_programs(run: Run) -> bool:
+    return bool(run.manifest.programs)
+
+
+def _compares_one_program(run: Run) -> bool:
+    pairs = run.config.compare_pairs
+    return not pairs or any(run.manifest.same_program(*names) for names in pairs)
+
+
+def _compares_programs(run: Run) -> bool:
+    return not all(run.manifest.same_program(*names) for names in run.config.compare_pairs)
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A check: its name, what it does, what is said where it finds nothing, and which runs it is about."""
+
+    name: str
+    problems: Callable[[Run], Iterator[Finding]]
+    passed: str
+    concerns: Callable[[Run], bool] = _every_run
 
 
 def _finished(run: Run) -> Iterator[Finding]:
@@ -71,8 +74,24 @@ def _record(run: Run) -> Iterator[Finding]:
         )
 
 
+def _failed(run: Run) -> Iterator[Finding]:
+    """Yield launches that failed and were not made again: the program's own failure, and no noise."""
+    for block in newest_attempts(run.launches).values():
+        for launch in block:
+            if launch.void and launch.void.startswith(FAILED):
+                yield error(
+                    "failed launches",
+                    f"launch {launch.index} of {launch.experiment} failed: {launch.void.removeprefix(FAILED)}",
+                    "correct that, then run the pipeline again",
+                )
+
+
 def _void(run: Run) -> Iterator[Finding]:
-    lost = [key for key, block in newest_attempts(run.launches).items() if any(launch.void for launch in block)]
+    lost = [
+        key
+        for key, block in newest_attempts(run.launches).items()
+        if any(launch.void and not launch.void.startswith(FAILED) for launch in block)
+    ]
     if lost:
         yield warning(
             "void pairs",
@@ -107,14 +126,6 @@ def _feature(run: Run) -> Iterator[Finding]:
         )
 
 
-def _model(run: Run) -> Iterator[Finding]:
-    path = Path(run.manifest.model.path)
-    if not path.is_file():
-        yield warning("model", f"{path} is no longer there, so it cannot be compared", "")
-    elif sha256(path) != run.manifest.model.sha256:
-        yield error("model", f"{path} is not the model that was measured", "restore it or run the experiment again")
-
-
 def _plan(run: Run) -> Iterator[Finding]:
     wanted = {(p.threads, p.index): set(p.experiments) for p in plan(run.config, run.manifest.seed, run.manifest.pairs)}
     newest = newest_attempts(run.launches)
@@ -145,8 +156,9 @@ def _order(run: Run) -> Iterator[Finding]:
     }
     for launch in run.launches:
         pair = pairs.get((launch.threads, launch.pair))
-        order = pair.order(run.manifest.seed, launch.attempt) if pair else ()
-        if launch.order >= len(order) or order[launch.order] != launch.experiment:
+        seed = run.manifest.seed
+        orders = (pair.order(seed), pair.order_by_itself(seed, launch.attempt)) if pair else ()
+        if not any(order[launch.order : launch.order + 1] == (launch.experiment,) for order in orders):
             yield error(
                 "order",
                 f"launch {launch.index} ({launch.experiment}, pair {launch.pair}) is not in its place",
@@ -237,7 +249,7 @@ def _agreement(run: Run) -> Iterator[Finding]:
     for launch in run.launches:
         for other in launch.agreement:
             cosine = other["cosine"]
-            if not alike(cosine):
+            if not alike(cosine) and run.manifest.same_program(launch.experiment, other["with"]):
                 yield error(
                     "agreement",
                     f"outputs of {launch.experiment} and {other['with']} differ "
@@ -262,19 +274,26 @@ def _traces(run: Run) -> Iterator[Finding]:
             )
 
 
-#: Every check: its name, what it does, and what is said where it finds nothing.
-_CHECKS: tuple[tuple[str, Callable[[Run], Iterator[Finding]], str], ...] = (
-    ("finished", _finished, "the run is finished"),
-    ("record", _record, "the launches are those that were recorded"),
-    ("feature", _feature, "the switched feature follows from the CPU and the configuration"),
-    ("model", _model, "the model is the one that was measured"),
-    ("plan", _plan, "every planned launch is there once"),
-    ("void", _void, "no pair was lost to disturbance"),
-    ("order", _order, "launches stand in the order that the seed gives"),
-    ("arms", _arms, "each experiment switched off what it should"),
-    ("latencies", _latencies, "all latencies are plausible"),
-    ("turns", _turns, "what pairs came to follows from their turns"),
-    ("repeatable", _repeatable, "each experiment's outputs are the same in every launch"),
-    ("agreement", _agreement, "outputs agree between the experiments"),
-    ("traces", _traces, "every trace is the one that was recorded"),
+_CHECKS = (
+    _Check("finished", _finished, "the run is finished"),
+    _Check("record", _record, "the launches are those that were recorded"),
+    _Check("feature", _feature, "the switched feature follows from the CPU and the configuration"),
+    _Check("model", check_models, "the model is the one that was measured"),
+    _Check("programs", check_programs, "each experiment ran its own program, on its own inputs", _of_several_programs),
+    _Check("plan", _plan, "every planned launch is there once"),
+    _Check("failed launches", _failed, "no launch failed"),
+    _Check("void", _void, "no pair was lost to disturbance"),
+    _Check("order", _order, "launches stand in the order that the seed gives"),
+    _Check("arms", _arms, "each experiment switched off what it should"),
+    _Check("latencies", _latencies, "all latencies are plausible"),
+    _Check("turns", _turns, "what pairs came to follows from their turns"),
+    _Check("repeatable", _repeatable, "each experiment's outputs are the same in every launch"),
+    _Check("agreement", _agreement, "outputs agree between the experiments", _compares_one_program),
+    _Check(
+        "agreement of programs",
+        check_outputs_of_programs,
+        "outputs of two programs are as close as their exports allow",
+        _compares_programs,
+    ),
+    _Check("traces", _traces, "every trace is the one that was recorded"),
 )

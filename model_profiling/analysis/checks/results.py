@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeGuard
 
 from model_profiling.analysis.checks.kernel_launches import check_kernel_launches
-from model_profiling.analysis.checks.launches import Run, check_launches, read_run
+from model_profiling.analysis.checks.launches import check_launches
+from model_profiling.analysis.checks.recorded_run import Run, read_run
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.summary import AnalysisSummary, ByExperiment, ExperimentSummary
 from model_profiling.errors import UserError

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
 
 from model_profiling.findings import Finding, error
-from model_profiling.pipeline.lockstep.rounds import counted_executions, disturbed_rounds, side_times_ns
+from model_profiling.pipeline.lockstep.rounds import counted_executions, counted_rounds, disturbed_rounds, side_times_ns
 from model_profiling.pipeline.lockstep.script import Coin
 from model_profiling.pipeline.run_directory import Launch
 
@@ -18,7 +17,7 @@ _TOLERANCE = 1e-9
 
 
 def check_turns(launches: Sequence[Launch], seed: int, sides: Mapping[int, int]) -> Iterator[Finding]:
-    """Yield what does not follow: latencies, rounds set aside, the order within rounds, the pair's times.
+    """Yield what does not follow: latencies, disturbed rounds, the order within rounds, the pair's times.
 
     `sides` is how many launches a pair has, by its threads; of a pair that was recorded in part nothing follows.
     """
@@ -47,9 +46,9 @@ def _problems(pair: Sequence[Launch], coin: Coin) -> Iterator[str]:
             yield f"round {number + 1} was not begun by whom the coin says"
     aside = disturbed_rounds(timed)
     if any(turn.set_aside != aside.get(turn.round, "") for side in timed for turn in side):
-        yield "other rounds are set aside than were disturbed"
+        yield "other rounds are marked as disturbed than were"
         return
-    times = side_times_ns([[median(side[n].counted_ns) for side in timed] for n in rounds if n not in aside])
+    times = side_times_ns(counted_rounds(timed))
     for launch, time in zip(pair, times, strict=True):
         if launch.paired_ns is None or not math.isclose(launch.paired_ns, time, rel_tol=_TOLERANCE):
             yield f"the time of {launch.experiment} is not that of its turns"

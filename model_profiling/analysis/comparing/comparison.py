@@ -117,7 +117,12 @@ class OperatorComparison:
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """A layer on both sides: us of one execution, the median over launches, None where it did not run."""
+    """A layer on both sides: us of one execution, the median over launches, None where it did not run.
+
+    Of two programs `of_sides` names the layers of each in its own table, none where the other side's has no partner
+    there; several are compared as one. It is None of one program, whose layers have one name. `multiply_adds` is 0
+    too where the two sides do not have as many.
+    """
 
     layer: str
     multiply_adds: int
@@ -127,9 +132,20 @@ class LayerComparison:
     interval: Interval | None
     p_value: float | None
     verdict: str
+    of_sides: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+    def names_on(self, candidate: bool) -> tuple[str, ...]:
+        """Return the layers that a side's own table has of it."""
+        return (self.layer,) if self.of_sides is None else self.of_sides[candidate]
+
+    @property
+    def alone(self) -> bool:
+        """Whether the layer of one side has no partner on the other."""
+        return self.of_sides is not None and not all(self.of_sides)
 
     @classmethod
     def from_json(cls, held: JsonObject) -> LayerComparison:
+        two = f"{BASELINE}_layers" in held
         return cls(
             held.text("layer"),
             held.whole("multiply_adds"),
@@ -139,9 +155,11 @@ class LayerComparison:
             Interval.from_json(held),
             held.maybe_number("p_value"),
             held.text("verdict"),
+            (held.texts(f"{BASELINE}_layers"), held.texts(f"{CANDIDATE}_layers")) if two else None,
         )
 
     def to_json(self) -> dict[str, object]:
+        sides = zip(SIDES, self.of_sides, strict=True) if self.of_sides else ()
         return {
             "layer": self.layer,
             "multiply_adds": self.multiply_adds,
@@ -151,6 +169,7 @@ class LayerComparison:
             "ci95": self.interval and self.interval.to_json(),
             "p_value": self.p_value,
             "verdict": self.verdict,
+            **{f"{side}_layers": list(names) for side, names in sides},
         }
 
 
@@ -185,7 +204,8 @@ class TracedComparison:
 class Comparison:
     """A baseline against a candidate at one thread count; `speedup` is baseline over candidate time.
 
-    `interval` and `p_value` are None with one pair, `traced` where a side recorded no traces.
+    `interval` and `p_value` are None with one pair, `traced` where a side recorded no traces. `models` are the names
+    of both sides' programs, None where they ran the same.
     """
 
     baseline: str
@@ -198,6 +218,7 @@ class Comparison:
     noise_floor_percent: float | None
     verdict: str
     traced: TracedComparison | None
+    models: tuple[str, str] | None = None
 
     @property
     def operators(self) -> tuple[OperatorComparison, ...]:
@@ -210,6 +231,9 @@ class Comparison:
 
     @classmethod
     def from_json(cls, held: JsonObject) -> Comparison:
+        models = held.texts("models") if "models" in held else ()
+        if models and len(models) != len(SIDES):
+            raise held.refused('"models" are not those of two sides')
         return cls(
             held.text("baseline"),
             held.text("candidate"),
@@ -221,6 +245,7 @@ class Comparison:
             held.maybe_number("noise_floor_percent"),
             held.text("verdict"),
             TracedComparison.from_json(held),
+            (models[0], models[1]) if models else None,
         )
 
     def to_json(self) -> dict[str, object]:
@@ -234,5 +259,6 @@ class Comparison:
             "p_value": self.p_value,
             "noise_floor_percent": self.noise_floor_percent,
             "verdict": self.verdict,
+            **({"models": list(self.models)} if self.models else {}),
             **(self.traced.to_json() if self.traced else {}),
         }

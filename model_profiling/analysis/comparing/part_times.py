@@ -7,14 +7,14 @@ the whole model have: the machine that slows one turn slows the next one too.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_profiling.analysis.traces.etdump import Ints
+from model_profiling.analysis.traces.recording import ExecutionTurns
 from model_profiling.pipeline.lockstep.rounds import side_times_ns
 
 _Part = TypeVar("_Part", bound=Hashable)
@@ -22,43 +22,52 @@ _Part = TypeVar("_Part", bound=Hashable)
 
 @dataclass(frozen=True, eq=False)
 class PartTimes(Generic[_Part]):
-    """One launch: us of each part in each execution, and the round of each execution, None of one without turns."""
+    """One launch: us of each part in each execution, and the executions' turns, None where it took none."""
 
     times_us: Mapping[_Part, NDArray[np.float64]]
-    rounds: Ints | None
+    turns: ExecutionTurns | None
 
-    def by_round(self, part: _Part, rounds: Ints) -> NDArray[np.float64]:
-        """Return the part's median in each of these rounds."""
-        times = self.times_us[part]
-        return np.array([np.median(times[self.rounds == number]) for number in rounds])
+    def in_round(self, part: _Part, number: int) -> float:
+        """Return the part's median in the round of this number."""
+        assert self.turns is not None  # only rounds of both sides are asked for
+        return float(np.median(self.times_us[part][self.turns.rounds == number]))
 
     def median(self, part: _Part) -> float:
         """Return the part's median over all executions."""
         return float(np.median(self.times_us[part])) if part in self.times_us else 0.0
 
-    def common_rounds(self, other: PartTimes[_Part]) -> Ints | None:
-        """Return the rounds in which both sides were traced, None where there is none."""
-        if self.rounds is None or other.rounds is None:
-            return None
-        common = np.intersect1d(self.rounds, other.rounds)
-        return common if len(common) else None
-
 
 def pair_times(first: PartTimes[_Part], second: PartTimes[_Part]) -> tuple[dict[_Part, float], dict[_Part, float]]:
     """Return the time of each part in us on both sides of a pair; a part that did not run on a side took 0."""
     parts = dict.fromkeys((*first.times_us, *second.times_us))
-    common = first.common_rounds(second)
-    times = {part: _of_part(part, first, second, common) for part in parts}
+    orders = _common_rounds(first.turns, second.turns)
+    times = {part: _of_part(part, (first, second), orders) for part in parts}
     return {part: before for part, (before, _) in times.items()}, {part: after for part, (_, after) in times.items()}
 
 
+def _common_rounds(first: ExecutionTurns | None, second: ExecutionTurns | None) -> dict[int, tuple[int, int]]:
+    """Return the rounds in which both sides were traced, each with the sides in the order of their turns."""
+    if first is None or second is None:
+        return {}
+    common = np.intersect1d(first.rounds, second.rounds).tolist()
+    return {number: (0, 1) if first.place(number) < second.place(number) else (1, 0) for number in common}
+
+
 def _of_part(
-    part: _Part, first: PartTimes[_Part], second: PartTimes[_Part], rounds: Ints | None
+    part: _Part, sides: tuple[PartTimes[_Part], PartTimes[_Part]], orders: Mapping[int, tuple[int, int]]
 ) -> tuple[float, float]:
-    if rounds is not None and part in first.times_us and part in second.times_us:
-        by_round = np.column_stack([side.by_round(part, rounds) for side in (first, second)])
-        ran = by_round[(by_round > 0).all(axis=1)]
-        if len(ran):
-            before, after = side_times_ns(ran.tolist())
+    if all(part in side.times_us for side in sides):
+        rounds = [{side: sides[side].in_round(part, number) for side in order} for number, order in orders.items()]
+        ran = [times for times in rounds if all(time > 0 for time in times.values())]
+        if ran:
+            before, after = side_times_ns(ran)
             return before, after
-    return first.median(part), second.median(part)
+    return sides[0].median(part), sides[1].median(part)
+
+
+def times_by_pair(sides: Sequence[Sequence[PartTimes[_Part]]]) -> tuple[dict[_Part, list[float]], ...]:
+    """Return each side's times by part, one of each pair; a part that ran nowhere on a side is not among them."""
+    pairs = [pair_times(first, second) for first, second in zip(*sides, strict=True)]
+    ran = [{part for launch in side for part in launch.times_us} for side in sides]
+    parts = [dict.fromkeys(part for pair in pairs for part in pair[side] if part in ran[side]) for side in (0, 1)]
+    return tuple({part: [pair[side].get(part, 0.0) for pair in pairs] for part in parts[side]} for side in (0, 1))

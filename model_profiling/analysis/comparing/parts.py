@@ -60,16 +60,21 @@ class PartComparison:
 
 
 def compare_parts(
-    baseline: LaunchTimes[_Part], candidate: LaunchTimes[_Part], resolution_us: Mapping[_Part, float], quick: bool
+    baseline: LaunchTimes[_Part],
+    candidate: LaunchTimes[_Part],
+    resolution_us: Mapping[_Part, float],
+    quick: bool,
+    baseline_first: Sequence[bool] | None = None,
 ) -> dict[_Part, PartComparison]:
     """Compare every part that either side has, in the baseline's order, then the candidate's.
 
     `resolution_us` is what the clock may be off by over one execution of a part: a smaller
     difference is none that was shown, however steady. A part of no work (0 us in some
-    launch) has no ratio; a quick run has no verdicts.
+    launch) has no ratio; a quick run has no verdicts. `baseline_first` has the order of each
+    pair's launches, where it is known (`estimate`).
     """
     keys = list(dict.fromkeys((*baseline, *candidate)))
-    estimates = {key: _estimate(baseline.get(key), candidate.get(key)) for key in keys}
+    estimates = {key: _estimate(baseline.get(key), candidate.get(key), baseline_first) for key in keys}
     tested = {
         key: result.t_p_value
         for key, result in estimates.items()
@@ -84,10 +89,12 @@ def compare_parts(
     }
 
 
-def _estimate(first: Sequence[float] | None, second: Sequence[float] | None) -> Estimate | None:
+def _estimate(
+    first: Sequence[float] | None, second: Sequence[float] | None, baseline_first: Sequence[bool] | None
+) -> Estimate | None:
     if not first or not second or min(first) <= 0 or min(second) <= 0:
         return None
-    return estimate(first, second)
+    return estimate(first, second, baseline_first)
 
 
 def _long_enough(first: Sequence[float], second: Sequence[float]) -> bool:

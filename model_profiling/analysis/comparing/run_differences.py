@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from model_profiling.pipeline.manifest import ExecuTorchVersion, Manifest
 
 #: Keys of an experiment's configuration whose effect is told in another way.
-_NO_MATTER = frozenset(("name", "threads", "runner", "runner_path", "disable_cpu_features"))
+_NO_MATTER = frozenset(("name", "model", "threads", "runner", "runner_path", "disable_cpu_features"))
 #: Facts that are lists of words, too long to show whole.
 _SETS = frozenset(("CPU features",))
 _ABSENT = "not in this run"
@@ -91,8 +91,10 @@ def run_facts(manifest: Manifest) -> dict[str, str]:
 def _experiment_facts(manifest: Manifest, experiment: Mapping[str, object]) -> dict[str, str]:
     name = str(experiment["name"])
     runner = manifest.runner.get(name) or {}
+    program = manifest.program(name).model
+    own = {f"{name}: program": f"{program.id} {program.sha256[:_SHA_DIGITS]}"} if manifest.programs else {}
     settings = {key: value for key, value in experiment.items() if key not in _NO_MATTER}
-    return {
+    return own | {
         f"{name}: features switched off": " ".join(manifest.disabled.get(name) or ()) or "none",
         f"{name}: runner": " ".join([str(runner.get("name")), str(runner.get("sha256") or "")[:_SHA_DIGITS]]).strip(),
         f"{name}: settings": ", ".join(

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model_profiling.analysis.program_layers import NO_LAYERS, ProgramLayers
 from model_profiling.analysis.traces.breakdown import Breakdown, break_down, join
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.analysis.traces.layers import attribute, attributed_share
-from model_profiling.analysis.traces.recording import Recording
+from model_profiling.analysis.traces.recording import ExecutionTurns, Recording
 from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.errors import UserError
 from model_profiling.paired_statistics import drift_percent
 from model_profiling.pipeline.config import Config
-from model_profiling.pipeline.program.layers import GraphInstruction
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, newest_attempts
 
 _NS_PER_MS = 1e6
@@ -29,7 +29,8 @@ _NS_PER_MS = 1e6
 class MeasuredSide:
     """One experiment at one thread count: its launches that count, and their traces.
 
-    `recordings` and `breakdown` are empty and None where the experiment traces nothing.
+    `recordings` and `breakdown` are empty and None where the experiment traces nothing. `program` is the same value
+    in sides that executed one program.
     """
 
     experiment: str
@@ -37,6 +38,7 @@ class MeasuredSide:
     launches: tuple[Launch, ...]
     recordings: tuple[Recording, ...]
     breakdown: Breakdown | None
+    program: ProgramLayers = NO_LAYERS
 
     @property
     def latencies_ms(self) -> NDArray[np.float64]:
@@ -97,15 +99,11 @@ def counting_blocks(launches: Sequence[Launch], config: Config) -> dict[tuple[in
 
 
 def collect_sides(
-    directory: RunDirectory,
-    config: Config,
-    blocks: Blocks,
-    graph: Sequence[GraphInstruction],
-    layer_names: tuple[str, ...],
+    directory: RunDirectory, config: Config, blocks: Blocks, programs: Mapping[str, ProgramLayers]
 ) -> list[MeasuredSide]:
     """Read the traces of all launches that count, in the configuration's order.
 
-    `graph` ties operators to layers of `layer_names`; both empty where the model's layers are not known.
+    `programs` ties the operators of each experiment to layers.
 
     Raises
     ------
@@ -124,32 +122,28 @@ def collect_sides(
                 block[experiment.name] for (t, _), block in blocks.items() if t == threads and experiment.name in block
             )
             if launches:
-                sides.append(_side(directory, experiment.name, threads, launches, graph, layer_names))
+                sides.append(_side(directory, experiment.name, threads, launches, programs[experiment.name]))
     return sides
 
 
 def _side(
-    directory: RunDirectory,
-    experiment: str,
-    threads: int,
-    launches: tuple[Launch, ...],
-    graph: Sequence[GraphInstruction],
-    layer_names: tuple[str, ...],
+    directory: RunDirectory, experiment: str, threads: int, launches: tuple[Launch, ...], program: ProgramLayers
 ) -> MeasuredSide:
     recordings = tuple(
-        _recording(directory.root / launch.etdump, launch, graph, layer_names) for launch in launches if launch.etdump
+        _recording(directory.root / launch.etdump, launch, program) for launch in launches if launch.etdump
     )
     breakdown = join([break_down(r.timeline) for r in recordings]) if recordings else None
-    return MeasuredSide(experiment, threads, launches, recordings, breakdown)
+    return MeasuredSide(experiment, threads, launches, recordings, breakdown, program)
 
 
-def _recording(
-    path: Path, launch: Launch, graph: Sequence[GraphInstruction], layer_names: tuple[str, ...]
-) -> Recording:
+def _recording(path: Path, launch: Launch, program: ProgramLayers) -> Recording:
     turns = [turn for turn in launch.turns if turn.traced]
     counts = [place >= turn.left_out for turn in turns for place in range(len(turn.ns))]
     left_out = {number for number, counted in enumerate(counts) if not counted}
     timeline = build_timeline(read_etdump(path), str(path), launch.traced_warmup, left_out)
-    rounds = [turn.round for turn in turns for _ in turn.counted_ns]
-    recording = Recording(timeline, launch.pair, rounds=np.array(rounds, np.int64) if turns else None)
-    return replace(recording, layer=attribute(timeline, graph), layer_names=layer_names) if graph else recording
+    counted = [(turn.round, turn.order) for turn in turns for _ in turn.counted_ns]
+    places = ExecutionTurns(*np.array(counted, np.int64).T) if counted else None
+    recording = Recording(timeline, launch.pair, turns=places)
+    if not program.graph:
+        return recording
+    return replace(recording, layer=attribute(timeline, program.graph), layer_names=program.names)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from model_profiling.analysis.kernels.uses import (
 )
 from model_profiling.analysis.kernels.xnntrace import kernel_rows as registered_rows
 from model_profiling.analysis.kernels.xnntrace import read_xnntrace
+from model_profiling.analysis.program_layers import ProgramLayers
 from model_profiling.analysis.tables.kernels import KernelRow
 from model_profiling.analysis.traces.etdump import read_etdump
 from model_profiling.analysis.traces.layers import Layer, attribute
@@ -77,15 +78,14 @@ class _Launch:
 def read_recorded(
     directory: RunDirectory,
     config: Config,
-    graph: Sequence[GraphInstruction],
-    layers: Sequence[Layer],
+    programs: Mapping[str, ProgramLayers],
     manifest: Manifest,
     sides: Sequence[MeasuredSide],
 ) -> Iterator[RecordedKernels]:
     """Yield what every launch that recorded kernels shows, in the configuration's order.
 
-    `layers` are those of `graph`, `sides` the run's timed launches: on hardware with SME2 they
-    tell coverage by time.
+    `programs` has the layers of each experiment, `sides` are the run's timed launches: on hardware with SME2
+    they tell coverage by time.
 
     Raises
     ------
@@ -93,7 +93,8 @@ def read_recorded(
     """
     for experiment in config.recorded:
         for threads in experiment.threads:
-            launch = _Launch(directory, experiment.name, threads, manifest.model.id, graph, layers)
+            program, model = programs[experiment.name], manifest.program(experiment.name).model.id
+            launch = _Launch(directory, experiment.name, threads, model, program.graph, program.layers)
             if experiment.mode == KERNELS:
                 yield _called(launch, timed_alike(manifest, sides, experiment.name, threads))
             else:

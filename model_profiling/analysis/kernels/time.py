@@ -7,7 +7,7 @@ nothing, and a launch in which SME2 was switched off has none.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from model_profiling.analysis.traces.recording import Recording
 from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.pipeline.manifest import Manifest
 
-#: Runners of the kit's own, on the wheel that kernels are recorded in; a source build is another program.
-_WHEEL_RUNNERS = frozenset(("native", "python"))
+#: Runners of the kit's own: on the wheel they are one program, on sources the native one is another.
+_OWN_RUNNERS = frozenset(("native", "python"))
 
 
 def time_coverage(
@@ -49,8 +49,8 @@ def timed_alike(
 ) -> tuple[MeasuredSide, ...]:
     """Return the timed sides whose executions called what `experiment` recorded, on a real CPU with SME2 in use.
 
-    They have its thread count, switched off the same features, ran the same wheel, and saw
-    SME2 in every launch.
+    They executed its program, have its thread count, switched off the same features, ran the same
+    ExecuTorch (the wheel, or one native build from source), and saw SME2 in every launch.
     """
     if manifest.emulated:
         return ()
@@ -59,7 +59,16 @@ def timed_alike(
         side
         for side in sides
         if side.threads == threads
+        and manifest.same_program(side.experiment, experiment)
         and disabled[side.experiment] == disabled[experiment]
-        and (runners.get(side.experiment) or {}).get("name") in _WHEEL_RUNNERS
+        and (runners.get(side.experiment) or {}).get("name") in _OWN_RUNNERS
+        and _source_build(runners, side.experiment) == _source_build(runners, experiment)
         and all(SME2 in launch.active_cpu_features for launch in side.launches)
     )
+
+
+def _source_build(runners: Mapping[str, Mapping[str, object]], experiment: str) -> object:
+    """Return what the native runner of an experiment was built from; None for the wheel, and for other runners."""
+    runner = runners.get(experiment) or {}
+    build = runner.get("build") if runner.get("name") in _OWN_RUNNERS else None
+    return build.get("recipe") if isinstance(build, dict) else None

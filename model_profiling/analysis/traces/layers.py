@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from model_profiling.analysis.traces.alignment import align
 from model_profiling.analysis.traces.etdump import Ints
-from model_profiling.analysis.traces.operators import delegated_operator, runtime_event
+from model_profiling.analysis.traces.operators import OPERATOR_CALL, delegated_operator, runtime_event
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.analysis.traces.timeline import Timeline
 from model_profiling.pipeline.program.layers import GraphInstruction
@@ -71,14 +71,16 @@ class LayerStats:
 
 def model_layers(graph: Sequence[GraphInstruction]) -> tuple[Layer, ...]:
     """Return the layers of a model in execution order."""
-    return tuple(layer for index, instruction in enumerate(graph) for layer in _instruction_layers(index, instruction))
+    return tuple(layer for instruction in graph for layer in _instruction_layers(instruction))
 
 
-def _instruction_layers(index: int, instruction: GraphInstruction) -> Iterator[Layer]:
+def _instruction_layers(instruction: GraphInstruction) -> Iterator[Layer]:
+    index = instruction.index
     if not instruction.nodes:
         kernel, module = _kernel(instruction), instruction.module
         title = f"{index} {_title(module, kernel)}"
-        yield Layer(title, module, kernel, "outside XNNPACK", "", "", 0, 0, 0, instruction.source)
+        work = instruction.multiply_adds
+        yield Layer(title, module, kernel, "outside XNNPACK", "", "", 0, int(work > 0), work, instruction.source)
     for number, node in enumerate(instruction.nodes):
         yield Layer(
             layer=f"{index}.{number} {_title(node.module, node.detail)}",
@@ -101,23 +103,24 @@ def _kernel(instruction: GraphInstruction) -> str:
 def attribute(timeline: Timeline, graph: Sequence[GraphInstruction]) -> Ints:
     """Return each row's layer as a position in `model_layers(graph)`, -1 for containers and unknown ones."""
     layer = np.full(len(timeline), -1, np.int64)
-    first, starts = 0, []
+    first, placed = 0, {}
     for instruction in graph:
-        starts.append(first)
+        placed[instruction.index] = (first, instruction)
         first += max(len(instruction.nodes), 1)
-    rows = np.flatnonzero(timeline.leaf & (timeline.instruction >= 0) & (timeline.instruction < len(graph)))
+    rows = np.flatnonzero(timeline.leaf & np.isin(timeline.instruction, list(placed)))
     if len(rows) == 0:
         return layer
     known: dict[tuple[int, bytes], Ints] = {}
-    call = timeline.run[rows] * (len(graph) + 1) + timeline.instruction[rows]
+    call = timeline.run[rows] * (max(placed) + 1) + timeline.instruction[rows]
     for group in np.split(rows, np.flatnonzero(np.diff(call)) + 1):
         number = int(timeline.instruction[group[0]])
+        start, instruction = placed[number]
         names = timeline.name[group]
         key = (number, names.tobytes())
         if key not in known:
-            known[key] = _places(graph[number], [timeline.names[n] for n in names])
+            known[key] = _places(instruction, [timeline.names[n] for n in names])
         place = known[key]
-        layer[group] = np.where(place < 0, -1, starts[number] + place)
+        layer[group] = np.where(place < 0, -1, start + place)
     return layer
 
 
@@ -125,8 +128,9 @@ def _places(instruction: GraphInstruction, names: Sequence[str]) -> Ints:
     if instruction.nodes:
         tied = align([n.kind for n in instruction.nodes], [delegated_operator(name).operator for name in names])
         return np.array(tied.node, np.int64)
-    kernel = _kernel(instruction)
-    return np.array([0 if runtime_event(name).operator == kernel else -1 for name in names], np.int64)
+    # What the runtime itself computes, as on sizes, has no native call within.
+    own = (_kernel(instruction), OPERATOR_CALL)
+    return np.array([0 if runtime_event(name).operator in own else -1 for name in names], np.int64)
 
 
 def times_per_run(recording: Recording, layers: int) -> NDArray[np.float64]:

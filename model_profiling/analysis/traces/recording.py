@@ -21,19 +21,30 @@ class RowIdentity:
 
 
 @dataclass(frozen=True, eq=False)
+class ExecutionTurns:
+    """Of each execution the round in which it had its turn, and the turn's place in that."""
+
+    rounds: Ints
+    places: Ints
+
+    def place(self, number: int) -> int:
+        """Return the place of the turn in the round of this number."""
+        return int(self.places[np.flatnonzero(self.rounds == number)[0]])
+
+
+@dataclass(frozen=True, eq=False)
 class Recording:
     """The timeline of one launch's trace and the pair it belongs to ("" where it stands alone).
 
     `layer` holds each row's position in `layer_names`, -1 where no layer is known; None
-    where the model's layers are not known at all. `rounds` is the round of each execution that
-    took its turn in one, None of a launch that took no turns.
+    where the model's layers are not known at all. `turns` is None of a launch that took none.
     """
 
     timeline: Timeline
     pair: int | str = ""
     layer: Ints | None = None
     layer_names: tuple[str, ...] = ()
-    rounds: Ints | None = None
+    turns: ExecutionTurns | None = None
 
     @property
     def layers(self) -> Ints:

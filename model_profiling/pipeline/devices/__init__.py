@@ -99,6 +99,10 @@ class Device(Protocol):
     def most_sides(self) -> int:
         """How many processes can take turns (`conduct`); 0 where none can."""
 
+    @property
+    def without_turns(self) -> str:
+        """Why no process can take turns; "" where some can."""
+
     def conduct(self, steps: Sequence[Cue], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
         """Start the sides of a pair and have them take turns; `limit_s` is that of an answer.
 
@@ -128,6 +132,7 @@ class OnThisHost:
     virtual = ""
     emulated = False
     most_sides = 1000
+    without_turns = ""
 
     def runner(self, kind: str, runner_path: str | None) -> Runner:
         if self.native_build and runner_path is None:

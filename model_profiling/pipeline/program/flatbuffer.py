@@ -31,6 +31,10 @@ class FlatTable:
     data: bytes
     position: int
 
+    def has(self, field: int) -> bool:
+        """Tell whether the field is there."""
+        return self._field(field) is not None
+
     def u8(self, field: int) -> int:
         return self._scalar("<B", field)
 

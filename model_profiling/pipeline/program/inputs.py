@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_profiling.errors import UserError
-from model_profiling.files import read_json, write_bytes
+from model_profiling.files import write_bytes
 from model_profiling.pipeline.program.signature import Signature, TensorSpec
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ _MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 #: Significant bits of each floating type: a draw of that many is exact in it, so that
 #: no rounding can differ between the native runner's inputs and these.
 _FRACTION_BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
+
+#: Lowest and highest value of an input, the latter itself left out of floating-point ones.
+Range = tuple[float, float]
+
+
+def is_floating(dtype: str) -> bool:
+    """Return whether a type, by numpy's name, is a floating-point one."""
+    return dtype in _FRACTION_BITS
 
 
 def splitmix64(seed: int, count: int, start: int = 0) -> np.ndarray:
@@ -56,34 +64,73 @@ def make_inputs(signature: Signature, sidecar: Mapping[str, Any] | None, seed: i
     sidecar : what `export_model.py` wrote beside the .pte. Its ranges keep inputs such as
         token ids legal: floats are uniform in [low, high), integers in [low, high].
         Without it floats are in [0, 1) and integers 0 or 1: the bytes that the native
-        runner makes by itself from the same seed.
+        runner makes by itself from the same seed. Values that it keeps (ids, positions, masks) are taken
+        as they are, cut to the shapes that run.
 
     Raises
     ------
     UserError : the sidecar describes inputs other than the model's.
     """
-    ranges = _ranges(signature, sidecar)
+    return draw_inputs(signature, input_ranges(signature, sidecar), seed, example_values(signature, sidecar))
+
+
+def draw_inputs(
+    signature: Signature, ranges: Sequence[Range | None], seed: int, values: Sequence[np.ndarray | None] = ()
+) -> list[np.ndarray]:
+    """Return one array per input, drawn from `seed` within its range; where there are `values`, these.
+
+    Programs whose inputs have the same shapes and ranges draw the same numbers, each rounded down to its own
+    floating-point type.
+    """
     arrays, drawn = [], 0
-    for spec, limits in zip(signature.inputs, ranges, strict=True):
-        arrays.append(_array(spec, limits, seed, drawn))
+    for number, (spec, limits) in enumerate(zip(signature.inputs, ranges, strict=True)):
+        kept = values[number] if number < len(values) else None
+        arrays.append(_array(spec, limits, seed, drawn) if kept is None else kept)
         drawn += spec.elements
     return arrays
 
 
-def read_sidecar(model: Path) -> dict[str, Any] | None:
-    """Return the export sidecar beside a .pte (same stem, ``.json``), or None when there is none.
+def example_values(signature: Signature, sidecar: Mapping[str, Any] | None) -> list[np.ndarray | None]:
+    """Return what the record keeps of the example's inputs, cut to the shapes that run; None where it keeps nothing.
 
     Raises
     ------
-    UserError : it is there and not a JSON object.
+    UserError : what it keeps has another number of values than its shape.
     """
-    path = model.with_suffix(".json")
-    if not path.is_file():
+    entries = (sidecar or {}).get("inputs")
+    if not isinstance(entries, list) or len(entries) != len(signature.inputs):
+        return [None] * len(signature.inputs)
+    return [_kept(spec, entry) for spec, entry in zip(signature.inputs, entries, strict=True)]
+
+
+def _kept(spec: TensorSpec, entry: Mapping[str, Any]) -> np.ndarray | None:
+    import numpy as np
+
+    if entry.get("values") is None:
         return None
-    sidecar = read_json(path, "export sidecar")
-    if not isinstance(sidecar, dict):
-        raise UserError("the export sidecar is not a JSON object", f"at {path}", "export the model again")
-    return sidecar
+    try:
+        plain = np.asarray(entry["values"], dtype=np.float64).reshape(entry["shape"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(
+            f"the export sidecar does not describe its inputs ({error})", "beside the model", "export the model again"
+        ) from error
+    if plain.ndim != len(spec.shape) or any(have < want for have, want in zip(plain.shape, spec.shape, strict=True)):
+        return None  # of a longer input than the example's there are no values
+    cut = plain[tuple(slice(extent) for extent in spec.shape)]
+    array: np.ndarray = _as_bfloat16(cut) if spec.dtype == "bfloat16" else cut.astype(spec.dtype)
+    return np.ascontiguousarray(array)
+
+
+def shared_ranges(ranges: Sequence[Sequence[Range | None]]) -> list[Range | None]:
+    """Return the range of each input that all of several programs allow; low is above high where there is none.
+
+    A program without a record allows what the others do.
+    """
+    shared: list[Range | None] = []
+    for of_input in zip(*ranges, strict=True):
+        known = [limits for limits in of_input if limits is not None]
+        shared.append((max(low for low, _ in known), min(high for _, high in known)) if known else None)
+    return shared
 
 
 def write_inputs(arrays: Sequence[np.ndarray], folder: Path) -> list[Path]:
@@ -91,18 +138,24 @@ def write_inputs(arrays: Sequence[np.ndarray], folder: Path) -> list[Path]:
     return [write_bytes(folder / f"input_{i}.bin", array.tobytes()) for i, array in enumerate(arrays)]
 
 
-def _ranges(signature: Signature, sidecar: Mapping[str, Any] | None) -> list[tuple[float, float] | None]:
+def input_ranges(signature: Signature, sidecar: Mapping[str, Any] | None) -> list[Range | None]:
+    """Return the range of each input that the sidecar tells, None without one.
+
+    Raises
+    ------
+    UserError : the sidecar describes inputs other than the model's.
+    """
     if sidecar is None:
         return [None] * len(signature.inputs)
     try:
         entries = list(sidecar["inputs"])
         described = [(tuple(e["shape"]), str(e["dtype"])) for e in entries]
-        limits: list[tuple[float, float] | None] = [(float(e["low"]), float(e["high"])) for e in entries]
+        limits: list[Range | None] = [(float(e["low"]), float(e["high"])) for e in entries]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the export sidecar does not describe its inputs ({error})", "beside the model", "export the model again"
         ) from error
-    if described != [(spec.shape, spec.dtype) for spec in signature.inputs]:
+    if len(described) != len(signature.inputs) or not all(map(_fits, described, signature.inputs)):
         raise UserError(
             "the export sidecar describes other inputs than the model takes",
             "beside the model",
@@ -111,7 +164,13 @@ def _ranges(signature: Signature, sidecar: Mapping[str, Any] | None) -> list[tup
     return limits
 
 
-def _array(spec: TensorSpec, limits: tuple[float, float] | None, seed: int, start: int) -> np.ndarray:
+def _fits(described: tuple[tuple[int, ...], str], spec: TensorSpec) -> bool:
+    """Tell whether the record's input is the program's: one that varies was recorded at its example's shape."""
+    shape, dtype = described
+    return dtype == spec.dtype and (shape == spec.shape or (spec.dynamic and len(shape) == len(spec.shape)))
+
+
+def _array(spec: TensorSpec, limits: Range | None, seed: int, start: int) -> np.ndarray:
     import numpy as np
 
     if spec.dtype in _FRACTION_BITS:

@@ -12,7 +12,8 @@ from model_profiling.pipeline.program.signature import (
     DELEGATE_ID,
     PLAN_DELEGATES,
     PROGRAM_DELEGATE_DATA,
-    PROGRAM_PLANS,
+    choose_plan,
+    computing_plans,
     read_program,
     segments,
 )
@@ -43,17 +44,17 @@ class Instruction:
     nodes: tuple[XnnNode, ...] = ()
 
 
-def read_instructions(path: Path) -> tuple[Instruction, ...]:
-    """Return the instructions of the program's first method.
+def read_instructions(path: Path, method: str | None = None) -> tuple[Instruction, ...]:
+    """Return the instructions of a method of the program, of its only one where none is named.
 
     Raises
     ------
-    UserError : the .pte is missing, damaged, or delegates in a form the kit does not know.
+    UserError : the .pte is missing, damaged, has no such method, or delegates in a form the kit does not know.
     """
     data, _ = read_program(path)
     try:
         root = root_table(data)
-        plan = root.tables(PROGRAM_PLANS)[0]
+        plan = choose_plan(computing_plans(root), path, method)
         graphs = [_graph(path, data, root, delegate) for delegate in plan.tables(PLAN_DELEGATES)]
         operators = [_operator_name(o) for o in plan.tables(_PLAN_OPERATORS)]
         backends = [d.text(DELEGATE_ID) for d in plan.tables(PLAN_DELEGATES)]

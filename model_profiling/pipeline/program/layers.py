@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from model_profiling.errors import UserError
 from model_profiling.files import read_json, sha256, write_json
-from model_profiling.pipeline.program.inputs import read_sidecar
 from model_profiling.pipeline.program.instructions import Instruction, read_instructions
+from model_profiling.pipeline.program.placing import fit, with_handles
+from model_profiling.pipeline.program.varying_shapes import at_sizes
+from model_profiling.pipeline.program.workload import Resolved, Workload, resolve
 from model_profiling.pipeline.program.xnnpack_graph import XnnNode, XnnTensor
 from model_profiling.wording import count
 
@@ -49,25 +51,40 @@ class Node:
 
 @dataclass(frozen=True)
 class GraphInstruction:
-    """One instruction; its position in the program is ETDump's instruction id."""
+    """One instruction that computes; `index` is ETDump's instruction id, which counts jumps and moves too.
 
+    `multiply_adds` are those of an operator outside the delegates, at the example's shapes: 0 where it is no matrix
+    layer, or the export recorded none.
+    """
+
+    index: int
     name: str
     module: str
     source: str
     nodes: tuple[Node, ...]
+    multiply_adds: int = 0
 
 
-def build_graph(model: Path) -> tuple[GraphInstruction, ...]:
-    """Return the instructions of a .pte, with places from the export's record where it fits.
+def build_graph(workload: Workload) -> tuple[GraphInstruction, ...]:
+    """Return the instructions of a method, with places from the export's record where it fits.
+
+    Where shapes vary, those of nodes are of the inputs' shapes that run.
 
     Raises
     ------
-    UserError : the .pte or the record beside it cannot be read.
+    UserError : the .pte or the record beside it cannot be read, or does not tell what shapes nodes have.
     """
-    instructions, places = read_instructions(model), _places(model)
-    if len(places) != len(instructions):
-        places = [{}] * len(instructions)  # no record, or one of another program
-    return tuple(_instruction(i, p) for i, p in zip(instructions, places, strict=True))
+    resolved = resolve(workload)
+    instructions = read_instructions(workload.model, resolved.signature.method)
+    places = fit(instructions, _places(resolved)) or [{}] * len(instructions)  # no record, or one of another program
+    graph = []
+    for instruction, place in zip(instructions, places, strict=True):
+        handles = place.get("handles", {})
+        nodes = with_handles(instruction.nodes, handles)
+        if resolved.signature.dynamic:
+            nodes = at_sizes(nodes, handles, resolved.sizes, workload.model)
+        graph.append(_instruction(replace(instruction, nodes=nodes), place))
+    return tuple(graph)
 
 
 def write_graph(path: Path, graph: Sequence[GraphInstruction]) -> Path:
@@ -86,32 +103,35 @@ def read_graph(path: Path) -> tuple[GraphInstruction, ...]:
     try:
         if plain["schema_version"] != SCHEMA_VERSION:
             raise ValueError("another version")
-        return tuple(_from_json(i) for i in plain["instructions"])
+        return tuple(_from_json(number, i) for number, i in enumerate(plain["instructions"]))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the model graph cannot be used ({error})", f"at {path}", "run the experiment again"
         ) from error
 
 
-def _from_json(plain: Mapping[str, Any]) -> GraphInstruction:
+def _from_json(number: int, plain: Mapping[str, Any]) -> GraphInstruction:
     nodes = (
         Node(**{**n, "inputs": tuple(tuple(s) for s in n["inputs"]), "output": tuple(n["output"])})
         for n in plain["nodes"]
     )
-    return GraphInstruction(plain["name"], plain["module"], plain["source"], tuple(nodes))
+    work = plain.get("multiply_adds", 0)
+    index = plain.get("index", number)  # runs of before have none
+    return GraphInstruction(index, plain["name"], plain["module"], plain["source"], tuple(nodes), work)
 
 
-def _places(model: Path) -> list[Mapping[str, Any]]:
-    sidecar = read_sidecar(model)
-    if sidecar is None or sidecar.get("pte", {}).get("sha256") != sha256(model):
+def _places(resolved: Resolved) -> list[Mapping[str, Any]]:
+    record = resolved.record
+    if record is None or record.get("pte", {}).get("sha256") != sha256(resolved.workload.model):
         return []
-    return list(sidecar.get("places", []))
+    return list(record.get("places", []))
 
 
 def _instruction(instruction: Instruction, place: Mapping[str, Any]) -> GraphInstruction:
     handles = place.get("handles", {})
     nodes = tuple(_node(n, handles.get(str(n.handle), {})) for n in instruction.nodes)
-    return GraphInstruction(instruction.name, place.get("module", ""), place.get("source", ""), nodes)
+    where = place.get("module", ""), place.get("source", "")
+    return GraphInstruction(instruction.index, instruction.name, *where, nodes, place.get("multiply_adds", 0))
 
 
 def _node(node: XnnNode, place: Mapping[str, Any]) -> Node:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.errors import UserError
+from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.program.flatbuffer import FlatbufferError, FlatTable, root_table
 
 #: Flatbuffer identifier and extended header of a program (schema/program.fbs and
@@ -20,12 +21,14 @@ _LEAST_BYTES = 8
 
 #: Positions of fields in the tables of program.fbs.
 PROGRAM_PLANS, PROGRAM_DELEGATE_DATA, PROGRAM_SEGMENTS = 1, 3, 4
-_PLAN_NAME, _PLAN_VALUES, _PLAN_INPUTS, _PLAN_OUTPUTS, PLAN_DELEGATES = 0, 2, 3, 4, 7
+_PLAN_NAME, PLAN_VALUES, _PLAN_INPUTS, _PLAN_OUTPUTS, _PLAN_CHAINS, PLAN_DELEGATES = 0, 2, 3, 4, 5, 7
+_CHAIN_INSTRUCTIONS = 2
 _EVALUE_TYPE, _EVALUE_VALUE = 0, 1
-_TENSOR_TYPE, _TENSOR_SIZES, _TENSOR_DIM_ORDER = 0, 2, 3
+_TENSOR_TYPE, _TENSOR_SIZES, _TENSOR_DIM_ORDER, _TENSOR_DYNAMISM = 0, 2, 3, 8
+_STATIC = 0  # of TensorShapeDynamism: else the sizes are an upper bound, or none
 DELEGATE_ID = 0
 _SEGMENT_OFFSET, _SEGMENT_SIZE = 0, 1
-_TENSOR = 5  # of the union KernelTypes: Null is 1, Int 2, Bool 3, Double 4
+TENSOR = 5  # of the union KernelTypes: Null is 1, Int 2, Bool 3, Double 4
 
 #: ScalarType of scalar_type.fbs by numpy's names.
 _DTYPES = {
@@ -67,11 +70,15 @@ _MOST_VALUES = 4096  # inputs or outputs of one method: far more than any model 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One tensor: `dtype` is numpy's name; `dim_order` lists dimensions outermost first in memory."""
+    """One tensor: `dtype` is numpy's name; `dim_order` lists dimensions outermost first in memory.
+
+    Where it is `dynamic`, `shape` is the largest that the program takes.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     dim_order: tuple[int, ...] = ()
+    dynamic: bool = False
 
     @property
     def elements(self) -> int:
@@ -87,7 +94,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """What the program's first method takes and gives, and the backends it delegates to.
+    """What the program's method takes and gives, and the backends it delegates to.
 
     Outputs that are no tensors are left out, as the runners do.
     """
@@ -97,25 +104,70 @@ class Signature:
     outputs: tuple[TensorSpec, ...]
     backends: tuple[str, ...]
 
+    @property
+    def dynamic(self) -> bool:
+        """Whether the shape of any input varies."""
+        return any(spec.dynamic for spec in self.inputs)
 
-def read_signature(path: Path) -> Signature:
-    """Return the signature of the .pte at `path`.
+
+def read_signature(path: Path, method: str | None = None) -> Signature:
+    """Return the signature of a method of the .pte at `path`, of its only one where none is named.
 
     Raises
     ------
-    UserError : the file is missing, a folder, empty, truncated, damaged or no program, or
-        an input is no tensor of plain numbers.
+    UserError : the file is missing, a folder, empty, truncated, damaged or no program, it has several methods
+        and none is named or another, or an input is no tensor of plain numbers.
     """
     data, size = read_program(path)
     try:
         _check_segments(data, size)
-        plan = root_table(data).tables(PROGRAM_PLANS)[0]
+        plan = choose_plan(computing_plans(root_table(data)), path, method)
         backends = dict.fromkeys(delegate.text(DELEGATE_ID) for delegate in plan.tables(PLAN_DELEGATES))
         return Signature(
             plan.text(_PLAN_NAME), _specs(plan, _PLAN_INPUTS, path), _specs(plan, _PLAN_OUTPUTS, path), tuple(backends)
         )
     except (FlatbufferError, IndexError) as error:
         raise _damaged(path, str(error)) from error
+
+
+def computing_plans(root: FlatTable) -> list[FlatTable]:
+    """Return the methods of a program; those that only hold a constant (`get_vocab_size`) count alone, not beside."""
+    plans = root.tables(PROGRAM_PLANS)
+    return [plan for plan in plans if plan.i32_list(_PLAN_INPUTS, _MOST_VALUES) or _instructions(plan)] or plans[:1]
+
+
+def read_methods(path: Path) -> tuple[str, ...]:
+    """Return the names of the methods that the .pte at `path` computes; see `read_signature`."""
+    data, _ = read_program(path)
+    try:
+        return tuple(plan.text(_PLAN_NAME) for plan in computing_plans(root_table(data)))
+    except (FlatbufferError, IndexError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def choose_plan(plans: Sequence[FlatTable], path: Path, method: str | None) -> FlatTable:
+    """Return the method of that name, or the only one.
+
+    Raises
+    ------
+    UserError : there is no such method, or there are several and none is named.
+    """
+    names = [plan.text(_PLAN_NAME) for plan in plans]
+    if method is None and len(plans) > 1:
+        raise UserError(
+            f"the program has several methods ({', '.join(names)}), and none is named",
+            f"in {path}",
+            'name one in "method" of an experiment, or with --method',
+        )
+    if method is not None and method not in names:
+        raise UserError(
+            f"the program has no method {method!r}{nearest(method, names)}", f"in {path}", f"name {' or '.join(names)}"
+        )
+    return plans[0 if method is None else names.index(method)]
+
+
+def _instructions(plan: FlatTable) -> int:
+    return sum(len(chain.tables(_CHAIN_INSTRUCTIONS)) for chain in plan.tables(_PLAN_CHAINS))
 
 
 def read_program(path: Path) -> tuple[bytes, int]:
@@ -176,13 +228,13 @@ def segments(data: bytes) -> list[tuple[int, int]]:
 
 
 def _specs(plan: FlatTable, field: int, path: Path) -> tuple[TensorSpec, ...]:
-    values = plan.tables(_PLAN_VALUES)
+    values = plan.tables(PLAN_VALUES)
     specs = []
     for position, index in enumerate(plan.i32_list(field, _MOST_VALUES)):
         if not 0 <= index < len(values):
             raise FlatbufferError(f"value {index} of {len(values)}")
         value = values[index]
-        if value.u8(_EVALUE_TYPE) == _TENSOR:
+        if value.u8(_EVALUE_TYPE) == TENSOR:
             specs.append(_tensor(value.table(_EVALUE_VALUE)))
         elif field == _PLAN_INPUTS:
             raise UserError(
@@ -201,7 +253,7 @@ def _tensor(tensor: FlatTable) -> TensorSpec:
         raise FlatbufferError("a tensor of impossible shape")
     if order and sorted(order) != list(range(len(shape))):
         raise FlatbufferError("a tensor whose order of dimensions is none")
-    spec = TensorSpec(tuple(shape), dtype, tuple(order))
+    spec = TensorSpec(tuple(shape), dtype, tuple(order), tensor.u8(_TENSOR_DYNAMISM) != _STATIC)
     if spec.nbytes > _MOST_TENSOR_BYTES:
         raise FlatbufferError("a tensor of impossible size")
     return spec

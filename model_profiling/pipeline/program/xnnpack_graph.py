@@ -100,16 +100,19 @@ _KINDS: tuple[tuple[str, tuple[tuple[int, ...], int]], ...] = (
 )
 NODE_KINDS = tuple(name for name, _ in _KINDS)
 _KERNEL_H, _KERNEL_W, _STRIDE_H, _GROUP_INPUTS, _GROUP_OUTPUTS, _GROUPS = 4, 5, 6, 10, 11, 12
+#: The debug handle of a node of which the lowering knew none (`DEFAULT_DEBUG_HANDLE` of `xnnpack_preprocess.py`).
+NO_HANDLE = 65535
 _INPUT_COUNT = {"Concatenate2": 2, "Concatenate3": 3, "Concatenate4": 4}
 
 
 @dataclass(frozen=True)
 class XnnTensor:
-    """A tensor of the graph; `dims` are in XNNPACK's order (NHWC where a node asks for it)."""
+    """A tensor of the graph; `dims` are in XNNPACK's order (NHWC where a node asks for it), `id` is its number."""
 
     dims: tuple[int, ...]
     datatype: str
     constant: bool
+    id: int
 
     @property
     def elements(self) -> int:
@@ -120,7 +123,8 @@ class XnnTensor:
 class XnnNode:
     """One node: its place in execution order, kind, tensors, and the handle of its source node.
 
-    `kernel` is (height, width, stride, groups) of a convolution or pooling, else None.
+    `kernel` is (height, width, stride, groups) of a convolution or pooling, else None. `work` are the
+    multiply-adds for each element of a convolution's output (transposed, of its input), 0 for everything else.
     """
 
     index: int
@@ -129,7 +133,17 @@ class XnnNode:
     inputs: tuple[XnnTensor, ...]
     output: XnnTensor
     kernel: tuple[int, int, int, int] | None
-    multiply_adds: int
+    work: int
+
+    @property
+    def multiply_adds(self) -> int:
+        """The node's multiply-adds; only matrix products and convolutions have any."""
+        if not self.inputs or not self.inputs[0].dims:
+            return 0
+        if self.kind in ("FullyConnected", "BatchMatrixMultiply"):
+            return self.output.elements * self.inputs[0].dims[-1]
+        # Transposed, every input element meets every output channel of its group.
+        return self.work * (self.inputs[0] if self.kind == "ConvTranspose2d" else self.output).elements
 
 
 def read_graph(blob: bytes) -> tuple[XnnNode, ...]:
@@ -166,7 +180,8 @@ def _tensor(value: FlatTable) -> tuple[int, XnnTensor]:
     datatype = tensor.u8(_TENSOR_TYPE)  # a short, of which fifteen values are used
     name = _DATATYPES[datatype] if datatype < len(_DATATYPES) else "unknown"
     dims = tuple(n & 0xFFFFFFFF for n in tensor.i32_list(_TENSOR_DIMS, _MOST_DIMENSIONS))
-    return tensor.u32(_TENSOR_ID), XnnTensor(dims, name, tensor.u32(_TENSOR_CONSTANT) != 0)
+    number = tensor.u32(_TENSOR_ID)
+    return number, XnnTensor(dims, name, tensor.u32(_TENSOR_CONSTANT) != 0, number)
 
 
 def _node(index: int, node: FlatTable, tensors: dict[int, XnnTensor]) -> XnnNode:
@@ -185,21 +200,14 @@ def _node(index: int, node: FlatTable, tensors: dict[int, XnnTensor]) -> XnnNode
     if input_fields in (_CONVOLUTION[0], _POOLING[0]):
         groups = value.u32(_GROUPS) if input_fields == _CONVOLUTION[0] else 1
         kernel = (value.u32(_KERNEL_H), value.u32(_KERNEL_W), value.u32(_STRIDE_H), groups)
-    return XnnNode(
-        index, kind, node.u32(_NODE_HANDLE), inputs, output, kernel, _multiply_adds(kind, value, inputs, output)
-    )
+    return XnnNode(index, kind, node.u32(_NODE_HANDLE), inputs, output, kernel, _work(kind, value))
 
 
-def _multiply_adds(kind: str, value: FlatTable, inputs: tuple[XnnTensor, ...], output: XnnTensor) -> int:
-    """Return the multiply-adds of a node; only matrix products and convolutions have any."""
-    if not inputs or not inputs[0].dims:
+def _work(kind: str, value: FlatTable) -> int:
+    """Return a convolution's multiply-adds for each element that counts; see `XnnNode`."""
+    if kind not in ("Conv2d", "DepthwiseConv2d", "ConvTranspose2d"):
         return 0
-    if kind in ("Conv2d", "DepthwiseConv2d", "ConvTranspose2d"):
-        taps = value.u32(_KERNEL_H) * value.u32(_KERNEL_W)
-        if kind == "ConvTranspose2d":  # every input element meets every output channel of its group
-            return inputs[0].elements * taps * value.u32(_GROUP_OUTPUTS)
-        depth = 1 if kind == "DepthwiseConv2d" else value.u32(_GROUP_INPUTS)
-        return output.elements * taps * depth
-    if kind in ("FullyConnected", "BatchMatrixMultiply"):
-        return output.elements * inputs[0].dims[-1]
-    return 0
+    taps = value.u32(_KERNEL_H) * value.u32(_KERNEL_W)
+    if kind == "ConvTranspose2d":
+        return taps * value.u32(_GROUP_OUTPUTS)
+    return taps * (1 if kind == "DepthwiseConv2d" else value.u32(_GROUP_INPUTS))

@@ -9,12 +9,12 @@ emulator or a device.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from model_profiling.errors import UserError, nearest
+from model_profiling.pipeline.measured_programs import ProgramFiles
 from model_profiling.processes import ChildResult
 
 RUNNER_KINDS = ("auto", "native", "python")
@@ -29,6 +29,8 @@ class LaunchRequest:
     `threads` is 1 or more, `disable_cpu_features` holds names as in `cpu_features`.
     `kernel_record` asks for a record of every kernel call, which only a native runner on
     Arm Linux can make.
+    `method` is the one to execute, None for the program's only one; `input_shapes` has each input's shape where the
+    program leaves some open, nothing else; `data` is the `.ptd` with weights that it does not hold.
     With `take_turns` the process executes when it is told to (`lockstep.conductor`): `runs` then says
     nothing, and `traced_runs` only whether it can be told to trace.
     """
@@ -49,14 +51,18 @@ class LaunchRequest:
     seed: int = 0
     kernel_record: Path | None = None
     take_turns: bool = False
+    method: str | None = None
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    data: Path | None = None
 
-    def at_home(self, model: Path, inputs: Sequence[Path], work: Path) -> LaunchRequest:
+    def at_home(self, program: ProgramFiles, work: Path) -> LaunchRequest:
         """Return the same request with this host's paths, for reading what was collected into `work`."""
         record = self.kernel_record
         return replace(
             self,
-            model=model,
-            inputs=tuple(inputs),
+            model=program.model,
+            inputs=program.inputs,
+            data=program.data,
             etdump=work / self.etdump.name,
             result=work / self.result.name,
             outputs_dir=work / self.outputs_dir.name,
@@ -124,7 +130,8 @@ def choose_runner(kind: str, runner_path: str | None) -> Runner:
     Parameters
     ----------
     kind : ``auto`` (native where a C++ compiler is there, else python), ``native`` or ``python``.
-    runner_path : an upstream ``executor_runner`` to use instead of either.
+    runner_path : a build to use instead of either: an upstream ``executor_runner``, or the native
+        runner (``sme_runner``) as ``build_runners.sh`` leaves it.
 
     Raises
     ------
@@ -132,9 +139,7 @@ def choose_runner(kind: str, runner_path: str | None) -> Runner:
     """
     # Each runner is imported when chosen: none should pay for another's imports.
     if runner_path is not None:
-        from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
-
-        return ExecutorRunner.at(Path(runner_path))
+        return _runner_at(Path(runner_path))
     if kind not in RUNNER_KINDS:
         raise UserError(
             f"unknown runner {kind}{nearest(kind, RUNNER_KINDS)}",
@@ -146,6 +151,16 @@ def choose_runner(kind: str, runner_path: str | None) -> Runner:
     from model_profiling.pipeline.runners.python import PythonRunner
 
     return PythonRunner()
+
+
+def _runner_at(path: Path) -> Runner:
+    from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
+    from model_profiling.pipeline.runners.native import NativeRunner
+    from model_profiling.pipeline.runners.native_build import BINARY
+    from model_profiling.pipeline.runners.source.native import native_at
+
+    program = ExecutorRunner.at(path)  # which says what lacks of a program
+    return NativeRunner(native_at(program.path)) if path.name == BINARY else program
 
 
 def _native_runner(required: bool) -> Runner | None:

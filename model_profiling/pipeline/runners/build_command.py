@@ -30,7 +30,8 @@ def build_parser() -> CommandParser:
         nargs="+",
         metavar="VARIANT",
         default=[],
-        help="build these variants of executor_runner from ExecuTorch's sources, which takes minutes: "
+        help="build these variants from ExecuTorch's sources, which takes minutes: the native runner as "
+        "{host,linux-arm64,android-arm64}-native, or executor_runner as "
         "{host,mac-arm64,linux-arm64,android-arm64}-{sme2-on,sme2-off}-{timing,xnntrace}, or all "
         "that begin so (see --list)",
     )

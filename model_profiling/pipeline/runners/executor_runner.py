@@ -70,6 +70,12 @@ class ExecutorRunner:
                 "in disable_cpu_features",
                 "leave it out and give each experiment a runner_path of its own build",
             )
+        if request.input_shapes:
+            raise UserError(
+                "executor_runner takes no shapes of inputs, only those that a program is planned for",
+                "in input_shapes",
+                "use the native or the python runner, or a program exported for this shape alone",
+            )
         if any("," in str(path) for path in request.inputs):
             raise UserError(
                 "executor_runner separates its inputs by commas",
@@ -87,6 +93,10 @@ class ExecutorRunner:
             f"--output_file={base}",
             "--print_output=none",
         ]
+        if request.data is not None:
+            flags.append(f"--data_path={request.data}")
+        if request.method is not None:
+            flags.append(f"--method_name={request.method}")
         if request.inputs:
             flags.append(f"--inputs={','.join(str(path) for path in request.inputs)}")
         return [str(self.path), *flags, *request.extra_args], {}
@@ -154,7 +164,7 @@ def _output_base(request: LaunchRequest) -> Path:
 
 
 def _outputs(request: LaunchRequest) -> tuple[OutputFile, ...]:
-    specs = read_signature(request.model).outputs
+    specs = read_signature(request.model, request.method).outputs
     base = _output_base(request)
     files = [OutputFile(Path(f"{base}-{i}.bin"), spec.dtype, spec.shape) for i, spec in enumerate(specs)]
     return tuple(output for output in files if output.path.is_file())

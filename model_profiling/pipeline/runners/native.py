@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The native runner: our C++ program on the wheel's own libraries."""
+"""The native runner: our C++ program on the wheel's own libraries, or on those of a build from source."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class NativeRunner:
     name: str = "native"
 
     def describe(self) -> dict[str, object]:
-        about = {key: str(value) for key, value in asdict(self.build).items()}
-        return {"name": self.name, "sha256": sha256(self.build.path), **about}
+        about = {key: str(value) for key, value in asdict(self.build).items() if key != "record"}
+        source = {"build": dict(self.build.record)} if self.build.record else {}
+        return {"name": self.name, "sha256": sha256(self.build.path), **about, **source}
 
     def command(self, request: LaunchRequest) -> tuple[list[str], dict[str, str]]:
         return [str(self.build.path), *own_runner_flags(request)], self._environment(request)
@@ -37,7 +38,7 @@ class NativeRunner:
             raise UserError(
                 "this native runner cannot record kernel calls",
                 'in mode "kernels"',
-                "use Arm Linux, or preview_sme2.py for an emulated CPU",
+                "use Arm Linux, preview_sme2.py for an emulated CPU, or an xnntrace build of executor_runner",
             )
         return {"LD_AUDIT": str(self.build.auditor), RECORD_VARIABLE: str(request.kernel_record)}
 

@@ -14,7 +14,8 @@ import platform
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ _BUILD_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class NativeBuild:
-    """A native runner that is there, and what it was made of."""
+    """A native runner that is there, and what it was made of; `record` is the version file of one built from source."""
 
     path: Path
     digest: str
@@ -46,6 +47,7 @@ class NativeBuild:
     executorch_git_sha: str
     compiler: str
     auditor: Path | None = None
+    record: Mapping[str, object] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def build_native(jobs: int | None = None) -> NativeBuild:
 def build_target(target: Target, jobs: int | None = None) -> NativeBuild:
     """Return the runner for `target`, building it when it is not there; raises as `build_native`."""
     folder = _folder(target)
-    if existing := _existing(folder):
+    if existing := build_at(folder):
         return existing
     make_folder(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as work:
@@ -117,16 +119,16 @@ def build_target(target: Target, jobs: int | None = None) -> NativeBuild:
             },
         )
         try:
-            if folder.is_dir() and not _existing(folder):
+            if folder.is_dir() and not build_at(folder):
                 shutil.rmtree(folder)
             os.rename(stage, folder)
         except OSError as error:
             # Another process may have finished the same build first.
-            if not _existing(folder):
+            if not build_at(folder):
                 raise UserError(
                     f"cannot keep the runner ({error.strerror})", f"at {folder}", "delete that folder"
                 ) from error
-    built = _existing(folder)
+    built = build_at(folder)
     if built is None:
         raise UserError("the runner that was just built is damaged", f"at {folder}", "build it again")
     return built
@@ -135,7 +137,27 @@ def build_target(target: Target, jobs: int | None = None) -> NativeBuild:
 def built(name: str) -> list[NativeBuild]:
     """Return the builds for a target's name that are there, whatever wheel or compiler they are of."""
     folders = sorted(runners_folder().glob(f"{name}-*/")) if runners_folder().is_dir() else []
-    return [build for build in map(_existing, folders) if build]
+    return [build for build in map(build_at, folders) if build]
+
+
+def build_at(folder: Path) -> NativeBuild | None:
+    """Return the runner that was built into a folder; None where there is none, or one that changed since."""
+    if not (os.access(folder / BINARY, os.X_OK) and (folder / BUILD_RECORD).is_file()):
+        return None
+    record: Any = read_json(folder / BUILD_RECORD, "runner's build record")
+    sums = record.get("sha256")
+    if not isinstance(sums, dict) or any(
+        not (folder / name).is_file() or sha256(folder / name) != known for name, known in sums.items()
+    ):
+        return None  # damaged since, or of an older kit: it is built anew
+    return NativeBuild(
+        folder / BINARY,
+        record["digest"],
+        record["executorch_version"],
+        record["executorch_git_sha"],
+        record["compiler"],
+        folder / AUDITOR if AUDITOR in sums else None,
+    )
 
 
 def native_folder() -> Path:
@@ -168,32 +190,20 @@ def commands(work: Path, stage: Path, target: Target, jobs: int | None) -> list[
     ]
 
 
+def sources_digest() -> str:
+    """Return a digest of the runner's own sources."""
+    digest = hashlib.sha256()
+    for source in sorted(p for p in SOURCES.rglob("*") if p.suffix in _SOURCE_SUFFIXES):
+        digest.update(source.relative_to(SOURCES).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
 def _folder(target: Target) -> Path:
     digest, wheel, tools = hashlib.sha256(), target.wheel, target.tools
     for part in (wheel.version, wheel.git_sha, str(wheel.root), tools.compiler, tools.compiler_version, *target.flags):
         digest.update(part.encode() + b"\0")
-    for source in sorted(p for p in SOURCES.rglob("*") if p.suffix in _SOURCE_SUFFIXES):
-        digest.update(source.relative_to(SOURCES).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    digest.update(sources_digest().encode())
     return runners_folder() / f"{target.name}-{digest.hexdigest()[:16]}"
-
-
-def _existing(folder: Path) -> NativeBuild | None:
-    if not (os.access(folder / BINARY, os.X_OK) and (folder / BUILD_RECORD).is_file()):
-        return None
-    record: Any = read_json(folder / BUILD_RECORD, "runner's build record")
-    sums = record.get("sha256")
-    if not isinstance(sums, dict) or any(
-        not (folder / name).is_file() or sha256(folder / name) != known for name, known in sums.items()
-    ):
-        return None  # damaged since, or of an older kit: it is built anew
-    return NativeBuild(
-        folder / BINARY,
-        record["digest"],
-        record["executorch_version"],
-        record["executorch_git_sha"],
-        record["compiler"],
-        folder / AUDITOR if AUDITOR in sums else None,
-    )
 
 
 def _run_build(work: Path, stage: Path, target: Target, jobs: int | None, log: Path) -> None:

@@ -27,18 +27,23 @@ from model_profiling.files import make_folder, write_json, writing
 from model_profiling.pipeline.cpu.mask import MaskedFeatures, mask_features
 from model_profiling.pipeline.program.inputs import make_inputs
 from model_profiling.pipeline.program.signature import Signature, TensorSpec, read_signature
+from model_profiling.pipeline.program.workload import Shape, at_shapes, parse_shape
 from model_profiling.pipeline.runners import python_session
 from model_profiling.pipeline.runners.python_turns import take_turns
 from model_profiling.pipeline.runners.result import DEFAULT_MAX_WARMUP, RESULT_SCHEMA_VERSION
 from model_profiling.pipeline.runners.wheel import Wheel, installed_wheel
 
 _MOST_THREADS = 1024  # more than any CPU has
-_CHANNELS_LAST = (0, 2, 3, 1)
 
 
 def build_parser() -> CommandParser:
     parser = CommandParser(prog="python_child.py", description="Execute an ExecuTorch program and time it.")
     parser.add_argument("--model", type=Path, required=True, help="the .pte to run")
+    parser.add_argument("--data", type=Path, help="the .ptd with the weights of a program that keeps them outside")
+    parser.add_argument("--method", help="the method to execute (default: the program's only one)")
+    parser.add_argument(
+        "--input-shape", type=_shape, action="append", default=[], help="such as 1x16, once per input, where it varies"
+    )
     parser.add_argument("--input", type=Path, action="append", default=[], help="raw tensor bytes, once per input")
     parser.add_argument("--warmup", type=_count(0), default=3, help="least number of warm-up executions")
     parser.add_argument(
@@ -62,8 +67,12 @@ def main() -> None:
     args = build_parser().parse_args()
     if args.traced_runs and not args.etdump:
         raise UserError("--traced-runs without --etdump", "on the command line", "say where the trace goes")
-    signature = read_signature(args.model)
+    signature = read_signature(args.model, args.method)
+    if args.input_shape:
+        signature = at_shapes(signature, args.input_shape)
     inputs = _input_bytes(args, signature)
+    if args.data and not args.data.is_file():
+        raise UserError("the weights' file cannot be read (No such file)", f"at {args.data}", "correct the path")
     _check_destinations(args)
     wheel = installed_wheel()
     names = [name for name in args.disable_cpu_features.split(",") if name]
@@ -77,7 +86,9 @@ def _measure(
     bindings = python_session.load_bindings(wheel)
     bindings._unsafe_reset_threadpool(args.threads)
     tensors = [_tensor(data, spec) for data, spec in zip(inputs, signature.inputs, strict=True)]
-    session = python_session.Session(bindings, args.model, tensors, args.warmup, args.max_warmup, args.etdump)
+    session = python_session.Session(
+        bindings, (args.model, signature.method, args.data), tensors, args.warmup, args.max_warmup, args.etdump
+    )
     gc.collect()
     gc.disable()  # a collection inside an execution would be timed
     if args.take_turns:
@@ -98,7 +109,7 @@ def _measure(
         "warmup_ns": session.warmup_ns,
         "latency_ns": session.latency_ns,
         "peak_rss_bytes": session.peak_rss_bytes,
-        "outputs": python_session.write_outputs(session.outputs, args.outputs_dir) if args.outputs_dir else [],
+        "outputs": python_session.write_outputs(session.outputs or [], args.outputs_dir) if args.outputs_dir else [],
         "traced_warmup_ns": session.traced_warmup_ns,
         "traced_ns": session.traced_ns,
         "traced_warmup": 0,
@@ -142,9 +153,10 @@ def _tensor(data: bytes, spec: TensorSpec) -> object:
         if data
         else torch.empty(shape, dtype=getattr(torch, spec.dtype))
     )
-    if spec.dim_order == _CHANNELS_LAST:
-        return tensor.contiguous(memory_format=torch.channels_last)
-    return tensor
+    if not spec.dim_order:
+        return tensor
+    back = sorted(range(len(shape)), key=spec.dim_order.__getitem__)
+    return tensor.permute(spec.dim_order).contiguous().permute(back)
 
 
 def _check_destinations(args: argparse.Namespace) -> None:
@@ -157,6 +169,13 @@ def _check_destinations(args: argparse.Namespace) -> None:
                 raise IsADirectoryError(0, "it is a folder")
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
+
+
+def _shape(text: str) -> Shape:
+    try:
+        return parse_shape(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _count(low: int, high: int = 10_000_000) -> Callable[[str], int]:

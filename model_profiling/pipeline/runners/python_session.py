@@ -26,36 +26,45 @@ _LAST_WARM = 5
 
 
 class Session:
-    """Loads `model` once without and once with the tracer, never both; times are ns of Method::execute.
+    """Loads a method once without and once with the tracer, never both; times are ns of Method::execute.
 
     Parameters
     ----------
+    program : the .pte, the name of its method, and the .ptd with its weights where they are outside.
     warmup, max_warmup : least and most warm-up executions.
     etdump : where the trace goes; needed for `begin_traced`.
     """
 
     def __init__(
-        self, bindings: Any, model: Path, tensors: list[object], warmup: int, max_warmup: int, etdump: Path | None
+        self,
+        bindings: Any,
+        program: tuple[Path, str, Path | None],
+        tensors: list[object],
+        warmup: int,
+        max_warmup: int,
+        etdump: Path | None,
     ) -> None:
-        self._bindings, self._model, self._tensors = bindings, model, tensors
+        self._bindings, self._tensors = bindings, tensors
+        self._model, self._method_name, self._data = program
         self._warmup, self._max_warmup, self._etdump = warmup, max_warmup, etdump
         self._program: Any = None
         self._method: Any = None
         self._tracing = False
+        self._executions = 0  # of the loaded method, that succeeded
         self.load_ns = 0
         self.warmup_ns: list[int] = []
         self.latency_ns: list[int] = []
         self.traced_warmup_ns: list[int] = []
         self.traced_ns: list[int] = []
         self.peak_rss_bytes: int | None = None
-        self.outputs: list[object] = []
+        self.outputs: list[object] | None = None  # of the first execution: a model may keep state
 
     def begin_timed(self) -> None:
         """Load the untraced method and warm up."""
         start = time.perf_counter_ns()
         self._load(traced=False)
         self.load_ns = time.perf_counter_ns() - start
-        with _execution_errors(self._model):
+        with self._execution_errors():
             self.warmup_ns = warm_up(self._warmup, self._max_warmup, self._once)
 
     def begin_traced(self) -> None:
@@ -63,7 +72,7 @@ class Session:
         self._end_timed()
         self._load(traced=True)
         self._tracing = True
-        with _execution_errors(self._model):
+        with self._execution_errors():
             self.traced_warmup_ns = [self._once() for _ in range(self._warmup)]
         # Writing closes the trace and the next execution begins a new one: so warm-up is
         # not in it (the native runner calls the tracer's reset, which bindings lack).
@@ -72,7 +81,7 @@ class Session:
 
     def execute(self, count: int) -> list[int]:
         """Execute, and return the times in ns, which the session keeps too."""
-        with _execution_errors(self._model):
+        with self._execution_errors():
             times = [self._once() for _ in range(count)]
         (self.traced_ns if self._tracing else self.latency_ns).extend(times)
         return times
@@ -97,16 +106,28 @@ class Session:
         self._method.set_inputs(self._tensors)
         start = time.perf_counter_ns()
         self._method.execute()
-        return time.perf_counter_ns() - start
+        taken = time.perf_counter_ns() - start
+        self._executions += 1
+        if self.outputs is None:
+            self.outputs = [_copied(output) for output in self._method.get_outputs()]
+        return taken
+
+    @contextmanager
+    def _execution_errors(self) -> Iterator[None]:
+        """Turn the bindings' RuntimeError into the kit's error for a model that fails while running."""
+        try:
+            yield
+        except RuntimeError as error:
+            after = f", after {self._executions} that succeeded" if self._executions else ""
+            raise MeasurementError(f"{self._model}: the execution failed{after} ({error})") from error
 
     def _end_timed(self) -> None:
         if self._method is None or self._tracing:
             return
         self.peak_rss_bytes = peak_rss_bytes()
-        if not self.warmup_ns and not self.latency_ns:
-            with _execution_errors(self._model):
-                self._once()  # outputs need one execution
-        self.outputs = self._method.get_outputs()
+        if self.outputs is None:
+            with self._execution_errors():
+                self._once()
         self._program = self._method = None
 
     def _load(self, traced: bool) -> None:
@@ -115,13 +136,17 @@ class Session:
                 str(self._model),
                 enable_etdump=traced,
                 program_verification=self._bindings.Verification.InternalConsistency,
+                data_path=None if self._data is None else str(self._data),
             )
-            self._method = self._program.load_method(self._program.get_method_name(0))
+            self._method = self._program.load_method(self._method_name)
+            self._executions = 0
         except RuntimeError as error:
             raise UserError(
                 f"ExecuTorch cannot load the model ({error})",
                 f"at {self._model}",
-                "export it again with export_model.py",
+                "name the .ptd that belongs to it"
+                if self._data
+                else "export it again with export_model.py, or name its .ptd",
             ) from error
 
     @contextmanager
@@ -129,6 +154,13 @@ class Session:
         assert self._etdump is not None
         with tempfile.TemporaryDirectory(dir=self._etdump.parent) as folder:
             yield Path(folder)
+
+
+def _copied(output: object) -> object:
+    """Return what stays of an output when the method executes again."""
+    import torch
+
+    return output.clone() if isinstance(output, torch.Tensor) else output
 
 
 def load_bindings(wheel: Wheel) -> Any:
@@ -143,20 +175,6 @@ def load_bindings(wheel: Wheel) -> Any:
     if quantized.exists():
         ctypes.CDLL(str(quantized), mode=os.RTLD_LAZY | os.RTLD_GLOBAL)
     return _C
-
-
-class _execution_errors:
-    """Turn the bindings' RuntimeError into the kit's error for a model that fails while running."""
-
-    def __init__(self, model: Path) -> None:
-        self._model = model
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, RuntimeError):
-            raise MeasurementError(f"{self._model}: the execution failed ({error})") from error
 
 
 def warm_up(least: int, most: int, execute: Callable[[], int]) -> list[int]:

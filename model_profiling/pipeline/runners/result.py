@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model_profiling.errors import MeasurementError
+from model_profiling.pipeline.program.workload import shape_word
 from model_profiling.pipeline.runners import LaunchMeasurement, LaunchRequest, OutputFile
 from model_profiling.processes import ChildResult
 
@@ -27,6 +28,12 @@ def own_runner_flags(request: LaunchRequest) -> list[str]:
     flags = ["--model", str(request.model)]
     for path in request.inputs:
         flags += ["--input", str(path)]
+    if request.data is not None:
+        flags += ["--data", str(request.data)]
+    if request.method is not None:
+        flags += ["--method", request.method]
+    for shape in request.input_shapes:
+        flags += ["--input-shape", shape_word(shape)]
     flags += [
         "--warmup",
         str(request.warmup),

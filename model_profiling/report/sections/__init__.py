@@ -16,8 +16,11 @@ from model_profiling.report.sections.kernels import KernelsSection
 from model_profiling.report.sections.latency import LatencySection
 from model_profiling.report.sections.outside import OutsideSection
 from model_profiling.report.sections.pairs import PairsSection
+from model_profiling.report.sections.programs import ProgramsSection
 from model_profiling.report.sections.reproduce import ReproduceSection
 from model_profiling.report.sections.setup import SetupSection
+from model_profiling.report.sections.shapes import ShapesSection
+from model_profiling.report.sections.tokens import TokensSection
 from model_profiling.report.sections.trust import TrustSection
 from model_profiling.report.sections.verdict import VerdictsSection
 from model_profiling.report.view import View
@@ -25,6 +28,9 @@ from model_profiling.report.view import View
 #: What makes each section, from the run, what its experiments are called, and what all sections share.
 SECTIONS: Sequence[Callable[[RunData, Naming, View], ReportSection]] = (
     VerdictsSection.of,
+    ProgramsSection.of,
+    TokensSection.of,
+    ShapesSection.of,
     LatencySection.of,
     WhereTimeGoesSection.of,
     KernelsSection.of,

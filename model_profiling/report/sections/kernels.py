@@ -117,7 +117,7 @@ def _comparisons(run: RunData) -> tuple[KernelComparison, ...]:
 
 
 def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[str, ...]]:
-    """Yield what stands side by side: on before off where there is one of each, else every experiment alone.
+    """Yield what stands side by side: on before off of one program where there is one of each, else each alone.
 
     Off is where features were switched off. What a source build was built without the
     manifest does not know: off is then the one without SME2 kernels.
@@ -129,7 +129,8 @@ def _sides(run: RunData, names: Sequence[str], threads: int) -> Iterator[tuple[s
             return bool(run.manifest.disabled.get(name))
         return SME2 not in entry.families
 
-    if len(names) == 2 and is_off(names[0]) != is_off(names[1]):
+    one_program = len({run.manifest.program_number(name) for name in names}) == 1
+    if len(names) == 2 and one_program and is_off(names[0]) != is_off(names[1]):
         yield tuple(sorted(names, key=is_off))
     else:
         yield from ((name,) for name in names)

@@ -53,32 +53,63 @@ class OutsideSection(ReportSection):
 
 def _rows(run: RunData) -> tuple[OutsideRow, ...]:
     """Return what ran outside XNNPACK and why, with its cost in the first comparison where that is known."""
-    recorded = _not_delegated(run)
     index = next((number for number, compared in enumerate(run.summary.comparisons) if compared.layers), None)
     if index is None:
+        programs = {run.manifest.program_number(e.name): e.name for e in run.manifest.config.experiments}
+        recorded = [operator for name in programs.values() for operator in _not_delegated(run, name)]
         return tuple(_row(operator, None, None) for operator in outside_operators(recorded, ()))
     compared = run.summary.comparisons[index]
-    rows_of_layers = LayersOfSide(run, compared.baseline, compared.threads).table.rows
-    position = {layer.layer: number for number, layer in enumerate(compared.layers)}
-    rows = []
-    for operator in outside_operators(recorded, [row.layer for row in rows_of_layers]):
-        names = [rows_of_layers[number].layer.layer for number in operator.layers]
-        layers = [position[name] for name in names if name in position]
-        times = [(compared.layers[number].baseline_us, compared.layers[number].candidate_us) for number in layers]
-        paths = [run.in_summary("comparisons", index, "layers", number) for number in layers]
-        rows.append(
-            _row(
-                operator,
-                _sum([before for before, _ in times], [f"{path}/baseline_us" for path in paths]),
-                _sum([after for _, after in times], [f"{path}/candidate_us" for path in paths]),
-            )
+    if compared.models is None:
+        sides = [_OneSide(run, index, compared.baseline)]
+    else:
+        sides = [_OneSide(run, index, name) for name in (compared.baseline, compared.candidate)]
+    rows: list[OutsideRow] = []
+    told: set[object] = set()
+    for side in sides:
+        for operator in outside_operators(_not_delegated(run, side.experiment), side.layers):
+            # What two programs both have stands in one row, with the times of both.
+            these: list[object] = [*side.compared(operator)] or [(operator.operator, operator.module, operator.source)]
+            if not told.issuperset(these):
+                rows.append(_row(operator, *side.costs(operator)))
+            told.update(these)
+    return tuple(sorted(rows, key=_cheapness))
+
+
+def _cheapness(row: OutsideRow) -> float:
+    time = row.baseline or row.candidate
+    return -time.raw if time else 0.0
+
+
+class _OneSide:
+    """The layers that one side of comparison `index` ran, and what they cost on both."""
+
+    def __init__(self, run: RunData, index: int, experiment: str) -> None:
+        self.experiment = experiment
+        self._run, self._index, compared = run, index, run.summary.comparisons[index]
+        self._layers = compared.layers
+        self.layers = [row.layer for row in LayersOfSide(run, experiment, compared.threads).table.rows]
+        # Of several layers that are compared as one, none has a cost of its own.
+        own = [layer.names_on(experiment == compared.candidate) for layer in compared.layers]
+        self._position = {names[0]: number for number, names in enumerate(own) if len(names) == 1}
+
+    def compared(self, operator: OperatorsOutside) -> list[int]:
+        """Return where the layers of operators stand among those of the comparison."""
+        names = [self.layers[number].layer for number in operator.layers]
+        return [self._position[name] for name in names if name in self._position]
+
+    def costs(self, operator: OperatorsOutside) -> tuple[Quantity | None, Quantity | None]:
+        """Return the time of operators on both sides in us; None where it is not known."""
+        layers = self.compared(operator)
+        paths = [self._run.in_summary("comparisons", self._index, "layers", number) for number in layers]
+        return (
+            _sum([self._layers[n].baseline_us for n in layers], [f"{path}/baseline_us" for path in paths]),
+            _sum([self._layers[n].candidate_us for n in layers], [f"{path}/candidate_us" for path in paths]),
         )
-    return tuple(sorted(rows, key=lambda row: -(row.baseline.raw if row.baseline else 0.0)))
 
 
-def _not_delegated(run: RunData) -> Sequence[Mapping[str, str]]:
-    """Return what the model's export recorded of operators outside XNNPACK."""
-    delegation = (run.export or {}).get("delegation") or {}
+def _not_delegated(run: RunData, experiment: str) -> Sequence[Mapping[str, str]]:
+    """Return what the export of an experiment's program recorded of operators outside XNNPACK."""
+    delegation = (run.export_of(experiment) or {}).get("delegation") or {}
     return delegation.get("not_delegated") or ()
 
 

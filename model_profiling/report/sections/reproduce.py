@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -42,34 +42,15 @@ _WIDEST_COMMAND = 76
 def _commands(run: RunData) -> Steps:
     """Return (what it does, command) of everything it takes to make this run again."""
     manifest, script = run.manifest, "model_profiling/scripts/"
-    native = [
-        f"bash {script}build_runners.sh" for runner in manifest.runner.values() if runner.get("name") == "native"
-    ][:1]
+    runners = [_build_line(script, runner) for runner in manifest.runner.values()]
+    builds = list(dict.fromkeys(line for line in runners if line))
     lines = [
         (
             f"Set up the kit with ExecuTorch {manifest.executorch.version.split('+')[0]}",
-            "\n".join([f"bash {script}setup_repo.sh", *native, "source .venv/bin/activate"]),
+            "\n".join([f"bash {script}setup_repo.sh", *builds, "source .venv/bin/activate"]),
         )
     ]
-    if run.export and run.export.get("source") in ("kit", "executorch"):
-        lines.append(
-            (
-                "Export the same model",
-                _typed(
-                    [
-                        "model_profiling/export/export_model.py",
-                        "--model",
-                        str(run.export["model"]),
-                        "--dtype",
-                        str(run.export["dtype"]),
-                        "--backend",
-                        str(run.export["backend"]),
-                        "--outdir",
-                        str(Path(manifest.model.path).parent),
-                    ]
-                ),
-            )
-        )
+    lines += _exports(run)
     for number, line in enumerate(manifest.command_lines):
         words = shlex.split(line)
         if number == 0 and not any(word.startswith("--seed") for word in words):
@@ -78,6 +59,30 @@ def _commands(run: RunData) -> Steps:
     lines.append(("Analyze the run", _typed([f"{script}analyze_results.py", "--run-dir", run.typed_as])))
     lines.append(("Write this report", _typed([f"{script}generate_report.py", "--run-dir", run.typed_as])))
     return tuple(lines)
+
+
+def _exports(run: RunData) -> Iterator[tuple[str, str]]:
+    """Yield the command that exports each program whose record says how."""
+    of_file = {p.model.path: (p, record) for p, record in zip(run.manifest.every_program, run.exports, strict=False)}
+    for program, record in of_file.values():
+        if record and record.get("source") in ("kit", "executorch"):
+            what = f"Export {program.model.id}" if len(of_file) > 1 else "Export the same model"
+            yield what, _typed([*_export_words(record), "--outdir", str(Path(program.model.path).parent)])
+
+
+def _build_line(script: str, runner: Mapping[str, object]) -> str:
+    """Return the command that builds a runner; "" where none is needed, or nobody knows how it was built."""
+    build = runner.get("build")
+    if isinstance(build, dict):
+        return f"bash {script}build_runners.sh --source {build['variant']}"
+    return f"bash {script}build_runners.sh" if runner.get("name") == "native" else ""
+
+
+def _export_words(record: Mapping[str, object]) -> list[str]:
+    """Return the command that made an export's record, without its folder."""
+    words = ["model_profiling/export/export_model.py", "--model", str(record["model"]), "--dtype", str(record["dtype"])]
+    groups = ["--group-size", str(record["group_size"])] if record.get("group_size") else []
+    return [*words, *groups, "--backend", str(record["backend"])]
 
 
 def _typed(words: Sequence[str]) -> str:
@@ -102,7 +107,8 @@ def _configuration(run: RunData) -> str:
 
 def _files(run: RunData) -> Steps:
     """Return the run directory's files that a reader may want next."""
-    model = run.manifest.model.id
+    ids = {program.model.id for program in run.manifest.every_program}
+    model = "<model>" if len(ids) > 1 else run.manifest.model.id
     kernels = [("kernel_launches.jsonl", "the launches that recorded kernels, with digests of what each left")]
     return (
         ("manifest.json", f"what was run, on what, with which seed ({count(len(run.launches), 'launch')})"),

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from model_profiling.pipeline.manifest import RunnerDescription
-from model_profiling.report.load import RunData
+from model_profiling.pipeline.measured_programs import MeasuredProgram
+from model_profiling.report.load import ExportRecord, RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
+from model_profiling.report.words.programs import program_names
 from model_profiling.wording import count, listed
 
 Facts = tuple[tuple[str, str], ...]
@@ -30,7 +32,7 @@ class SetupSection(ReportSection):
 
     @classmethod
     def of(cls, run: RunData, naming: Naming, view: View) -> SetupSection:
-        return cls(_machine(run), _model(run), _versions(run))
+        return cls(_machine(run), _models(run), _versions(run))
 
 
 def _machine(run: RunData) -> Facts:
@@ -55,10 +57,23 @@ def _machine(run: RunData) -> Facts:
     return tuple(facts)
 
 
-def _model(run: RunData) -> Facts:
-    """Return what identifies the model and its inputs, and what its export recorded."""
-    manifest, model, record = run.manifest, run.manifest.model, run.export or {}
-    inputs = "; ".join(f"{'×'.join(map(str, item.shape)) or 'scalar'} {item.dtype}" for item in manifest.inputs)
+def _models(run: RunData) -> Facts:
+    """Return what identifies each program and its inputs, and what its export recorded."""
+    programs = run.manifest.every_program
+    if len(programs) == 1:
+        return _model(programs[0], run.export)
+    names = program_names(programs)
+    exports = run.exports or [None] * len(programs)
+    return tuple(
+        (f"{what}, {name}", value)
+        for name, program, record in zip(names, programs, exports, strict=True)
+        for what, value in _model(program, record)
+    )
+
+
+def _model(program: MeasuredProgram, export: ExportRecord | None) -> Facts:
+    model, record = program.model, export or {}
+    inputs = "; ".join(f"{'×'.join(map(str, item.shape)) or 'scalar'} {item.dtype}" for item in program.inputs)
     facts = [
         ("File", model.path),
         ("Size", f"{model.bytes:,} bytes"),
@@ -105,6 +120,9 @@ def _distinct_runners(runners: Mapping[str, RunnerDescription]) -> dict[str, str
     names: dict[str, list[str]] = {}
     for name, described in runners.items():
         words = [str(described.get("name") or "runner")]
+        build = described.get("build")
+        if isinstance(build, dict):
+            words.append(f"{build['variant']}, built from the sources of ExecuTorch {build['executorch_version']}")
         words += [str(described[key]) for key in ("version", "compiler") if described.get(key)]
         words += [f"SHA-256 {described['sha256']}"] if described.get("sha256") else []
         names.setdefault(", ".join(words), []).append(name)

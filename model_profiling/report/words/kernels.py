@@ -16,17 +16,7 @@ from model_profiling.analysis.kernels.side_by_side import KernelView
 from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.pipeline.kernel_names import COMPUTE, FAMILY_TITLES, SME, SME2
 from model_profiling.report.words.table import NONE, Table
-from model_profiling.wording import count
-
-
-def percent(share: float) -> str:
-    """Return a share in whole percent; never "100 %" of less than all, nor "0 %" of more than nothing."""
-    rounded = round(100 * share)
-    if rounded == 100 and share < 1:
-        return "over 99 %"
-    if rounded == 0 and share > 0:
-        return "under 1 %"
-    return f"{rounded} %"
+from model_profiling.wording import count, percent
 
 
 def coverage_sentence(coverage: Coverage, what: str = FAMILY_TITLES[SME2]) -> str:

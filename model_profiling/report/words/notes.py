@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.run import Analysis
 from model_profiling.paired_statistics import DRIFT_WARNING_PERCENT
+from model_profiling.pipeline.manifest import Manifest
 from model_profiling.report.words.doubts import did_not_count, drifted, not_compared, without_category
 from model_profiling.report.words.kernels import kernel_sentences
 from model_profiling.wording import count
@@ -19,12 +20,23 @@ EMULATED = (
 )
 
 
+def disagreeing(manifest: Manifest) -> tuple[str, ...]:
+    """Return a sentence for each program that was kept although its answers are not those of its model."""
+    return tuple(
+        f"{one.model.id} does not agree with its eager model (exported with --keep-disagreeing): its times hold, its "
+        "results do not, and a program with right ones may take other times."
+        for one in manifest.every_program
+        if one.model.disagrees
+    )
+
+
 def run_notes(analysis: Analysis) -> tuple[str, ...]:
     """Return the notes of an analyzed run, those on recorded kernels last."""
     return tuple(_notes(analysis))
 
 
 def _notes(analysis: Analysis) -> Iterator[str]:
+    yield from disagreeing(analysis.manifest)
     if analysis.only_emulated:
         yield EMULATED
     if void := sum(1 for launch in analysis.launches if not launch.counts):

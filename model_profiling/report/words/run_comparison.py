@@ -11,6 +11,11 @@ from model_profiling.wording import count
 
 _HEADINGS = ("experiment", "threads", "launches", "baseline", "candidate", "time ratio", "95 % interval", "change")
 _WIDEST_VALUE = 60
+#: What a comparison of two runs rests on, and what does without it.
+CANNOT_KNOW = (
+    "Nothing of this is paired, and whether conditions were the same in both runs cannot be known: to compare two "
+    'programs, measure them in one run, with a "model" for one of its experiments (generate_config.py --against).'
+)
 
 
 def comparison_lines(compared: RunComparison) -> list[str]:
@@ -21,6 +26,7 @@ def comparison_lines(compared: RunComparison) -> list[str]:
         "",
         "The time ratio is candidate over baseline (above 1: slower), with Welch's interval over launches. "
         "The interval does not cover what differs between two sessions, such as temperature.",
+        CANNOT_KNOW,
     ]
     if any(row.estimate.low is None for row in compared.rows):
         lines.append("A run with one launch has no interval and supports no verdict.")

@@ -16,6 +16,7 @@ from model_profiling.report.words.digits import milliseconds, percent
 from model_profiling.report.words.kernels import kernel_table, missing_tables
 from model_profiling.report.words.markup import escape
 from model_profiling.report.words.notes import run_notes
+from model_profiling.report.words.programs import programs_sentence
 from model_profiling.report.words.table import Table
 from model_profiling.report.words.verdict import speedup_sentence
 from model_profiling.rounding import fixed, places_for
@@ -68,6 +69,8 @@ def summary_markdown(analysis: Analysis) -> str:
     """Return `<model>_pipeline_summary.md`."""
     summary, manifest, notes = analysis.summary, analysis.manifest, run_notes(analysis)
     head = [f"# {escape(summary.model)}: pipeline summary", "", escape(manifest.feature.sentence), ""]
+    if programs := programs_sentence(manifest):
+        head += [escape(programs), ""]
     results = [f"- {escape(line)}" for line in _results(analysis)]
     parts = ["\n".join([*head, *results]) + "\n"]
     parts += [table.markdown() for table in (*_tables(analysis), *missing_tables(summary))]
@@ -83,6 +86,8 @@ def summary_markdown(analysis: Analysis) -> str:
 def show_analysis(analysis: Analysis) -> None:
     """Print what a run came to: what was switched, tables, comparisons, notes."""
     say(one_line(f"{analysis.summary.model}: {analysis.manifest.feature.sentence}"))
+    if programs := programs_sentence(analysis.manifest):
+        say(one_line(programs))
     say()
     for table in _tables(analysis):
         table.show()

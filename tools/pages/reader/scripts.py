@@ -174,7 +174,7 @@ def pytest_parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="run_tests.sh", add_help=False)
     for flag in ("-k", "-m", "--durations"):
         parser.add_argument(flag)
-    for flag in ("-x", "-q", "-v", "-s", "--quiet", "--collect-only", "--fast"):
+    for flag in ("-x", "-q", "-v", "-s", "--quiet", "--collect-only", "--fast", "--nightly"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("tests", nargs="*")
     return parser

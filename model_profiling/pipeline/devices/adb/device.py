@@ -24,6 +24,9 @@ from model_profiling.pipeline.devices.posix.device import PosixDevice
 from model_profiling.pipeline.devices.posix.files import run_folder
 from model_profiling.pipeline.devices.posix.shell import Lost
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.pipeline.runners.native_build import NativeBuild
+from model_profiling.pipeline.runners.source.native import native_of
+from model_profiling.pipeline.runners.source.variants import ANDROID
 
 #: The folder that adb's user may write to and execute from.
 REMOTE_ROOT = PurePosixPath("/data/local/tmp")
@@ -67,7 +70,7 @@ def open_adb(
 class AdbDevice(PosixDevice):
     """One device while a run lasts; see `Device` for what each method promises."""
 
-    builds = "build_runners.sh --android makes them"
+    builds = "build_runners.sh --source android-arm64-native makes the native runner, --android all"
 
     def __init__(
         self,
@@ -90,6 +93,9 @@ class AdbDevice(PosixDevice):
         self._became: dict[str, str] = {}
         self._limits: Sequence[int] | None = None
         self._gone = False
+
+    def _native_without_glibc(self) -> NativeBuild | None:
+        return native_of(ANDROID) if self._cpu.architecture == "aarch64" else None
 
     def describe(self) -> dict[str, object]:
         return {**self.identity.to_json(), "device_mode": self._mode}

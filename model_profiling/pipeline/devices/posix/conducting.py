@@ -16,7 +16,7 @@ from model_profiling.errors import MeasurementError
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.cpu import affinity
 from model_profiling.pipeline.devices.posix.launching import split_status
-from model_profiling.pipeline.devices.posix.shell import quote
+from model_profiling.pipeline.devices.posix.shell import PosixShell, quote
 from model_profiling.pipeline.lockstep.conductor import Conducted, SideFailed, read_answer
 from model_profiling.pipeline.lockstep.script import END, START, Cue
 from model_profiling.processes import ChildResult
@@ -24,7 +24,29 @@ from model_profiling.processes import ChildResult
 #: A POSIX shell's file descriptors for `exec` go up to 9, and each side has two of them.
 MOST_SIDES = 3
 _FIRST_FD = 3
+_PROBE = "kit-word"
 _ANSWER, _ENDED, _GONE = "kit-answer", "kit-ended", "kit-gone"
+
+
+def why_no_fifo(shell: PosixShell, folder: PurePosixPath) -> str:
+    """Say why the device's shell cannot talk to a side through a FIFO in `folder`; "" where it can.
+
+    Some Androids let the shell's user make no FIFO, so one is made and a word sent through it.
+
+    Raises
+    ------
+    Lost : the connection ended first.
+    """
+    place, probe = quote(folder), quote(folder / "probe")
+    # Opened for both directions, which waits for nobody. What failed to open ends its shell; nothing is left behind.
+    answer = shell.shell(
+        f"mkdir -p {place} && rm -f {probe}\n(mkfifo {probe} && exec 3<> {probe} && echo {_PROBE} >&3 "
+        f"&& read -r kit_word <&3 && echo $kit_word)\nrm -f {probe}; rmdir {place} 2>/dev/null"
+    )
+    if _PROBE in answer.text.split():
+        return ""
+    said = " ".join(answer.text.split()) or "a word sent through one does not arrive"
+    return f"the device's shell has no FIFO to give turns through: {said}"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from model_profiling.pipeline.devices.posix.files import RemoteFiles
 from model_profiling.pipeline.devices.posix.shell import Lost, PosixShell, quote
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand
 from model_profiling.pipeline.lockstep.script import Cue
-from model_profiling.pipeline.runners import Runner, cross
+from model_profiling.pipeline.runners import Runner, choose_runner, cross
 from model_profiling.pipeline.runners.executor_runner import ExecutorRunner
 from model_profiling.pipeline.runners.native import NativeRunner
 from model_profiling.pipeline.runners.native_build import NativeBuild, build_native
@@ -57,14 +57,18 @@ class PosixDevice:
 
     @cached_property
     def native_build(self) -> NativeBuild | None:
-        """The native runner for this device: None without glibc, as on Android: ExecuTorch's wheels are built on it."""
+        """The native runner for this device: with glibc the one on ExecuTorch's wheel, which needs that."""
         machine = self._cpu.architecture
         with self._explained("looking for its loader"):
             if not has_glibc(self._shell, machine):
-                return None
+                return self._native_without_glibc()
         if platform.system() == "Linux" and normal_architecture(platform.machine()) == machine:
             return build_native()
         return cross.build_cross() if machine == "aarch64" and cross.can_build() else None
+
+    def _native_without_glibc(self) -> NativeBuild | None:
+        """Return the native runner for a system without glibc: None where a kind of device knows of none."""
+        return None
 
     def describe(self) -> dict[str, object]:
         return {"system": self._system, "machine": self._cpu.architecture}
@@ -81,9 +85,7 @@ class PosixDevice:
 
     def runner(self, kind: str, runner_path: str | None) -> Runner:
         if runner_path is not None:
-            source_built = ExecutorRunner.at(Path(runner_path))
-            self._bundle(source_built.path, None)
-            return source_built
+            return self._pushed(choose_runner(kind, runner_path))
         if kind == "python" or self.native_build is None:
             what = (
                 "the python runner does not run on a device"
@@ -92,12 +94,18 @@ class PosixDevice:
             )
             fix = 'give each experiment a "runner_path" of a build for the device'
             raise UserError(what, 'in "runner" of the config', f"{fix}: {self.builds}" if self.builds else fix)
-        self._bundle(self.native_build.path, self.native_build)
-        return NativeRunner(self.native_build)
+        return self._pushed(NativeRunner(self.native_build))
 
-    def _bundle(self, path: Path, native: NativeBuild | None) -> None:
+    def _pushed(self, runner: Runner) -> Runner:
+        """Return the runner once it is known what goes to the device with it."""
+        if isinstance(runner, NativeRunner):
+            path, build = runner.build.path, runner.build
+        else:
+            assert isinstance(runner, ExecutorRunner)  # the python runner is refused before
+            path, build = runner.path, None
         with self._explained("looking for its libraries"):
-            self._bundles[str(path)] = bundle_of(self._shell, path, self._cpu.architecture, native)
+            self._bundles[str(path)] = bundle_of(self._shell, path, self._cpu.architecture, build)
+        return runner
 
     def check_cores(self, cores: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if cores is None:
@@ -174,14 +182,15 @@ class PosixDevice:
         settings = {"LD_LIBRARY_PATH": str(folder), **{key: local.get(value, value) for key, value in env.items()}}
         return [local.get(word, word) for word in argv], settings
 
-    @cached_property
+    @property
     def most_sides(self) -> int:
         """How many processes the device's own script can talk to, where it has FIFOs at all."""
-        probe = quote(self._files.folder / "probe")
-        folder = quote(self._files.folder)
+        return 0 if self.without_turns else conducting.MOST_SIDES
+
+    @cached_property
+    def without_turns(self) -> str:
         with self._explained("trying a FIFO"):
-            made = self._shell.shell(f"mkdir -p {folder} && rm -f {probe} && mkfifo {probe} && rm -f {probe}")
-        return conducting.MOST_SIDES if made.ok else 0
+            return conducting.why_no_fifo(self._shell, self._files.folder)
 
     def conduct(self, steps: Sequence[Cue], commands: Sequence[LaunchCommand], limit_s: float) -> Conducted:
         sides = []

@@ -7,7 +7,6 @@ finished variant costs a look at its version file. A runner is kept only once it
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -15,28 +14,16 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling import __version__
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from model_profiling.files import make_folder, sha256, write_json, write_text
-from model_profiling.pipeline.devices.emulated.qemu import cache_folder
-from model_profiling.pipeline.run_directory import utc_now
-from model_profiling.pipeline.runners.native_build import runners_folder
+from model_profiling.files import make_folder, write_text
 from model_profiling.pipeline.runners.source import checkout, cmake_cache, recipe
+from model_profiling.pipeline.runners.source.job import Job, places_of, runner_path, work_folder
+from model_profiling.pipeline.runners.source.keeping import keep, prove
 from model_profiling.pipeline.runners.source.proof import VERSION as PROOF_VERSION
-from model_profiling.pipeline.runners.source.proof import Proof, check, kernels_of, read_definitions
-from model_profiling.pipeline.runners.source.records import (
-    CACHE_FILE,
-    KERNELS_FILE,
-    VERSION_FILE,
-    BuildRecord,
-    BuiltRunner,
-    find_built,
-    refuse,
-)
+from model_profiling.pipeline.runners.source.records import CACHE_FILE, BuiltRunner, find_built, refuse
 from model_profiling.pipeline.runners.source.variants import Variant
 from model_profiling.pipeline.runners.toolchain import find_build_program, find_cmake, version_line
 from model_profiling.pipeline.runners.wheel import installed_wheel
@@ -44,83 +31,12 @@ from model_profiling.processes import run_child
 
 _CONFIGURE_TIMEOUT_S = 1800.0
 _BUILD_TIMEOUT_S = 4 * 3600.0
-_SYMBOLS_TIMEOUT_S = 300.0
 _TELL_EVERY_S = 30.0
 _STEP = re.compile(rb"\[\s*(\d+)/(\d+)\]")
+#: How CMake (whose words follow, indented), compilers and linkers begin what is wrong.
+_ERROR = re.compile(r"^CMake Error\b.*(?:\n(?:[ \t].*)?)*|^.*(?:\berror: |undefined reference to ).*", re.MULTILINE)
+_QUOTED_CHARACTERS = 200
 _TAIL_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class Job:
-    """One variant to build, with all that it is made from."""
-
-    variant: Variant
-    sources: checkout.Sources
-    places: recipe.Places
-    programs: recipe.Programs
-    compiler: str
-
-    @property
-    def command(self) -> list[str]:
-        """The command that configures it."""
-        return recipe.configure_command(self.variant, self.places, self.programs)
-
-    @property
-    def options(self) -> list[str]:
-        """CMake's options, the places of this machine replaced by names."""
-        return [_named(word, self.names) for word in self.command if word.startswith("-D")]
-
-    @property
-    def names(self) -> dict[str, str]:
-        """The paths of this machine by the names that stand for them in what is kept."""
-        own = {sys.prefix: "<venv>"} if sys.prefix != sys.base_prefix else {}
-        names = {
-            **own,
-            str(self.places.view): "<executorch>",
-            str(self.places.build): "<build>",
-            str(self.places.kleidiai): "<kleidiai>",
-            self.programs.python: "<python>",
-            str(Path(self.programs.python).parent): "<python-bin>",
-            str(Path.home()): "<home>",
-        }
-        return {**names, str(self.programs.ndk): "<ndk>"} if self.programs.ndk else names
-
-    @property
-    def digest(self) -> str:
-        """Digest of options, compiler and sources; sources that git does not know count by their version."""
-        parts = (
-            *self.options,
-            self.compiler,
-            self.sources.version,
-            *(f"{path}={commit}" for path, commit in sorted(self.sources.commits.items())),
-        )
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-    @property
-    def recipe(self) -> str:
-        """What a version file has to say for its runner to be what this job would make."""
-        return f"{self.digest}-{PROOF_VERSION}"
-
-    @property
-    def runner(self) -> Path:
-        """Where the finished runner goes."""
-        return runner_path(self.variant)
-
-
-def runner_path(variant: Variant) -> Path:
-    """Return where a variant's runner lies, built or not: what ``runner_path`` of a config names."""
-    return runners_folder() / variant.name / recipe.TARGET
-
-
-def work_folder() -> Path:
-    """Return the folder of sources and unfinished builds; deleting it costs a new build."""
-    return cache_folder() / "source-builds"
-
-
-def places_of(variant: Variant, kleidiai: Path) -> recipe.Places:
-    """Return where a variant is built. The view's folder has to be named executorch: its headers are included so."""
-    folder = work_folder() / variant.name
-    return recipe.Places(folder / "executorch", folder / "build", kleidiai)
 
 
 def build(variants: Sequence[Variant], own: Path | None, jobs: int | None) -> list[BuiltRunner]:
@@ -186,9 +102,9 @@ def _one(job: Job, jobs: int | None) -> BuiltRunner:
     cache = _read_cache(job)
     _compare_with_partner(job, cache)
     with _telling(log, name):
-        _run(job, recipe.build_command(job.places, job.programs, jobs), _BUILD_TIMEOUT_S, log)
-    proof = _prove(job, cache)
-    built = _keep(job, proof, cache)
+        _run(job, recipe.build_command(job.variant, job.places, job.programs, jobs), _BUILD_TIMEOUT_S, log)
+    proof = prove(job, cache)
+    built = keep(job, proof, cache)
     say(f"{name}: proven, {built.record.sentence()}\n  {built.path}")
     return built
 
@@ -207,10 +123,17 @@ def _run(job: Job, command: list[str], limit_s: float, log: Path) -> None:
     child = run_child(command, timeout_s=limit_s, log=log, env=ccache)
     if not child.ok:
         raise UserError(
-            f"building {job.variant.name} failed (cmake {child.outcome()})",
+            f"building {job.variant.name} failed (cmake {child.outcome()}{_first_error(log)})",
             f"in {log}",
-            "read what the compiler says at its end, then run this again: it goes on where it stopped",
+            "mend what is wrong there, then run this again: it goes on where it stopped",
         )
+
+
+def _first_error(log: Path) -> str:
+    """Return what the first error in a build's log says, in one line; nothing where none is recognised."""
+    found = _ERROR.search(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else None
+    said = " ".join(found[0].split()) if found else ""
+    return f": {said[:_QUOTED_CHARACTERS]}" if said else ""
 
 
 def _read_cache(job: Job) -> dict[str, str]:
@@ -229,7 +152,8 @@ def _read_cache(job: Job) -> dict[str, str]:
 
 def _compare_with_partner(job: Job, cache: dict[str, str]) -> None:
     """Refuse a configuration that differs from its partner's in more than SME2, where that is of the same sources."""
-    partner = find_built(runner_path(job.variant.partner))
+    other = job.variant.partner
+    partner = find_built(runner_path(other)) if other else None
     if partner is None or (
         partner.record.commits,
         partner.record.compiler,
@@ -241,56 +165,6 @@ def _compare_with_partner(job: Job, cache: dict[str, str]) -> None:
         f"between {job.variant.name} and {partner.record.variant}",
         f"unset what differs (CFLAGS, CXXFLAGS, LDFLAGS), or delete {partner.path.parent} and build both",
     )
-
-
-def _prove(job: Job, cache: dict[str, str]) -> Proof:
-    symbols = run_child(
-        [cache["CMAKE_NM"].replace("<ndk>", str(job.programs.ndk)), _binary(job)], timeout_s=_SYMBOLS_TIMEOUT_S
-    )
-    proof = Proof(kernels_of(symbols.output), read_definitions(job.places.build / "compile_commands.json"))
-    check(job.variant, proof, job.compiler)
-    return proof
-
-
-def _binary(job: Job) -> Path:
-    return job.places.build / recipe.TARGET
-
-
-def _keep(job: Job, proof: Proof, cache: dict[str, str]) -> BuiltRunner:
-    """Put the runner and what belongs to it into its folder at once, in place of an older one."""
-    folder, stage = job.runner.parent, job.runner.parent.with_name(f".{job.variant.name}.new")
-    shutil.rmtree(stage, ignore_errors=True)
-    make_folder(stage)
-    shutil.copy2(_binary(job), stage / recipe.TARGET)
-    write_text(stage / CACHE_FILE, cmake_cache.cache_text(cache))
-    write_text(stage / KERNELS_FILE, "".join(f"{kernel}\n" for kernel in proof.kernels))
-    record = BuildRecord(
-        variant=job.variant.name,
-        platform=job.variant.platform,
-        architecture=job.variant.architecture,
-        sme2=job.variant.sme2,
-        purpose=job.variant.purpose,
-        executorch_version=job.sources.version,
-        commits=job.sources.commits,
-        compiler=job.compiler,
-        options=job.options,
-        definitions=proof.definitions,
-        kernels=len(proof.kernels),
-        sme2_kernels=proof.sme2,
-        sme_kernels=proof.sme,
-        sha256=sha256(stage / recipe.TARGET),
-        recipe=job.recipe,
-        built=utc_now(),
-        kit_version=__version__,
-    )
-    write_json(stage / VERSION_FILE, record.to_json())
-    shutil.rmtree(folder, ignore_errors=True)
-    os.rename(stage, folder)
-    return BuiltRunner(job.runner, record)
-
-
-def _named(word: str, names: dict[str, str]) -> str:
-    return cmake_cache.without_places({"": word}, names)[""]
 
 
 @contextmanager

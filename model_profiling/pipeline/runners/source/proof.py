@@ -29,6 +29,12 @@ _OF_XNNPACK = re.compile(r"/XNNPACK/src/")
 _SYMBOL = re.compile(r"^[0-9a-fA-F]+\s+[tTwW]\s+_?((?:kai|xnn)_\w+)$", re.MULTILINE)
 #: Without the functions that only say how large a kernel's tile is.
 _KERNEL = re.compile(r"kai_run_\w+|xnn_\w*ukernel\w*(?<!_get_mr)(?<!_get_nr)")
+#: cpuinfo's struct in what `nm` lists: asked for, and held as data.
+_CPUINFO_TAKEN = re.compile(r"^\s+U cpuinfo_isa$", re.MULTILINE)
+_CPUINFO_GIVEN = re.compile(r"^[0-9a-fA-F]+\s+[BDV] cpuinfo_isa$", re.MULTILINE)
+#: In the name of the library that registers XNNPACK when it is loaded.
+BACKEND = "backend_xnnpack"
+_AGAIN = "delete its build folder and build it again"
 _OLD_COMPILER = "use clang 18 or GCC 10, or newer (Android: NDK r27 or newer)"
 
 
@@ -120,6 +126,25 @@ def check(variant: Variant, proof: Proof, compiler: str) -> None:
             where,
             "delete its build folder and build it again",
         )
+
+
+def check_switch(variant: Variant, needed: Sequence[str], backend: str, runtime: str) -> None:
+    """Return if XNNPACK's backend is loaded after the runner has started, and reads the cpuinfo that it clears.
+
+    Parameters
+    ----------
+    needed : the libraries that the system loads with the program.
+    backend, runtime : what `nm` lists of the libraries of XNNPACK and of the runtime.
+
+    Raises
+    ------
+    UserError : the switch at run time could not work.
+    """
+    where = f"in the build of {variant.name}"
+    if any(BACKEND in name for name in needed):
+        raise UserError("XNNPACK is loaded with the runner, before features are cleared", where, _AGAIN)
+    if not _CPUINFO_TAKEN.search(backend) or not _CPUINFO_GIVEN.search(runtime):
+        raise UserError("XNNPACK does not read the cpuinfo that the runner clears", where, _AGAIN)
 
 
 def sme_names(kernels: Iterable[str]) -> tuple[str, ...]:

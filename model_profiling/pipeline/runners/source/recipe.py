@@ -18,15 +18,27 @@ from pathlib import Path
 
 from model_profiling.errors import UserError
 from model_profiling.pipeline.cpu.layout import normal_architecture
+from model_profiling.pipeline.runners.native_build import AUDITOR, BINARY, SOURCES
 from model_profiling.pipeline.runners.source.variants import ANDROID, HOST, LINUX, MAC, XNNTRACE, Variant
 from model_profiling.pipeline.runners.toolchain import version_line
 
-TARGET = "executor_runner"
+EXECUTOR_RUNNER = "executor_runner"
+#: The project that builds the native runner together with ExecuTorch.
+NATIVE_PROJECT = SOURCES / "source"
+#: The library that holds XNNPACK, and the one that holds cpuinfo: the native runner loads the first after it has
+#: cleared features in the second (runner/source/CMakeLists.txt).
+BACKEND_LIBRARY, RUNTIME_LIBRARY = "libexecutorch_backend_xnnpack.so", "libexecutorch.so"
+NATIVE_LIBRARIES = (
+    RUNTIME_LIBRARY,
+    BACKEND_LIBRARY,
+    "libexecutorch_kernels_optimized.so",
+    "libexecutorch_kernels_quantized.so",
+)
+#: Android's C++ library, which the runner and its libraries have to share, and where it lies in an NDK.
+ANDROID_LIBCXX = "libc++_shared.so"
+_NDK_LIBCXX = f"toolchains/llvm/prebuilt/{{host}}/sysroot/usr/lib/aarch64-linux-android/{ANDROID_LIBCXX}"
 
-#: What every variant is built with, beside where it runs and what it leaves out.
-OPTIONS = (
-    ("CMAKE_BUILD_TYPE", "Release"),
-    ("EXECUTORCH_BUILD_EXECUTOR_RUNNER", "ON"),
+_EVERYWHERE = (
     ("EXECUTORCH_BUILD_XNNPACK", "ON"),
     ("EXECUTORCH_XNNPACK_ENABLE_KLEIDI", "ON"),
     ("EXECUTORCH_BUILD_KERNELS_OPTIMIZED", "ON"),
@@ -34,6 +46,16 @@ OPTIONS = (
     ("EXECUTORCH_BUILD_DEVTOOLS", "ON"),
     ("EXECUTORCH_ENABLE_EVENT_TRACER", "ON"),
     ("EXECUTORCH_ENABLE_LOGGING", "ON"),
+)
+#: What each variant of `executor_runner` is built with, beside where it runs and what it leaves out.
+OPTIONS = (("CMAKE_BUILD_TYPE", "Release"), ("EXECUTORCH_BUILD_EXECUTOR_RUNNER", "ON"), *_EVERYWHERE)
+#: The same of the native runner's: it reads programs through ExecuTorch's data loader, and, as with the wheel, a
+#: damaged program is one line and no crash.
+NATIVE_OPTIONS = (
+    ("CMAKE_BUILD_TYPE", "Release"),
+    ("EXECUTORCH_BUILD_EXTENSION_DATA_LOADER", "ON"),
+    ("EXECUTORCH_ENABLE_PROGRAM_VERIFICATION", "ON"),
+    *_EVERYWHERE,
 )
 #: XNNPACK's level "debug": a line for each kernel that enters a table. 5 adds a line per operator call, and costs 9 %.
 XNNPACK_LOG_LEVEL = "4"
@@ -77,13 +99,15 @@ def configure_command(variant: Variant, places: Places, programs: Programs) -> l
     """Return the command that configures a variant."""
     switch = "ON" if variant.sme2 else "OFF"
     options = [
-        *OPTIONS,
+        *(NATIVE_OPTIONS if variant.native else OPTIONS),
         ("XNNPACK_ENABLE_ARM_SME2", switch),
         ("XNNPACK_ENABLE_ARM_SME", switch),
         ("CMAKE_MAKE_PROGRAM", programs.make_program),
         ("PYTHON_EXECUTABLE", programs.python),
         *_platform_options(variant, programs),
     ]
+    if variant.native:
+        options.append(("EXECUTORCH_SOURCES", str(places.view)))
     if variant.architecture == "aarch64":
         options.append(("KLEIDIAI_SOURCE_DIR", str(places.kleidiai)))
     if variant.purpose == XNNTRACE:
@@ -91,7 +115,7 @@ def configure_command(variant: Variant, places: Places, programs: Programs) -> l
     return [
         programs.cmake,
         "-S",
-        str(places.view),
+        str(NATIVE_PROJECT if variant.native else places.view),
         "-B",
         str(places.build),
         "-G",
@@ -100,14 +124,36 @@ def configure_command(variant: Variant, places: Places, programs: Programs) -> l
     ]
 
 
-def build_command(places: Places, programs: Programs, jobs: int | None) -> list[str]:
+def program_of(variant: Variant) -> str:
+    """Return the name of the runner's program, which is CMake's target too."""
+    return BINARY if variant.native else EXECUTOR_RUNNER
+
+
+def products_of(variant: Variant, places: Places, programs: Programs) -> dict[str, Path]:
+    """Return what of a build is kept, the program first: names, and where the build left each."""
+    names = [program_of(variant)]
+    if variant.native:
+        names += NATIVE_LIBRARIES
+        if variant.architecture == "aarch64" and variant.platform != ANDROID:
+            names.append(AUDITOR)
+    if variant.native and variant.platform == ANDROID:
+        return {**{name: places.build / name for name in names}, ANDROID_LIBCXX: _libcxx(programs.ndk)}
+    return {name: places.build / name for name in names}
+
+
+def proven_file(variant: Variant, places: Places) -> Path:
+    """Return the file of a build that holds XNNPACK's kernels."""
+    return places.build / (BACKEND_LIBRARY if variant.native else EXECUTOR_RUNNER)
+
+
+def build_command(variant: Variant, places: Places, programs: Programs, jobs: int | None) -> list[str]:
     """Return the command that compiles and links the runner."""
     return [
         programs.cmake,
         "--build",
         str(places.build),
         "--target",
-        TARGET,
+        program_of(variant),
         "--parallel",
         str(jobs or os.cpu_count() or 1),
     ]
@@ -123,6 +169,10 @@ def check_platform(variant: Variant) -> Path | None:
     where = f"for {variant.name}"
     if variant.platform == MAC and (platform.system(), platform.machine()) != ("Darwin", "arm64"):
         raise UserError("macOS runners are built on an Apple silicon Mac", where, "build them there")
+    if variant.native and variant.platform == HOST and platform.system() != "Linux":
+        raise UserError(
+            "here the native runner is built on ExecuTorch's wheel", where, "leave --source out: that runner can switch"
+        )
     if _takes_clang(variant) and not find_clang():
         raise UserError(
             f"clang {LEAST_CLANG} or newer is not installed",
@@ -135,7 +185,16 @@ def check_platform(variant: Variant) -> Path | None:
             where,
             "install g++-aarch64-linux-gnu (Debian, Ubuntu) or gcc-c++-aarch64-linux-gnu (Fedora)",
         )
-    return _find_ndk(where) if variant.platform == ANDROID else None
+    if variant.platform != ANDROID:
+        return None
+    ndk = _find_ndk(where)
+    if variant.native and not _libcxx(ndk).is_file():
+        raise UserError(
+            f"the NDK has no {ANDROID_LIBCXX}",
+            f"at {_libcxx(ndk)} ({where})",
+            f"install NDK r{LEAST_NDK} or newer whole",
+        )
+    return ndk
 
 
 def programs_for_show(cmake: str = "cmake") -> Programs:
@@ -192,10 +251,16 @@ def _android_options(variant: Variant, programs: Programs) -> list[tuple[str, st
         ("CMAKE_TOOLCHAIN_FILE", f"{programs.ndk}/build/cmake/android.toolchain.cmake"),
         ("ANDROID_ABI", "arm64-v8a"),
         ("ANDROID_PLATFORM", ANDROID_API),
-        ("ANDROID_STL", "c++_static"),
+        # The native runner's libraries pass objects of the C++ library to each other: one copy for all of them.
+        ("ANDROID_STL", "c++_shared" if variant.native else "c++_static"),
     ]
     # Else XNNPACK's messages go to logcat, mixed with those of every other process.
     return [*options, ("CMAKE_C_FLAGS", "-DXNN_LOG_TO_STDIO=1")] if variant.purpose == XNNTRACE else options
+
+
+def _libcxx(ndk: Path | None) -> Path:
+    # An NDK for a Mac is named x86_64 whatever the Mac's CPU.
+    return (ndk or _NO_NDK) / _NDK_LIBCXX.format(host=f"{platform.system().lower()}-x86_64")
 
 
 def _takes_clang(variant: Variant) -> bool:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from model_profiling.errors import UserError
@@ -20,7 +20,8 @@ SCHEMA_VERSION = 1
 class BuildRecord:
     """A build. `recipe` is a digest of all that it was made from; `commits` are by submodule path.
 
-    `sme2_kernels` and `sme_kernels` were counted in the binary, `kernels` is all of them.
+    `sme2_kernels` and `sme_kernels` were counted in the binary, `kernels` is all of them. `libraries` are the
+    digests of the files that belong to a native runner, by name: for `executor_runner` there are none.
     """
 
     variant: str
@@ -40,11 +41,15 @@ class BuildRecord:
     recipe: str
     built: str
     kit_version: str
+    libraries: dict[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, object]:
         """Return what the version file holds."""
-        return asdict(self)
+        value = asdict(self)
+        if not self.libraries:
+            del value["libraries"]
+        return value
 
     def sentence(self) -> str:
         """Say what was proven: "42 SME2 and 7 SME kernels in the binary"."""
@@ -79,7 +84,12 @@ def find_built(runner: Path) -> BuiltRunner | None:
     except (OSError, ValueError):
         return None
     record = _record(value)
-    return BuiltRunner(runner, record) if record and runner.is_file() and sha256(runner) == record.sha256 else None
+    if record is None:
+        return None
+    sums = {runner.name: record.sha256, **record.libraries}
+    files = [(runner.with_name(name), digest) for name, digest in sums.items()]
+    whole = all(file.is_file() and sha256(file) == digest for file, digest in files)
+    return BuiltRunner(runner, record) if whole else None
 
 
 def check_pair(one: BuiltRunner, other: BuiltRunner) -> None:
@@ -109,12 +119,14 @@ def refuse(differing: tuple[Difference, ...], where: str, fix: str) -> None:
 
 def is_pair(variant: Variant, record: BuildRecord) -> bool:
     """Whether a record is of the other side of a variant."""
-    return record.variant == variant.partner.name
+    return variant.partner is not None and record.variant == variant.partner.name
 
 
 def _record(value: object) -> BuildRecord | None:
-    names = {field.name for field in fields(BuildRecord)}
-    if not isinstance(value, dict) or value.get("schema_version") != SCHEMA_VERSION or value.keys() != names:
+    if not isinstance(value, dict) or value.get("schema_version") != SCHEMA_VERSION:
+        return None
+    value = {"libraries": {}, **value}
+    if value.keys() != {one.name for one in fields(BuildRecord)}:
         return None
     texts = ("variant", "platform", "architecture", "purpose", "executorch_version", "compiler", "sha256", "recipe")
     counts = ("kernels", "sme2_kernels", "sme_kernels")
@@ -123,6 +135,13 @@ def _record(value: object) -> BuildRecord | None:
         or not isinstance(value["sme2"], bool)
         or not all(type(value[name]) is int for name in counts)
         or not isinstance(value["commits"], dict)
+        or not _are_digests(value["libraries"])
     ):
         return None
     return BuildRecord(**value)
+
+
+def _are_digests(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and "/" not in name and isinstance(digest, str) for name, digest in value.items()
+    )

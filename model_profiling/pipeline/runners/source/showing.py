@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 
 from model_profiling.errors import UserError
-from model_profiling.pipeline.runners.source import building, checkout, recipe
+from model_profiling.pipeline.runners.source import checkout, recipe
+from model_profiling.pipeline.runners.source.job import places_of, runner_path, work_folder
 from model_profiling.pipeline.runners.source.records import VERSION_FILE, find_built
 from model_profiling.pipeline.runners.source.variants import ALL, Variant
 from model_profiling.pipeline.runners.wheel import installed_wheel
@@ -19,20 +20,23 @@ _PINNED = checkout.Pin("https://gitlab.arm.com/kleidi/kleidiai.git", "COMMIT_THA
 def commands(variant: Variant, own: Path | None, jobs: int | None) -> list[str]:
     """Return every command that building a variant runs, as lines for a shell; this host need not be able to."""
     version = installed_wheel().release
-    own, tag, folder = own or checkout.standing(version), f"v{version}", building.work_folder() / "sources"
+    own, tag, folder = own or checkout.standing(version), f"v{version}", work_folder() / "sources"
     executorch = checkout.check_own(own) if own else folder / tag / "executorch"
     pin = checkout.kleidiai_pin(executorch) if executorch.is_dir() else _PINNED
     kleidiai = checkout.kleidiai_folder(folder, pin)
-    places, programs = building.places_of(variant, kleidiai), recipe.programs_for_show()
+    places, programs = places_of(variant, kleidiai), recipe.programs_for_show()
     lines = [] if own else checkout.clone_commands(tag, executorch)
     lines += checkout.kleidiai_commands(pin, kleidiai)
     lines += [
-        ["mkdir", "-p", str(places.view.parent), str(building.runner_path(variant).parent)],
+        ["mkdir", "-p", str(places.view.parent), str(runner_path(variant).parent)],
         ["cp", "-al", str(executorch), str(places.view)],
         recipe.configure_command(variant, places, programs),
-        recipe.build_command(places, programs, jobs),
-        ["nm", str(places.build / recipe.TARGET)],
-        ["cp", str(places.build / recipe.TARGET), str(building.runner_path(variant))],
+        recipe.build_command(variant, places, programs, jobs),
+        ["nm", str(recipe.proven_file(variant, places))],
+    ]
+    kept = runner_path(variant).parent
+    lines += [
+        ["cp", str(file), str(kept / name)] for name, file in recipe.products_of(variant, places, programs).items()
     ]
     return [f"# {variant.name}", *map(shlex.join, lines)]
 
@@ -43,7 +47,7 @@ def listing() -> list[str]:
 
 
 def _state(variant: Variant) -> str:
-    runner = building.runner_path(variant)
+    runner = runner_path(variant)
     built = find_built(runner)
     if built:
         record = built.record

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The variants of `executor_runner`: for which platform, with SME2 or without, to time or to log."""
+"""The variants of what is built from source, by platform.
+
+Of `executor_runner` there are two sides, with SME2 and without, to time or to log. Of the native runner there is
+one, which switches SME2 while it runs.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,10 @@ from model_profiling.pipeline.cpu.layout import normal_architecture
 HOST, MAC, LINUX, ANDROID = PLATFORMS = ("host", "mac-arm64", "linux-arm64", "android-arm64")
 SME2_ON, SME2_OFF = SIDES = ("sme2-on", "sme2-off")
 TIMING, XNNTRACE = PURPOSES = ("timing", "xnntrace")
+#: The purpose of the native runner's variants: it times, and a switch at run time is its other side.
+NATIVE = "native"
+#: Without macOS: ExecuTorch's wheel for it gives a native runner that has the switch.
+NATIVE_PLATFORMS = (HOST, LINUX, ANDROID)
 
 
 @dataclass(frozen=True)
@@ -25,13 +33,20 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """Name on the command line and of its folder, such as ``linux-arm64-sme2-on-timing``."""
+        """Name on the command line and of its folder: ``linux-arm64-sme2-on-timing``, ``android-arm64-native``."""
+        if self.native:
+            return f"{self.platform}-{NATIVE}"
         return f"{self.platform}-{SME2_ON if self.sme2 else SME2_OFF}-{self.purpose}"
 
     @property
-    def partner(self) -> Variant:
-        """The same build with the other side of SME2."""
-        return Variant(self.platform, not self.sme2, self.purpose)
+    def native(self) -> bool:
+        """Whether it is the kit's own runner, and not `executor_runner`."""
+        return self.purpose == NATIVE
+
+    @property
+    def partner(self) -> Variant | None:
+        """The same build with the other side of SME2; None where one build has both."""
+        return None if self.native else Variant(self.platform, not self.sme2, self.purpose)
 
     @property
     def architecture(self) -> str:
@@ -44,7 +59,10 @@ class Variant:
         return self.sme2 and self.architecture == "aarch64"
 
 
-ALL = tuple(Variant(where, side == SME2_ON, purpose) for where in PLATFORMS for side in SIDES for purpose in PURPOSES)
+ALL = (
+    *(Variant(where, side == SME2_ON, purpose) for where in PLATFORMS for side in SIDES for purpose in PURPOSES),
+    *(Variant(where, True, NATIVE) for where in NATIVE_PLATFORMS),
+)
 
 
 def named(words: Iterable[str]) -> tuple[Variant, ...]:

@@ -93,7 +93,7 @@ def _looks_like(value: dict[str, Any], properties: dict[str, Any]) -> bool:
 
 def _config(page: CheckedPage, block: Block, value: dict[str, Any], kind: str) -> Iterator[Problem]:
     """Check a configuration, or a part of one, with the kit's own code and words."""
-    if kind == "config" and len(value.keys() & set(_schema()["required"])) >= 2:
+    if kind == "config" and len(value.keys() & {"model", *_schema()["required"]}) >= 2:
         refused = _refused_config(json.dumps(value))
         if refused:
             yield page.problem(_blamed(block, refused), "config", refused)
@@ -110,13 +110,13 @@ def _config(page: CheckedPage, block: Block, value: dict[str, Any], kind: str) -
 
 @functools.cache
 def _refused_config(text: str) -> str | None:
-    """Return what the kit says of a configuration's own words, or None. Its model need not be there."""
+    """Return what the kit says of a configuration's own words, or None. Its models need not be there."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.pte"
         model.touch()
         value = json.loads(text)
-        if isinstance(value.get("model"), str) and value["model"]:
-            value["model"] = str(model)
+        for owner in _owners_of_models(value):
+            owner["model"] = str(model)
         path = Path(folder) / "config.json"
         path.write_text(json.dumps(value), encoding="utf-8")
         try:
@@ -130,17 +130,23 @@ def _refused_config(text: str) -> str | None:
 def _config_paths(page: CheckedPage, block: Block, value: dict[str, Any]) -> Iterator[Problem]:
     """A configuration names files of a folder that the page makes: then they are files that it makes."""
     reader = page.walk.reader
-    model = absolute(value["model"], reader.folder)
-    top = absolute(Path(value["model"]).parts[0], reader.folder)
-    if "<" in value["model"] or not value["model"].endswith(".pte"):
-        yield page.problem(_blamed(block, value["model"]), "config", f'"model" names no .pte file: {value["model"]}')
-    elif reader.files.exists(top) and top in reader.files.made and not reader.files.exists(model):
-        near = [Path(p).name for p in reader.files.matching(str(Path(model).parent / "*"))]
-        yield page.problem(
-            _blamed(block, value["model"]),
-            "config",
-            f'"model": {value["model"]} is not made on this page{nearest(Path(model).name, near)}',
-        )
+    for named in dict.fromkeys(owner["model"] for owner in _owners_of_models(value)):
+        model = absolute(named, reader.folder)
+        top = absolute(Path(named).parts[0], reader.folder)
+        if "<" in named or not named.endswith(".pte"):
+            yield page.problem(_blamed(block, named), "config", f'"model" names no .pte file: {named}')
+        elif reader.files.exists(top) and top in reader.files.made and not reader.files.exists(model):
+            near = [Path(p).name for p in reader.files.matching(str(Path(model).parent / "*"))]
+            told = f'"model": {named} is not made on this page{nearest(Path(model).name, near)}'
+            yield page.problem(_blamed(block, named), "config", told)
+
+
+def _owners_of_models(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the configuration and its experiments, those that name a model."""
+    experiments = value.get("experiments")
+    for owner in (value, *(experiments if isinstance(experiments, list) else ())):
+        if isinstance(owner, dict) and isinstance(owner.get("model"), str) and owner["model"]:
+            yield owner
 
 
 def _blamed(block: Block, message: str) -> Position:

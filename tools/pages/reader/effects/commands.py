@@ -14,19 +14,28 @@ from pathlib import Path, PurePosixPath
 
 from model_profiling.export.artifacts import ArtifactPaths, default_outdir
 from model_profiling.export.lowering import BACKENDS
-from model_profiling.export.recipes import DEFAULT, find_recipe
+from model_profiling.export.recipe import label_of
+from model_profiling.export.recipes import DEFAULT, find_grouped, find_recipe
+from model_profiling.export.rewrites import find_rewrites
 from model_profiling.models.registry import find
-from model_profiling.pipeline.run_directory import PreviewFolder, RunDirectory
+from model_profiling.pipeline.preview_folder import PreviewFolder
+from model_profiling.pipeline.program.workload import Workload, parse_shapes
+from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.scripts import quick_test_workflow
+from model_profiling.scripts.generate_config import compare_programs
 from tools.pages.reader.effects import pipelines
 from tools.pages.reader.kit_call import Call, asked_of_the_kit
 from tools.pages.reader.state import Reader, absolute
 
 
+def _find_rewrite(name: str) -> object:
+    return find_rewrites([name])
+
+
 def _export(call: Call) -> None:
     args = call.args
-    if args.list:
-        return
+    if args.list or args.list_rewrites:
+        return None
     call.needs_file(args.model_file, "--model-file")
     call.needs_file(args.weights, "--weights")
     name = args.model or (Path(args.model_file).stem if args.model_file else None)
@@ -36,9 +45,15 @@ def _export(call: Call) -> None:
     for value, check in ((dtype, find_recipe), (args.model if not args.model_file else None, find)):
         if value is not None and call.known(value):
             asked_of_the_kit(call, value, check)
+    for value in filter(call.known, args.rewrite):
+        asked_of_the_kit(call, value, _find_rewrite)
     if args.backend not in BACKENDS:
         call.wrong(args.backend, "value", f"{args.backend} is not a backend: use {' or '.join(BACKENDS)}")
-    paths = ArtifactPaths(Path(call.path(args.outdir or default_outdir(name))), name, args.backend, dtype)
+    if args.group_size:
+        asked_of_the_kit(call, dtype, lambda named: find_grouped(named, args.group_size))
+    paths = ArtifactPaths(
+        Path(call.path(args.outdir or default_outdir(name))), name, args.backend, label_of(dtype, args.group_size)
+    )
     for path in (paths.pte, paths.etrecord, paths.sidecar, *([paths.graph] if args.save_graph else [])):
         call.reader.make(str(path))
     return None
@@ -54,6 +69,9 @@ def _generate_config(call: Call) -> None:
         "model": str(args.model),
         "output_root": str(PurePosixPath(str(args.output)) / "runs" / args.platform),
     }
+    if args.against:
+        call.needs_file(args.against, "--against")
+        compare_programs(config, Path(str(args.against)))
     if args.interactive:
         call.reader.needs = call.reader.needs or "somebody who answers its questions"
     call.reader.make(call.path(PurePosixPath(str(args.output)) / "config.json"), content=json.dumps(config))
@@ -81,7 +99,8 @@ def _quick_test(call: Call) -> None:
 def _preview(call: Call) -> None:
     call.needs_file(call.args.model, "--model")
     root = call.args.output_dir and Path(call.args.output_dir)
-    for path in PreviewFolder(Path(str(call.args.model)), root).files():
+    workload = Workload(Path(str(call.args.model)), call.args.method, parse_shapes(call.args.input_shapes))
+    for path in PreviewFolder(workload.model, root, workload.label).files():
         call.reader.make(call.path(path))
 
 
@@ -198,7 +217,7 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "analyze_etdump_csv.py": _tables(_ANALYZED),
     "robust_latency_analysis.py": _tables(["latency_statistics.json"]),
     "install_skills.py": _skills_installed,
-    "bench_false_verdicts.py": _needs_model,
+    "bench_verdicts.py": _needs_model,
     "xnntrace_to_kernels.py": _xnntrace,
     "generate_kernel_view.py": _kernel_view,
 }

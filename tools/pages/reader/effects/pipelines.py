@@ -38,8 +38,10 @@ def config_of(call: Call) -> Mapping[str, Any] | None:
         return None  # the block that wrote it is reported for what it is
     if not isinstance(config, dict):
         return None
-    if isinstance(config.get("model"), str):
-        call.reader.read_path(config["model"], call.where(call.args.config), f'"model" of {call.args.config}')
+    experiments = config.get("experiments")
+    for owner in (config, *(experiments if isinstance(experiments, list) else ())):
+        if isinstance(owner, dict) and isinstance(owner.get("model"), str):
+            call.reader.read_path(owner["model"], call.where(call.args.config), f'"model" of {call.args.config}')
     return config
 
 
@@ -84,11 +86,12 @@ def make_run(
     for experiment in experiments:
         if only and experiment["name"] not in only:
             continue
+        own_id = Path(str(experiment.get("model") or model)).stem
         for threads in experiment.get("threads", [1]):
             for kind in TABLE_KINDS[:-1]:
-                reader.make(str(directory.table(model_id, experiment["name"], threads, kind)))
+                reader.make(str(directory.table(own_id, experiment["name"], threads, kind)))
             if experiment.get("mode") in ("kernels", "xnntrace"):
-                reader.make(str(directory.table(model_id, experiment["name"], threads, "kernels")))
+                reader.make(str(directory.table(own_id, experiment["name"], threads, "kernels")))
             for pair in range(2):
                 for suffix in (".etdump", ".log"):
                     reader.make(str(directory.raw(experiment["name"], threads, pair, 0, suffix)))
