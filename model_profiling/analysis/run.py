@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_profiling.analysis.advice.advising import advise
+from model_profiling.analysis.advice.exported import read_exported
+from model_profiling.analysis.advice.largest import largest_kind
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.experiments import compare
 from model_profiling.analysis.comparing.noise_floor import known_floors
@@ -65,14 +68,17 @@ def analyze(directory: RunDirectory) -> Analysis:
     sides = tuple(collect_sides(directory, config, blocks, programs))
     timed = () if manifest.emulated else sides
     recorded = tuple(read_recorded(directory, config, programs, manifest, sides))
+    comparisons = tuple(_comparisons(manifest, timed, blocks))
     summary = AnalysisSummary(
         model,
         manifest.feature.label,
         ByExperiment(
             (side.experiment, side.threads, summarize(side, manifest.tokens.get(side.experiment))) for side in timed
         ),
-        tuple(_comparisons(manifest, timed, blocks)),
+        comparisons,
         ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
+        advise(manifest, timed, comparisons, read_exported(directory, manifest), {}),
+        tuple(filter(None, map(largest_kind, timed))),
     )
     return Analysis(
         directory,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
+from model_profiling.analysis.advice.largest import LargestKind
+from model_profiling.analysis.advice.opportunity import Opportunity
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.latency import SixNumbers
 from model_profiling.analysis.kernels.entries import KernelEntry, read_entry
@@ -209,6 +211,8 @@ class AnalysisSummary:
     experiments: ByExperiment[ExperimentSummary]
     comparisons: tuple[Comparison, ...]
     kernels: ByExperiment[KernelEntry]
+    opportunities: tuple[Opportunity, ...] = ()
+    largest: tuple[LargestKind, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
@@ -227,6 +231,8 @@ class AnalysisSummary:
             ByExperiment.from_json(held.within("experiments"), ExperimentSummary.from_json),
             tuple(map(Comparison.from_json, held.each("comparisons"))),
             ByExperiment.from_json(kernels, read_entry) if kernels else ByExperiment(),
+            tuple(map(Opportunity.from_json, held.each("opportunities"))) if "opportunities" in held else (),
+            tuple(map(LargestKind.from_json, held.each("largest"))) if "largest" in held else (),
         )
 
     @classmethod
@@ -234,8 +240,10 @@ class AnalysisSummary:
         """Read the summary of an analyzed run; raises as `from_json`."""
         return cls.from_json(JsonObject.read(directory.analysis_summary, AGAIN))
 
-    def to_json(self, kernel_entry: Callable[[KernelEntry], object]) -> dict[str, object]:
-        """Return the content of analysis_summary.json; `kernel_entry` gives that of recorded kernels, with words."""
+    def to_json(
+        self, kernel_entry: Callable[[KernelEntry], object], opportunity: Callable[[Opportunity], object]
+    ) -> dict[str, object]:
+        """Return the content of analysis_summary.json; the two functions give entries that have words in them."""
         return {
             "schema_version": self.schema_version,
             "model": self.model,
@@ -243,6 +251,8 @@ class AnalysisSummary:
             "experiments": self.experiments.to_json(ExperimentSummary.to_json),
             "comparisons": [comparison.to_json() for comparison in self.comparisons],
             **({"kernels": self.kernels.to_json(kernel_entry)} if self.kernels else {}),
+            **({"opportunities": list(map(opportunity, self.opportunities))} if self.opportunities else {}),
+            **({"largest": [one.to_json() for one in self.largest]} if self.largest else {}),
         }
 
 

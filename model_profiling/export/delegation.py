@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
-from model_profiling.export.delegation_hints import hint_for
+from model_profiling.export.delegation_hints import hint_for, rewrite_name
 from model_profiling.export.program_graph import delegate_of, graphs, is_mark, is_work, lowered_modules
 from model_profiling.models.graph_places import ancestors_of, module_of, operator_of, origin_of, source_of
 
@@ -36,7 +36,8 @@ class Rejected:
     `operator` is its edge name; `count` how many there are; `module` the submodule's path, with
     ``*`` where several differ in their numbers; `source` "file:line" in the model; `reason` the
     partitioner's, or what is known without it; `hint` what to try, or ""; `origin` the call in the
-    model that it is a part of ("roll"), "" where it is a call of its own.
+    model that it is a part of ("roll"), "" where it is a call of its own; `rewrite` the name of the
+    rewrite that takes it in, or "".
     """
 
     operator: str
@@ -46,6 +47,7 @@ class Rejected:
     source: str
     hint: str
     origin: str
+    rewrite: str = ""
 
 
 @dataclass(frozen=True)
@@ -217,19 +219,22 @@ def _grouped(operators: list[_Operator]) -> tuple[Rejected, ...]:
     for operator in operators:
         key = (operator.name, operator.reason, operator.source, operator.origin, re.sub(r"\d+", "#", operator.module))
         groups.setdefault(key, []).append(operator)
-    rejected = [
-        Rejected(
-            name,
-            len(members),
-            reason,
-            _common_path([member.module for member in members]),
-            source,
-            hint_for(name, reason, origin or name.split(".")[1 if "." in name else 0]),
-            origin,
-        )
-        for (name, reason, source, origin, _), members in groups.items()
-    ]
-    return tuple(sorted(rejected, key=lambda entry: -entry.count))
+    return tuple(sorted(map(_rejected, groups, groups.values()), key=lambda entry: -entry.count))
+
+
+def _rejected(key: tuple[str, ...], members: Sequence[_Operator]) -> Rejected:
+    name, reason, source, origin, _ = key
+    made_of = origin or name.split(".")[1 if "." in name else 0]
+    return Rejected(
+        name,
+        len(members),
+        reason,
+        _common_path([member.module for member in members]),
+        source,
+        hint_for(name, reason, made_of),
+        origin,
+        rewrite_name(name, reason, made_of),
+    )
 
 
 def _common_path(modules: list[str]) -> str:

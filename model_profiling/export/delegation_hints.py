@@ -28,3 +28,10 @@ def hint_for(operator: str, reason: str = "", origin: str = "") -> str:
         return ""
     rewrite = rewrite_for(row.name)
     return f"--rewrite {rewrite.name}, or by hand: {row.text}" if rewrite else row.text
+
+
+def rewrite_name(operator: str, reason: str = "", origin: str = "") -> str:
+    """Return the name of the rewrite that takes an operator in, "" where there is none."""
+    row = row_for(operator, reason, origin)
+    rewrite = rewrite_for(row.name) if row else None
+    return rewrite.name if rewrite else ""

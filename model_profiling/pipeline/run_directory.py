@@ -148,6 +148,7 @@ class RunDirectory:
         self.kernel_launches = self.root / "kernel_launches.jsonl"
         self.metrics = self.root / METRICS_FILE
         self.analysis_summary = self.root / SUMMARY_FILE
+        self.opportunities = self.root / "opportunities.csv"
         self.noise_floor = self.root / "noise_floor.json"
         self.validation_report = self.root / "validation_report.json"
         self.report_md = self.root / "report.md"
@@ -163,6 +164,10 @@ class RunDirectory:
     def graph(self, program: int) -> Path:
         """Return where the layers of one of the run's programs lie (`Manifest.program_number`)."""
         return self.root / f"model_graph_{program + 1}.json" if program else self.model_graph
+
+    def export_record(self, program: int) -> Path:
+        """Return where what the export recorded of one of the run's programs lies, of the method that ran."""
+        return self.root / (f"export_record_{program + 1}.json" if program else "export_record.json")
 
     def pipeline_summary_json(self, model_id: str) -> Path:
         return self.root / f"{model_id}_pipeline_summary.json"

@@ -9,8 +9,10 @@ from pathlib import Path
 from model_profiling.analysis.comparing.noise_floor import noise_floor
 from model_profiling.analysis.run import Analysis, analyze
 from model_profiling.analysis.summary import SCHEMA_VERSION
+from model_profiling.analysis.tables.opportunities import opportunities_csv
 from model_profiling.files import json_bytes, write_bytes
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.words.advice import opportunity_json
 from model_profiling.report.words.kernels import kernel_entry_json
 from model_profiling.report.words.notes import run_notes
 from model_profiling.report.words.summary import summary_markdown
@@ -42,6 +44,8 @@ def files_of(analysis: Analysis) -> dict[Path, bytes]:
     plain = pipeline_summary(analysis, run_notes(analysis))
     files = dict(analysis.tables)
     files[directory.metrics] = json_bytes(analysis.metrics.to_json())
+    if analysis.summary.opportunities:
+        files[directory.opportunities] = opportunities_csv(map(opportunity_json, analysis.summary.opportunities))
     if manifest.calibration:
         files[directory.noise_floor] = json_bytes(noise_floor(manifest, analysis.summary.comparisons))
     files[directory.pipeline_summary_json(model)] = json_bytes(plain)
@@ -53,7 +57,7 @@ def files_of(analysis: Analysis) -> dict[Path, bytes]:
 
 def summary_json(analysis: Analysis) -> dict[str, object]:
     """Return the content of analysis_summary.json."""
-    return analysis.summary.to_json(kernel_entry_json)
+    return analysis.summary.to_json(kernel_entry_json, opportunity_json)
 
 
 def pipeline_summary(analysis: Analysis, notes: Sequence[str]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.json_objects import JsonObject
 from model_profiling.report.load import RunData
+from model_profiling.report.words.advice import opportunity_json
 from model_profiling.report.words.kernels import kernel_entry_json
 from support.kit import kit
 from support.numbers import XHTML, numbers_of, parse_page, text_of
@@ -60,6 +61,6 @@ def edit_summary(run: Path, change) -> None:
 
 def with_summary(run: RunData, change) -> RunData:
     """Return a run as read, its analysis summary changed as `edit_summary` does."""
-    summary = run.summary.to_json(kernel_entry_json)
+    summary = run.summary.to_json(kernel_entry_json, opportunity_json)
     change(summary)
     return replace(run, summary=AnalysisSummary.from_json(JsonObject(summary, "in a test", "mend it")))

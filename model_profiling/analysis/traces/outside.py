@@ -19,8 +19,8 @@ from model_profiling.analysis.traces.layers import Layer
 class OperatorsOutside:
     """One kind of operator that ran in portable kernels.
 
-    `reason` and `hint` are "" where the export left no record. `layers` are positions in
-    the layer table; empty where none of its rows fits the record.
+    `reason` and `hint` are "" where the export left no record, `rewrite` too where none takes them in.
+    `layers` are positions in the layer table; empty where none of its rows fits the record.
     """
 
     operator: str
@@ -30,6 +30,7 @@ class OperatorsOutside:
     reason: str
     hint: str
     layers: tuple[int, ...]
+    rewrite: str = ""
 
 
 def outside_operators(recorded: Sequence[Mapping[str, Any]], layers: Sequence[Layer]) -> list[OperatorsOutside]:
@@ -44,7 +45,7 @@ def outside_operators(recorded: Sequence[Mapping[str, Any]], layers: Sequence[La
     for entry in recorded:
         mine = [number for number in free if _fits(entry, layers[number])][: int(entry["count"])]
         free = [number for number in free if number not in mine]
-        texts = {key: entry.get(key) or "" for key in ("module", "source", "reason", "hint")}
+        texts = {key: entry.get(key) or "" for key in ("module", "source", "reason", "hint", "rewrite")}
         outside.append(OperatorsOutside(entry["operator"], int(entry["count"]), **texts, layers=tuple(mine)))
     groups: dict[tuple[str, str, str], list[int]] = {}
     for number in free:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.section import ReportSection
+from model_profiling.report.sections.advice import AdviceSection
 from model_profiling.report.sections.breakdown import WhereTimeGoesSection
 from model_profiling.report.sections.kernels import KernelsSection
 from model_profiling.report.sections.latency import LatencySection
@@ -28,6 +29,7 @@ from model_profiling.report.view import View
 #: What makes each section, from the run, what its experiments are called, and what all sections share.
 SECTIONS: Sequence[Callable[[RunData, Naming, View], ReportSection]] = (
     VerdictsSection.of,
+    AdviceSection.of,
     ProgramsSection.of,
     TokensSection.of,
     ShapesSection.of,

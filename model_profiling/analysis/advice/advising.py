@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Advice about a run: for each program the side that is shipped, and what could be changed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import geometric_mean
+
+from model_profiling.analysis.advice.candidate import AdvisedSide
+from model_profiling.analysis.advice.costs import costs_of
+from model_profiling.analysis.advice.exported import NOTHING_RECORDED, Exported
+from model_profiling.analysis.advice.opportunity import Opportunity
+from model_profiling.analysis.advice.ranking import rank
+from model_profiling.analysis.advice.roofline import LayerCeiling
+from model_profiling.analysis.advice.rules import RULES
+from model_profiling.analysis.comparing.comparison import Comparison
+from model_profiling.analysis.comparing.sides import MeasuredSide, launch_median_ms
+from model_profiling.pipeline.manifest import Manifest
+
+#: What layers reach of their ceilings, by side and layer.
+Ceilings = Mapping[tuple[str, int], Mapping[str, LayerCeiling]]
+
+
+def advise(
+    manifest: Manifest,
+    sides: Sequence[MeasuredSide],
+    comparisons: Sequence[Comparison],
+    exported: Mapping[str, Exported],
+    ceilings: Ceilings,
+) -> tuple[Opportunity, ...]:
+    """Return the opportunities of each program of a run in turn; each program's are ranked."""
+    return tuple(
+        opportunity
+        for side in _shipped(manifest, sides)
+        for opportunity in _of_side(manifest, side, sides, comparisons, exported, ceilings)
+    )
+
+
+def _shipped(manifest: Manifest, sides: Sequence[MeasuredSide]) -> Iterator[MeasuredSide]:
+    """Yield the traced side of each program that is advised on: that with nothing switched off, on the most threads."""
+    by_program: dict[int, list[MeasuredSide]] = {}
+    for side in sides:
+        if side.recordings:
+            by_program.setdefault(manifest.program_number(side.experiment), []).append(side)
+    for own in by_program.values():
+        yield max(own, key=lambda side: (not _off(manifest, side.experiment), side.threads))
+
+
+def _off(manifest: Manifest, experiment: str) -> bool:
+    return bool(manifest.disabled.get(experiment)) or experiment in manifest.feature.off
+
+
+def _of_side(
+    manifest: Manifest,
+    side: MeasuredSide,
+    sides: Sequence[MeasuredSide],
+    comparisons: Sequence[Comparison],
+    exported: Mapping[str, Exported],
+    ceilings: Ceilings,
+) -> tuple[Opportunity, ...]:
+    time_ms = geometric_mean(map(launch_median_ms, side.launches))
+    key = side.experiment, side.threads
+    advised = AdvisedSide(
+        side,
+        costs_of(side, time_ms),
+        exported.get(side.experiment, NOTHING_RECORDED),
+        ceilings.get(key, {}),
+        [other for other in sides if other.experiment == side.experiment and other.threads != side.threads],
+        next((c for c in comparisons if (c.candidate, c.threads) == key), None),
+        "sme2" in manifest.cpu.names,
+    )
+    program = {"model": advised.exported.model, "source": advised.exported.source, "dtype": advised.exported.dtype}
+    ranked = rank(advised, (candidate for rule in RULES for candidate in rule(advised)))
+    return tuple(replace(one, facts={**program, **one.facts}) for one in ranked)
