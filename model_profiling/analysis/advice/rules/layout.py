@@ -16,15 +16,19 @@ _KINDS = {"StaticTranspose": TRANSPOSE, "Convert": CONVERSION}
 def layout(advised: AdvisedSide) -> Iterator[Candidate]:
     """Propose to leave transposes and conversions out: those that the model asks for, and those that XNNPACK adds.
 
-    XNNPACK adds its own where a delegate begins or ends, and between layers of which one takes NHWC, the other not.
+    XNNPACK adds its own where a delegate begins or ends, and between layers of which one takes NHWC, the other not:
+    what it adds next to one that the model asks for goes with it.
     """
     groups: dict[tuple[str, bool], list[int]] = {}
-    for number, (layer, operator) in enumerate(zip(advised.layers, _operators(advised), strict=True)):
-        kind = _KINDS.get(layer.kind)
-        if kind and advised.ms(number):
-            groups.setdefault((kind, bool(operator)), []).append(number)
+    operators = tuple(_operators(advised))
+    for chain in _chains(advised):
+        kind = _KINDS[advised.layers[chain[0]].kind]
+        asked = any(operators[number] for number in chain)
+        groups.setdefault((kind, asked), []).extend(number for number in chain if advised.ms(number))
+    groups = {key: layers for key, layers in groups.items() if layers}
     for (kind, asked), layers in groups.items():
-        largest = advised.layers[max(layers, key=advised.ms)]
+        named = [number for number in layers if operators[number]] or layers
+        largest = advised.layers[max(named, key=advised.ms)]
         facts = {
             "asked": "model" if asked else "XNNPACK",
             "count": str(len(layers)),
@@ -33,6 +37,20 @@ def layout(advised: AdvisedSide) -> Iterator[Candidate]:
         }
         bounds = {(LAYER, number): 0.0 for number in layers}
         yield Candidate(f"{kind}-{facts['asked'].lower()}", kind, AMDAHL, bounds, facts)
+
+
+def _chains(advised: AdvisedSide) -> Iterator[list[int]]:
+    """Yield neighbors of one kind that only move numbers, in execution order."""
+    chain: list[int] = []
+    for number, layer in enumerate(advised.layers):
+        if layer.kind in _KINDS and (not chain or layer.kind == advised.layers[chain[0]].kind):
+            chain.append(number)
+            continue
+        if chain:
+            yield chain
+        chain = [number] if layer.kind in _KINDS else []
+    if chain:
+        yield chain
 
 
 def _operators(advised: AdvisedSide) -> Iterator[str]:
