@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Advice on models with one planted fault: it is named first, and mending it saves no more than was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.export import run_command
+from support.kit import FIXTURES, kit
+
+from model_profiling.analysis.advice.opportunity import Opportunity
+from model_profiling.analysis.summary import AnalysisSummary
+from model_profiling.pipeline.run_directory import RunDirectory
+
+pytestmark = pytest.mark.slow
+MODELS = FIXTURES / "planted_models.py"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A model with a fault, what advice says of it first, and the model and flags that mend it."""
+
+    model: str
+    dtype: str
+    first: str
+    mended: str
+    flags: tuple[str, ...] = ()
+
+
+CASES = (
+    Planted("norm", "fp32", "outside-layer-norm", "norm", ("--rewrite", "layer-norm")),
+    Planted("turned", "fp32", "transpose-model", "straight"),
+    Planted("island", "fp16", "fp16-island-hard-sigmoid", "island", ("--rewrite", "hard-sigmoid")),
+)
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.model)
+
+
+def export(model: str, dtype: str, folder: Path, *flags: str) -> Path:
+    done = run_command("--model-file", MODELS, "--model", model, "--dtype", dtype, "--outdir", folder, *flags)
+    assert done.returncode == 0, done.stderr
+    return folder / f"{model}_xnnpack_{dtype}.pte"
+
+
+def measured(folder: Path, *words: object, quick: bool) -> AnalysisSummary:
+    kit("scripts/generate_config.py", *words, "--output", folder).ok()
+    kit("scripts/mac_pipeline.py", "--config", folder / "config.json", *(["--quick"] if quick else [])).ok()
+    (run,) = (folder / "runs").iterdir()
+    return AnalysisSummary.read(RunDirectory(run))
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Planted], tuple[Path, AnalysisSummary]]:
+    """Return the program of a case and what its run came to, made once."""
+    made: dict[str, tuple[Path, AnalysisSummary]] = {}
+
+    def of(case: Planted) -> tuple[Path, AnalysisSummary]:
+        if case.model not in made:
+            folder = tmp_path_factory.mktemp(case.model)
+            pte = export(case.model, case.dtype, folder)
+            made[case.model] = pte, measured(folder / "run", "--model", pte, quick=True)
+        return made[case.model]
+
+    return of
+
+
+def first(summary: AnalysisSummary) -> Opportunity:
+    return summary.opportunities[0]
+
+
+@each_case
+def test_the_planted_fault_is_named_first(case: Planted, faulty) -> None:
+    _, summary = faulty(case)
+    assert first(summary).id == case.first, [one.id for one in summary.opportunities]
+
+
+@pytest.mark.nightly
+@each_case
+def test_mending_it_saves_no_more_than_was_said(case: Planted, faulty, tmp_path: Path) -> None:
+    """As shares of the whole, both of one run: other work on the machine slows a pair, and so not its ratio."""
+    before, _ = faulty(case)
+    after = export(case.mended, case.dtype, tmp_path / "mended", *case.flags)
+    summary = measured(tmp_path / "pair", "--model", after, "--against", before, quick=False)
+    (compared,) = summary.comparisons
+    one = next(one for one in summary.opportunities if one.experiment == compared.baseline)
+    assert one.id == case.first
+    whole = summary.experiments[one.experiment][one.threads].time_ms
+    assert compared.interval is not None and whole is not None
+    assert 1 - 1 / compared.interval.low <= one.saves_ms / whole
+    assert compared.speedup > 1
