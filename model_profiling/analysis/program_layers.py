@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +31,12 @@ class ProgramLayers:
     def modules(self) -> tuple[str | None, ...]:
         """Each layer's module, "" for the model itself; None where the export recorded nothing of the layer."""
         return tuple(_module(place) for place in _places(self.graph))
+
+    @cached_property
+    def needs(self) -> Mapping[str, tuple[str, int | None]]:
+        """By each layer's name the recipe that its number types are of, and the bytes that it moves at least."""
+        places = zip(self.names, _places(self.graph), strict=True)
+        return {name: (place.recipe, place.moved_bytes) for name, place in places}
 
 
 def _places(graph: Sequence[GraphInstruction]) -> Iterator[GraphInstruction | Node]:
