@@ -10,6 +10,7 @@ from functools import cached_property
 from model_profiling.analysis.traces.layers import Layer, model_layers
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import GraphInstruction, Node, read_graph
+from model_profiling.pipeline.program.movement import Moved
 from model_profiling.pipeline.run_directory import RunDirectory
 
 
@@ -33,10 +34,10 @@ class ProgramLayers:
         return tuple(_module(place) for place in _places(self.graph))
 
     @cached_property
-    def needs(self) -> Mapping[str, tuple[str, int | None]]:
-        """By each layer's name the recipe that its number types are of, and the bytes that it moves at least."""
+    def needs(self) -> Mapping[str, tuple[str, Moved | None]]:
+        """By each layer's name the recipe that its number types are of, and what it moves at least."""
         places = zip(self.names, _places(self.graph), strict=True)
-        return {name: (place.recipe, place.moved_bytes) for name, place in places}
+        return {name: (place.recipe, place.moved) for name, place in places}
 
 
 def _places(graph: Sequence[GraphInstruction]) -> Iterator[GraphInstruction | Node]:

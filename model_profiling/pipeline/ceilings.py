@@ -14,55 +14,61 @@ SCHEMA_VERSION = 1
 _AGAIN = "restore it, or remove it: everything but shares of ceilings stays as it is"
 
 
-@dataclass(frozen=True)
-class CopyRate:
-    """How fast a copy goes whose arrays together have so many bytes: those read and written, in 10^9 a second."""
+#: What a layer does to memory: it reads arrays and writes another, writes over what it read, or reads alone.
+COPY, UPDATE, READ = "copy", "update", "read"
+PATTERNS = (COPY, UPDATE, READ)
 
+
+@dataclass(frozen=True)
+class MemoryRate:
+    """How fast so many bytes, those read and those written, are moved by one of `PATTERNS`: 10^9 bytes a second."""
+
+    pattern: str
     bytes: int
     gb_s: float
 
     @classmethod
-    def from_json(cls, plain: JsonObject) -> CopyRate:
-        return cls(_positive_whole(plain, "bytes"), _positive(plain, "gb_s"))
+    def from_json(cls, plain: JsonObject) -> MemoryRate:
+        if (pattern := plain.text("pattern")) not in PATTERNS:
+            raise plain.refused(f'"{pattern}" is no pattern of memory')
+        return cls(pattern, _positive_whole(plain, "bytes"), _positive(plain, "gb_s"))
 
 
 @dataclass(frozen=True)
 class SideCeilings:
     """The ceilings of experiments that run alike, at one thread count.
 
-    `peak_gops` is by recipe, in 10^9 operations a second; a multiply-add is two. `copies` go from the smallest to the
-    largest, which is far beyond the caches.
+    `peak_gops` is by recipe, in 10^9 operations a second; a multiply-add is two. Of each pattern the largest of
+    `rates` is of arrays far beyond the caches.
     """
 
     experiments: tuple[str, ...]
     threads: int
     feature_on: bool
     peak_gops: Mapping[str, float]
-    copies: tuple[CopyRate, ...]
+    rates: tuple[MemoryRate, ...]
 
-    def bandwidth_gb_s(self, moved: float | None = None) -> float | None:
-        """Return the sustained rate, or that of a layer which moves so many bytes: what fits the caches goes faster.
+    def bandwidth_gb_s(self, moved: float | None = None, pattern: str = COPY) -> float | None:
+        """Return the sustained rate of copies, or that of `moved` bytes, which go faster where they fit the caches.
 
-        Between two sizes that were measured the faster rate counts, that of the smaller one: a bound stays one.
+        Between two sizes that were measured the smaller one counts, which is faster: a bound stays one.
         """
-        if not self.copies:
+        rates = sorted((rate.bytes, rate.gb_s) for rate in self.rates if rate.pattern == pattern)
+        if not rates:
             return None
         if moved is None:
-            return self.copies[-1].gb_s
-        return next((copy for copy in reversed(self.copies) if copy.bytes <= moved), self.copies[0]).gb_s
+            return rates[-1][1]
+        return next((gb_s for size, gb_s in reversed(rates) if size <= moved), rates[0][1])
 
     @classmethod
     def from_json(cls, plain: JsonObject) -> SideCeilings:
         peaks = plain.within("peak_gops")
-        copies = tuple(map(CopyRate.from_json, plain.each("copies")))
-        if [copy.bytes for copy in copies] != sorted({copy.bytes for copy in copies}):
-            raise plain.refused('"copies" are not in the order of their bytes')
         return cls(
             plain.texts("experiments"),
             _positive_whole(plain, "threads"),
             plain.flag("feature_on"),
             {recipe: _positive(peaks, recipe) for recipe in peaks.keys()},
-            copies,
+            tuple(map(MemoryRate.from_json, plain.each("rates"))),
         )
 
     def to_json(self) -> dict[str, object]:
@@ -71,7 +77,7 @@ class SideCeilings:
             "threads": self.threads,
             "feature_on": self.feature_on,
             "peak_gops": dict(self.peak_gops),
-            "copies": [asdict(copy) for copy in self.copies],
+            "rates": [asdict(rate) for rate in self.rates],
         }
 
 
@@ -95,9 +101,10 @@ class Ceilings:
         found = (s.peak_gops[dtype] for s in self._alike(threads, feature_on) if dtype in s.peak_gops)
         return next(found, None)
 
-    def bandwidth_gb_s(self, threads: int, feature_on: bool, moved: float | None = None) -> float | None:
-        """Return the sustained rate of copies in 10^9 bytes a second, or that of `moved` bytes (`SideCeilings`)."""
-        return next((s.bandwidth_gb_s(moved) for s in self._alike(threads, feature_on) if s.copies), None)
+    def bandwidth_gb_s(self, threads: int, feature_on: bool) -> float | None:
+        """Return the sustained rate of copies, read and written, in 10^9 bytes a second."""
+        found = (s.bandwidth_gb_s() for s in self._alike(threads, feature_on))
+        return next((rate for rate in found if rate is not None), None)
 
     def _alike(self, threads: int, feature_on: bool) -> list[SideCeilings]:
         return [s for s in self.sides if s.threads == threads and s.feature_on == feature_on]

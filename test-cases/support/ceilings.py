@@ -12,18 +12,23 @@ from model_profiling.analysis.traces.layers import attribute
 from model_profiling.analysis.traces.operators import METHOD
 from model_profiling.analysis.traces.recording import Recording
 from model_profiling.analysis.traces.timeline import build_timeline
-from model_profiling.pipeline.ceilings import Ceilings, CopyRate, SideCeilings
+from model_profiling.pipeline.ceilings import COPY, READ, UPDATE, Ceilings, MemoryRate, SideCeilings
 from model_profiling.pipeline.program.layers import GraphInstruction, Node
 from support.etdump import Block, Event, operator, write_etdump
 
 _US = 1000
 
 #: A machine with 100 GFLOP/s, 50 without the feature, 10 GB/s from memory and 50 from the caches.
-COPIES = (CopyRate(1_000_000, 50.0), CopyRate(100_000_000, 10.0))
+RATES = (
+    MemoryRate(COPY, 1_000_000, 50.0),
+    MemoryRate(COPY, 100_000_000, 10.0),
+    MemoryRate(UPDATE, 100_000_000, 20.0),
+    MemoryRate(READ, 50_000_000, 16.0),
+)
 CEILINGS = Ceilings(
     "2026-01-01T00:00:00.000Z",
     {"cpu": "CPU", "executorch": "1.5.1"},
-    (SideCeilings(("on",), 1, True, {"fp32": 100.0}, COPIES), SideCeilings(("off",), 1, False, {"fp32": 50.0}, COPIES)),
+    (SideCeilings(("on",), 1, True, {"fp32": 100.0}, RATES), SideCeilings(("off",), 1, False, {"fp32": 50.0}, RATES)),
 )
 
 

@@ -13,10 +13,16 @@ from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.traces.layers import Layer, layer_stats
-from model_profiling.pipeline.ceilings import Ceilings, SideCeilings
+from model_profiling.pipeline.ceilings import READ, UPDATE, Ceilings, SideCeilings
+from model_profiling.pipeline.program.movement import Moved
 
 #: What holds a layer back: the rate of its recipe's operations, or that of moving its bytes.
 COMPUTE, MEMORY = "compute", "memory"
+#: Nodes that XNNPACK may compute in place: elementwise ones.
+IN_PLACE = frozenset(
+    "Abs Add Ceiling Clamp Copy Cos Div ELU Exp Floor Gelu Hardswish LeakyReLU Log Maximum Minimum Multiply Negate "
+    "PReLU ReciprocalSquareRoot Sigmoid Sin Softmax Square SquareRoot StaticReshape Subtract Tanh".split()
+)
 _OPERATIONS_PER_MULTIPLY_ADD = 2
 _PER_MS = 1e6  # of 10^9 a second
 
@@ -51,16 +57,31 @@ def layer_ceilings(side: MeasuredSide, ceilings: Ceilings | None) -> Mapping[str
 
 
 def _against(
-    layer: Layer, recipe: str, moved: int | None, median_us: float, ceilings: SideCeilings | None
+    layer: Layer, recipe: str, moved: Moved | None, median_us: float, ceilings: SideCeilings | None
 ) -> LayerCeiling:
     operations = _OPERATIONS_PER_MULTIPLY_ADD * layer.multiply_adds
-    intensity = operations / moved if moved else None
+    if moved is None or not moved.total:
+        return LayerCeiling(None)
     peak = ceilings.peak_gops.get(recipe) if ceilings else None
-    bandwidth = ceilings.bandwidth_gb_s(moved) if ceilings and moved else None
-    if not moved or bandwidth is None or (operations and peak is None):
-        return LayerCeiling(intensity)
+    moving = _moving_ms(layer, moved, ceilings) if ceilings else None
+    if moving is None or (operations and peak is None):
+        return LayerCeiling(operations / moved.total)
     computing = operations / peak / _PER_MS if peak else 0.0
-    moving = moved / bandwidth / _PER_MS
     floor_ms = max(computing, moving)
     share = floor_ms / (median_us / 1e3) if median_us else None
-    return LayerCeiling(intensity, COMPUTE if computing >= moving else MEMORY, floor_ms, share)
+    return LayerCeiling(operations / moved.total, COMPUTE if computing >= moving else MEMORY, floor_ms, share)
+
+
+def _moving_ms(layer: Layer, moved: Moved, ceilings: SideCeilings) -> float | None:
+    """Return the least time for a layer's bytes: a copy of what it both reads and writes, then the rest.
+
+    What it reads beyond that goes at the rate of reads, what it writes beyond at that of copies. An elementwise layer
+    may write over its input, which spares the caches a third array.
+    """
+    copy = ceilings.bandwidth_gb_s(moved.total)
+    if copy is None:
+        return None
+    update, read = (ceilings.bandwidth_gb_s(moved.total, pattern) or 0.0 for pattern in (UPDATE, READ))
+    both = max(copy, update) if layer.kind in IN_PLACE else copy
+    further = max(moved.read - moved.written, 0)  # its rate is never below that of a copy
+    return (moved.total - further) / both / _PER_MS + further / max(copy, read) / _PER_MS

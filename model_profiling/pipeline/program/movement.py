@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from model_profiling.pipeline.program.signature import TensorSpec
 from model_profiling.pipeline.program.xnnpack_graph import XnnNode, XnnTensor
@@ -51,6 +52,18 @@ _SELECTING = frozenset(("embedding", "gather", "index", "index_select", "select_
 _RUNTIME, _VIEW = "executorch_prim::", "executorch_prim::et_view"
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Bytes read and written, at least."""
+
+    read: int
+    written: int
+
+    @property
+    def total(self) -> int:
+        return self.read + self.written
+
+
 def node_recipe(node: XnnNode) -> str:
     """Return the recipe of a matrix node's number types (`fp32`, `8da4w`, ...), "" where it is none's."""
     if len(node.inputs) < 2:
@@ -58,14 +71,14 @@ def node_recipe(node: XnnNode) -> str:
     return _RECIPES.get((node.inputs[0].datatype, node.inputs[1].datatype), "")
 
 
-def node_bytes(node: XnnNode) -> int | None:
-    """Return the bytes that a node of a delegate reads and writes at least, None where a type is not known."""
+def node_bytes(node: XnnNode) -> Moved | None:
+    """Return what a node of a delegate moves at least, None where a type is not known."""
     written = _bytes(node.output)
     read = [_bytes(tensor) for tensor in {tensor.id: tensor for tensor in node.inputs}.values()]
-    if written is None or None in read:
-        return None
     known = [size for size in read if size is not None]
-    return written + sum(_needed(node, known, written)) if known else written
+    if written is None or len(known) < len(read):
+        return None
+    return Moved(sum(_needed(node, known, written)) if known else 0, written)
 
 
 def _needed(node: XnnNode, read: Sequence[int], written: int) -> Sequence[int]:
@@ -91,16 +104,16 @@ def call_recipe(tensors: Sequence[TensorSpec]) -> str:
     return _TENSOR_RECIPES.get(tensors[-1].dtype, "") if tensors else ""
 
 
-def call_bytes(operator: str, tensors: Sequence[TensorSpec]) -> int | None:
-    """Return the bytes that an operator outside XNNPACK moves at least, None where that is not known.
+def call_bytes(operator: str, tensors: Sequence[TensorSpec]) -> Moved | None:
+    """Return what an operator outside XNNPACK moves at least, None where that is not known.
 
     `tensors` are those of its call, each once, what it gives last.
     """
     if operator.startswith(_RUNTIME):
-        return 0 if operator.startswith(_VIEW) else None
+        return Moved(0, 0) if operator.startswith(_VIEW) else None
     if not tensors or any(spec.dynamic for spec in tensors):
         return None
     *read, given = (spec.nbytes for spec in tensors)
     if operator.rpartition("::")[2].partition(".")[0] in _SELECTING:
         read = [min(size, given) for size in read]
-    return sum(read) + given
+    return Moved(sum(read), given)
