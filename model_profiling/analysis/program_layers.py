@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from model_profiling.analysis.traces.layers import Layer, model_layers
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.layers import GraphInstruction, Node, read_graph
+from model_profiling.pipeline.program.movement import Moved
 from model_profiling.pipeline.run_directory import RunDirectory
 
 
@@ -31,6 +32,12 @@ class ProgramLayers:
     def modules(self) -> tuple[str | None, ...]:
         """Each layer's module, "" for the model itself; None where the export recorded nothing of the layer."""
         return tuple(_module(place) for place in _places(self.graph))
+
+    @cached_property
+    def needs(self) -> Mapping[str, tuple[str, Moved | None]]:
+        """By each layer's name the recipe that its number types are of, and what it moves at least."""
+        places = zip(self.names, _places(self.graph), strict=True)
+        return {name: (place.recipe, place.moved) for name, place in places}
 
 
 def _places(graph: Sequence[GraphInstruction]) -> Iterator[GraphInstruction | Node]:

@@ -150,6 +150,7 @@ class RunDirectory:
         self.analysis_summary = self.root / SUMMARY_FILE
         self.opportunities = self.root / "opportunities.csv"
         self.noise_floor = self.root / "noise_floor.json"
+        self.ceilings = self.root / "ceilings.json"
         self.validation_report = self.root / "validation_report.json"
         self.report_md = self.root / "report.md"
         self.report_html = self.root / "report.html"

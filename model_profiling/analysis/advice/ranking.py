@@ -7,7 +7,7 @@ one layer are not worth both their savings. So the sum of all savings is never m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from model_profiling.analysis.advice.candidate import AdvisedSide, Candidate
 from model_profiling.analysis.advice.costs import LAYER, Place
@@ -81,7 +81,8 @@ def _of_start(side: AdvisedSide, candidate: Candidate) -> Opportunity:
     )
 
 
-def _where(side: AdvisedSide, places: Iterable[Place]) -> tuple[str, ...]:
-    """Return the layers among places, in execution order; none where all of the model is meant."""
-    layers: Sequence[int] = sorted(number for kind, number in places if kind == LAYER)
-    return () if len(layers) == len(side.layers) else tuple(side.layers[number].layer for number in layers)
+def _where(side: AdvisedSide, places: Collection[Place]) -> tuple[str, ...]:
+    """Return the layers among places, in execution order; none where all that runs is meant."""
+    if set(places) >= set(side.costs.ms) and len(places) > 1:
+        return ()
+    return tuple(side.layers[number].layer for number in sorted(number for kind, number in places if kind == LAYER))

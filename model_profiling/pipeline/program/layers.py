@@ -15,6 +15,7 @@ from typing import Any
 from model_profiling.errors import UserError
 from model_profiling.files import read_json, sha256, write_json
 from model_profiling.pipeline.program.instructions import Instruction, read_instructions
+from model_profiling.pipeline.program.movement import Moved, call_bytes, call_recipe, node_bytes, node_recipe
 from model_profiling.pipeline.program.placing import fit, with_handles
 from model_profiling.pipeline.program.varying_shapes import at_sizes
 from model_profiling.pipeline.program.workload import Resolved, Workload, resolve
@@ -31,7 +32,9 @@ class Node:
 
     `module`, `operator` and `source` are "" where the export left no record. `inputs` are
     the shapes of what flows in (weights left out), `output` of what flows out, both in
-    XNNPACK's order of dimensions (NHWC). `detail` says the same for people.
+    XNNPACK's order of dimensions (NHWC). `detail` says the same for people. `recipe` is that
+    of a matrix node's number types, `moved` what it reads and writes at least (`movement`);
+    "" and None where that is not known, as in runs of before.
     """
 
     kind: str
@@ -42,6 +45,8 @@ class Node:
     inputs: tuple[tuple[int, ...], ...]
     output: tuple[int, ...]
     multiply_adds: int
+    recipe: str = ""
+    moved: Moved | None = None
 
     @property
     def is_matrix(self) -> bool:
@@ -54,7 +59,7 @@ class GraphInstruction:
     """One instruction that computes; `index` is ETDump's instruction id, which counts jumps and moves too.
 
     `multiply_adds` are those of an operator outside the delegates, at the example's shapes: 0 where it is no matrix
-    layer, or the export recorded none.
+    layer, or the export recorded none. `recipe` and `moved` are those of an operator outside the delegates too.
     """
 
     index: int
@@ -63,6 +68,8 @@ class GraphInstruction:
     source: str
     nodes: tuple[Node, ...]
     multiply_adds: int = 0
+    recipe: str = ""
+    moved: Moved | None = None
 
 
 def build_graph(workload: Workload) -> tuple[GraphInstruction, ...]:
@@ -112,12 +119,17 @@ def read_graph(path: Path) -> tuple[GraphInstruction, ...]:
 
 def _from_json(number: int, plain: Mapping[str, Any]) -> GraphInstruction:
     nodes = (
-        Node(**{**n, "inputs": tuple(tuple(s) for s in n["inputs"]), "output": tuple(n["output"])})
+        Node(**{**n, "inputs": tuple(tuple(s) for s in n["inputs"]), "output": tuple(n["output"]), "moved": _moved(n)})
         for n in plain["nodes"]
     )
-    work = plain.get("multiply_adds", 0)
-    index = plain.get("index", number)  # runs of before have none
-    return GraphInstruction(index, plain["name"], plain["module"], plain["source"], tuple(nodes), work)
+    index = plain.get("index", number)  # runs of before have none, nor what follows
+    costs = plain.get("multiply_adds", 0), plain.get("recipe", ""), _moved(plain)
+    return GraphInstruction(index, plain["name"], plain["module"], plain["source"], tuple(nodes), *costs)
+
+
+def _moved(plain: Mapping[str, Any]) -> Moved | None:
+    moved = plain.get("moved")
+    return None if moved is None else Moved(**moved)
 
 
 def _places(resolved: Resolved) -> list[Mapping[str, Any]]:
@@ -131,7 +143,11 @@ def _instruction(instruction: Instruction, place: Mapping[str, Any]) -> GraphIns
     handles = place.get("handles", {})
     nodes = tuple(_node(n, handles.get(str(n.handle), {})) for n in instruction.nodes)
     where = place.get("module", ""), place.get("source", "")
-    return GraphInstruction(instruction.index, instruction.name, *where, nodes, place.get("multiply_adds", 0))
+    work = place.get("multiply_adds", 0)
+    if nodes:
+        return GraphInstruction(instruction.index, instruction.name, *where, nodes, work)
+    recipe, moved = call_recipe(instruction.tensors), call_bytes(instruction.name, instruction.tensors)
+    return GraphInstruction(instruction.index, instruction.name, *where, (), work, recipe, moved)
 
 
 def _node(node: XnnNode, place: Mapping[str, Any]) -> Node:
@@ -145,6 +161,8 @@ def _node(node: XnnNode, place: Mapping[str, Any]) -> Node:
         inputs=flowing,
         output=node.output.dims,
         multiply_adds=node.multiply_adds,
+        recipe=node_recipe(node) if node.kind in _MATRIX_KINDS else "",
+        moved=node_bytes(node),
     )
 
 

@@ -23,7 +23,7 @@ _LEAST_BYTES = 8
 PROGRAM_PLANS, PROGRAM_DELEGATE_DATA, PROGRAM_SEGMENTS = 1, 3, 4
 _PLAN_NAME, PLAN_VALUES, _PLAN_INPUTS, _PLAN_OUTPUTS, _PLAN_CHAINS, PLAN_DELEGATES = 0, 2, 3, 4, 5, 7
 _CHAIN_INSTRUCTIONS = 2
-_EVALUE_TYPE, _EVALUE_VALUE = 0, 1
+EVALUE_TYPE, EVALUE_VALUE = 0, 1
 _TENSOR_TYPE, _TENSOR_SIZES, _TENSOR_DIM_ORDER, _TENSOR_DYNAMISM = 0, 2, 3, 8
 _STATIC = 0  # of TensorShapeDynamism: else the sizes are an upper bound, or none
 DELEGATE_ID = 0
@@ -234,8 +234,8 @@ def _specs(plan: FlatTable, field: int, path: Path) -> tuple[TensorSpec, ...]:
         if not 0 <= index < len(values):
             raise FlatbufferError(f"value {index} of {len(values)}")
         value = values[index]
-        if value.u8(_EVALUE_TYPE) == TENSOR:
-            specs.append(_tensor(value.table(_EVALUE_VALUE)))
+        if value.u8(EVALUE_TYPE) == TENSOR:
+            specs.append(tensor_spec(value.table(EVALUE_VALUE)))
         elif field == _PLAN_INPUTS:
             raise UserError(
                 f"input {position} is not a tensor", f"in {path}", "export the model with tensors as its inputs"
@@ -243,7 +243,8 @@ def _specs(plan: FlatTable, field: int, path: Path) -> tuple[TensorSpec, ...]:
     return tuple(specs)
 
 
-def _tensor(tensor: FlatTable) -> TensorSpec:
+def tensor_spec(tensor: FlatTable) -> TensorSpec:
+    """Return what a tensor's table says; FlatbufferError where no tensor can be so."""
     shape = tensor.i32_list(_TENSOR_SIZES, _MOST_DIMENSIONS)
     order = tensor.u8_list(_TENSOR_DIM_ORDER, _MOST_DIMENSIONS)
     dtype = _DTYPES.get(tensor.u8(_TENSOR_TYPE))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far each layer is from what the machine can do: the roofline model.
+
+Williams, Waterman and Patterson, "Roofline: an insightful visual performance model", CACM 52(4), 2009. What a layer
+moves is compared with a copy of as many bytes, so that a layer whose tensors fit the caches meets the rate of caches
+(Ilic, Pratas and Sousa, "Cache-aware roofline model", IEEE CAL 13(1), 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model_profiling.analysis.comparing.sides import MeasuredSide
+from model_profiling.analysis.traces.layers import Layer, layer_stats
+from model_profiling.pipeline.ceilings import READ, UPDATE, Ceilings, SideCeilings
+from model_profiling.pipeline.program.movement import Moved
+
+#: What holds a layer back: the rate of its recipe's operations, or that of moving its bytes.
+COMPUTE, MEMORY = "compute", "memory"
+#: Nodes that XNNPACK may compute in place: elementwise ones.
+IN_PLACE = frozenset(
+    "Abs Add Ceiling Clamp Copy Cos Div ELU Exp Floor Gelu Hardswish LeakyReLU Log Maximum Minimum Multiply Negate "
+    "PReLU ReciprocalSquareRoot Sigmoid Sin Softmax Square SquareRoot StaticReshape Subtract Tanh".split()
+)
+_OPERATIONS_PER_MULTIPLY_ADD = 2
+_PER_MS = 1e6  # of 10^9 a second
+
+
+@dataclass(frozen=True)
+class LayerCeiling:
+    """A layer against its ceilings; each value is None where it is not known.
+
+    `intensity` is in operations a byte, of the least that the layer has to move; 0 for a layer without
+    multiply-adds. `bound` is `COMPUTE` or `MEMORY`: what takes longer at the ceilings. `floor_ms` is that time, the
+    least that an execution of the layer can take, and `share` the floor over the measured median: 1 at the ceiling.
+    """
+
+    intensity: float | None
+    bound: str | None = None
+    floor_ms: float | None = None
+    share: float | None = None
+
+
+def layer_ceilings(side: MeasuredSide, ceilings: Ceilings | None) -> Mapping[str, LayerCeiling]:
+    """Return each measured layer of a side against its ceilings, in execution order, by `Layer.layer`.
+
+    Without ceilings, or of a run whose graph does not say what layers move, the layers are there and not judged.
+    """
+    if not side.recordings:
+        return {}
+    known = ceilings.side(side.experiment, side.threads) if ceilings else None
+    return {
+        stats.layer.layer: _against(stats.layer, *side.program.needs[stats.layer.layer], stats.cost.median_us, known)
+        for stats in layer_stats(side.recordings, side.program.layers)
+    }
+
+
+def _against(
+    layer: Layer, recipe: str, moved: Moved | None, median_us: float, ceilings: SideCeilings | None
+) -> LayerCeiling:
+    operations = _OPERATIONS_PER_MULTIPLY_ADD * layer.multiply_adds
+    if moved is None or not moved.total:
+        return LayerCeiling(None)
+    peak = ceilings.peak_gops.get(recipe) if ceilings else None
+    moving = _moving_ms(layer, moved, ceilings) if ceilings else None
+    if moving is None or (operations and peak is None):
+        return LayerCeiling(operations / moved.total)
+    computing = operations / peak / _PER_MS if peak else 0.0
+    floor_ms = max(computing, moving)
+    share = floor_ms / (median_us / 1e3) if median_us else None
+    return LayerCeiling(operations / moved.total, COMPUTE if computing >= moving else MEMORY, floor_ms, share)
+
+
+def _moving_ms(layer: Layer, moved: Moved, ceilings: SideCeilings) -> float | None:
+    """Return the least time for a layer's bytes: a copy of what it both reads and writes, then the rest.
+
+    What it reads beyond that goes at the rate of reads, what it writes beyond at that of copies. An elementwise layer
+    may write over its input, which spares the caches a third array.
+    """
+    copy = ceilings.bandwidth_gb_s(moved.total)
+    if copy is None:
+        return None
+    update, read = (ceilings.bandwidth_gb_s(moved.total, pattern) or 0.0 for pattern in (UPDATE, READ))
+    both = max(copy, update) if layer.kind in IN_PLACE else copy
+    further = max(moved.read - moved.written, 0)  # its rate is never below that of a copy
+    return (moved.total - further) / both / _PER_MS + further / max(copy, read) / _PER_MS
