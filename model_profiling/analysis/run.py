@@ -10,6 +10,7 @@ from pathlib import Path
 from model_profiling.analysis.advice.advising import advise
 from model_profiling.analysis.advice.exported import read_exported
 from model_profiling.analysis.advice.largest import largest_kind
+from model_profiling.analysis.advice.roofline import LayerCeiling, layer_ceilings
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.experiments import compare
 from model_profiling.analysis.comparing.noise_floor import known_floors
@@ -26,6 +27,7 @@ from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
 from model_profiling.analysis.traces.layers import layer_stats
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.recording import RowIdentity
+from model_profiling.pipeline.ceilings import Ceilings
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
@@ -77,7 +79,7 @@ def analyze(directory: RunDirectory) -> Analysis:
         ),
         comparisons,
         ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
-        advise(manifest, timed, comparisons, read_exported(directory, manifest), {}),
+        advise(manifest, timed, comparisons, read_exported(directory, manifest), _ceilings(directory, timed)),
         tuple(filter(None, map(largest_kind, timed))),
     )
     return Analysis(
@@ -91,6 +93,13 @@ def analyze(directory: RunDirectory) -> Analysis:
         metrics_of(model, timed, launches),
         dict(_tables(directory, manifest, sides, recorded)),
     )
+
+
+def _ceilings(
+    directory: RunDirectory, sides: Sequence[MeasuredSide]
+) -> dict[tuple[str, int], Mapping[str, LayerCeiling]]:
+    known = Ceilings.read(directory.ceilings) if directory.ceilings.is_file() else None
+    return {(side.experiment, side.threads): layer_ceilings(side, known) for side in sides}
 
 
 def _comparisons(manifest: Manifest, sides: Sequence[MeasuredSide], blocks: Blocks) -> Iterator[Comparison]:
