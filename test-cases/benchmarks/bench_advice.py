@@ -18,12 +18,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_profiling.analysis.summary import AnalysisSummary
+from model_profiling.pipeline.run_directory import RunDirectory
+
 _REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(_REPOSITORY))
-
-from model_profiling.analysis.summary import AnalysisSummary  # noqa: E402: the repository is importable from here on
-from model_profiling.pipeline.run_directory import RunDirectory  # noqa: E402: the same
-
 _KIT = _REPOSITORY / "model_profiling"
 _FOREIGN = _REPOSITORY / "test-cases" / "foreign_models"
 _ENCODERS, _MODELS = _FOREIGN / "transformer_encoders.py", _FOREIGN / "transformer_models.py"
