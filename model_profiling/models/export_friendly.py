@@ -191,6 +191,34 @@ class UpsampleNearest2d(nn.Module):
         return functions.upsample_nearest(x, self.across, self.down)
 
 
+class LargeDepthwise2d(nn.Module):
+    """A depthwise ``nn.Conv2d`` of more than 25 taps, such as 7x7, as a sum of smaller ones; takes over its weights.
+
+    Exact but for the order of adding up.
+
+    Raises
+    ------
+    ValueError : the convolution is not depthwise, has a dilation, or does not divide into bands.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.stride, self.groups = (conv.stride[0], conv.stride[1]), conv.groups
+        height, width = conv.kernel_size
+        if conv.weight.shape[1] != 1 or set(conv.dilation) != {1} or isinstance(conv.padding, str):
+            raise ValueError(f"{conv} is no depthwise convolution with a padding in numbers and without dilation")
+        self.bands = functions.depthwise_bands((height, width), (conv.padding[0], conv.padding[1]))
+        if not self.bands:
+            raise ValueError(f"{conv} does not divide into kernels of {functions.DEPTHWISE_TAPS} taps")
+        self.bias = conv.bias
+        self.kernels = nn.ParameterList(nn.Parameter(band.of(conv.weight.detach())) for band in self.bands)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functions.banded_depthwise(
+            x, self.bias, *self.kernels, bands=self.bands, stride=self.stride, groups=self.groups
+        )
+
+
 class MaxPool1d(nn.Module):
     """``nn.MaxPool1d(kernel, stride)`` of (n, c, l), exact, as the pooling of an image one row high."""
 

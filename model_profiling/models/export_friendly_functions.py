@@ -8,8 +8,11 @@ every execution. A module keeps them as buffers, a rewrite stores them in the pr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 #: Of GELU's tanh approximation (Hendrycks and Gimpel 2016), doubled: (1 + tanh(y)) / 2 = sigmoid(2 y).
 GELU_LINEAR = 2 * math.sqrt(2 / math.pi)
@@ -173,3 +176,64 @@ def pieces(x: torch.Tensor, dim: int, sizes: list[int]) -> list[torch.Tensor]:
 def repeated(x: torch.Tensor, ones: torch.Tensor) -> torch.Tensor:
     """Return `x` broadcast to the shape of `ones`."""
     return x * ones
+
+
+#: XNNPACK's depthwise kernels have up to 25 taps (those called "25p" and "up25" in src/f32-dwconv).
+DEPTHWISE_TAPS = 25
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows or columns of a depthwise kernel that one smaller convolution takes, `lines` apart by the same distance.
+
+    `axis` is 2 for rows, 3 for columns; `padding` is that of the smaller convolution, height and width.
+    """
+
+    axis: int
+    lines: tuple[int, ...]
+    padding: tuple[int, int]
+
+    @property
+    def dilation(self) -> tuple[int, int]:
+        apart = self.lines[1] - self.lines[0] if len(self.lines) > 1 else 1
+        return (apart, 1) if self.axis == 2 else (1, apart)
+
+    def of(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the band of a kernel (channels, 1, height, width)."""
+        return weight.index_select(self.axis, torch.tensor(self.lines)).contiguous()
+
+
+def depthwise_bands(kernel: tuple[int, int], padding: tuple[int, int]) -> tuple[Band, ...]:
+    """Return the bands of a depthwise kernel, each of at most `DEPTHWISE_TAPS` taps; none where it does not divide.
+
+    The middle lines are one band. Of the others each two that lie opposite are one, the distance between them being
+    its dilation: so every band is centered on the kernel's middle, and padding by as much on both sides will do.
+    """
+    for axis in (2, 3):
+        lines, across = kernel[axis - 2], kernel[3 - axis]
+        middle = min(DEPTHWISE_TAPS // across, lines)
+        middle -= (lines - middle) % 2
+        first = (lines - middle) // 2
+        if middle > 0 and first <= padding[axis - 2] and (not first or 2 * across <= DEPTHWISE_TAPS):
+            rows = [tuple(range(first, lines - first)), *((n, lines - 1 - n) for n in range(first))]
+            return tuple(Band(axis, held, _less(padding, axis, held[0])) for held in rows)
+    return ()
+
+
+def _less(padding: tuple[int, int], axis: int, by: int) -> tuple[int, int]:
+    return (padding[0] - by, padding[1]) if axis == 2 else (padding[0], padding[1] - by)
+
+
+def banded_depthwise(
+    x: torch.Tensor,
+    bias: torch.Tensor | None,
+    *weights: torch.Tensor,
+    bands: Sequence[Band],
+    stride: tuple[int, int],
+    groups: int,
+) -> torch.Tensor:
+    """Return a depthwise convolution of `x` as the sum over its `bands`, whose kernels are `weights`."""
+    total = functional.conv2d(x, weights[0], bias, stride, bands[0].padding, bands[0].dilation, groups)
+    for band, weight in zip(bands[1:], weights[1:], strict=True):
+        total = total + functional.conv2d(x, weight, None, stride, band.padding, band.dilation, groups)
+    return total

@@ -17,6 +17,7 @@ from model_profiling.analysis.advice.opportunity import AMDAHL, BASES, MEASURED,
 from model_profiling.analysis.advice.ranking import SMALLEST_SHARE, rank
 from model_profiling.analysis.advice.roofline import LayerCeiling
 from model_profiling.analysis.advice.rules.below_ceiling import below_ceiling, reason_of
+from model_profiling.analysis.advice.rules.large_depthwise import large_depthwise
 from model_profiling.analysis.advice.rules.layout import layout
 from model_profiling.analysis.advice.rules.memory_bound import memory_bound
 from model_profiling.analysis.advice.rules.outside import outside_xnnpack
@@ -25,6 +26,7 @@ from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.program_layers import ProgramLayers
 from model_profiling.analysis.traces.layers import Layer
 from model_profiling.errors import UserError
+from model_profiling.export.rewrites import rewrites
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.program.layers import GraphInstruction, Node
 from model_profiling.report.words.advice import command, opportunity_json, told
@@ -122,17 +124,29 @@ def test_transposes_that_the_model_asks_for_go_with_those_that_xnnpack_adds_next
 
 
 def test_layers_of_one_reason_are_one_opportunity_down_to_their_ceilings() -> None:
-    wide = conv("a", "7x7 depthwise conv, 64->64, 14x14", "DepthwiseConv2d")
-    graph = (delegate(0, wide, replace(wide, module="b"), conv("c")),)
+    small = conv("a", "3x3 depthwise conv, 64->64, 14x14", "DepthwiseConv2d")
+    graph = (delegate(0, small, replace(small, module="b"), conv("c")),)
     ceilings = {
-        "0.0 a (7x7 depthwise conv, 64->64, 14x14)": LayerCeiling(2.0, "memory", 0.1, 0.05),
-        "0.1 b (7x7 depthwise conv, 64->64, 14x14)": LayerCeiling(2.0, "memory", 0.2, 0.1),
+        "0.0 a (3x3 depthwise conv, 64->64, 14x14)": LayerCeiling(2.0, "memory", 0.1, 0.05),
+        "0.1 b (3x3 depthwise conv, 64->64, 14x14)": LayerCeiling(2.0, "memory", 0.2, 0.1),
         "0.2 c (3x3 conv, 8->8, 24x24)": LayerCeiling(20.0, "compute", 2.5, 0.83),  # near enough
     }
     (first,) = ranked(advised(graph, layers_ms(2, 2, 3), ceilings=ceilings), below_ceiling)
-    assert first.id == "below-ceiling-large-depthwise-depthwiseconv2d"
+    assert first.id == "below-ceiling-depthwise-depthwiseconv2d"
     assert (first.now_ms, round(first.bound_ms, 9), first.basis) == (4, 0.3, "ceiling")
-    assert "depthwise kernels up to 5x5" in told(first).why
+    assert told(first).what == "2 layers like 3x3 depthwise conv, 64->64, 14x14: far below what this machine can do"
+
+
+def test_a_large_depthwise_convolution_has_a_rewrite_with_a_ceiling_and_without() -> None:
+    wide, name = (
+        conv("a", "7x7 depthwise conv, 8->8, 14x14", "DepthwiseConv2d"),
+        "0.0 a (7x7 depthwise conv, 8->8, 14x14)",
+    )
+    for ceilings, bound, basis in (({name: LayerCeiling(2.0, "memory", 0.1, 0.05)}, 0.1, "ceiling"), ({}, 0, AMDAHL)):
+        side = advised((delegate(0, wide),), layers_ms(2), ceilings=ceilings)
+        (first,) = ranked(side, large_depthwise, below_ceiling)
+        assert (first.id, first.bound_ms, first.basis) == ("large-depthwise", bound, basis)
+        assert first.facts["rewrite"] in rewrites()
 
 
 def test_a_layer_without_a_ceiling_gets_no_bound() -> None:

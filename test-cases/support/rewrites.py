@@ -115,6 +115,17 @@ def nearest(draw) -> Fitting:
     return Fitting(nn.Upsample(scale_factor=draw(st.integers(2, 4))), (shape,), "upsample_nearest2d")
 
 
+def large_depthwise(draw) -> Fitting:
+    channels = draw(SMALL) + 1
+    kernel = draw(st.sampled_from([(7, 7), (9, 5), (5, 7), (3, 11), (27, 1), (6, 6), (11, 11)]))
+    padding = tuple(size // 2 for size in kernel)
+    conv = nn.Conv2d(
+        channels, channels, kernel, draw(st.integers(1, 2)), padding, groups=channels, bias=draw(st.booleans())
+    )
+    sizes = (draw(st.integers(1, 12)) + kernel[0], draw(st.integers(1, 12)) + kernel[1])
+    return Fitting(conv, ((draw(st.integers(1, 2)), channels, *sizes),), "")
+
+
 def views(draw) -> Fitting:
     a, b, c = (draw(st.integers(2, 5)) for _ in range(3))
     forms: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -185,6 +196,7 @@ FITTING: dict[str, Callable[..., Fitting]] = {
     "hard-sigmoid": activation("hardsigmoid", nn.Hardsigmoid),
     "softmax": softmax,
     "mean": mean,
+    "large-depthwise": large_depthwise,
     "upsample-nearest": nearest,
     "views": views,
     "scalars": scalars,

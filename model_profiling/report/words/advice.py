@@ -17,10 +17,6 @@ Facts = Mapping[str, str]
 _SCRIPTS = "model_profiling/scripts/"
 #: What makes layers slow, and what is done about it.
 _REASONS = {
-    "large depthwise": (
-        "XNNPACK has depthwise kernels up to 5x5 and runs larger ones as one small matrix product for each channel",
-        "Use depthwise kernels of 5x5 or smaller, two one after the other where the field has to stay as wide",
-    ),
     "depthwise": (
         "each channel is filtered by itself, so nothing is computed twice with what was loaded once",
         "Use fewer channels or a larger stride here, or spend the same time in 1x1 convolutions",
@@ -154,6 +150,16 @@ def _below(facts: Facts) -> Told:
     return Told(f"{what}: far below what this machine can do", why, do)
 
 
+def _large_depthwise(facts: Facts) -> Told:
+    number, one = int(facts["count"]), facts["detail"]
+    return Told(
+        one if number == 1 else f"{number} layers like {one}",
+        "XNNPACK has depthwise kernels of up to 25 taps, and runs larger ones as a matrix product of one column for "
+        "each channel",
+        f"Export with --rewrite {facts['rewrite']}, which makes a sum of smaller ones of them, and measure",
+    )
+
+
 def _memory_bound(facts: Facts) -> Told:
     number, one = int(facts["count"]), facts["detail"]
     return Told(
@@ -217,6 +223,7 @@ _WORDS: Mapping[str, Callable[[Facts], Told]] = {
     "fp16-island": _island,
     "transpose": _transpose,
     "conversion": _conversion,
+    "large-depthwise": _large_depthwise,
     "below-ceiling": _below,
     "memory-bound": _memory_bound,
     "recipe": _recipe,

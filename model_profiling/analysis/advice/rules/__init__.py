@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from model_profiling.analysis.advice.candidate import AdvisedSide, Candidate
 from model_profiling.analysis.advice.rules.below_ceiling import below_ceiling
 from model_profiling.analysis.advice.rules.feature import slower_with_feature
+from model_profiling.analysis.advice.rules.large_depthwise import large_depthwise
 from model_profiling.analysis.advice.rules.layout import layout
 from model_profiling.analysis.advice.rules.memory_bound import memory_bound
 from model_profiling.analysis.advice.rules.outside import outside_xnnpack
@@ -22,6 +23,7 @@ from model_profiling.analysis.advice.rules.threads import threads
 RULES: Sequence[Callable[[AdvisedSide], Iterator[Candidate]]] = (
     outside_xnnpack,
     layout,
+    large_depthwise,
     below_ceiling,
     memory_bound,
     without_sme2_kernel,

@@ -43,7 +43,9 @@ def below_ceiling(advised: AdvisedSide) -> Iterator[Candidate]:
         ceiling = advised.ceilings.get(layer.layer)
         if ceiling is None or ceiling.floor_ms is None or advised.ms(number) * NEAR <= ceiling.floor_ms:
             continue
-        key = (reason_of(layer), layer.kind, ceiling.bound or "")
+        if (reason := reason_of(layer)) == LARGE_DEPTHWISE:
+            continue  # a rule of its own has a rewrite for them
+        key = (reason, layer.kind, ceiling.bound or "")
         groups.setdefault(key, {})[number] = ceiling.floor_ms
     for (reason, kind, bound), floors in groups.items():
         largest = advised.layers[max(floors, key=advised.ms)]
