@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_profiling.analysis.advice.ceilings import known_ceilings
+from model_profiling.analysis.advice.roofline import layer_ceilings
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.experiments import compare
 from model_profiling.analysis.comparing.noise_floor import known_floors
@@ -23,6 +25,7 @@ from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
 from model_profiling.analysis.traces.layers import layer_stats
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.recording import RowIdentity
+from model_profiling.pipeline.ceilings import Ceilings
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
@@ -32,6 +35,7 @@ from model_profiling.pipeline.run_directory import Launch, RunDirectory
 class Analysis:
     """What an analysis gives: the run as it was read, its summary and metrics, and each table's content by its file.
 
+    `ceilings` are the machine's, None where they are not known.
     Of an emulated CPU the tables are there and nothing of its times is in `timed`, the summary or the metrics.
     """
 
@@ -44,6 +48,7 @@ class Analysis:
     summary: AnalysisSummary
     metrics: Metrics
     tables: Mapping[Path, bytes]
+    ceilings: Ceilings | None = None
 
     @property
     def only_emulated(self) -> bool:
@@ -64,6 +69,7 @@ def analyze(directory: RunDirectory) -> Analysis:
     programs, model = read_programs(directory, manifest), manifest.model.id
     sides = tuple(collect_sides(directory, config, blocks, programs))
     timed = () if manifest.emulated else sides
+    ceilings = known_ceilings(directory, manifest)
     recorded = tuple(read_recorded(directory, config, programs, manifest, sides))
     summary = AnalysisSummary(
         model,
@@ -83,7 +89,8 @@ def analyze(directory: RunDirectory) -> Analysis:
         timed,
         summary,
         metrics_of(model, timed, launches),
-        dict(_tables(directory, manifest, sides, recorded)),
+        dict(_tables(directory, manifest, sides, recorded, ceilings)),
+        ceilings,
     )
 
 
@@ -107,21 +114,27 @@ def _models(manifest: Manifest, baseline: str, candidate: str) -> tuple[str, str
 
 
 def _tables(
-    directory: RunDirectory, manifest: Manifest, sides: Sequence[MeasuredSide], recorded: Sequence[RecordedKernels]
+    directory: RunDirectory,
+    manifest: Manifest,
+    sides: Sequence[MeasuredSide],
+    recorded: Sequence[RecordedKernels],
+    ceilings: Ceilings | None,
 ) -> Iterator[tuple[Path, bytes]]:
     for side in sides:
         identity = RowIdentity(manifest.program(side.experiment).model.id, side.experiment, side.threads)
-        for kind, content in _side_tables(identity, side):
+        for kind, content in _side_tables(identity, side, ceilings):
             yield directory.table(identity.model_id, side.experiment, side.threads, kind), content
     for r in recorded:
         model = manifest.program(r.experiment).model.id
         yield directory.table(model, r.experiment, r.threads, "kernels"), kernels_csv(r.rows)
 
 
-def _side_tables(identity: RowIdentity, side: MeasuredSide) -> Iterator[tuple[str, bytes]]:
+def _side_tables(identity: RowIdentity, side: MeasuredSide, ceilings: Ceilings | None) -> Iterator[tuple[str, bytes]]:
     if side.recordings:
         yield "all_runs_timeline", timeline_csv(identity, side.recordings)
         yield "run0_timeline", first_run_csv(identity, side.recordings)
         yield "ops_stats", operators_csv(identity, operator_stats(side.recordings))
         if side.program.layers:
-            yield "layers", layers_csv(identity, layer_stats(side.recordings, side.program.layers))
+            known = ceilings and ceilings.side(side.experiment, side.threads)
+            against = layer_ceilings(side, ceilings) if known else None
+            yield "layers", layers_csv(identity, layer_stats(side.recordings, side.program.layers), against)

@@ -45,6 +45,14 @@ class LayersOfSide:
         path = self.table.path(self._row_of[layer], "gflops")
         return quantity(value, path, min(places_for(relative * value, value), 1))
 
+    def share(self, layer: str) -> Quantity | None:
+        """Return which share of its ceiling a layer reaches, in percent, None where that is not known."""
+        row = self.row(layer)
+        if row is None or row.reach is None or row.reach.share_of_ceiling_percent is None:
+            return None
+        path = self.table.path(self._row_of[layer], "share_of_ceiling_percent")
+        return quantity(row.reach.share_of_ceiling_percent, path, 0)
+
 
 def layer_rows(run: RunData, index: int) -> tuple[ComparedLayer, ...]:
     """Return the layers of comparison `index`, those that take the most time on either side first."""
@@ -85,6 +93,9 @@ def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide,
         low=low,
         high=high,
         verdict=NO_PARTNER if layer.alone else shown_verdict(layer.verdict),
+        ran_as=Identifier(" / ".join(dict.fromkeys(row.cost.operators for row in rows))),
+        baseline_share=before.share(lone[0]),
+        candidate_share=after.share(lone[1]),
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a launch of the ceilings' program shows: the fastest product, and the fastest of each way to move memory.
+"""The ceilings of a run, and what a launch of their program shows: the fastest product and ways to move memory.
 
 The fastest execution counts, as in STREAM (McCalpin 1995): a ceiling is what the machine can do, and other work on it
 only takes away.
@@ -12,9 +12,21 @@ import numpy as np
 from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.traces.layers import times_per_run
 from model_profiling.errors import MeasurementError
-from model_profiling.pipeline.ceilings import COPY, PATTERNS, MemoryRate
+from model_profiling.pipeline.ceilings import COPY, PATTERNS, Ceilings, MemoryRate
+from model_profiling.pipeline.manifest import Manifest
+from model_profiling.pipeline.run_directory import RunDirectory
 
 _OPERATIONS_PER_MULTIPLY_ADD = 2
+
+
+def known_ceilings(directory: RunDirectory, manifest: Manifest) -> Ceilings | None:
+    """Return the ceilings of a run, None where its manifest knows of none.
+
+    Raises
+    ------
+    UserError : the file is missing or damaged.
+    """
+    return None if manifest.ceilings is None else Ceilings.read(directory.ceilings)
 
 
 def fastest_rates(side: MeasuredSide) -> tuple[float, tuple[MemoryRate, ...]]:
