@@ -13,6 +13,7 @@ from model_profiling.report.figures import Drawable
 from model_profiling.report.layer_rows import LayersOfSide
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
+from model_profiling.report.palette import series
 from model_profiling.report.quantities import Identifier, Quantity, quantity
 from model_profiling.report.roofline_figure import Dot, Roof, RooflineChart, roofline
 from model_profiling.report.section import Block, BlocksSection
@@ -76,10 +77,9 @@ def _rate(run: RunData, number: int, side: SideCeilings, which: int) -> Quantity
 
 def _compared(run: RunData, ceilings: Ceilings, compared: ComparisonView) -> Iterator[Block]:
     roofs, dots = [], []
-    for name, number in (
-        (compared.baseline, compared.baseline_series),
-        (compared.candidate, compared.candidate_series),
-    ):
+    legend = {series(compared.baseline_series): compared.baseline_side}
+    legend |= {series(compared.candidate_series): compared.candidate_side}
+    for role, name in zip(legend, (compared.baseline, compared.candidate), strict=True):
         side, rows = ceilings.side(name, compared.threads), LayersOfSide(run, name, compared.threads).table.rows
         if side is not None and side.peak_gops and side.bandwidth_gb_s():
             roofs.append(_roof(side, role))
