@@ -20,7 +20,7 @@ from model_profiling.analysis.advice.ceilings import fastest_rates
 from model_profiling.analysis.comparing.sides import collect_sides, counting_blocks
 from model_profiling.analysis.program_layers import ProgramLayers
 from model_profiling.console import say
-from model_profiling.errors import KitError, UserError
+from model_profiling.errors import KitError, MeasurementError, UserError
 from model_profiling.files import cache_folder, sha256
 from model_profiling.pipeline.ceilings import Ceilings, MeasuredRates, MemoryRate, SideCeilings
 from model_profiling.pipeline.config import Config
@@ -150,15 +150,28 @@ def _fresh(path: Path) -> MeasuredRates | None:
     return rates if timedelta() <= age <= FRESH_FOR else None
 
 
+def measured_rates(
+    program: Path, prepared: PreparedExperiment, threads: int, device: Device
+) -> tuple[float, tuple[MemoryRate, ...]]:
+    """Run the ceilings' program once as `prepared` runs; return its peak and the rates of memory (`fastest_rates`).
+
+    Raises
+    ------
+    UserError, MeasurementError : it does not run there, or leaves no trace.
+    """
+    name = prepared.experiment.name
+    with tempfile.TemporaryDirectory(prefix="ceilings-") as folder:
+        directory, config = launch_alone(program, prepared, threads, _EXECUTIONS, device, Path(folder) / "run")
+        layers = {name: ProgramLayers(build_graph(Workload(program)))}
+        [side] = collect_sides(directory, config, counting_blocks(directory.read_launches(), config), layers)
+        if not side.recordings:
+            raise MeasurementError(f"the runner of {name} leaves no traces")
+        return fastest_rates(side)
+
+
 def _measured(side: _Side, device: Device) -> MeasuredRates:
     program = ceilings_program(side.recipe)
-    with tempfile.TemporaryDirectory(prefix="ceilings-") as folder:
-        run = Path(folder) / "run"
-        directory, config = launch_alone(program, side.prepared, side.threads, _EXECUTIONS, device, run)
-        name = side.prepared.experiment.name
-        layers = {name: ProgramLayers(build_graph(Workload(program)))}
-        [measured] = collect_sides(directory, config, counting_blocks(directory.read_launches(), config), layers)
-        peak, rates = fastest_rates(measured)
+    peak, rates = measured_rates(program, side.prepared, side.threads, device)
     entry = MeasuredRates(utc_now(), side.conditions, peak, rates)
     entry.write(side.kept)
     say(_sentence(side, peak, rates))
