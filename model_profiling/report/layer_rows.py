@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from model_profiling.analysis.comparing.comparison import BASELINE, CANDIDATE, LayerComparison
@@ -17,6 +18,8 @@ from model_profiling.rounding import places_for
 #: XNNPACK's clock counts whole microseconds; medians of them may end in a half.
 _CLOCK_US = 1.0
 _MILLION = 1e6
+#: Layout and types in an operator's name.
+_FORM = re.compile(r" \([^()]*\)")
 
 
 class LayersOfSide:
@@ -66,6 +69,11 @@ def layer_rows(run: RunData, index: int) -> tuple[ComparedLayer, ...]:
     return tuple(sorted(rows, key=lambda row: -_longest(row)))
 
 
+def operator_words(operators: str) -> str:
+    """Return what a layer ran as, without layouts and types: "Convolution IGEMM" of "Convolution (NHWC, F32) IGEMM"."""
+    return _FORM.sub("", operators.removeprefix("native_call_"))
+
+
 def _longest(row: ComparedLayer) -> float:
     return max((side.raw for side in (row.baseline, row.candidate) if side), default=0.0)
 
@@ -93,7 +101,7 @@ def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide,
         low=low,
         high=high,
         verdict=NO_PARTNER if layer.alone else shown_verdict(layer.verdict),
-        ran_as=Identifier(" / ".join(dict.fromkeys(row.cost.operators for row in rows))),
+        ran_as=Identifier(" / ".join(dict.fromkeys(operator_words(row.cost.operators) for row in rows))),
         baseline_share=before.share(lone[0]),
         candidate_share=after.share(lone[1]),
     )

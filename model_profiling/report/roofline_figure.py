@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model_profiling.report.canvas import Canvas, fitted, text_width
+from model_profiling.report.canvas import Canvas, fitted
 from model_profiling.report.figures import WIDE, Chart, legend, legend_height
 from model_profiling.report.svg import Drawing
 
@@ -47,10 +47,10 @@ class RooflineChart(Chart):
 
 @dataclass(frozen=True)
 class _Plane:
-    """The plane between two powers of ten each way, and where it lies on the canvas."""
+    """The plane between a power of ten and a further value each way, as logarithms, and where it lies on the canvas."""
 
-    x: tuple[int, int]
-    y: tuple[int, int]
+    x: tuple[int, float]
+    y: tuple[int, float]
     left: float
     right: float
     top: float
@@ -85,22 +85,25 @@ def roofline(chart: Chart, width: int) -> Drawing:
 def _plane(chart: RooflineChart, sides: tuple[float, float, float, float]) -> _Plane:
     xs = [dot.intensity for dot in chart.dots] + [roof.peak / roof.memory for roof in chart.roofs]
     ys = [dot.speed for dot in chart.dots] + [roof.peak for roof in chart.roofs]
-    return _Plane(_powers(xs), _powers(ys), *sides)
+    return _Plane(_range(xs), _range(ys), *sides)
 
 
-def _powers(values: Sequence[float]) -> tuple[int, int]:
-    """Return the powers of ten between which all values lie, with room beside the outermost."""
-    low, high = math.floor(math.log10(min(values) * 0.8)), math.ceil(math.log10(max(values) * 1.25))
-    return low, max(high, low + 1)
+def _range(values: Sequence[float]) -> tuple[int, float]:
+    """Return the logarithms between which all values lie, with room beside the outermost."""
+    low = math.floor(math.log10(min(values) * 0.8))
+    return low, max(math.log10(max(values) * 1.6), low + 1.0)
+
+
+def _ticks(ends: tuple[int, float]) -> Iterator[int]:
+    return iter(range(ends[0], math.floor(ends[1]) + 1))
 
 
 def _axes(canvas: Canvas, plane: _Plane) -> None:
-    for power in range(plane.x[0], plane.x[1] + 1):
+    for power in _ticks(plane.x):
         x, _ = plane.place(10.0**power, 10.0 ** plane.y[0])
         canvas.line(x, plane.top, x, plane.bottom, "rule")
-        last = power == plane.x[1]
-        canvas.text(x, plane.bottom + 12, f"{10.0**power:g}", size=12, role="muted", middle=not last, right=last)
-    for power in range(plane.y[0], plane.y[1] + 1):
+        canvas.text(x, plane.bottom + 12, f"{10.0**power:g}", size=12, role="muted", middle=True)
+    for power in _ticks(plane.y):
         _, y = plane.place(10.0 ** plane.x[0], 10.0**power)
         canvas.line(plane.left, y, plane.right, y, "rule")
         canvas.text(plane.left - 6, y, f"{10.0**power:g}", size=12, role="muted", right=True)
@@ -132,19 +135,12 @@ def _corner_points(plane: _Plane, peak: float, rate: float) -> Iterator[tuple[fl
 
 
 def _name_roofs(canvas: Canvas, plane: _Plane, roof: Roof) -> None:
-    """Name the two rates of memory beside their lines, at their lower ends."""
+    """Name the two rates of memory beside their lines: below the lower one, above the upper one."""
     floor = 10.0 ** plane.y[0]
-    for rate, name in ((roof.memory, "memory"), (roof.caches, "caches")):
-        start = max(10.0 ** plane.x[0], floor / rate)
-        x, y = plane.place(start * 1.3, start * 1.3 * rate)
-        canvas.text(
-            x + 8 if name == "memory" else x - 8,
-            y + (8 if name == "memory" else -10),
-            name,
-            size=12,
-            role="muted",
-            right=name == "caches" and x - text_width(name, 12) > plane.left,
-        )
+    for rate, name, shift in ((roof.memory, "memory", 9), (roof.caches, "caches", -17)):
+        start = 1.3 * max(10.0 ** plane.x[0], floor / rate)
+        x, y = plane.place(start, min(start * rate, roof.peak))
+        canvas.text(x + (shift if shift > 0 else -6), y + shift, name, size=12, role="muted")
 
 
 def _labels(canvas: Canvas, plane: _Plane, dots: Sequence[Dot], wide: bool) -> None:

@@ -115,7 +115,8 @@ class ComparedLayer:
 
     `name` is its module's path, or what it does where no path is known (`detail` is then ""). Of two programs it may be
     several layers, `number` has those of both, and `verdict` is "no partner" for what one program alone has. `ran_as`
-    are the operators that it was on both sides, in XNNPACK's words; shares are of the machine's ceilings, in percent.
+    are the operators that it was on both sides, without layouts and types; shares are of the machine's ceilings, in
+    percent.
     """
 
     position: int
