@@ -16,6 +16,12 @@ from model_profiling.errors import UserError
 _CHUNK = 1 << 20
 
 
+def cache_folder() -> Path:
+    """Return the kit's folder in the user's cache (XDG Base Directory Specification)."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(root) if Path(root).is_absolute() else Path.home() / ".cache") / "sme-executorch-profiling"
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn an `OSError` while writing `path` into the `UserError` its user can act on."""

@@ -17,6 +17,7 @@ from support.kit import kit, write_config
 from support.shared import alone, shared_folder
 
 from model_profiling.pipeline.cpu.sharing import SHARE_VARIABLE
+from model_profiling.scripts.ceilings.measuring import OFF_VARIABLE
 
 # A shell that starts the tests in the background has its children ignore Ctrl-C, and a program cannot tell
 # that from a user's wish: the programs that tests interrupt get the usual handling.
@@ -37,6 +38,8 @@ if CCACHE := shutil.which("ccache"):
 
 # Test processes measure beside each other.
 os.environ.setdefault(SHARE_VARIABLE, "1")
+# Thousands of small runs need no ceilings: tests of these switch them on.
+os.environ.setdefault(OFF_VARIABLE, "1")
 
 #: Files whose few tests take minutes, the longest first (see `pytest_collection_modifyitems`).
 LONG_FILES = (

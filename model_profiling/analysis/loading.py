@@ -14,6 +14,7 @@ import pandas as pd
 
 from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.analysis.tables.kernels import KernelRow
+from model_profiling.analysis.tables.layers import LayerReach
 from model_profiling.analysis.tables.timeline import TimelineRow
 from model_profiling.analysis.traces.layers import Layer, LayerCost
 from model_profiling.analysis.traces.operator_stats import OperatorStats
@@ -25,7 +26,7 @@ from model_profiling.pipeline.run_directory import Launch, RunDirectory
 _NS_PER_MS = 1e6
 #: Columns of few distinct words.
 _CATEGORIES = frozenset(
-    ("model_id", "experiment", "category", "backend", "kind", "family", "role", "evidence", "verdict")
+    ("model_id", "experiment", "category", "backend", "kind", "family", "role", "evidence", "verdict", "bound")
 )
 #: Columns of 0 and 1.
 _FLAGS = frozenset(("delegated", "matrix"))
@@ -100,8 +101,8 @@ class LoadedRun:
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        """Every layer of every experiment (`_layers.csv`)."""
-        return self._table("layers", RowIdentity, Layer, LayerCost)
+        """Every layer of every experiment (`_layers.csv`); with its reach where the machine's ceilings are known."""
+        return self._table("layers", RowIdentity, Layer, LayerCost, *([LayerReach] if self.manifest.ceilings else []))
 
     @cached_property
     def kernels(self) -> pd.DataFrame:

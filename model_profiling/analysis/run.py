@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_profiling.analysis.advice.advising import advise
+from model_profiling.analysis.advice.ceilings import known_ceilings
 from model_profiling.analysis.advice.exported import read_exported
 from model_profiling.analysis.advice.largest import largest_kind
-from model_profiling.analysis.advice.roofline import LayerCeiling, layer_ceilings
+from model_profiling.analysis.advice.roofline import layer_ceilings
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.experiments import compare
 from model_profiling.analysis.comparing.noise_floor import known_floors
@@ -37,6 +38,7 @@ from model_profiling.pipeline.run_directory import Launch, RunDirectory
 class Analysis:
     """What an analysis gives: the run as it was read, its summary and metrics, and each table's content by its file.
 
+    `ceilings` are the machine's, None where they are not known.
     Of an emulated CPU the tables are there and nothing of its times is in `timed`, the summary or the metrics.
     """
 
@@ -49,6 +51,7 @@ class Analysis:
     summary: AnalysisSummary
     metrics: Metrics
     tables: Mapping[Path, bytes]
+    ceilings: Ceilings | None = None
 
     @property
     def only_emulated(self) -> bool:
@@ -69,8 +72,10 @@ def analyze(directory: RunDirectory) -> Analysis:
     programs, model = read_programs(directory, manifest), manifest.model.id
     sides = tuple(collect_sides(directory, config, blocks, programs))
     timed = () if manifest.emulated else sides
+    ceilings = known_ceilings(directory, manifest)
     recorded = tuple(read_recorded(directory, config, programs, manifest, sides))
     comparisons = tuple(_comparisons(manifest, timed, blocks))
+    against = {(side.experiment, side.threads): layer_ceilings(side, ceilings) for side in timed}
     summary = AnalysisSummary(
         model,
         manifest.feature.label,
@@ -79,7 +84,7 @@ def analyze(directory: RunDirectory) -> Analysis:
         ),
         comparisons,
         ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
-        advise(manifest, timed, comparisons, read_exported(directory, manifest), _ceilings(directory, timed)),
+        advise(manifest, timed, comparisons, read_exported(directory, manifest), against),
         tuple(filter(None, map(largest_kind, timed))),
     )
     return Analysis(
@@ -91,15 +96,9 @@ def analyze(directory: RunDirectory) -> Analysis:
         timed,
         summary,
         metrics_of(model, timed, launches),
-        dict(_tables(directory, manifest, sides, recorded)),
+        dict(_tables(directory, manifest, sides, recorded, ceilings)),
+        ceilings,
     )
-
-
-def _ceilings(
-    directory: RunDirectory, sides: Sequence[MeasuredSide]
-) -> dict[tuple[str, int], Mapping[str, LayerCeiling]]:
-    known = Ceilings.read(directory.ceilings) if directory.ceilings.is_file() else None
-    return {(side.experiment, side.threads): layer_ceilings(side, known) for side in sides}
 
 
 def _comparisons(manifest: Manifest, sides: Sequence[MeasuredSide], blocks: Blocks) -> Iterator[Comparison]:
@@ -122,21 +121,27 @@ def _models(manifest: Manifest, baseline: str, candidate: str) -> tuple[str, str
 
 
 def _tables(
-    directory: RunDirectory, manifest: Manifest, sides: Sequence[MeasuredSide], recorded: Sequence[RecordedKernels]
+    directory: RunDirectory,
+    manifest: Manifest,
+    sides: Sequence[MeasuredSide],
+    recorded: Sequence[RecordedKernels],
+    ceilings: Ceilings | None,
 ) -> Iterator[tuple[Path, bytes]]:
     for side in sides:
         identity = RowIdentity(manifest.program(side.experiment).model.id, side.experiment, side.threads)
-        for kind, content in _side_tables(identity, side):
+        for kind, content in _side_tables(identity, side, ceilings):
             yield directory.table(identity.model_id, side.experiment, side.threads, kind), content
     for r in recorded:
         model = manifest.program(r.experiment).model.id
         yield directory.table(model, r.experiment, r.threads, "kernels"), kernels_csv(r.rows)
 
 
-def _side_tables(identity: RowIdentity, side: MeasuredSide) -> Iterator[tuple[str, bytes]]:
+def _side_tables(identity: RowIdentity, side: MeasuredSide, ceilings: Ceilings | None) -> Iterator[tuple[str, bytes]]:
     if side.recordings:
         yield "all_runs_timeline", timeline_csv(identity, side.recordings)
         yield "run0_timeline", first_run_csv(identity, side.recordings)
         yield "ops_stats", operators_csv(identity, operator_stats(side.recordings))
         if side.program.layers:
-            yield "layers", layers_csv(identity, layer_stats(side.recordings, side.program.layers))
+            known = ceilings and ceilings.side(side.experiment, side.threads)
+            against = layer_ceilings(side, ceilings) if known else None
+            yield "layers", layers_csv(identity, layer_stats(side.recordings, side.program.layers), against)

@@ -35,6 +35,33 @@ class MemoryRate:
 
 
 @dataclass(frozen=True)
+class MeasuredRates:
+    """What one launch of the ceilings' program showed, when (UTC), and under which conditions: an entry of the cache.
+
+    `peak_gops` is that of the fastest product in the program's recipe.
+    """
+
+    measured: str
+    conditions: Mapping[str, object]
+    peak_gops: float
+    rates: tuple[MemoryRate, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> MeasuredRates:
+        """Read a file of the cache; UserError where it is none."""
+        plain = JsonObject.read(path, "remove it")
+        return cls(
+            plain.text("measured"),
+            plain.within("conditions").plain(),
+            _positive(plain, "peak_gops"),
+            tuple(map(MemoryRate.from_json, plain.each("rates"))),
+        )
+
+    def write(self, path: Path) -> Path:
+        return write_json(path, asdict(self))
+
+
+@dataclass(frozen=True)
 class SideCeilings:
     """The ceilings of experiments that run alike, at one thread count.
 
@@ -140,6 +167,23 @@ class Ceilings:
 
     def write(self, path: Path) -> Path:
         return write_json(path, self.to_json())
+
+
+@dataclass(frozen=True)
+class KeptCeilings:
+    """What a run's manifest says of its ceilings.json: its digest, when they were measured, under which conditions."""
+
+    sha256: str
+    measured: str
+    conditions: Mapping[str, object]
+
+    @classmethod
+    def of(cls, ceilings: Ceilings, digest: str) -> KeptCeilings:
+        return cls(digest, ceilings.measured, ceilings.conditions)
+
+    @classmethod
+    def from_json(cls, plain: JsonObject) -> KeptCeilings:
+        return cls(plain.text("sha256"), plain.text("measured"), plain.within("conditions").plain())
 
 
 def _positive(plain: JsonObject, key: str) -> float:

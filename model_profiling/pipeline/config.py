@@ -62,7 +62,7 @@ class Config:
     """A validated configuration; `compare_pairs` holds (baseline, candidate) names.
 
     `model` is the program of experiments that name none. `order` is None where the kit chooses: `LOCKSTEP` where it
-    can be had (`sizing`).
+    can be had (`sizing`). `ceilings` says whether the machine's are measured before the pairs.
     """
 
     model: Path
@@ -73,6 +73,7 @@ class Config:
     compare_pairs: tuple[tuple[str, str], ...] = ()
     device_mode: str | None = None
     order: str | None = None
+    ceilings: bool = True
 
     @property
     def timed(self) -> tuple[Experiment, ...]:
@@ -118,6 +119,8 @@ class Config:
         """Return the configuration as plain JSON values, for the manifest; what is rarely there only where it is."""
         plain: dict[str, Any] = asdict(self)
         plain["model"], plain["output_root"] = str(self.model), str(self.output_root)
+        if self.ceilings:
+            del plain["ceilings"]
         for experiment in plain["experiments"]:
             for key in [key for key in ("method", "input_shapes", "data_path") if not experiment[key]]:
                 del experiment[key]
@@ -137,6 +140,7 @@ class Config:
             tuple((a, b) for a, b in plain["compare_pairs"]),
             plain.get("device_mode"),
             plain.get("order"),
+            plain.get("ceilings", True),
         )
 
 
@@ -265,6 +269,7 @@ def _build(raw: Mapping[str, Any]) -> Config:
         compare_pairs=tuple((a, b) for a, b in pairs),
         device_mode=raw.get("device_mode"),
         order=raw.get("order"),
+        ceilings=raw.get("ceilings", True),
     )
 
 

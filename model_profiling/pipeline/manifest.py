@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 from model_profiling.json_objects import JsonObject
+from model_profiling.pipeline.ceilings import KeptCeilings
 from model_profiling.pipeline.config import LAUNCHES, Config
 from model_profiling.pipeline.cpu.features import CpuFeatures
 from model_profiling.pipeline.measured_programs import InputFile, MeasuredProgram, ModelFile
@@ -86,7 +87,7 @@ class Manifest:
     once the run is finished; `plan` says how pairs are measured, from before the first one.
     `affinity_mask` and what has a default may lack in older runs. `model` and `inputs` are those of the first
     program; `programs` are all of them, in a run of several alone. `tokens` is how many an execution computes, of
-    experiments whose export says so.
+    experiments whose export says so; `ceilings` tells of ceilings.json, None where the machine's are not known.
     """
 
     kit_version: str
@@ -119,6 +120,7 @@ class Manifest:
     plan: RunPlan | None = None
     programs: tuple[MeasuredProgram, ...] = ()
     tokens: Mapping[str, int] = field(default_factory=dict)
+    ceilings: KeptCeilings | None = None
 
     @cached_property
     def every_program(self) -> tuple[MeasuredProgram, ...]:
@@ -182,6 +184,7 @@ class Manifest:
             "finished": self.finished,
             **({"programs": [program.to_json() for program in self.programs]} if self.programs else {}),
             **({"tokens": dict(self.tokens)} if self.tokens else {}),
+            **({} if self.ceilings is None else {"ceilings": asdict(self.ceilings)}),
             **({} if self.plan is None else {"plan": self.plan.to_json()}),
             **{key: value for key, value in lists.items() if value is not None},
         }
@@ -229,6 +232,7 @@ class Manifest:
             plan=RunPlan.from_json(plain.within("plan")) if "plan" in plain else None,
             programs=tuple(map(MeasuredProgram.from_json, plain.each("programs"))) if "programs" in plain else (),
             tokens=plain.counts_by_name("tokens") if "tokens" in plain else {},
+            ceilings=KeptCeilings.from_json(plain.within("ceilings")) if "ceilings" in plain else None,
         )
         try:
             _ = manifest.config

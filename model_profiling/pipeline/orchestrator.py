@@ -13,6 +13,7 @@ from model_profiling.console import say
 from model_profiling.errors import MeasurementError
 from model_profiling.files import sha256
 from model_profiling.pipeline import preparation
+from model_profiling.pipeline.ceilings import Ceilings, KeptCeilings
 from model_profiling.pipeline.config import KERNELS, LAUNCHES, Config
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.input_files import check_model_and_inputs, prepare_inputs
@@ -32,8 +33,15 @@ Advance = Callable[[str], object]
 Held = dict[str, Launch]
 
 
-def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
+#: What gives a run's ceilings: of its configuration, its device, its experiments made ready, and those of these that
+#: a runner built without the feature runs.
+CeilingsOf = Callable[[Config, Device, Sequence[PreparedExperiment], Sequence[str]], Ceilings | None]
+
+
+def run(config: Config, device: Device, options: RunOptions, ceilings_of: CeilingsOf = lambda *_: None) -> RunDirectory:
     """Run every launch of the configuration; return the finished run directory.
+
+    `ceilings_of` is asked once, before the first pair.
 
     Raises
     ------
@@ -53,7 +61,7 @@ def run(config: Config, device: Device, options: RunOptions) -> RunDirectory:
             _say_prepared(prepared, manifest)
         try:
             with device.session():
-                _Run(directory, device, config, prepared, manifest, options.time_budget_s).to_the_end()
+                _Run(directory, device, config, prepared, manifest, options.time_budget_s, ceilings_of).to_the_end()
         except MeasurementError as error:
             again = "mend that and run again with --resume, or without it where the configuration must change"
             raise MeasurementError(f"{error}; {again}") from error
@@ -94,7 +102,9 @@ class _Run:
         prepared: Sequence[PreparedExperiment],
         manifest: Manifest,
         time_budget_s: float | None,
+        ceilings_of: CeilingsOf,
     ) -> None:
+        self._ceilings_of = ceilings_of
         self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
         self._directory, self._device, self._config, self._manifest = directory, device, config, manifest
         self._prepared = {one.experiment.name: one for one in prepared}
@@ -126,6 +136,8 @@ class _Run:
         if self._manifest.plan is None:
             # Launches of an earlier version of the kit were made one after the other, and so are those that they lack.
             begun = self._directory.launches.is_file() and bool(self._directory.read_launches())
+            if not begun:
+                self._keep_ceilings()
             config = replace(self._config, order=LAUNCHES) if begun else self._config
             plan, pairs = plan_run(config, self._prepared, self._launcher, self._device), self._manifest.pairs
             if self._deadline is not None:
@@ -136,6 +148,13 @@ class _Run:
             self._directory, self._device, self._config, self._manifest, self._prepared, self._launcher, self._deadline
         )
         self._manifest = replace(self._manifest, pairs=timing.to_the_end())
+
+    def _keep_ceilings(self) -> None:
+        """Keep what the machine can do at most, where it is known."""
+        off = self._manifest.feature.off
+        if ceilings := self._ceilings_of(self._config, self._device, tuple(self._prepared.values()), off):
+            path = ceilings.write(self._directory.ceilings)
+            self._manifest = replace(self._manifest, ceilings=KeptCeilings.of(ceilings, sha256(path)))
 
     def _record_kernels(self) -> None:
         """Make the launches that record kernels; one that was made before stands."""

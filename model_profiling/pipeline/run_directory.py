@@ -24,8 +24,8 @@ from model_profiling.pipeline.launch_lists import read_launch_list, tuples
 from model_profiling.pipeline.lockstep.rounds import TurnRecord
 from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
-#: The two results that a report points into, by their names in the run directory.
-SUMMARY_FILE, METRICS_FILE = "analysis_summary.json", "metrics.json"
+#: What a report points into, by its names in the run directory.
+SUMMARY_FILE, METRICS_FILE, CEILINGS_FILE = "analysis_summary.json", "metrics.json", "ceilings.json"
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
 
 
@@ -150,7 +150,7 @@ class RunDirectory:
         self.analysis_summary = self.root / SUMMARY_FILE
         self.opportunities = self.root / "opportunities.csv"
         self.noise_floor = self.root / "noise_floor.json"
-        self.ceilings = self.root / "ceilings.json"
+        self.ceilings = self.root / CEILINGS_FILE
         self.validation_report = self.root / "validation_report.json"
         self.report_md = self.root / "report.md"
         self.report_html = self.root / "report.html"

@@ -75,10 +75,10 @@ def bars(chart: Chart, width: int) -> Drawing:
     """Draw horizontal bars from zero: one group for each row, launches as dots over their bar."""
     wide = width >= WIDE
     left = _LABELS if wide else 0
-    top = _legend_height(chart, width)
+    top = legend_height(chart, width)
     heights = [_body(row, chart.thickness + _SEAM, wide) for row in chart.rows]
     canvas = Canvas(width, int(top + sum(heights)))
-    _legend(canvas, chart)
+    legend(canvas, chart)
     widest = max((text_width(bar.text, 13) for row in chart.rows for bar in row.bars), default=0)
     room = width - left - widest - 16
     scale = _scale(chart.rows, room) if chart.whole is None else room / chart.whole
@@ -192,7 +192,8 @@ def _ratio_range(rows: Sequence[BarRow]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _legend_height(chart: Chart, width: int) -> float:
+def legend_height(chart: Chart, width: int) -> float:
+    """Return how much of a figure's top its legend takes."""
     return len(_legend_lines(chart, width)) * 22 + 12 if chart.legend else 0
 
 
@@ -210,7 +211,8 @@ def _legend_lines(chart: Chart, width: int) -> list[list[tuple[str, str]]]:
     return lines
 
 
-def _legend(canvas: Canvas, chart: Chart) -> None:
+def legend(canvas: Canvas, chart: Chart) -> None:
+    """Write the names of a chart's colors at the top."""
     for number, line in enumerate(_legend_lines(chart, canvas.width) if chart.legend else []):
         x, y = 0.0, number * 22 + 9
         for role, name in line:

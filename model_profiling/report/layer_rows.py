@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from model_profiling.analysis.comparing.comparison import BASELINE, CANDIDATE, LayerComparison
@@ -17,6 +18,8 @@ from model_profiling.rounding import places_for
 #: XNNPACK's clock counts whole microseconds; medians of them may end in a half.
 _CLOCK_US = 1.0
 _MILLION = 1e6
+#: Layout and types in an operator's name.
+_FORM = re.compile(r" \([^()]*\)")
 
 
 class LayersOfSide:
@@ -45,6 +48,14 @@ class LayersOfSide:
         path = self.table.path(self._row_of[layer], "gflops")
         return quantity(value, path, min(places_for(relative * value, value), 1))
 
+    def share(self, layer: str) -> Quantity | None:
+        """Return which share of its ceiling a layer reaches, in percent, None where that is not known."""
+        row = self.row(layer)
+        if row is None or row.reach is None or row.reach.share_of_ceiling_percent is None:
+            return None
+        path = self.table.path(self._row_of[layer], "share_of_ceiling_percent")
+        return quantity(row.reach.share_of_ceiling_percent, path, 0)
+
 
 def layer_rows(run: RunData, index: int) -> tuple[ComparedLayer, ...]:
     """Return the layers of comparison `index`, those that take the most time on either side first."""
@@ -56,6 +67,11 @@ def layer_rows(run: RunData, index: int) -> tuple[ComparedLayer, ...]:
         for number, layer in enumerate(compared.layers)
     ]
     return tuple(sorted(rows, key=lambda row: -_longest(row)))
+
+
+def operator_words(operators: str) -> str:
+    """Return what a layer ran as, without layouts and types: "Convolution IGEMM" of "Convolution (NHWC, F32) IGEMM"."""
+    return _FORM.sub("", operators.removeprefix("native_call_"))
 
 
 def _longest(row: ComparedLayer) -> float:
@@ -85,6 +101,9 @@ def _row(path: str, position: int, layer: LayerComparison, before: LayersOfSide,
         low=low,
         high=high,
         verdict=NO_PARTNER if layer.alone else shown_verdict(layer.verdict),
+        ran_as=Identifier(" / ".join(dict.fromkeys(operator_words(row.cost.operators) for row in rows))),
+        baseline_share=before.share(lone[0]),
+        candidate_share=after.share(lone[1]),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from model_profiling.analysis.advice.ceilings import known_ceilings
 from model_profiling.analysis.metrics import Metrics
 from model_profiling.analysis.summary import AGAIN, AnalysisSummary
 from model_profiling.analysis.tables.kernels import KernelRow, read_kernels
@@ -16,10 +17,11 @@ from model_profiling.analysis.tables.layers import LayerRow, read_layers
 from model_profiling.analysis.tables.operators import OperatorRow, read_operators
 from model_profiling.errors import UserError
 from model_profiling.files import read_json
+from model_profiling.pipeline.ceilings import Ceilings
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.measured_programs import MeasuredProgram
 from model_profiling.pipeline.program.records import method_record
-from model_profiling.pipeline.run_directory import METRICS_FILE, SUMMARY_FILE, Launch, RunDirectory
+from model_profiling.pipeline.run_directory import CEILINGS_FILE, METRICS_FILE, SUMMARY_FILE, Launch, RunDirectory
 from model_profiling.report.quantities import pointer
 
 SUMMARY, METRICS = SUMMARY_FILE, METRICS_FILE
@@ -60,6 +62,11 @@ class RunData:
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
     typed_as: str = ""
     prefix: str = ""
+    ceilings: Ceilings | None = None
+
+    def in_ceilings(self, *keys: object) -> str:
+        """Return the path of what stands at `keys` in the ceilings."""
+        return f"{self.prefix}{CEILINGS_FILE}#{pointer(*keys)}"
 
     @property
     def export(self) -> ExportRecord | None:
@@ -107,6 +114,7 @@ def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
             for name, threads, _ in summary.kernels.entries()
         },
         prefix=prefix,
+        ceilings=known_ceilings(directory, manifest),
     )
 
 

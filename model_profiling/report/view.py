@@ -114,7 +114,9 @@ class ComparedLayer:
     """One layer's time in one execution in us, before and after, and what it computes.
 
     `name` is its module's path, or what it does where no path is known (`detail` is then ""). Of two programs it may be
-    several layers, `number` has those of both, and `verdict` is "no partner" for what one program alone has.
+    several layers, `number` has those of both, and `verdict` is "no partner" for what one program alone has. `ran_as`
+    are the operators that it was on both sides, without layouts and types; shares are of the machine's ceilings, in
+    percent.
     """
 
     position: int
@@ -130,6 +132,9 @@ class ComparedLayer:
     low: Quantity | None
     high: Quantity | None
     verdict: str
+    ran_as: Identifier = Identifier("")
+    baseline_share: Quantity | None = None
+    candidate_share: Quantity | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,11 @@ class TimeBreakdown:
     not_attributed: Sentence
     matching: str
     slower: tuple[Sentence, ...]
+
+    @property
+    def shares_known(self) -> bool:
+        """Whether any layer's share of the machine's ceilings is known."""
+        return any(row.baseline_share or row.candidate_share for row in self.layers)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import math
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) 
             )
     else:
         from model_profiling.pipeline import orchestrator
+        from model_profiling.scripts.ceilings.measuring import run_ceilings
 
         options = RunOptions(
             config_path=args.config,
@@ -79,9 +81,11 @@ def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) 
             verbose=args.verbose,
             time_budget_s=args.time_budget,
         )
+        # What is to be short takes the ceilings that are known.
+        short = args.quick or args.aa or args.time_budget is not None
         try:
             with open_device(kind, config, **device_options) as device:
-                directory = orchestrator.run(config, device, options)
+                directory = orchestrator.run(config, device, options, partial(run_ceilings, measure=not short))
         except KeyboardInterrupt:
             say(f"what was measured is kept: add --resume to go on with {config.output_root}")
             raise

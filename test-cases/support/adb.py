@@ -25,8 +25,8 @@ from pathlib import Path
 
 import pytest
 
+from model_profiling.files import cache_folder
 from model_profiling.pipeline.devices.emulated import newer_packages
-from model_profiling.pipeline.devices.emulated.qemu import cache_folder
 from support.adb_hardware import PLAIN, Hardware
 from support.kit import TESTS
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
+from model_profiling.analysis.checks.ceilings import check_ceilings
 from model_profiling.analysis.checks.kernel_launches import check_kernel_launches
 from model_profiling.analysis.checks.launches import check_launches
 from model_profiling.analysis.checks.recorded_run import Run, read_run
@@ -46,6 +47,7 @@ def check_results(directory: RunDirectory, derive: Derive) -> list[Finding]:
     findings = [
         ok("manifest", "the manifest is whole"),
         *check_launches(run),
+        *check_ceilings(run),
         *check_kernel_launches(directory, run.manifest, run.config),
     ]
     try:

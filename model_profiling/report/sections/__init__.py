@@ -19,6 +19,7 @@ from model_profiling.report.sections.outside import OutsideSection
 from model_profiling.report.sections.pairs import PairsSection
 from model_profiling.report.sections.programs import ProgramsSection
 from model_profiling.report.sections.reproduce import ReproduceSection
+from model_profiling.report.sections.roofline import RooflineSection
 from model_profiling.report.sections.setup import SetupSection
 from model_profiling.report.sections.shapes import ShapesSection
 from model_profiling.report.sections.tokens import TokensSection
@@ -35,6 +36,7 @@ SECTIONS: Sequence[Callable[[RunData, Naming, View], ReportSection]] = (
     ShapesSection.of,
     LatencySection.of,
     WhereTimeGoesSection.of,
+    RooflineSection.of,
     KernelsSection.of,
     OutsideSection.of,
     TrustSection.of,

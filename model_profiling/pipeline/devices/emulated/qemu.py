@@ -21,7 +21,7 @@ from pathlib import Path
 
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from model_profiling.files import make_folder, writing
+from model_profiling.files import cache_folder, make_folder, writing
 from model_profiling.pipeline.devices.emulated import newer_packages
 from model_profiling.pipeline.runners.wheel import Wheel, installed_wheel, wheel_at
 from model_profiling.processes import run_child
@@ -49,12 +49,6 @@ class Qemu:
 
     path: Path
     version: str
-
-
-def cache_folder() -> Path:
-    """Return the kit's folder in the user's cache (XDG Base Directory Specification)."""
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(root) if Path(root).is_absolute() else Path.home() / ".cache") / "sme-executorch-profiling"
 
 
 def find_qemu() -> Qemu:

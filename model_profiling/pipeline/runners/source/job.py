@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_profiling.pipeline.devices.emulated.qemu import cache_folder
+from model_profiling.files import cache_folder
 from model_profiling.pipeline.runners.native_build import SOURCES, runners_folder, sources_digest
 from model_profiling.pipeline.runners.source import checkout, cmake_cache, recipe
 from model_profiling.pipeline.runners.source.proof import VERSION as PROOF_VERSION

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The .pte that ceilings are measured with: exported once for each recipe and ExecuTorch, then kept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from model_profiling import PACKAGE_DIR
+from model_profiling.console import say
+from model_profiling.errors import MeasurementError
+from model_profiling.files import cache_folder, sha256
+from model_profiling.pipeline.runners.wheel import installed_wheel
+from model_profiling.processes import run_child
+
+_SOURCE = Path(__file__).with_name("ceilings_program.py")
+_EXPORT_LIMIT_S = 600.0
+
+
+def ceilings_program(recipe: str) -> Path:
+    """Return the program in a recipe, exporting it where it is not there yet.
+
+    Raises
+    ------
+    UserError : ExecuTorch is not installed.
+    MeasurementError : it cannot be exported here.
+    """
+    folder = cache_folder() / "ceilings" / f"program-{installed_wheel().version}-{sha256(_SOURCE)[:16]}"
+    program = folder / f"{_SOURCE.stem}_xnnpack_{recipe}.pte"
+    if not program.with_suffix(".json").is_file() or not program.is_file():
+        say(f"ceilings: exporting their program in {recipe}, once for this ExecuTorch")
+        command = (sys.executable, str(PACKAGE_DIR / "export" / "export_model.py"))
+        told = ("--model-file", str(_SOURCE), "--dtype", recipe, "--outdir", str(folder))
+        run_child((*command, *told), timeout_s=_EXPORT_LIMIT_S).require_ok("exporting the ceilings' program")
+    if not program.is_file():
+        raise MeasurementError(f"the export of the ceilings' program left no {program.name}")
+    return program
