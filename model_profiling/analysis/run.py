@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_profiling.analysis.advice.amdahl import sme2_bound
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.experiments import compare
 from model_profiling.analysis.comparing.noise_floor import known_floors
@@ -15,7 +16,7 @@ from model_profiling.analysis.experiments import summarize
 from model_profiling.analysis.kernels.recorded import RecordedKernels, read_recorded
 from model_profiling.analysis.metrics import Metrics, metrics_of
 from model_profiling.analysis.program_layers import read_programs
-from model_profiling.analysis.summary import AnalysisSummary, ByExperiment
+from model_profiling.analysis.summary import AnalysisSummary, ByExperiment, ExperimentSummary
 from model_profiling.analysis.tables.kernels import kernels_csv
 from model_profiling.analysis.tables.layers import layers_csv
 from model_profiling.analysis.tables.operators import operators_csv
@@ -25,6 +26,7 @@ from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.recording import RowIdentity
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
+from model_profiling.pipeline.program_records import read_records
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 
@@ -68,9 +70,7 @@ def analyze(directory: RunDirectory) -> Analysis:
     summary = AnalysisSummary(
         model,
         manifest.feature.label,
-        ByExperiment(
-            (side.experiment, side.threads, summarize(side, manifest.tokens.get(side.experiment))) for side in timed
-        ),
+        ByExperiment(_experiments(directory, manifest, timed)),
         tuple(_comparisons(manifest, timed, blocks)),
         ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
     )
@@ -85,6 +85,17 @@ def analyze(directory: RunDirectory) -> Analysis:
         metrics_of(model, timed, launches),
         dict(_tables(directory, manifest, sides, recorded)),
     )
+
+
+def _experiments(
+    directory: RunDirectory, manifest: Manifest, sides: Sequence[MeasuredSide]
+) -> Iterator[tuple[str, int, ExperimentSummary]]:
+    records = read_records(directory, manifest)
+    for side in sides:
+        summary = summarize(side, manifest.tokens.get(side.experiment))
+        record = records[manifest.program_number(side.experiment)]
+        bound = sme2_bound(side, record, manifest, summary.traced.time_ms) if summary.traced else None
+        yield side.experiment, side.threads, replace(summary, sme2_bound=bound)
 
 
 def _comparisons(manifest: Manifest, sides: Sequence[MeasuredSide], blocks: Blocks) -> Iterator[Comparison]:

@@ -24,8 +24,9 @@ from model_profiling.pipeline.launch_lists import read_launch_list, tuples
 from model_profiling.pipeline.lockstep.rounds import TurnRecord
 from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
-#: The two results that a report points into, by their names in the run directory.
+#: What a report points into, by its name in the run directory: the two results, and what is recorded of programs.
 SUMMARY_FILE, METRICS_FILE = "analysis_summary.json", "metrics.json"
+PROGRAM_RECORDS_FILE = "program_records.json"
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
 
 
@@ -155,6 +156,7 @@ class RunDirectory:
         self.figures = self.root / "figures"
         self.timeline_json = self.root / "timeline.json"
         self.model_graph = self.root / "model_graph.json"
+        self.program_records = self.root / PROGRAM_RECORDS_FILE
         self.inputs = self.root / "inputs"
         self.work = self.root / ".work"
         self.device_settings = self.root / ".device_settings.json"

@@ -10,6 +10,7 @@ from model_profiling.analysis.comparing.noise_floor import noise_floor
 from model_profiling.analysis.run import Analysis, analyze
 from model_profiling.analysis.summary import SCHEMA_VERSION
 from model_profiling.files import json_bytes, write_bytes
+from model_profiling.pipeline.program_records import keep_records
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.words.kernels import kernel_entry_json
 from model_profiling.report.words.notes import run_notes
@@ -17,7 +18,11 @@ from model_profiling.report.words.summary import summary_markdown
 
 
 def analyze_run(directory: RunDirectory) -> Analysis:
-    """Analyze a run and write its files; everything is read before anything is written. Raises as `analyze`."""
+    """Analyze a run and write its files; everything is read before anything is written. Raises as `analyze`.
+
+    What lies beside its models by now, as a preview that was made since, is kept with the run first.
+    """
+    keep_records(directory, directory.read_manifest())
     analysis = analyze(directory)
     write(analysis)
     return analysis
