@@ -102,23 +102,23 @@ class PreviewedReach:
 
 @dataclass(frozen=True)
 class KeptReach:
-    """What is known of a program's layers and SME2, in one ExecuTorch; only one of the two lists has any.
+    """What is known of a program's layers and SME2, in one ExecuTorch: by the export, or by the calls of a preview.
 
     `share` is that of the matrix layers' multiply-adds which reach SME2, 0 to 1: None where it is not known of all.
     """
 
     executorch: str
     share: float | None
-    exported: tuple[ExportedReach, ...] = ()
-    previewed: tuple[PreviewedReach, ...] = ()
+    layers: tuple[ExportedReach, ...] = ()
+    called: tuple[PreviewedReach, ...] = ()
 
     @classmethod
     def from_json(cls, held: JsonObject) -> KeptReach:
         return cls(
             held.text("executorch"),
             held.maybe_number("share"),
-            tuple(map(ExportedReach.from_json, held.each("exported"))),
-            tuple(map(PreviewedReach.from_json, held.each("previewed"))),
+            tuple(map(ExportedReach.from_json, held.each("layers"))),
+            tuple(map(PreviewedReach.from_json, held.each("called"))),
         )
 
 
@@ -217,7 +217,7 @@ def _exported(exported: JsonObject) -> KeptReach | None:
         if held is None or not held.flag("known"):
             return None
         layers = tuple(map(ExportedReach.from_json, held.each("layers")))
-        return KeptReach(held.text("executorch"), _share(layers), exported=layers)
+        return KeptReach(held.text("executorch"), _share(layers), layers=layers)
     except UserError:
         return None
 
@@ -231,7 +231,7 @@ def _previewed(directory: RunDirectory, program: MeasuredProgram) -> Iterator[Ke
             held = JsonObject.read(file, "") if file.is_file() else None
             if held and SME2_VARIANT in held.within("variants") and _is_of(held, program):
                 layers = tuple(map(_previewed_layer, held.each("matrix_layers")))
-                yield KeptReach(held.within("executorch").text("version"), _share(layers), previewed=layers)
+                yield KeptReach(held.within("executorch").text("version"), _share(layers), called=layers)
         except UserError:
             continue
 

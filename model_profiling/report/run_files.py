@@ -18,14 +18,16 @@ from model_profiling.report.words.summary import summary_markdown
 
 
 def analyze_run(directory: RunDirectory) -> Analysis:
-    """Analyze a run and write its files; everything is read before anything is written. Raises as `analyze`.
-
-    What lies beside its models by now, as a preview that was made since, is kept with the run first.
-    """
-    keep_records(directory, directory.read_manifest())
-    analysis = analyze(directory)
+    """Analyze a run and write its files; everything is read before anything is written. Raises as `analyze`."""
+    analysis = analyze_anew(directory)
     write(analysis)
     return analysis
+
+
+def analyze_anew(directory: RunDirectory) -> Analysis:
+    """Analyze a run with what lies beside its models by now, as a preview that was made since. Raises as `analyze`."""
+    keep_records(directory, directory.read_manifest())
+    return analyze(directory)
 
 
 def write(analysis: Analysis) -> tuple[Path, ...]:

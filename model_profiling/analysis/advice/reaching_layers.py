@@ -45,7 +45,7 @@ def reaching_layers(layers: Sequence[Layer], record: ProgramRecord, executorch: 
     for evidence, kept in ((PREVIEW, record.previewed), (EXPORT, record.exported)):
         if kept is not None and holds_in(kept, executorch):
             matrix = [layer for layer in layers if layer.matrix]
-            told = _by_name(matrix, kept) if evidence == PREVIEW else _by_module(matrix, kept.exported)
+            told = _by_name(matrix, kept) if evidence == PREVIEW else _by_module(matrix, kept.layers)
             return ReachingLayers(
                 evidence,
                 kept.executorch,
@@ -63,7 +63,7 @@ def holds_in(kept: KeptReach, executorch: str) -> bool:
 
 def _by_name(matrix: Sequence[Layer], kept: KeptReach) -> dict[str, bool | None]:
     """A preview names layers as every run of the same program does."""
-    previewed = {one.layer: one.reaches for one in kept.previewed}
+    previewed = {one.layer: one.reaches for one in kept.called}
     return {layer.layer: previewed.get(layer.layer) for layer in matrix}
 
 

@@ -20,6 +20,7 @@ from model_profiling.report.sections.programs import ProgramsSection
 from model_profiling.report.sections.reproduce import ReproduceSection
 from model_profiling.report.sections.setup import SetupSection
 from model_profiling.report.sections.shapes import ShapesSection
+from model_profiling.report.sections.sme2_bound import Sme2BoundSection
 from model_profiling.report.sections.tokens import TokensSection
 from model_profiling.report.sections.trust import TrustSection
 from model_profiling.report.sections.verdict import VerdictsSection
@@ -34,6 +35,7 @@ SECTIONS: Sequence[Callable[[RunData, Naming, View], ReportSection]] = (
     LatencySection.of,
     WhereTimeGoesSection.of,
     KernelsSection.of,
+    Sme2BoundSection.of,
     OutsideSection.of,
     TrustSection.of,
     PairsSection.of,

@@ -16,8 +16,8 @@ def agreement_words(held: EagerAgreement | None) -> str:
     """Say how far a program is from its model, and by which limit that was judged."""
     if held is None:
         return NOT_KNOWN
-    limit = f"the limit that its export held it to, {error_text(held.limit_rel_error)} and {held.limit_cosine:g}"
-    loose = f"; that limit is {LOOSE}" if is_loose(held) else ""
+    limit = f"the limit of its export ({error_text(held.limit_rel_error)}, cosine {held.limit_cosine:g})"
+    loose = f", which is {LOOSE}" if is_loose(held) else ""
     return f"{distance(held)}; {'within' if held.passed else 'beyond'} {limit}{loose}"
 
 
