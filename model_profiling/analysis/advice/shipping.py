@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from model_profiling.analysis.advice.dominance import Cost, unbeaten
+from model_profiling.analysis.advice.dominance import Cost, Option, unbeaten
 from model_profiling.analysis.advice.reaching_layers import holds_in
 from model_profiling.analysis.comparing.run_comparison import LaunchTimes
 from model_profiling.analysis.comparing.run_differences import cpu_of
@@ -43,19 +43,28 @@ class ReachShare:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What options have to share to be alternatives: a CPU (`cpu_of`), a model, its method, its inputs' shapes."""
+
+    cpu: tuple[str, str, str]
+    model: str
+    method: str
+    shapes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ShippingOption:
     """A program on a number of threads, as it was measured: one experiment of a run, with no feature switched off.
 
-    Options are alternatives where `alternatives` is the same: the CPU, the model, the method and the inputs' shapes.
-    `latency_ms` has the 95 % interval over launches, `memory_mib` the range of the launches' peaks. `accuracy_known`
-    says whether `agreement` is; what a program answers that is not finite counts as infinitely far off.
+    `latency_ms` has the 95 % interval over launches, `memory_mib` the range of the launches' peaks. `size_bytes` is
+    None of a program whose weights lie in a file of their own.
     """
 
     experiment: str
     threads: int
-    alternatives: tuple[object, ...]
+    task: Task
     latency_ms: Cost
-    size_bytes: int
+    size_bytes: int | None
     memory_mib: Cost | None
     load_ms: float | None
     agreement: EagerAgreement | None
@@ -63,19 +72,20 @@ class ShippingOption:
 
     @property
     def rel_error(self) -> float | None:
-        """The greatest difference from the eager model over the largest value; None where it is not known."""
+        """The greatest difference from the eager model over the largest value, infinite where that is not finite.
+
+        None where it is not known.
+        """
         if self.agreement is None:
             return None
         return math.inf if self.agreement.max_rel_error is None else self.agreement.max_rel_error
 
     @property
-    def costs(self) -> tuple[Cost | None, ...]:
-        """Latency, size, memory and error. Memory counts in whole MiB, errors from where they say something."""
+    def as_option(self) -> Option:
+        """Latency, size and error, and coarsely the memory; errors count from where they say something."""
+        size = None if self.size_bytes is None else Cost.exactly(self.size_bytes)
         error = None if self.rel_error is None else Cost.exactly(max(self.rel_error, AS_EXACT))
-        memory = self.memory_mib and Cost(
-            float(round(self.memory_mib.low)), float(round(self.memory_mib.value)), float(round(self.memory_mib.high))
-        )
-        return self.latency_ms, Cost.exactly(self.size_bytes), memory, error
+        return Option((self.latency_ms, size, error), self.memory_mib)
 
 
 def shipping_options(
@@ -101,9 +111,9 @@ def shipping_options(
         yield ShippingOption(
             name,
             threads,
-            _alternatives(manifest, name, record),
+            _task(manifest, name, record),
             Cost(*_around(own, value)),
-            manifest.program(name).model.bytes,
+            None if manifest.program(name).model.data else manifest.program(name).model.bytes,
             _memory(launches, name, threads, held.peak_rss_mib),
             held.load_ms,
             record.agreement,
@@ -111,19 +121,19 @@ def shipping_options(
         )
 
 
-def groups(options: Sequence[ShippingOption]) -> Mapping[tuple[object, ...], list[int]]:
+def by_task(options: Sequence[ShippingOption]) -> Mapping[Task, list[int]]:
     """Return the places of options that are alternatives of each other, in their order."""
-    grouped: dict[tuple[object, ...], list[int]] = {}
+    grouped: dict[Task, list[int]] = {}
     for place, option in enumerate(options):
-        grouped.setdefault(option.alternatives, []).append(place)
+        grouped.setdefault(option.task, []).append(place)
     return grouped
 
 
 def unbeaten_options(options: Sequence[ShippingOption]) -> tuple[bool, ...]:
     """Return of each option whether none of its alternatives beats it."""
     marked = [False] * len(options)
-    for places in groups(options).values():
-        for place, best in zip(places, unbeaten([options[place].costs for place in places]), strict=True):
+    for places in by_task(options).values():
+        for place, best in zip(places, unbeaten([options[place].as_option for place in places]), strict=True):
             marked[place] = best
     return tuple(marked)
 
@@ -163,12 +173,12 @@ def _around(times_ms: Sequence[float], value: float) -> tuple[float, float, floa
     return min(low, value), value, max(high, value)
 
 
-def _alternatives(manifest: Manifest, name: str, record: ProgramRecord) -> tuple[object, ...]:
+def _task(manifest: Manifest, name: str, record: ProgramRecord) -> Task:
     program = manifest.program(name)
     model = program.model.id
     named = model.removesuffix(f"_{label_in(model)}").removesuffix("_xnnpack")
     inputs = program.input_shapes or tuple(item.shape for item in program.inputs)
-    return *cpu_of(manifest), record.model or named, program.method or "", tuple(map(shape_word, inputs))
+    return Task(cpu_of(manifest), record.model or named, program.method or "", tuple(map(shape_word, inputs)))
 
 
 def _memory(launches: Sequence[Launch], name: str, threads: int, median: float | None) -> Cost | None:

@@ -3,25 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from model_profiling.analysis.advice.amdahl import Sme2Bound
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
-from model_profiling.report.quantities import Identifier
+from model_profiling.report.quantities import Identifier, Sentence
 from model_profiling.report.section import Block, BlocksSection
 from model_profiling.report.view import View
 from model_profiling.report.words.sme2_bound import (
     assumptions,
     bound_cells,
     bound_columns,
-    numbers_of,
     other_architecture,
     unknown_layers,
     where_from,
 )
-from model_profiling.report.words.table import Table
+from model_profiling.report.words.table import Cell, Table
+from model_profiling.wording import count
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,61 @@ class Sme2BoundSection(BlocksSection):
 
 
 def _blocks(run: RunData, naming: Naming) -> Iterator[Block]:
+    held = _bounds(run)
+    if held:
+        yield assumptions()
+        yield from other_architecture([run.manifest.cpu.architecture])
+        columns = ("Experiment", "Threads", *bound_columns())
+        rows = ((Identifier(naming.side(one.experiment)), str(one.threads), *one.cells) for one in held)
+        yield Table("The most that SME2 could give, by experiment", columns, tuple(rows), frozenset(columns[1:]))
+        yield where_from([one.bound for one in held])
+        for one in held:
+            yield from one.unknown(naming.side(one.experiment))
+
+
+def combined_bounds(runs: Sequence[tuple[str, RunData, Naming]]) -> tuple[Block, ...]:
+    """Return what a combined report says of the bound: a row for each run and thread count, with all features on."""
+    return tuple(_combined(runs))
+
+
+def _combined(runs: Sequence[tuple[str, RunData, Naming]]) -> Iterator[Block]:
     held = [
-        (naming.side(name), name, threads, one.sme2_bound)
+        (label, naming.side(one.experiment), run.manifest.cpu.architecture, one)
+        for label, run, naming in runs
+        for one in _bounds(run)
+        if not run.manifest.disabled.get(one.experiment)
+    ]
+    if held:
+        yield assumptions()
+        yield from other_architecture([architecture for _, _, architecture, _ in held])
+        columns = ("Run", "Experiment", "Threads", *bound_columns())
+        rows = ((Identifier(label), side, str(one.threads), *one.cells) for label, side, _, one in held)
+        yield Table("The most that SME2 could give, by run", columns, tuple(rows), frozenset(columns[2:]))
+        yield where_from([one.bound for *_, one in held])
+        for label, side, _, one in held:
+            yield from one.unknown(f"{label}, {side}")
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The bound of one experiment at one thread count; the paths of its numbers begin with `path`."""
+
+    experiment: str
+    threads: int
+    bound: Sme2Bound
+    path: str
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return bound_cells(self.bound, self.path)
+
+    def unknown(self, who: str) -> Iterator[Sentence]:
+        return unknown_layers(f"{who}, {count(self.threads, 'thread')}", self.bound, self.path)
+
+
+def _bounds(run: RunData) -> list[_Held]:
+    return [
+        _Held(name, threads, one.sme2_bound, run.in_summary("experiments", name, threads, "sme2_bound"))
         for name, threads, one in run.summary.experiments.entries()
         if one.sme2_bound is not None
     ]
-    if not held:
-        return
-    yield assumptions()
-    yield from other_architecture([run.manifest.cpu.architecture])
-    rows = [
-        (
-            Identifier(side),
-            str(threads),
-            *bound_cells(bound, run.in_summary("experiments", name, threads, "sme2_bound")),
-        )
-        for side, name, threads, bound in held
-    ]
-    columns = ("Experiment", "Threads", *bound_columns())
-    yield Table("The most that SME2 could give, by experiment", columns, tuple(rows), numbers_of(columns[1:]))
-    yield where_from([bound for *_, bound in held])
-    for side, name, threads, bound in held:
-        yield from unknown_layers(
-            f"{side}, ", threads, bound, run.in_summary("experiments", name, threads, "sme2_bound")
-        )

@@ -55,11 +55,6 @@ def bound_columns() -> tuple[str, ...]:
     )
 
 
-def numbers_of(columns: Sequence[str]) -> frozenset[str]:
-    """Return the columns that are numbers: all of these."""
-    return frozenset(columns)
-
-
 def bound_cells(bound: Sme2Bound, path: str) -> tuple[Cell, ...]:
     """Return a bound as cells; the paths of its numbers begin with `path`."""
     half = (bound.share_high - bound.share_low) / 2
@@ -78,13 +73,13 @@ def bound_cells(bound: Sme2Bound, path: str) -> tuple[Cell, ...]:
     )
 
 
-def unknown_layers(who: str, threads: int, bound: Sme2Bound, path: str) -> Iterator[Sentence]:
+def unknown_layers(who: str, bound: Sme2Bound, path: str) -> Iterator[Sentence]:
     """Yield what is said of matrix layers of which nothing tells whether they reach SME2."""
     if bound.unknown_layers:
         with_them = _bound(bound, bound.bound_with_unknown, f"{path}/bound_with_unknown")
         then: Sentence = ("were they to, the bound would be ", with_them, ".") if with_them else ("they may be all.",)
         yield (
-            f"{who}{count(threads, 'thread')}: of {count(bound.unknown_layers, 'matrix layer')} nothing tells whether "
+            f"{who}: of {count(bound.unknown_layers, 'matrix layer')} nothing tells whether "
             "SME2 kernels compute them; ",
             *then,
         )

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A figure of options by two costs, both on logarithmic scales: less is better, so the best lie below and left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from model_profiling.report.canvas import Canvas, text_width
+from model_profiling.report.figures import WIDE, Chart
+from model_profiling.report.svg import Drawing
+
+_LEFT, _BOTTOM, _TOP = 86, 46, 34
+_HEIGHT = {True: 380, False: 330}  # of a wide and of a narrow figure
+_SMALL = 12
+_DOT = 9.0
+#: Labels nearer than this would lie on each other.
+_APART = 20.0
+#: Between two decades these are labeled too where there are few.
+_STEPS = (1, 2, 5)
+_FEW = 3
+
+
+@dataclass(frozen=True)
+class Point:
+    """An option: its label in the figure, its costs, the ends of the first one's interval, whether none beats it."""
+
+    label: str
+    x: float
+    y: float
+    low: float | None
+    high: float | None
+    best: bool
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """The options, and what the axes are; `y_unit` stands behind the numbers of the vertical one."""
+
+    points: tuple[Point, ...]
+    x_title: str
+    y_title: str
+    y_unit: str
+
+
+def paint(plot: Tradeoff, chart: Chart, width: int) -> Drawing:
+    """Draw the options; of the chart its name, its text for those who see no figure and its legend are used."""
+    height = _HEIGHT[width >= WIDE]
+    canvas = Canvas(width, height)
+    seen = [end for p in plot.points for end in (p.low, p.x, p.high) if end is not None]
+    x = _axis(seen, _LEFT, width - 24)
+    y = _axis([p.y for p in plot.points], height - _BOTTOM, _TOP + 12)
+    _grid(canvas, plot, x, y)
+    used = 0.0
+    for role, name in chart.legend:
+        canvas.dot(_LEFT + used + 5, 9, _DOT, role)
+        canvas.text(_LEFT + used + 16, 9, name, size=12.5)
+        used += text_width(name, 12.5) + 40
+    for point in sorted(plot.points, key=lambda p: p.best):
+        role = "on" if point.best else "off"
+        if point.low is not None and point.high is not None:
+            canvas.line(x.place(point.low), y.place(point.y), x.place(point.high), y.place(point.y), role, 2)
+        canvas.dot(x.place(point.x), y.place(point.y), _DOT, role)
+    _labels(canvas, plot, x, y)
+    return canvas.finish(chart.name, chart.alt)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    place: Callable[[float], float]
+    ticks: tuple[float, ...]
+
+
+def _axis(values: Sequence[float], start: float, end: float) -> _Axis:
+    """Return a logarithmic axis from `start` to `end`, with room around the values."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    margin = max(0.08 * (high - low), 0.06)
+    low, high = low - margin, high + margin
+
+    def place(value: float) -> float:
+        return start + (math.log10(value) - low) / (high - low) * (end - start)
+
+    return _Axis(place, _ticks(low, high))
+
+
+def _ticks(low: float, high: float) -> tuple[float, ...]:
+    """Return the powers of ten between two logarithms; where there are few, steps between them too."""
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    powers = [10.0**n for n in decades if low <= n <= high]
+    if len(powers) >= _FEW:
+        every = math.ceil(len(powers) / 6)
+        return tuple(powers[::every])
+    steps = [step * 10.0**n for n in decades for step in _STEPS if low <= math.log10(step * 10.0**n) <= high]
+    if len(steps) >= 2:
+        return tuple(steps)
+    fine = [step * 10.0 ** (n - 1) for n in decades for step in range(10, 100)]
+    within = [value for value in fine if low <= math.log10(value) <= high]
+    return tuple(within[:: max(1, len(within) // 4)])
+
+
+def _grid(canvas: Canvas, plot: Tradeoff, x: _Axis, y: _Axis) -> None:
+    right, bottom = canvas.width - 16, canvas.height - _BOTTOM + 8
+    for tick in y.ticks:
+        canvas.line(_LEFT - 6, y.place(tick), right, y.place(tick), "rule")
+        canvas.text(_LEFT - 12, y.place(tick), _tick(tick) + plot.y_unit, size=_SMALL, role="muted", right=True)
+    last = -math.inf
+    for tick in x.ticks:
+        canvas.line(x.place(tick), _TOP, x.place(tick), bottom, "rule")
+        if x.place(tick) - last > text_width(_tick(tick), _SMALL) + 14:
+            canvas.text(x.place(tick), bottom + 11, _tick(tick), size=_SMALL, role="muted", middle=True)
+            last = x.place(tick)
+    canvas.text(right, canvas.height - 8, plot.x_title, size=_SMALL, role="muted", right=True)
+    canvas.text(0, _TOP - 4, plot.y_title, size=_SMALL, role="muted")
+
+
+def _tick(value: float) -> str:
+    return f"{value:.10f}".rstrip("0").rstrip(".") if value < 1 else f"{value:,.10g}"
+
+
+def _labels(canvas: Canvas, plot: Tradeoff, x: _Axis, y: _Axis) -> None:
+    """Write each label above its dot, below it where the one before is near."""
+    placed: list[tuple[float, float]] = []
+    for point in sorted(plot.points, key=lambda p: (p.y, p.x)):
+        across, down = x.place(point.x), y.place(point.y)
+        spots = [down - 14, down + 15, down - 28, down + 29]
+        free = [spot for spot in spots if all(abs(across - a) > _APART or abs(spot - d) > _SMALL for a, d in placed)]
+        spot = free[0] if free else spots[0]
+        placed.append((across, spot))
+        canvas.text(across, spot, point.label, size=_SMALL, bold=point.best, middle=True)
