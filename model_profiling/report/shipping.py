@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from model_profiling.analysis.advice.shipping import (
     CALLED,
     EXPORTED,
+    PREVIEWED,
     ReachShare,
     ShippingOption,
     Task,
@@ -32,7 +33,7 @@ _KB = 1e3
 _MB = 1e6
 #: Of a cosine that rounds to 1 here, it says all that there is to say.
 _COSINE_PLACES, _ALMOST_ONE = 6, 0.9999995
-_EVIDENCE = {CALLED: "called in the run", EXPORTED: "by the export", "previewed": "in a preview"}
+_EVIDENCE = {CALLED: "called", EXPORTED: "export", PREVIEWED: "preview"}
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,12 @@ class ShippingGroup:
 
 @dataclass(frozen=True)
 class _Measured:
-    """An option with the run that measured it, and its row of the latency table."""
+    """An option with the run that measured it, and its row of the latency table; `side` where the run has several."""
 
     source: ShippingSource
     option: ShippingOption
     row: ExperimentRow
+    side: str
 
 
 def shipping_groups(sources: Sequence[ShippingSource]) -> tuple[ShippingGroup, ...]:
@@ -103,8 +105,11 @@ def shipping_groups(sources: Sequence[ShippingSource]) -> tuple[ShippingGroup, .
 def _measured(source: ShippingSource) -> Iterator[_Measured]:
     data = source.data
     rows = {(row.experiment, row.threads): row for row in source.experiments}
-    for option in shipping_options(data.manifest, data.summary, data.launches, source.times, data.records):
-        yield _Measured(source, option, rows[option.experiment, option.threads])
+    options = list(shipping_options(data.manifest, data.summary, data.launches, source.times, data.records))
+    several = len({option.experiment for option in options}) > 1
+    for option in options:
+        row = rows[option.experiment, option.threads]
+        yield _Measured(source, option, row, row.side if several else "")
 
 
 def _titles(tasks: Sequence[Task]) -> dict[Task, str]:
@@ -122,7 +127,7 @@ def _group(number: int, title: str, measured: Sequence[_Measured], best: Sequenc
     rows = tuple(_row(place + 1, one, best[place]) for place, one in enumerate(measured))
     told = [_told(one, row) for one, row in zip(measured, rows, strict=True)]
     sentences = shipping_sentences(told) if len(rows) > 1 else ()
-    return ShippingGroup(title, rows, tuple(sentences), _figure(number, title, measured, rows))
+    return ShippingGroup(title, rows, tuple(sentences), _figure(number, title, told, rows))
 
 
 def _row(number: int, one: _Measured, best: bool) -> ShippingRow:
@@ -134,7 +139,7 @@ def _row(number: int, one: _Measured, best: bool) -> ShippingRow:
     return ShippingRow(
         number,
         one.source.label,
-        one.row.side,
+        one.side,
         one.source.dtypes[program],
         option.threads,
         one.row.time,
@@ -154,8 +159,7 @@ def _row(number: int, one: _Measured, best: bool) -> ShippingRow:
 
 def _told(one: _Measured, row: ShippingRow) -> ToldOption:
     data, program = one.source.data, one.source.data.manifest.program_number(one.option.experiment)
-    several = len(set(data.summary.experiments)) > 1 and len({r.side for r in one.source.experiments}) > 1
-    name = f"{one.source.label} ({one.row.side})" if several else one.source.label
+    name = f"{one.source.label} ({one.side})" if one.side else one.source.label
     path = data.in_records(program, "agreement")
     return ToldOption(one.option, name, row.latency, row.low, row.high, path, _size_path(data, program))
 
@@ -191,10 +195,10 @@ def _reach(data: RunData, program: int, reach: ReachShare) -> Quantity:
     return quantity(reach.share, path, 1, PERCENT)
 
 
-def _figure(number: int, title: str, measured: Sequence[_Measured], rows: Sequence[ShippingRow]) -> Drawable | None:
+def _figure(number: int, title: str, named: Sequence[ToldOption], rows: Sequence[ShippingRow]) -> Drawable | None:
     """Return the figure of latency against the error, of latency against the size where errors are not known."""
-    errors = [one.option.rel_error for one in measured]
-    sizes = [one.option.size_bytes for one in measured]
+    errors = [one.option.rel_error for one in named]
+    sizes = [one.option.size_bytes for one in named]
     if len(rows) < 2:
         return None
     if all(error is not None and 0 < error < math.inf for error in errors):
@@ -207,6 +211,7 @@ def _figure(number: int, title: str, measured: Sequence[_Measured], rows: Sequen
         tuple(
             Point(
                 str(row.number),
+                f"{row.dtype}, {count(row.threads, 'thread')}",
                 row.latency.raw,
                 value,
                 row.low.raw if row.low else None,
@@ -220,7 +225,8 @@ def _figure(number: int, title: str, measured: Sequence[_Measured], rows: Sequen
         unit,
     )
     told = "; ".join(
-        f"{row.number}: {row.label}, {row.side}, {count(row.threads, 'thread')}, {row.latency.text} ms" for row in rows
+        f"{row.number}: {told.name}, {count(row.threads, 'thread')}, {row.latency.text} ms"
+        for row, told in zip(rows, named, strict=True)
     )
     of = f" of {title}" if title else ""
     alt = f"Latency against {what[:1].lower()}{what[1:]}{of}; nothing else beats {_marked(rows)}. {told}."

@@ -15,8 +15,8 @@ _LEFT, _BOTTOM, _TOP = 86, 46, 34
 _HEIGHT = {True: 380, False: 330}  # of a wide and of a narrow figure
 _SMALL = 12
 _DOT = 9.0
-#: Labels nearer than this would lie on each other.
-_APART = 20.0
+#: Between the bands of options at one height.
+_LANE = 7.0
 #: Between two decades these are labeled too where there are few.
 _STEPS = (1, 2, 5)
 _FEW = 3
@@ -24,9 +24,10 @@ _FEW = 3
 
 @dataclass(frozen=True)
 class Point:
-    """An option: its label in the figure, its costs, the ends of the first one's interval, whether none beats it."""
+    """An option: its number, its name where there is room, its two costs and the first one's interval."""
 
-    label: str
+    number: str
+    name: str
     x: float
     y: float
     low: float | None
@@ -57,12 +58,13 @@ def paint(plot: Tradeoff, chart: Chart, width: int) -> Drawing:
         canvas.dot(_LEFT + used + 5, 9, _DOT, role)
         canvas.text(_LEFT + used + 16, 9, name, size=12.5)
         used += text_width(name, 12.5) + 40
-    for point in sorted(plot.points, key=lambda p: p.best):
+    spots = _spots(plot, x, y)
+    for point, (across, down) in sorted(spots, key=lambda spot: spot[0].best):
         role = "on" if point.best else "off"
         if point.low is not None and point.high is not None:
-            canvas.line(x.place(point.low), y.place(point.y), x.place(point.high), y.place(point.y), role, 2)
-        canvas.dot(x.place(point.x), y.place(point.y), _DOT, role)
-    _labels(canvas, plot, x, y)
+            canvas.line(x.place(point.low), down, x.place(point.high), down, role, 2)
+        canvas.dot(across, down, _DOT, role)
+    _labels(canvas, spots, wide=width >= WIDE)
     return canvas.finish(chart.name, chart.alt)
 
 
@@ -118,13 +120,29 @@ def _tick(value: float) -> str:
     return f"{value:.10f}".rstrip("0").rstrip(".") if value < 1 else f"{value:,.10g}"
 
 
-def _labels(canvas: Canvas, plot: Tradeoff, x: _Axis, y: _Axis) -> None:
-    """Write each label above its dot, below it where the one before is near."""
-    placed: list[tuple[float, float]] = []
-    for point in sorted(plot.points, key=lambda p: (p.y, p.x)):
-        across, down = x.place(point.x), y.place(point.y)
-        spots = [down - 14, down + 15, down - 28, down + 29]
-        free = [spot for spot in spots if all(abs(across - a) > _APART or abs(spot - d) > _SMALL for a, d in placed)]
-        spot = free[0] if free else spots[0]
-        placed.append((across, spot))
-        canvas.text(across, spot, point.label, size=_SMALL, bold=point.best, middle=True)
+def _spots(plot: Tradeoff, x: _Axis, y: _Axis) -> list[tuple[Point, tuple[float, float]]]:
+    """Return where each option stands: those of one height are drawn a little apart, or bands would hide each other."""
+    level: dict[int, list[Point]] = {}
+    for point in plot.points:
+        level.setdefault(round(y.place(point.y)), []).append(point)
+    return [
+        (point, (x.place(point.x), height + _LANE * (place - (len(held) - 1) / 2)))
+        for height, held in level.items()
+        for place, point in enumerate(sorted(held, key=lambda p: p.x))
+    ]
+
+
+def _labels(canvas: Canvas, spots: Sequence[tuple[Point, tuple[float, float]]], wide: bool) -> None:
+    """Write each label above its dot, below it or farther away where another one is in the way."""
+    taken: list[tuple[float, float, float]] = []
+    for point, (across, down) in sorted(spots, key=lambda spot: spot[1][::-1]):
+        label = f"{point.number} {point.name}" if wide else point.number
+        half = text_width(label, _SMALL) / 2 + 3
+        across = min(across, canvas.width - half)
+        tries = [down - 15, down + 16, down - 29, down + 30]
+        free = [
+            spot for spot in tries if all(abs(across - a) > half + h or abs(spot - d) > _SMALL for a, d, h in taken)
+        ]
+        spot = free[0] if free else tries[0]
+        taken.append((across, spot, half))
+        canvas.text(across, spot, label, size=_SMALL, bold=point.best, middle=True)

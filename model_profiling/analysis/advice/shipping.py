@@ -26,6 +26,9 @@ AS_EXACT = recipes()["fp32"].limit.max_rel_error
 #: A limit that lets a value be off by this share of the largest one is no proof that a model still does its work.
 LOOSE_REL_ERROR = 0.1
 
+#: Peaks of memory within this share of each other are no reason to choose: the runner's own pages differ as much.
+MEMORY_RESOLUTION = 0.05
+
 CALLED, EXPORTED, PREVIEWED = "called", "exported", "previewed"
 
 
@@ -82,10 +85,14 @@ class ShippingOption:
 
     @property
     def as_option(self) -> Option:
-        """Latency, size and error, and coarsely the memory; errors count from where they say something."""
+        """Latency, size and error, and coarsely the memory; the last two count from where they say something."""
         size = None if self.size_bytes is None else Cost.exactly(self.size_bytes)
         error = None if self.rel_error is None else Cost.exactly(max(self.rel_error, AS_EXACT))
-        return Option((self.latency_ms, size, error), self.memory_mib)
+        memory = self.memory_mib
+        if memory is not None:
+            reach = MEMORY_RESOLUTION / 2 * memory.value
+            memory = Cost(min(memory.low, memory.value - reach), memory.value, max(memory.high, memory.value + reach))
+        return Option((self.latency_ms, size, error), memory)
 
 
 def shipping_options(

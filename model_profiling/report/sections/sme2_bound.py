@@ -56,21 +56,24 @@ def combined_bounds(runs: Sequence[tuple[str, RunData, Naming]]) -> tuple[Block,
 
 
 def _combined(runs: Sequence[tuple[str, RunData, Naming]]) -> Iterator[Block]:
-    held = [
-        (label, naming.side(one.experiment), run.manifest.cpu.architecture, one)
-        for label, run, naming in runs
-        for one in _bounds(run)
-        if not run.manifest.disabled.get(one.experiment)
-    ]
+    held = [(name, run, one) for label, run, naming in runs for name, one in _whole(label, run, naming)]
     if held:
         yield assumptions()
-        yield from other_architecture([architecture for _, _, architecture, _ in held])
-        columns = ("Run", "Experiment", "Threads", *bound_columns())
-        rows = ((Identifier(label), side, str(one.threads), *one.cells) for label, side, _, one in held)
-        yield Table("The most that SME2 could give, by run", columns, tuple(rows), frozenset(columns[2:]))
+        yield from other_architecture([run.manifest.cpu.architecture for _, run, _ in held])
+        columns = ("Run", "Threads", *bound_columns())
+        rows = ((Identifier(name), str(one.threads), *one.cells) for name, _, one in held)
+        yield Table("The most that SME2 could give, by run", columns, tuple(rows), frozenset(columns[1:]))
         yield where_from([one.bound for *_, one in held])
-        for label, side, _, one in held:
-            yield from one.unknown(f"{label}, {side}")
+        for name, _, one in held:
+            yield from one.unknown(name)
+
+
+def _whole(label: str, run: RunData, naming: Naming) -> Iterator[tuple[str, _Held]]:
+    """Yield the bounds of experiments with all CPU features on, by their run's name, with the side where it has several."""
+    whole = [one for one in _bounds(run) if not run.manifest.disabled.get(one.experiment)]
+    several = len({one.experiment for one in whole}) > 1
+    for one in whole:
+        yield f"{label} ({naming.side(one.experiment)})" if several else label, one
 
 
 @dataclass(frozen=True)

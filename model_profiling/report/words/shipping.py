@@ -10,7 +10,7 @@ from model_profiling.analysis.advice.shipping import AS_EXACT, ShippingOption, f
 from model_profiling.analysis.advice.shipping import not_told_apart as overlapping
 from model_profiling.report.quantities import Identifier, Quantity, Sentence, quantity
 from model_profiling.rounding import places_for
-from model_profiling.wording import count, listed
+from model_profiling.wording import count
 
 #: A relative error is shown in percent of the largest value, a share too.
 PERCENT = 0.01
@@ -56,9 +56,16 @@ def shipping_sentences(group: Sequence[ToldOption]) -> Iterator[Sentence]:
     yield ("Where latency counts most, ship ", *best.called, ": ", best.time, " ms", *interval, ".")
     near = [by_option[id(other)] for other in overlapping(best.option, options)]
     if near and best.low:
-        names = listed([f"{told.name} on {count(told.option.threads, 'thread')}" for told in near])
-        yield ("Its interval overlaps with ", Identifier(names), ": which of them is faster is not shown.")
+        yield ("Its interval overlaps with that of ", *_listed(near), ": which of them is faster is not shown.")
     yield from _accuracy(best, by_option, options)
+
+
+def _listed(several: Sequence[ToldOption]) -> Sentence:
+    """Return "a, b and c" of options as they are called."""
+    parts: list[str | Quantity] = []
+    for place, told in enumerate(several):
+        parts += [*([" and " if place == len(several) - 1 else ", "] if place else []), *told.called]
+    return tuple(parts)
 
 
 def _accuracy(

@@ -46,13 +46,7 @@ def where_from(bounds: Sequence[Sme2Bound]) -> Sentence:
 
 
 def bound_columns() -> tuple[str, ...]:
-    return (
-        "Traced execution, ms",
-        "In layers with SME2 kernels, ms",
-        "Share, %",
-        "Bound, times",
-        "Layers with SME2 kernels",
-    )
+    return ("Execution, ms", "In such layers, ms", "Share, %", "Bound, times", "Such layers")
 
 
 def bound_cells(bound: Sme2Bound, path: str) -> tuple[Cell, ...]:
