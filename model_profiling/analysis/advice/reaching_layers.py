@@ -79,9 +79,9 @@ def _by_module(matrix: Sequence[Layer], exported: Sequence[ExportedReach]) -> di
     # Portable kernels call none of KleidiAI's.
     told: dict[str, bool | None] = {layer.layer: False for layer in matrix if not layer.delegated}
     for key, of_key in mine.items():
-        inside = [layer for layer in of_key if layer.delegated]
-        if len(inside) == len(recorded.get(key, ())):
-            told |= {layer.layer: _holds(layer, one) for layer, one in zip(inside, recorded[key], strict=True)}
+        inside, told_of = [layer for layer in of_key if layer.delegated], recorded.get(key, [])
+        if len(inside) == len(told_of):
+            told |= {layer.layer: _holds(layer, one) for layer, one in zip(inside, told_of, strict=True)}
     return told
 
 

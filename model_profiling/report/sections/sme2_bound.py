@@ -69,7 +69,7 @@ def _combined(runs: Sequence[tuple[str, RunData, Naming]]) -> Iterator[Block]:
 
 
 def _whole(label: str, run: RunData, naming: Naming) -> Iterator[tuple[str, _Held]]:
-    """Yield the bounds of experiments with all CPU features on, by their run's name, with the side where it has several."""
+    """Yield the bounds of experiments with all CPU features on, named by run, and by side where it has several."""
     whole = [one for one in _bounds(run) if not run.manifest.disabled.get(one.experiment)]
     several = len({one.experiment for one in whole}) > 1
     for one in whole:
