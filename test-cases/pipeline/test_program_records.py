@@ -95,11 +95,16 @@ def test_a_preview_that_was_made_since_is_taken_up(run: RunDirectory, place: str
     assert kept(run).previewed is None
     folders = {"in the folder of previews": model_of(run).parent.parent / "preview"}
     write_preview(run, {**folders, "in the run directory": run.root / "preview"}.get(place))
-    kit("scripts/analyze_results.py", "--run-dir", run.root, "--quiet").ok()
-    [record] = read_records(run, run.read_manifest())
+    record = kept(run)
     assert record.previewed is not None and record.previewed.share == 0.75
     assert [one.reaches for one in record.previewed.called] == [True, False]
     assert record.exported is not None
+
+
+def test_analyzing_again_takes_it_up_and_the_run_stays_whole(run: RunDirectory) -> None:
+    write_preview(run)
+    kit("scripts/analyze_results.py", "--run-dir", run.root, "--quiet").ok()
+    assert read_records(run, run.read_manifest())[0].previewed is not None
     kit("scripts/validate_results.py", "--results", run.root).ok()
 
 
@@ -126,11 +131,17 @@ def test_a_preview_of_something_else_is_left_alone(run: RunDirectory, changes: d
         ('{"schema_version": 1, "programs": [{}]}', "sha256"),
     ],
 )
-def test_a_damaged_file_is_one_line(run: RunDirectory, content: str, words: str) -> None:
+def test_a_damaged_file_is_refused(run: RunDirectory, content: str, words: str) -> None:
     run.program_records.write_text(content)
-    for command in ("analyze_results.py", "generate_report.py"):
-        line = kit(f"scripts/{command}", "--run-dir", run.root).error_line()
-        assert words in line and str(run.program_records) in line
+    with pytest.raises(UserError) as refused:
+        keep_records(run, run.read_manifest())
+    assert words in str(refused.value) and str(run.program_records) in str(refused.value)
+
+
+def test_a_damaged_file_is_one_line(run: RunDirectory) -> None:
+    run.program_records.write_text("[]")
+    line = kit("scripts/analyze_results.py", "--run-dir", run.root).error_line()
+    assert str(run.program_records) in line and "remove it" in line
 
 
 JSON = st.recursive(
@@ -163,9 +174,6 @@ def test_an_unknown_layer_leaves_no_share(run: RunDirectory) -> None:
     file.write_text(json.dumps(whole))
     record = kept(run)
     assert record.exported is not None and record.exported.share is None
-    with pytest.raises(UserError):
-        run.program_records.write_text("[]")
-        read_records(run, run.read_manifest())
 
 
 if __name__ == "__main__":
