@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from model_profiling.analysis.advice.amdahl import Sme2Bound, amdahl_bound
-from model_profiling.analysis.advice.reaching_layers import PREVIEW
-from model_profiling.report.quantities import Quantity, Sentence, quantity
+from model_profiling.analysis.advice.reaching_layers import EXPORT, PREVIEW
+from model_profiling.report.quantities import Identifier, Quantity, Sentence, quantity
 from model_profiling.report.words.table import Cell
 from model_profiling.rounding import places_for
 from model_profiling.wording import count, listed
@@ -15,7 +15,7 @@ from model_profiling.wording import count, listed
 _ARM = frozenset(("aarch64", "arm64"))
 _PERCENT = 0.01
 _MOST_PLACES = 1  # of shares in percent: they are of traced times, and differ from launch to launch
-_EVIDENCE = {True: "the calls that a preview recorded on an emulated CPU", False: "the table of the export"}
+_EVIDENCE = {PREVIEW: "the calls that a preview recorded on an emulated CPU", EXPORT: "the table of the export"}
 
 
 def assumptions() -> Sentence:
@@ -40,9 +40,10 @@ def other_architecture(architectures: Sequence[str]) -> Iterator[Sentence]:
 
 def where_from(bounds: Sequence[Sme2Bound]) -> Sentence:
     """Say what tells which layers reach SME2."""
-    told = {(one.evidence == PREVIEW, one.executorch): None for one in bounds}
-    sources = [f"{_EVIDENCE[previewed]} for ExecuTorch {version}" for previewed, version in told]
-    return (f"Which layers have SME2 kernels is from {listed(sources)}; their times are from the traced executions.",)
+    parts: list[str | Quantity] = ["Which layers have SME2 kernels is from "]
+    for place, (evidence, version) in enumerate(dict.fromkeys((one.evidence, one.executorch) for one in bounds)):
+        parts += [" and " if place else "", f"{_EVIDENCE[evidence]} for ExecuTorch ", Identifier(version)]
+    return (*parts, "; their times are from the traced executions.")
 
 
 def bound_columns() -> tuple[str, ...]:
