@@ -82,12 +82,17 @@ class ShippingGroup:
 
 @dataclass(frozen=True)
 class _Measured:
-    """An option with the run that measured it, and its row of the latency table; `side` where the run has several."""
+    """An option with the run that measured it, its row of the latency table and its name; `side` tells several apart."""
 
     source: ShippingSource
     option: ShippingOption
     row: ExperimentRow
+    label: str
     side: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.label} ({self.side})" if self.side not in ("", self.label) else self.label
 
 
 def shipping_groups(sources: Sequence[ShippingSource]) -> tuple[ShippingGroup, ...]:
@@ -107,9 +112,11 @@ def _measured(source: ShippingSource) -> Iterator[_Measured]:
     rows = {(row.experiment, row.threads): row for row in source.experiments}
     options = list(shipping_options(data.manifest, data.summary, data.launches, source.times, data.records))
     several = len({option.experiment for option in options}) > 1
+    of_files = len({program.model.path for program in data.manifest.programs}) > 1
     for option in options:
         row = rows[option.experiment, option.threads]
-        yield _Measured(source, option, row, row.side if several else "")
+        # Of several files a run's own name lists them all, and a side's is that of its file.
+        yield _Measured(source, option, row, row.side if of_files else source.label, row.side if several else "")
 
 
 def _titles(tasks: Sequence[Task]) -> dict[Task, str]:
@@ -138,8 +145,8 @@ def _row(number: int, one: _Measured, best: bool) -> ShippingRow:
     told = ToldOption(option, "", one.row.time, low, high, path, "")
     return ShippingRow(
         number,
-        one.source.label,
-        one.side,
+        one.label,
+        "" if one.side == one.label else one.side,
         one.source.dtypes[program],
         option.threads,
         one.row.time,
@@ -159,9 +166,8 @@ def _row(number: int, one: _Measured, best: bool) -> ShippingRow:
 
 def _told(one: _Measured, row: ShippingRow) -> ToldOption:
     data, program = one.source.data, one.source.data.manifest.program_number(one.option.experiment)
-    name = f"{one.source.label} ({one.side})" if one.side else one.source.label
     path = data.in_records(program, "agreement")
-    return ToldOption(one.option, name, row.latency, row.low, row.high, path, _size_path(data, program))
+    return ToldOption(one.option, one.name, row.latency, row.low, row.high, path, _size_path(data, program))
 
 
 def _interval(one: _Measured) -> tuple[Quantity | None, Quantity | None]:

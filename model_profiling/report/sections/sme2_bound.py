@@ -72,8 +72,10 @@ def _whole(label: str, run: RunData, naming: Naming) -> Iterator[tuple[str, _Hel
     """Yield the bounds of experiments with all CPU features on, named by run, and by side where it has several."""
     whole = [one for one in _bounds(run) if not run.manifest.disabled.get(one.experiment)]
     several = len({one.experiment for one in whole}) > 1
+    of_files = len({program.model.path for program in run.manifest.programs}) > 1
     for one in whole:
-        yield f"{label} ({naming.side(one.experiment)})" if several else label, one
+        side = naming.side(one.experiment)
+        yield side if of_files else f"{label} ({side})" if several else label, one
 
 
 @dataclass(frozen=True)

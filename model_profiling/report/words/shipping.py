@@ -14,6 +14,8 @@ from model_profiling.wording import count
 
 #: A relative error is shown in percent of the largest value, a share too.
 PERCENT = 0.01
+#: Options named one by one; the table has all of them.
+_MOST_NAMED = 2
 _NOT_FINITE = "not finite (NaN or infinity)"
 
 
@@ -56,7 +58,8 @@ def shipping_sentences(group: Sequence[ToldOption]) -> Iterator[Sentence]:
     yield ("Where latency counts most, ship ", *best.called, ": ", best.time, " ms", *interval, ".")
     near = [by_option[id(other)] for other in overlapping(best.option, options)]
     if near and best.low:
-        yield ("Its interval overlaps with that of ", *_listed(near), ": which of them is faster is not shown.")
+        named = _listed(near) if len(near) <= _MOST_NAMED else (f"{len(near)} others",)
+        yield ("Its interval overlaps with that of ", *named, ": which of them is faster is not shown.")
     yield from _accuracy(best, by_option, options)
 
 
