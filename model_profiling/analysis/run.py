@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_profiling.analysis.advice.advising import advise
+from model_profiling.analysis.advice.amdahl import sme2_bound
 from model_profiling.analysis.advice.ceilings import known_ceilings
-from model_profiling.analysis.advice.exported import read_exported
 from model_profiling.analysis.advice.largest import largest_kind
 from model_profiling.analysis.advice.roofline import layer_ceilings
 from model_profiling.analysis.comparing.comparison import Comparison
@@ -20,7 +20,7 @@ from model_profiling.analysis.experiments import summarize
 from model_profiling.analysis.kernels.recorded import RecordedKernels, read_recorded
 from model_profiling.analysis.metrics import Metrics, metrics_of
 from model_profiling.analysis.program_layers import read_programs
-from model_profiling.analysis.summary import AnalysisSummary, ByExperiment
+from model_profiling.analysis.summary import AnalysisSummary, ByExperiment, ExperimentSummary
 from model_profiling.analysis.tables.kernels import kernels_csv
 from model_profiling.analysis.tables.layers import layers_csv
 from model_profiling.analysis.tables.operators import operators_csv
@@ -31,6 +31,8 @@ from model_profiling.analysis.traces.recording import RowIdentity
 from model_profiling.pipeline.ceilings import Ceilings
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
+from model_profiling.pipeline.program.exported import NOTHING_RECORDED
+from model_profiling.pipeline.program_records import ProgramRecord, read_records
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 
@@ -75,16 +77,16 @@ def analyze(directory: RunDirectory) -> Analysis:
     ceilings = known_ceilings(directory, manifest)
     recorded = tuple(read_recorded(directory, config, programs, manifest, sides))
     comparisons = tuple(_comparisons(manifest, timed, blocks))
+    records = read_records(directory, manifest)
+    made = {e.name: records[manifest.program_number(e.name)].made or NOTHING_RECORDED for e in config.experiments}
     against = {(side.experiment, side.threads): layer_ceilings(side, ceilings) for side in timed}
     summary = AnalysisSummary(
         model,
         manifest.feature.label,
-        ByExperiment(
-            (side.experiment, side.threads, summarize(side, manifest.tokens.get(side.experiment))) for side in timed
-        ),
+        ByExperiment(_experiments(records, manifest, timed)),
         comparisons,
         ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
-        advise(manifest, timed, comparisons, read_exported(directory, manifest), against),
+        advise(manifest, timed, comparisons, made, against),
         tuple(filter(None, map(largest_kind, timed))),
     )
     return Analysis(
@@ -99,6 +101,16 @@ def analyze(directory: RunDirectory) -> Analysis:
         dict(_tables(directory, manifest, sides, recorded, ceilings)),
         ceilings,
     )
+
+
+def _experiments(
+    records: Sequence[ProgramRecord], manifest: Manifest, sides: Sequence[MeasuredSide]
+) -> Iterator[tuple[str, int, ExperimentSummary]]:
+    for side in sides:
+        summary = summarize(side, manifest.tokens.get(side.experiment))
+        record = records[manifest.program_number(side.experiment)]
+        bound = sme2_bound(side, record, manifest, summary.traced.time_ms) if summary.traced else None
+        yield side.experiment, side.threads, replace(summary, sme2_bound=bound)
 
 
 def _comparisons(manifest: Manifest, sides: Sequence[MeasuredSide], blocks: Blocks) -> Iterator[Comparison]:

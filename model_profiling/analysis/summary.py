@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
+from model_profiling.analysis.advice.amdahl import Sme2Bound
 from model_profiling.analysis.advice.largest import LargestKind
 from model_profiling.analysis.advice.opportunity import Opportunity
 from model_profiling.analysis.comparing.comparison import Comparison
@@ -173,6 +174,7 @@ class ExperimentSummary:
     tracer_overhead_percent: float | None
     traced: TracedTimes | None
     token_rate: TokenRate | None = None
+    sme2_bound: Sme2Bound | None = None
 
     @classmethod
     def from_json(cls, held: JsonObject) -> ExperimentSummary:
@@ -186,6 +188,7 @@ class ExperimentSummary:
             held.maybe_number("tracer_overhead_percent"),
             TracedTimes.from_json(held),
             TokenRate.from_json(held.within("token_rate")) if "token_rate" in held else None,
+            Sme2Bound.from_json(held.within("sme2_bound")) if "sme2_bound" in held else None,
         )
 
     def to_json(self) -> dict[str, object]:
@@ -199,6 +202,7 @@ class ExperimentSummary:
             "tracer_overhead_percent": self.tracer_overhead_percent,
             **(self.traced.to_json() if self.traced else _UNTRACED),
             **({"token_rate": asdict(self.token_rate)} if self.token_rate else {}),
+            **({"sme2_bound": self.sme2_bound.to_json()} if self.sme2_bound else {}),
         }
 
 

@@ -21,7 +21,8 @@ from model_profiling.pipeline.kernel_launching import KernelLauncher
 from model_profiling.pipeline.launching import Launcher, PreparedExperiment
 from model_profiling.pipeline.manifest import Manifest, SwitchedFeature
 from model_profiling.pipeline.preparation import RunOptions
-from model_profiling.pipeline.programs import keep_graphs, keep_records, launched_programs, measured_programs
+from model_profiling.pipeline.program_records import keep_records
+from model_profiling.pipeline.programs import keep_graphs, launched_programs, measured_programs
 from model_profiling.pipeline.run_directory import Launch, RunDirectory, utc_now
 from model_profiling.pipeline.sizing import plan_run
 from model_profiling.pipeline.time_budget import fit
@@ -87,7 +88,7 @@ def _manifest(
         manifest = preparation.new_manifest(config, device, options, prepared, feature, programs, seed)
     directory.write_manifest(manifest)
     keep_graphs(config, directory)
-    keep_records(config, directory)
+    keep_records(directory, manifest)
     return manifest
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from model_profiling.files import sha256, write_json
+from model_profiling.files import sha256
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.measured_programs import InputFile, MeasuredProgram, ModelFile, ProgramFiles
@@ -98,18 +98,3 @@ def keep_graphs(config: Config, directory: RunDirectory) -> None:
             say(f"note: layers are not reported: {problem}")
             continue
         write_graph(file, graph)
-
-
-#: Keys of an export's record that a run does not keep: places are in the graph, other methods did not run.
-_NOT_KEPT = frozenset(("places", "methods"))
-
-
-def keep_records(config: Config, directory: RunDirectory) -> None:
-    """Write what the export recorded of each program into the run directory, unless it is there already.
-
-    What can be changed in a model is told from it, where the model is not any more too.
-    """
-    for number, workload in enumerate(config.workloads):
-        file = directory.export_record(number)
-        if not file.is_file() and (record := record_of(workload, sha256(workload.model))):
-            write_json(file, {key: value for key, value in record.items() if key not in _NOT_KEPT})

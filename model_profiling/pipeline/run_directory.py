@@ -24,8 +24,9 @@ from model_profiling.pipeline.launch_lists import read_launch_list, tuples
 from model_profiling.pipeline.lockstep.rounds import TurnRecord
 from model_profiling.pipeline.manifest import SCHEMA_VERSION, Manifest, manifest_digest
 
-#: What a report points into, by its names in the run directory.
+#: What a report points into, by its names in the run directory: results, and what is recorded of machine and programs.
 SUMMARY_FILE, METRICS_FILE, CEILINGS_FILE = "analysis_summary.json", "metrics.json", "ceilings.json"
+PROGRAM_RECORDS_FILE = "program_records.json"
 TABLE_KINDS = ("all_runs_timeline", "run0_timeline", "ops_stats", "layers", "kernels")
 
 
@@ -157,6 +158,7 @@ class RunDirectory:
         self.figures = self.root / "figures"
         self.timeline_json = self.root / "timeline.json"
         self.model_graph = self.root / "model_graph.json"
+        self.program_records = self.root / PROGRAM_RECORDS_FILE
         self.inputs = self.root / "inputs"
         self.work = self.root / ".work"
         self.device_settings = self.root / ".device_settings.json"
@@ -165,10 +167,6 @@ class RunDirectory:
     def graph(self, program: int) -> Path:
         """Return where the layers of one of the run's programs lie (`Manifest.program_number`)."""
         return self.root / f"model_graph_{program + 1}.json" if program else self.model_graph
-
-    def export_record(self, program: int) -> Path:
-        """Return where what the export recorded of one of the run's programs lies, of the method that ran."""
-        return self.root / (f"export_record_{program + 1}.json" if program else "export_record.json")
 
     def pipeline_summary_json(self, model_id: str) -> Path:
         return self.root / f"{model_id}_pipeline_summary.json"

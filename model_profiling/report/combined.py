@@ -23,9 +23,11 @@ from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.measured_programs import MeasuredProgram
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.combined_view import CombinedView, ComparisonRow, RatioRow, RunCard, ShareRow, share_of
-from model_profiling.report.compose import build_view
+from model_profiling.report.compose import build_view, naming_of
 from model_profiling.report.load import ExportRecord, RunData, read_run
 from model_profiling.report.quantities import quantity
+from model_profiling.report.sections.sme2_bound import combined_bounds
+from model_profiling.report.shipping import ShippingSource, shipping_groups
 from model_profiling.report.view import ExperimentRow, View
 from model_profiling.report.words.verdict import combined_sentence
 from model_profiling.rounding import places_for, ratio_places
@@ -94,7 +96,15 @@ def build_combined(runs: Sequence[CombinedRun]) -> CombinedView:
         comparisons=comparisons,
         categories=(*CATEGORIES, FRAMEWORK_OVERHEAD),
         shares=tuple(_shares(comparisons)),
+        shipping=shipping_groups([_source(label, run) for label, run in zip(labels, runs, strict=True)]),
+        sme2_bounds=combined_bounds(
+            [(label, run.data, naming_of(run.data)) for label, run in zip(labels, runs, strict=True)]
+        ),
     )
+
+
+def _source(label: str, run: CombinedRun) -> ShippingSource:
+    return ShippingSource(label, run.data, run.view.experiments, run.times, _dtypes_of(run.data))
 
 
 def _labels(runs: Sequence[CombinedRun]) -> list[str]:
@@ -123,9 +133,14 @@ def _card(label: str, run: CombinedRun) -> RunCard:
 
 
 def _dtypes(data: RunData) -> str:
+    """Return the element types of a run's programs."""
+    return listed(list(dict.fromkeys(_dtypes_of(data))))
+
+
+def _dtypes_of(data: RunData) -> tuple[str, ...]:
     """Return the element type of each program."""
     programs = data.manifest.every_program
-    return listed(list(dict.fromkeys(map(dtype_of, programs, data.exports or [None] * len(programs)))))
+    return tuple(map(dtype_of, programs, data.exports or [None] * len(programs)))
 
 
 def dtype_of(program: MeasuredProgram, export: ExportRecord | None) -> str:

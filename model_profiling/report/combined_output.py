@@ -18,6 +18,7 @@ from model_profiling.report.html import render_sections
 from model_profiling.report.markdown import MarkdownPage
 from model_profiling.report.palette import series
 from model_profiling.report.quantities import plain
+from model_profiling.report.section import ReportSection
 from model_profiling.wording import count
 
 
@@ -30,7 +31,8 @@ def generate_combined_report(folders: Sequence[Path], out: Path) -> WrittenRepor
     """
     kind = kind_of(out)
     view = build_combined(read_runs(folders))
-    drawings, sections = combined_figures(view), [make(view) for make in COMBINED_SECTIONS]
+    sections = [make(view) for make in COMBINED_SECTIONS]
+    drawings = combined_figures(view, sections)
     if kind == "html":
         files = [write_text(out, render_sections("combined.html.j2", sections, drawings, view=view))]
     else:
@@ -40,8 +42,8 @@ def generate_combined_report(folders: Sequence[Path], out: Path) -> WrittenRepor
     return WrittenReport(tuple(files), tuple(map(plain, view.summary)))
 
 
-def combined_figures(view: CombinedView) -> dict[str, Figure]:
-    """Draw the figures of a combined report."""
+def combined_figures(view: CombinedView, sections: Sequence[ReportSection]) -> dict[str, Figure]:
+    """Draw the figures of a combined report: those of the whole, and each section's own."""
     drawables = [
         Drawable(
             _latency(view), figures.bars, "Time of one inference, by run and thread count. Each dot is one launch."
@@ -56,7 +58,7 @@ def combined_figures(view: CombinedView) -> dict[str, Figure]:
                 "interval (band), on a logarithmic scale.",
             )
         )
-    return drawn(drawables)
+    return drawn([*drawables, *(one for section in sections if section.shown for one in section.figures())])
 
 
 def _latency(view: CombinedView) -> Chart:

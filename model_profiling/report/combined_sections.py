@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from model_profiling.analysis.comparing.run_differences import RunDifference
 from model_profiling.report.combined_view import CombinedView, ComparisonRow, RatioRow, RunCard, ShareRow
-from model_profiling.report.section import ReportSection
+from model_profiling.report.figures import Drawable
+from model_profiling.report.section import BlocksSection, ReportSection
+from model_profiling.report.shipping import ShippingGroup
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,44 @@ class RunSharesSection(ReportSection):
         return cls(view.categories, view.shares)
 
 
+@dataclass(frozen=True)
+class RunShippingSection(ReportSection):
+    """What each program costs on each number of threads, and which of them nothing else beats."""
+
+    anchor: ClassVar[str] = "shipping"
+    title: ClassVar[str] = "Which to ship"
+    template: ClassVar[str] = "combined-shipping"
+    groups: tuple[ShippingGroup, ...]
+
+    @property
+    def shown(self) -> bool:
+        return bool(self.groups)
+
+    def figures(self) -> Iterable[Drawable]:
+        return [group.figure for group in self.groups if group.figure is not None]
+
+    @classmethod
+    def of(cls, view: CombinedView) -> RunShippingSection:
+        return cls(view.shipping)
+
+
+@dataclass(frozen=True)
+class RunSme2BoundSection(BlocksSection):
+    """Amdahl's bound for SME2 of every run of a CPU without it."""
+
+    anchor: ClassVar[str] = "sme2-bound"
+    title: ClassVar[str] = "The most that SME2 could give"
+
+    @classmethod
+    def of(cls, view: CombinedView) -> RunSme2BoundSection:
+        return cls(view.sme2_bounds)
+
+
 COMBINED_SECTIONS: Sequence[Callable[[CombinedView], ReportSection]] = (
     RunsSection.of,
+    RunShippingSection.of,
     RunLatencySection.of,
     RunSpeedupSection.of,
     RunSharesSection.of,
+    RunSme2BoundSection.of,
 )

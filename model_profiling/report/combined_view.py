@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.run_differences import RunDifference
 from model_profiling.report.quantities import Quantity, Sentence
+from model_profiling.report.section import Block
+from model_profiling.report.shipping import ShippingGroup
 from model_profiling.report.view import CategoryRow, ComparisonView, ExperimentRow
 
 
@@ -74,6 +76,8 @@ class CombinedView:
     comparisons: tuple[ComparisonRow, ...]
     categories: tuple[str, ...]
     shares: tuple[ShareRow, ...]
+    shipping: tuple[ShippingGroup, ...]
+    sme2_bounds: tuple[Block, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from model_profiling.report.naming import Naming
 from model_profiling.report.note import Note
 from model_profiling.report.quantities import Sentence
 from model_profiling.report.steadiness import steadiness_notes
+from model_profiling.report.words.agreement import cosine_text
 from model_profiling.report.words.doubts import did_not_count, drifted
 from model_profiling.report.words.programs import limit_words
 from model_profiling.wording import count, listed
@@ -94,12 +95,8 @@ def _differ(what: str) -> Note:
 
 def _difference(outputs: OutputAgreement) -> str:
     relative = "" if outputs.max_rel_error is None else f" ({outputs.max_rel_error:.1e} of the largest value)"
-    cosine = "unknown" if outputs.cosine is None else _cosine(outputs.cosine)
+    cosine = "unknown" if outputs.cosine is None else cosine_text(outputs.cosine)
     return f"largest difference {outputs.max_abs_error:.1e}{relative}, smallest cosine {cosine}"
-
-
-def _cosine(value: float) -> str:
-    return "1" if value >= 1 else f"{value:.6f}" if value < 0.9999995 else "above 0.999999"
 
 
 def _void(run: RunData, naming: Naming) -> Iterator[Note]:

@@ -21,7 +21,15 @@ from model_profiling.pipeline.ceilings import Ceilings
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.measured_programs import MeasuredProgram
 from model_profiling.pipeline.program.records import method_record
-from model_profiling.pipeline.run_directory import CEILINGS_FILE, METRICS_FILE, SUMMARY_FILE, Launch, RunDirectory
+from model_profiling.pipeline.program_records import ProgramRecord, read_records
+from model_profiling.pipeline.run_directory import (
+    CEILINGS_FILE,
+    METRICS_FILE,
+    PROGRAM_RECORDS_FILE,
+    SUMMARY_FILE,
+    Launch,
+    RunDirectory,
+)
 from model_profiling.report.quantities import pointer
 
 SUMMARY, METRICS = SUMMARY_FILE, METRICS_FILE
@@ -46,7 +54,7 @@ class RunTable(Generic[_Row]):
 class RunData:
     """A run as read, all plain values; `exports` are the programs' export records where they are still there.
 
-    They are in the order of `Manifest.every_program`.
+    They are in the order of `Manifest.every_program`, and so are `records`, which the run kept of its programs.
     `layers` and `operators` hold the tables of each experiment and thread count that has them,
     `kernels` the rows of each kernel table. `typed_as` is the run directory as the reader would type it;
     with `prefix` begin the paths of all numbers, where a report lies outside of the run directory.
@@ -57,6 +65,7 @@ class RunData:
     summary: AnalysisSummary
     metrics: Metrics
     exports: Sequence[ExportRecord | None] = ()
+    records: Sequence[ProgramRecord] = ()
     layers: Mapping[tuple[str, int], RunTable[LayerRow]] = field(default_factory=dict)
     operators: Mapping[tuple[str, int], RunTable[OperatorRow]] = field(default_factory=dict)
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
@@ -76,6 +85,15 @@ class RunData:
     def export_of(self, experiment: str) -> ExportRecord | None:
         """Return the export record of an experiment's program."""
         return self.exports[self.manifest.program_number(experiment)] if self.exports else None
+
+    def record_of(self, experiment: str) -> ProgramRecord:
+        """Return what the run kept of an experiment's program."""
+        number = self.manifest.program_number(experiment)
+        return self.records[number] if self.records else ProgramRecord(self.manifest.program(experiment).model.sha256)
+
+    def in_records(self, program: int, *keys: object) -> str:
+        """Return the path of what stands at `keys` in the record of a program."""
+        return f"{self.prefix}{PROGRAM_RECORDS_FILE}#{pointer('programs', program, *keys)}"
 
     def in_summary(self, *keys: object) -> str:
         """Return the path of what stands at `keys` in the analysis summary."""
@@ -107,6 +125,7 @@ def read_run(directory: RunDirectory, prefix: str = "") -> RunData:
         summary,
         _of_this_model(Metrics.read(directory), directory.metrics, manifest),
         tuple(map(_export_record, manifest.every_program)),
+        read_records(directory, manifest),
         _tables(directory, "layers", read_layers, manifest, summary, prefix),
         _tables(directory, "ops_stats", read_operators, manifest, summary, prefix),
         {

@@ -11,6 +11,7 @@ from model_profiling.analysis.run import Analysis, analyze
 from model_profiling.analysis.summary import SCHEMA_VERSION
 from model_profiling.analysis.tables.opportunities import opportunities_csv
 from model_profiling.files import json_bytes, write_bytes
+from model_profiling.pipeline.program_records import keep_records
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.words.advice import opportunity_json
 from model_profiling.report.words.kernels import kernel_entry_json
@@ -20,9 +21,15 @@ from model_profiling.report.words.summary import summary_markdown
 
 def analyze_run(directory: RunDirectory) -> Analysis:
     """Analyze a run and write its files; everything is read before anything is written. Raises as `analyze`."""
-    analysis = analyze(directory)
+    analysis = analyze_anew(directory)
     write(analysis)
     return analysis
+
+
+def analyze_anew(directory: RunDirectory) -> Analysis:
+    """Analyze a run with what lies beside its models by now, as a preview that was made since. Raises as `analyze`."""
+    keep_records(directory, directory.read_manifest())
+    return analyze(directory)
 
 
 def write(analysis: Analysis) -> tuple[Path, ...]:

@@ -43,11 +43,10 @@ def build_parser() -> CommandParser:
 
 def main() -> None:
     args = build_parser().parse_args()
-    from model_profiling.analysis.run import analyze
     from model_profiling.pipeline.run_directory import RunDirectory
-    from model_profiling.report.run_files import write
+    from model_profiling.report.run_files import analyze_anew, write
 
-    analysis = analyze(RunDirectory(args.run_dir))
+    analysis = analyze_anew(RunDirectory(args.run_dir))
     files = write(analysis)
     if not args.quiet:
         from model_profiling.report.words.summary import show_analysis

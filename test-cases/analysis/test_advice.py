@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from model_profiling.analysis.advice.candidate import AdvisedSide, Candidate
 from model_profiling.analysis.advice.costs import CALL, LAYER, Costs
-from model_profiling.analysis.advice.exported import Exported, SmeLayer
 from model_profiling.analysis.advice.opportunity import AMDAHL, BASES, MEASURED, START, Opportunity
 from model_profiling.analysis.advice.ranking import SMALLEST_SHARE, rank
 from model_profiling.analysis.advice.roofline import LayerCeiling
@@ -28,6 +27,7 @@ from model_profiling.analysis.traces.layers import Layer
 from model_profiling.errors import UserError
 from model_profiling.export.rewrites import rewrites
 from model_profiling.json_objects import JsonObject
+from model_profiling.pipeline.program.exported import Exported, SmeLayer
 from model_profiling.pipeline.program.layers import GraphInstruction, Node
 from model_profiling.report.words.advice import command, opportunity_json, told
 

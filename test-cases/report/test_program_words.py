@@ -31,7 +31,7 @@ def of_two(run: RunData, before: MeasuredProgram, after: MeasuredProgram) -> Run
     feature = replace(run.manifest.feature, label=None, disabled=(), sentence="No CPU feature is switched.")
     disabled = dict.fromkeys(run.manifest.disabled, ())
     manifest = replace(run.manifest, programs=(before, after), feature=feature, disabled=disabled)
-    return replace(run, manifest=manifest, exports=(None, None))
+    return replace(run, manifest=manifest, exports=(None, None), records=())
 
 
 def section(run: RunData) -> tuple[dict[str, tuple[object, ...]], str]:

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import html5lib
 
 from model_profiling import rounding
-from model_profiling.unpaired_statistics import estimate
+from model_profiling.unpaired_statistics import estimate, time_interval
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -80,6 +80,9 @@ def raw_number(folder: Path, path: str) -> float:
     if function.startswith("unpaired "):
         found = estimate(*([launch["median_ms"] for launch in side] for side in values))
         return getattr(found, function.removeprefix("unpaired "))
+    if function.startswith("interval "):
+        low, high = time_interval([launch["median_ms"] for launch in values[0]])
+        return {"low": low, "high": high}[function.removeprefix("interval ")]
     assert not function and len(values) == 1, path
     return float(values[0])
 

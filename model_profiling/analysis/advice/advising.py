@@ -9,7 +9,6 @@ from statistics import geometric_mean
 
 from model_profiling.analysis.advice.candidate import AdvisedSide
 from model_profiling.analysis.advice.costs import costs_of
-from model_profiling.analysis.advice.exported import NOTHING_RECORDED, Exported
 from model_profiling.analysis.advice.opportunity import Opportunity
 from model_profiling.analysis.advice.ranking import rank
 from model_profiling.analysis.advice.roofline import LayerCeiling
@@ -17,6 +16,7 @@ from model_profiling.analysis.advice.rules import RULES
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.sides import MeasuredSide, launch_median_ms
 from model_profiling.pipeline.manifest import Manifest
+from model_profiling.pipeline.program.exported import NOTHING_RECORDED, Exported
 
 #: What layers reach of their ceilings, by side and layer.
 Ceilings = Mapping[tuple[str, int], Mapping[str, LayerCeiling]]

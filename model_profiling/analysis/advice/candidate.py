@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model_profiling.analysis.advice.costs import CALL, LAYER, Costs, Place
-from model_profiling.analysis.advice.exported import Exported
 from model_profiling.analysis.advice.opportunity import EXECUTION
 from model_profiling.analysis.advice.roofline import LayerCeiling
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.traces.layers import Layer
+from model_profiling.pipeline.program.exported import Exported
 from model_profiling.pipeline.program.layers import GraphInstruction
 
 

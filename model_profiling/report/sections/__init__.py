@@ -22,6 +22,7 @@ from model_profiling.report.sections.reproduce import ReproduceSection
 from model_profiling.report.sections.roofline import RooflineSection
 from model_profiling.report.sections.setup import SetupSection
 from model_profiling.report.sections.shapes import ShapesSection
+from model_profiling.report.sections.sme2_bound import Sme2BoundSection
 from model_profiling.report.sections.tokens import TokensSection
 from model_profiling.report.sections.trust import TrustSection
 from model_profiling.report.sections.verdict import VerdictsSection
@@ -38,6 +39,7 @@ SECTIONS: Sequence[Callable[[RunData, Naming, View], ReportSection]] = (
     WhereTimeGoesSection.of,
     RooflineSection.of,
     KernelsSection.of,
+    Sme2BoundSection.of,
     OutsideSection.of,
     TrustSection.of,
     PairsSection.of,

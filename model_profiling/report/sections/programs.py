@@ -9,11 +9,13 @@ from typing import ClassVar
 
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.measured_programs import MeasuredProgram
+from model_profiling.pipeline.program_records import EagerAgreement
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Identifier, Sentence
 from model_profiling.report.section import BlocksSection
 from model_profiling.report.view import View
+from model_profiling.report.words.agreement import distance
 from model_profiling.report.words.programs import SHA_DIGITS
 from model_profiling.report.words.table import Table
 from model_profiling.wording import capitalized, listed
@@ -35,16 +37,18 @@ class ProgramsSection(BlocksSection):
     def of(cls, run: RunData, naming: Naming, view: View) -> ProgramsSection:
         manifest = run.manifest
         pairs = [pair for pair in manifest.config.compare_pairs if not manifest.same_program(*pair)]
-        told = ((_table(manifest, naming, *pair), _rest(manifest, *pair)) for pair in dict.fromkeys(pairs))
+        told = ((_table(run, naming, *pair), _rest(manifest, *pair)) for pair in dict.fromkeys(pairs))
         return cls(tuple(block for blocks in told for block in blocks))
 
 
-def _table(manifest: Manifest, naming: Naming, baseline: str, candidate: str) -> Table:
+def _table(run: RunData, naming: Naming, baseline: str, candidate: str) -> Table:
+    manifest = run.manifest
     sides = [Identifier(naming.side(name)) for name in (baseline, candidate)]
     rows = [
         ("Experiment", baseline, candidate),
         *_files(*(manifest.program(name) for name in (baseline, candidate))),
         *_options(*(manifest.program(name) for name in (baseline, candidate))),
+        *_agreements(*(run.record_of(name).agreement for name in (baseline, candidate))),
         *_circumstances(manifest, baseline, candidate),
     ]
     title = f"What differs between {sides[0]} and {sides[1]}"
@@ -76,6 +80,16 @@ def _options(before: MeasuredProgram, after: MeasuredProgram) -> Iterator[Row]:
         if key not in _NO_OPTION and before.export.get(key) != after.export.get(key):
             what = f"Export: {key.replace('_', ' ')}"
             yield what, _value(before.export.get(key)), _value(after.export.get(key))
+
+
+def _agreements(before: EagerAgreement | None, after: EagerAgreement | None) -> Iterator[Row]:
+    """Yield how far each is from its eager model, where that is known of either."""
+    if before != after:
+        yield "From the eager model", _distance(before), _distance(after)
+
+
+def _distance(held: EagerAgreement | None) -> str:
+    return _NOT_RECORDED if held is None else distance(held)
 
 
 def _value(value: object) -> str:

@@ -9,10 +9,12 @@ from typing import ClassVar
 
 from model_profiling.pipeline.manifest import RunnerDescription
 from model_profiling.pipeline.measured_programs import MeasuredProgram
+from model_profiling.pipeline.program_records import EagerAgreement
 from model_profiling.report.load import ExportRecord, RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
+from model_profiling.report.words.agreement import agreement_words
 from model_profiling.report.words.programs import program_names
 from model_profiling.wording import count, listed
 
@@ -60,18 +62,19 @@ def _machine(run: RunData) -> Facts:
 def _models(run: RunData) -> Facts:
     """Return what identifies each program and its inputs, and what its export recorded."""
     programs = run.manifest.every_program
+    agreements = [record.agreement for record in run.records] or [None] * len(programs)
     if len(programs) == 1:
-        return _model(programs[0], run.export)
+        return _model(programs[0], run.export, agreements[0])
     names = program_names(programs)
     exports = run.exports or [None] * len(programs)
     return tuple(
         (f"{what}, {name}", value)
-        for name, program, record in zip(names, programs, exports, strict=True)
-        for what, value in _model(program, record)
+        for name, program, record, agreement in zip(names, programs, exports, agreements, strict=True)
+        for what, value in _model(program, record, agreement)
     )
 
 
-def _model(program: MeasuredProgram, export: ExportRecord | None) -> Facts:
+def _model(program: MeasuredProgram, export: ExportRecord | None, agreement: EagerAgreement | None) -> Facts:
     model, record = program.model, export or {}
     inputs = "; ".join(f"{'×'.join(map(str, item.shape)) or 'scalar'} {item.dtype}" for item in program.inputs)
     facts = [
@@ -93,7 +96,7 @@ def _model(program: MeasuredProgram, export: ExportRecord | None) -> Facts:
                 f"{delegation.get('portable_operators', 0)} in portable kernels",
             )
         )
-    return tuple(facts)
+    return (*facts, ("Agreement with the eager model", agreement_words(agreement)))
 
 
 def _versions(run: RunData) -> Facts:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from model_profiling.analysis.advice.candidate import AdvisedSide, Candidate
 from model_profiling.analysis.advice.costs import LAYER
-from model_profiling.analysis.advice.exported import SmeLayer
 from model_profiling.analysis.advice.opportunity import AMDAHL
 from model_profiling.export.matrix_layers import FLOAT16, FLOAT32, INT8, INT8_DYNAMIC
 from model_profiling.export.sme2_reach import ReachTable
+from model_profiling.pipeline.program.exported import SmeLayer
 
 RECIPE = "recipe"
 #: The recipes whose layers compute on these numbers.

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an export recorded of a program, as far as advice is made of it; kept in the run directory."""
+"""How a program was made and divided, as its export recorded it: as far as advice is made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from model_profiling.json_objects import JsonObject
-from model_profiling.pipeline.manifest import Manifest
-from model_profiling.pipeline.run_directory import RunDirectory
-
-_FIX = "restore it, or remove it: advice then knows less"
 
 
 @dataclass(frozen=True)
@@ -64,22 +60,21 @@ class Exported:
             pte.maybe_whole("bytes") if pte else None,
         )
 
+    def to_json(self) -> dict[str, object]:
+        """Return what `from_json` reads, in the shape of an export's record."""
+        return {
+            "model": self.model,
+            "source": self.source,
+            "dtype": self.dtype,
+            "group_size": self.group_size,
+            "rewrites": dict.fromkeys(self.rewrites, 1),
+            "delegation": {"not_delegated": [dict(entry) for entry in self.outside]},
+            "sme2": {"layers": [asdict(layer) for layer in self.matrix_layers]},
+            "pte": {"bytes": self.pte_bytes},
+        }
+
 
 NOTHING_RECORDED = Exported()
-
-
-def read_exported(directory: RunDirectory, manifest: Manifest) -> dict[str, Exported]:
-    """Return what is recorded of each experiment's program.
-
-    Raises
-    ------
-    UserError : a record is there and damaged.
-    """
-    files = [directory.export_record(number) for number in range(len(manifest.every_program))]
-    programs = [
-        Exported.from_json(JsonObject.read(file, _FIX)) if file.is_file() else NOTHING_RECORDED for file in files
-    ]
-    return {e.name: programs[manifest.program_number(e.name)] for e in manifest.config.experiments}
 
 
 def _outside(held: JsonObject) -> Mapping[str, Any]:
