@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_profiling.json_objects import JsonObject
 from model_profiling.signal_error import Fidelity
+
+#: A layer is worth keeping in float where the output gets better by this much: a quarter of the noise goes.
+WORTH_DB = 1.25
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,13 @@ class NumericGap:
     def ranked(self) -> tuple[LayerGap, ...]:
         """The layers whose own contribution was measured."""
         return tuple(layer for layer in self.layers if layer.alone is not None)
+
+    @property
+    def best_kept(self) -> LayerGap | None:
+        """The layer that is best kept in float, None where none is known to gain `WORTH_DB`."""
+        known = [(layer.kept.badness, layer) for layer in self.layers if layer.keep and layer.kept is not None]
+        left, best = min(known, key=lambda one: one[0], default=(math.inf, None))
+        return best if left <= self.graph.badness / 10 ** (WORTH_DB / 10) else None
 
     def to_json(self) -> dict[str, object]:
         return {

@@ -40,6 +40,13 @@ class Fidelity:
         return self.noise == 0.0
 
     @property
+    def shown(self) -> str:
+        """The SQNR as it is printed: "24.8 dB", "exact", or "not finite"."""
+        if self.noise is None:
+            return "not finite"
+        return "exact" if self.sqnr_db is None else f"{self.sqnr_db:.1f} dB"
+
+    @property
     def badness(self) -> float:
         """The noise as a number to sort by: what is not finite is worst."""
         return math.inf if self.noise is None else self.noise

@@ -11,12 +11,9 @@ from model_profiling.errors import one_line
 from model_profiling.export.artifacts import ArtifactPaths
 from model_profiling.export.recipe import Recipe
 from model_profiling.numeric_gap import LayerGap, NumericGap
-from model_profiling.signal_error import Fidelity
 from model_profiling.wording import count
 
 SHOWN_LAYERS = 8  # the table beside the .pte has every one
-#: A layer is worth advice where the output gets better by this much without it: a quarter of the noise.
-WORTH_DB = 1.25
 #: The first columns are figures.
 _FIGURES = 2
 _HEAD = ("alone", "local", "layer", "operators", "source")
@@ -39,8 +36,8 @@ def _whole(gap: NumericGap) -> str:
     over = f"over {count(gap.samples, 'input')}"
     if gap.program.exact:
         return f"nowhere, the program gives the eager model's output {over}"
-    told = f"the program's output has {decibels(gap.program)} SQNR {over}"
-    return f"{told}; the graph that PyTorch runs has {decibels(gap.graph)}"
+    told = f"the program's output has {gap.program.shown} SQNR {over}"
+    return f"{told}; the graph that PyTorch runs has {gap.graph.shown}"
 
 
 def _print_layers(gap: NumericGap) -> None:
@@ -62,8 +59,8 @@ def _print_layers(gap: NumericGap) -> None:
 
 def _row(layer: LayerGap) -> tuple[str, ...]:
     return (
-        decibels(layer.alone),
-        decibels(layer.local),
+        layer.alone.shown if layer.alone else "-",
+        layer.local.shown,
         one_line(layer.place),
         one_line(layer.operators),
         one_line(layer.source),
@@ -72,30 +69,12 @@ def _row(layer: LayerGap) -> tuple[str, ...]:
 
 def advice(gap: NumericGap, recipe: Recipe) -> Sequence[str]:
     """Return what to do, a line each."""
-    best = best_to_keep(gap)
-    if best is not None and recipe.quantizes:
+    best = gap.best_kept
+    if best is not None and best.kept is not None:
         words = shlex.join(["--keep-float", *best.keep])
-        return (f"Try: {words}: the output's SQNR should go from {decibels(gap.graph)} to {decibels(best.kept)}",)
+        return (f"Try: {words}: the output's SQNR should go from {gap.graph.shown} to {best.kept.shown}",)
     if not gap.ranked:
         return ()
     if recipe.quantizes:
         return ("No layer alone costs much: the errors of all add up; try more calibration inputs, 8da8w or fp16",)
     return (f"In {recipe.name} a layer's values lose what its type does not hold: scale them, or export in fp32",)
-
-
-def best_to_keep(gap: NumericGap) -> LayerGap | None:
-    """Return the layer that is best kept in float, None where none gains enough (`WORTH_DB`)."""
-    known = [layer for layer in gap.layers if layer.keep and layer.kept is not None]
-    best = min(known, key=lambda layer: layer.kept.badness if layer.kept else 0.0, default=None)
-    if best is None or best.kept is None:
-        return None
-    return best if best.kept.badness <= gap.graph.badness / 10 ** (WORTH_DB / 10) else None
-
-
-def decibels(one: Fidelity | None) -> str:
-    """Return an SQNR as it is shown."""
-    if one is None:
-        return "-"
-    if one.noise is None:
-        return "none"
-    return "exact" if one.sqnr_db is None else f"{one.sqnr_db:.1f} dB"

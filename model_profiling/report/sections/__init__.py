@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.section import ReportSection
+from model_profiling.report.sections.accuracy import AccuracySection
 from model_profiling.report.sections.breakdown import WhereTimeGoesSection
 from model_profiling.report.sections.kernels import KernelsSection
 from model_profiling.report.sections.latency import LatencySection
@@ -35,6 +36,7 @@ SECTIONS: Sequence[Callable[[RunData, Naming, View], ReportSection]] = (
     WhereTimeGoesSection.of,
     KernelsSection.of,
     OutsideSection.of,
+    AccuracySection.of,
     TrustSection.of,
     PairsSection.of,
     SetupSection.of,
