@@ -285,8 +285,9 @@ def _kept(
         outputs = graphs.reference(sample[0])
         in_float = _results_in_float(graphs, sample, chosen)
         for point in chosen:
-            # A layer that is kept alone is quantized again where the next one takes its result.
-            places = point.observed if len(keep[point.name]) != 1 else (point.name,)
+            # The result of a layer that is kept alone is quantized all the same where the next one does so.
+            again = len(keep[point.name]) == 1 and any(takers(point, graphs.points))
+            places = (point.name,) if again else point.observed
             got = graphs.program(sample[1], _put(dict.fromkeys(places, in_float[point.name])))
             sums[point.name].add(outputs, got)
     return {name: one.fidelity for name, one in sums.items()}

@@ -24,7 +24,7 @@ class Signs:
         return layer.eval()
 
     def get_example_inputs(self):
-        return (torch.tensor([[1.0, 2.0, -3.0, 0.5]]),)
+        return (torch.tensor([[1.0, 2.0, 3.0, 0.5]]),)
 
     def evaluation_data(self):
         generator = torch.Generator().manual_seed(0)
@@ -56,7 +56,7 @@ FAR = ("layer.weight.fill_(1.0)", "layer.weight.fill_(3e4)")
 
 
 def test_limit_of_the_model_takes_the_recipes_place(tmp_path: Path) -> None:
-    """The weights are beyond what float16 holds of the products: infinite, of the right sign."""
+    """The sums are beyond float16: infinite, of the right sign."""
     model = written(tmp_path, *FAR, more="\n    accuracy_loss_limit = 0\n")
     result = export_here(tmp_path / "out", model_file=model, dtype="fp16")
     agreement = RecordedAgreement.of(result.sidecar)
@@ -65,7 +65,7 @@ def test_limit_of_the_model_takes_the_recipes_place(tmp_path: Path) -> None:
 
 def test_loss_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     worse = "100 * sum(bool(y > 0) == label for (y,), label in zip(outputs, labels)) / len(labels)"
-    by_kind = "100.0 if outputs[0][0].abs().max() < 1e4 or outputs[0][0].isfinite().all() else 10.0"
+    by_kind = "100.0 if outputs[0][0].isfinite().all() else 10.0"
     model = written(tmp_path, *FAR, more="\n    accuracy_loss_limit = 2.5\n")
     model.write_text(model.read_text().replace(worse, by_kind).replace("torch.randn(1, 4", "3 + torch.randn(1, 4"))
     with pytest.raises(MeasurementError) as raised:

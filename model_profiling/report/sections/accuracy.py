@@ -24,7 +24,13 @@ from model_profiling.report.words.table import Cell, Table
 from model_profiling.wording import count
 
 _ROWS, _BARS = 20, 8
-_COLUMNS = ("Layer", "Operators", "Source", "Alone", "Own result", "So far", "In the runtime", "Output without it")
+_FIGURES = ("Alone (dB)", "Own result (dB)", "So far (dB)", "In the runtime (dB)", "Kept in float (dB)")
+_COLUMNS = ("Layer", "Operators", "Source", *_FIGURES)
+_READ = (
+    "All figures below are SQNR. Alone is that of the model's output where this layer alone is as in the program, and "
+    "kept in float where all but this layer are; own result is that of the layer's result where its inputs are exact, "
+    "so far that with all errors before it."
+)
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,16 @@ def _told(record: ExportRecord | None, program: str, number: int) -> Iterator[Bl
         return
     of = Identifier(f"{program}: ") if program else ""
     if agreement is not None:
-        yield from ((of, *one) for one in _judged(agreement, str(record.get("dtype", ""))))
+        yield from ((of, one) for one in _judged(agreement, str(record.get("dtype", ""))))
     if gap is None:
         return
-    yield (of, *_whole(gap))
+    yield (of, _whole(gap))
     if gap.ranked:
         yield Drawable(_chart(gap, number, program), figures.bars, _caption(gap))
+        yield (_READ,)
         yield _table(gap, program)
-    yield (of, *_advice(gap))
+    if gap.ranked:
+        yield (of, *_advice(gap))
 
 
 def _gap(record: ExportRecord | None) -> NumericGap | None:
@@ -72,43 +80,29 @@ def _gap(record: ExportRecord | None) -> NumericGap | None:
         return None  # there is none; or it went bad, and only takes its facts along
 
 
-def _judged(agreement: RecordedAgreement, dtype: str) -> Iterator[Sentence]:
+def _judged(agreement: RecordedAgreement, dtype: str) -> Iterator[str]:
     own = agreement.accuracy
     if own is not None:
+        limit = "no limit is given" if own.limit is None else f"the limit is {own.limit:g}"
         yield (
-            "The model's own evaluate() gives ",
-            Identifier(f"{own.eager:.6g}"),
-            " for the eager model and ",
-            Identifier(f"{own.program:.6g}"),
-            f" for the program, over {count(own.items, 'item')}: a loss of ",
-            Identifier(f"{own.loss:.3g}"),
-            *(
-                ("; no limit is given.",)
-                if own.limit is None
-                else ("; the limit is ", Identifier(f"{own.limit:g}"), ".")
-            ),
+            f"The model's own evaluate() gives {own.eager:.6g} for the eager model and {own.program:.6g} for the "
+            f"program, over {count(own.items, 'item')}: a loss of {own.loss:.3g}; {limit}."
         )
     if agreement.loose:
         yield (
-            f"The limit that {dtype} is held to is loose (relative error ",
-            Identifier(f"{agreement.max_rel_limit:g}"),
-            ", cosine ",
-            Identifier(f"{agreement.min_cosine:g}"),
-            "): it tells what is broken, not what lost accuracy. An evaluate() in the model's file, with an "
-            "accuracy_loss_limit, takes its place.",
+            f"The limit that {dtype} is held to is loose (relative error {agreement.max_rel_limit:g}, cosine "
+            f"{agreement.min_cosine:g}): it tells what is broken, not what lost accuracy. An evaluate() in the model's "
+            "file, with an accuracy_loss_limit, takes its place."
         )
 
 
-def _whole(gap: NumericGap) -> Sentence:
+def _whole(gap: NumericGap) -> str:
     over = f"over {count(gap.samples, 'input')} of the export"
     if gap.program.exact:
-        return (f"The program gives the eager model's output, {over}.",)
+        return f"The program gives the eager model's output, {over}."
     return (
-        "The ratio of the output to its error (SQNR) is ",
-        Identifier(gap.program.shown),
-        f" in the runtime, {over}, and ",
-        Identifier(gap.graph.shown),
-        " where PyTorch runs the program's graph, of which the layers' figures are.",
+        f"The ratio of the output to its error (SQNR) is {gap.program.shown} in the runtime, {over}, and "
+        f"{gap.graph.shown} where PyTorch runs the program's graph, of which the layers' figures are."
     )
 
 
@@ -141,7 +135,7 @@ def _table(gap: NumericGap, program: str) -> Table:
     name = f", {program}" if program else ""
     shown = gap.layers[:_ROWS]
     title = f"The layers that cost most accuracy{name}" if len(gap.layers) > len(shown) else f"Accuracy by layer{name}"
-    return Table(title, _COLUMNS, tuple(map(_row, shown)), frozenset(_COLUMNS[3:]))
+    return Table(title, _COLUMNS, tuple(map(_row, shown)), frozenset(_FIGURES))
 
 
 def _row(layer: LayerGap) -> tuple[Cell, ...]:
@@ -150,23 +144,13 @@ def _row(layer: LayerGap) -> tuple[Cell, ...]:
         Identifier(layer.place),
         Identifier(layer.operators),
         Identifier(layer.source),
-        *(None if one is None else Identifier(one.shown) for one in found),
+        *(None if one is None else one.shown.removesuffix(" dB") for one in found),
     )
 
 
 def _advice(gap: NumericGap) -> Sentence:
-    read = (
-        "Alone is the SQNR of the model's output where this layer alone is as in the program; own result that of the "
-        "layer's result where its inputs are exact; so far, with all errors before it."
-    )
     best = gap.best_kept
     if best is None or best.kept is None:
-        return (f"{read} No layer kept in float would change the output much.",)
-    flag = shlex.join(["--keep-float", *best.keep])
-    return (
-        f"{read} Exported again with ",
-        Identifier(flag),
-        ", the output should have ",
-        Identifier(best.kept.shown),
-        ".",
-    )
+        return ("No layer kept in float would change the output much.",)
+    flag = Identifier(shlex.join(["--keep-float", *best.keep]))
+    return ("Exported again with ", flag, f", the output should have {best.kept.shown}.")
