@@ -41,6 +41,8 @@ def measure(model: LoadedModel, program: Run, dtype: str) -> Accuracy | None:
         of_eager.append(_eagerly(model, sample))
         of_program.append(_in_float32(program(casting.cast_inputs(sample, dtype))))
         labels.append(label)
+    if not labels:
+        return None
     eager = evaluation.value(of_eager, labels, "the eager model")
     return Accuracy(eager, evaluation.value(of_program, labels, "the program"), len(labels), evaluation.limit)
 

@@ -31,11 +31,14 @@ def keep_operators(quantizer: Quantizer, program: torch.export.ExportedProgram, 
     UserError : the graph has no such module or operator.
     """
     nodes = [node for node in program.graph.nodes if node.op == "call_function"]
-    _check_known(kept, {node.name for node in nodes} | set(_with_parents(map(module_of, nodes))))
+    paths = set(_with_parents(map(module_of, nodes)))
+    _check_known(kept, {node.name for node in nodes} | paths)
+    modules, operators = ([one for one in kept if (one in paths) is wanted] for wanted in (True, False))
     before = quantizer.filter_fn
 
     def quantized(node: torch.fx.Node) -> bool:
-        return not is_kept(node.name, module_of(node), kept) and (before is None or bool(before(node)))
+        left_alone = node.name in operators or is_kept(module_of(node), modules)
+        return not left_alone and (before is None or bool(before(node)))
 
     quantizer.set_filter_function(quantized)
     return quantizer
@@ -46,9 +49,9 @@ def check_modules(module: torch.nn.Module, kept: Sequence[str]) -> None:
     _check_known(kept, {name for name, _ in module.named_modules() if name})
 
 
-def is_kept(name: str, module: str, kept: Iterable[str]) -> bool:
-    """Tell whether an operator, or the module that it stands in, is one of `kept` or inside of one."""
-    return any(one in (name, module) or module.startswith(f"{one}.") for one in kept)
+def is_kept(module: str, kept: Iterable[str]) -> bool:
+    """Tell whether a module, by its path, is one of `kept` or inside of one."""
+    return any(module == one or module.startswith(f"{one}.") for one in kept)
 
 
 def _with_parents(paths: Iterable[str]) -> Iterable[str]:

@@ -103,7 +103,7 @@ def quantize_weights(
     layers = {
         name: layer
         for name, layer in module.named_modules()
-        if isinstance(layer, torch.nn.Linear) and not keeping_float.is_kept(name, name, kept_float)
+        if isinstance(layer, torch.nn.Linear) and not keeping_float.is_kept(name, kept_float)
     }
     uneven = {name: layer.in_features for name, layer in layers.items() if layer.in_features % group_size}
     if uneven:

@@ -29,7 +29,8 @@ class Evaluation:
 
     entry: ModelEntry
     function: Callable[[Sequence[tuple[torch.Tensor, ...]], Sequence[object]], object]
-    data: Iterable[object]
+    model: object
+    given: GivenMethod
     limit: float | None
     check: Callable[[object, str], tuple[object, ...]]
 
@@ -38,24 +39,23 @@ class Evaluation:
         return f"in model {self.entry.name}"
 
     def items(self) -> Iterator[tuple[tuple[object, ...], object]]:
-        """Yield checked inputs with their labels.
+        """Yield checked inputs with their labels; nothing where a model of several methods has none for this one.
 
         Raises
         ------
         UserError : the data fail, are empty, or hold something else.
         """
-        with ForeignCode(
-            f"getting the {DATA}() of {self.entry.name}", f"correct {DATA}()", location=self.entry.location
-        ):
-            iterator = iter(self.data)
+        with self._getting(f"{DATA}()"):
+            data = self.data()
+            if data is None and self.given.several:
+                return
+            iterator = iter(data) if isinstance(data, Iterable) else None
+        if iterator is None:
+            raise UserError(f"{DATA}() returned a {type(data).__name__}", self.where, _FORM)
         number = 0
         while True:
-            with ForeignCode(
-                f"getting item {number} of {DATA}() of {self.entry.name}",
-                f"correct {DATA}()",
-                location=self.entry.location,
-            ):
-                item = next(iterator, _END)
+            with self._getting(f"item {number} of {DATA}()"):
+                item: object = next(iterator, _END)
             if item is _END:
                 break
             if not isinstance(item, (tuple, list)) or len(item) != _PAIR:
@@ -64,6 +64,13 @@ class Evaluation:
             number += 1
         if number == 0:
             raise UserError(f"{DATA}() has no items", self.where, _FORM)
+
+    def data(self) -> object:
+        """Return what the model has for this method, unchecked; called once for an export, as it may read files."""
+        return self.given.of(self.model, DATA)
+
+    def _getting(self, what: str) -> ForeignCode:
+        return ForeignCode(f"getting {what} of {self.entry.name}", f"correct {DATA}()", location=self.entry.location)
 
     def value(self, outputs: Sequence[tuple[torch.Tensor, ...]], labels: Sequence[object], of: str) -> float:
         """Return what the model's function says of outputs; `of` names whose they are.
@@ -128,10 +135,4 @@ def read(
         raise UserError(
             f"{LIMIT} is {limit!r}", where, f"give a number of 0 or more, in the unit that {FUNCTION}() returns"
         )
-    with ForeignCode(f"{DATA}() of {entry.name}", f"correct {DATA}()", location=entry.location):
-        data = given.of(model, DATA)
-    if data is None and given.several:
-        return None
-    if not isinstance(data, Iterable):
-        raise UserError(f"{DATA}() returned a {type(data).__name__}", where, _FORM)
-    return Evaluation(entry, function, data, None if limit is None else float(limit), check)
+    return Evaluation(entry, function, model, given, None if limit is None else float(limit), check)
