@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from model_profiling.errors import KitError
-from model_profiling.export import judging, numeric_gaps, tapped_program
+from model_profiling.export import graph_pair, judging, numeric_gaps, tapped_program
+from model_profiling.export.graph_pair import Graphs
 from model_profiling.export.judging import Prepared, Verified
 from model_profiling.export.making import CapturedMethod
-from model_profiling.export.numeric_gaps import Graphs, MeasuredLayers
+from model_profiling.export.numeric_gaps import MeasuredLayers
 from model_profiling.export.request import ExportRequest
 from model_profiling.models.foreign_code import ForeignCode
 from model_profiling.numeric_gap import LayerGap, NumericGap
@@ -58,13 +59,13 @@ def of_graphs(request: ExportRequest, one: Prepared, captured: CapturedMethod) -
 def _runtime(graphs: Graphs, inputs: Sequence[torch.Tensor], tapped: tapped_program.Tapped) -> dict[str, Fidelity]:
     if not tapped.results:
         return {}
-    expected = numeric_gaps.reference_values(graphs, inputs)[0]
-    return {name: numeric_gaps.output_fidelity([[expected[name]]], [[value]]) for name, value in tapped.results.items()}
+    expected = graph_pair.reference_values(graphs, inputs)[0]
+    return {name: graph_pair.output_fidelity([[expected[name]]], [[value]]) for name, value in tapped.results.items()}
 
 
 def finish(gap: GraphGap, one: Prepared, verified: Verified) -> NumericGap:
     """Return the layers with how far the program itself is from eager, on the same samples."""
-    program = numeric_gaps.output_fidelity(
+    program = graph_pair.output_fidelity(
         [one.outputs[number] for number in gap.numbers], [verified.results[number] for number in gap.numbers]
     )
     layers = tuple(_with_runtime(layer, gap.runtime.get(point.name)) for point, layer in gap.measured.layers)
