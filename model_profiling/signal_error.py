@@ -44,7 +44,7 @@ class Fidelity:
         """The SQNR as it is printed: "24.8 dB", "exact", or "not finite"."""
         if self.noise is None:
             return "not finite"
-        return "exact" if self.sqnr_db is None else f"{self.sqnr_db:.1f} dB"
+        return "exact" if self.sqnr_db is None else f"{round(self.sqnr_db, 1) + 0.0:.1f} dB"  # no minus before 0
 
     @property
     def badness(self) -> float:

@@ -56,7 +56,7 @@ def test_its_contribution_is_what_the_output_lost(spoiled: ExportResult) -> None
 
 def test_layers_in_delegates_are_measured_in_the_runtime(spoiled: ExportResult) -> None:
     gap = of(spoiled)
-    assert spoiled.sidecar["delegation"]["delegates"] == 1 and gap.runtime_note == ""
+    assert spoiled.sidecar["delegation"]["delegates"] > 0 and gap.runtime_note == ""
     assert [layer.module for layer in gap.layers if layer.runtime is None] == []
     for layer in gap.layers:
         assert layer.runtime.sqnr_db == pytest.approx(layer.output.sqnr_db, abs=3), layer.name
