@@ -50,6 +50,10 @@ class ArtifactPaths:
         return self.outdir / f"{self.stem}.graph.txt"
 
     @property
+    def numeric_gap(self) -> Path:
+        return self.outdir / f"{self.stem}_numeric_gap.csv"
+
+    @property
     def log(self) -> Path:
         return self.outdir / f"{self.stem}.export.log"
 

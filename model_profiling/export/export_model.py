@@ -79,6 +79,18 @@ def build_parser() -> CommandParser:
         default=["none"],
         help="rewrites that bring operators into XNNPACK: names, all or none (default)",
     )
+    parser.add_argument(
+        "--keep-float",
+        metavar="MODULE",
+        nargs="+",
+        default=[],
+        help="of a dtype that quantizes: modules, or operators of the graph, that stay in floating point",
+    )
+    parser.add_argument(
+        "--numeric-gap",
+        action="store_true",
+        help="measure where accuracy is lost: every layer beside the eager model's, and what each costs by itself",
+    )
     parser.add_argument("--save-graph", action="store_true", help="also write the graphs, as <stem>.graph.txt")
     parser.add_argument(
         "--explain",
@@ -121,14 +133,15 @@ def main() -> int:
         print_rewrites()
         return 0
     from model_profiling.console import progress
-    from model_profiling.export import export_job, summary
+    from model_profiling.export import export_job, gap_summary, summary
     from model_profiling.export.quiet import quiet
 
     request = _request(arguments)
     label = request.model or Path(str(request.model_file)).name  # one of the two is given
-    with progress(f"exporting {label}", export_job.STEPS) as step, quiet(arguments.verbose):
+    with progress(f"exporting {label}", export_job.steps_of(request)) as step, quiet(arguments.verbose):
         result = export_job.export(request, step)
     summary.print_result(result)
+    gap_summary.print_gaps(result.numeric_gaps, result.paths, request.recipe)
     if arguments.explain:
         summary.print_explanations(result)
     summary.print_next(result.paths.pte)
@@ -165,6 +178,8 @@ def _request(arguments: argparse.Namespace) -> ExportRequest:
         arguments.keep_disagreeing,
         rewrites,
         tuple(arguments.method),
+        tuple(arguments.keep_float),
+        arguments.numeric_gap,
     )
 
 

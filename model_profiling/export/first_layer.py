@@ -9,16 +9,16 @@ run, halving the stretch in which the first wrong one lies.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model_profiling.agreement import Agreement
-from model_profiling.export import lowering, verification
-from model_profiling.export.program_graph import is_mark
+from model_profiling.export import verification
+from model_profiling.export.graph_run import GraphRun
+from model_profiling.export.layer_points import matched
 from model_profiling.export.recipe import Recipe
-from model_profiling.models.contract import FORWARD
+from model_profiling.export.tapped_program import program_with
 from model_profiling.models.graph_places import module_of, operator_of, source_of
 
 if TYPE_CHECKING:
@@ -67,18 +67,18 @@ def find(
     reference, captured : the model's graph in float32, and the one that was lowered.
     inputs : flat inputs of each.
     """
-    expected = dict(_values(reference, inputs[0]))
+    there, same = _values(reference, inputs[0]), _comparable(reference, captured)
+    expected = {name: there[other] for name, other in same.items() if other in there}
     nodes = {node.name: node for node in captured.graph.nodes}
-    comparable = _comparable(reference, nodes, expected)
     before: Agreement | None = None
-    for name, value in _values(captured, inputs[1]):
-        if name not in comparable or value.shape != expected[name].shape:
+    for name, value in _values(captured, inputs[1]).items():
+        if name not in expected or value.shape != expected[name].shape:
             continue
         error = verification.compare([[expected[name]]], [[value]])
         if not verification.within(error, recipe.limit):
             return _first(nodes[name], False, error, before)
         before = error if before is None else _worse(before, error)
-    return _halved(captured, [nodes[name] for name in comparable], expected, inputs[1], recipe, backend)
+    return _halved(captured, [nodes[name] for name in expected], expected, inputs[1], recipe, backend)
 
 
 def _halved(
@@ -90,7 +90,7 @@ def _halved(
     backend: str,
 ) -> FirstLayer | None:
     def error_at(node: torch.fx.Node) -> Agreement:
-        pte = _program_until(captured, node.name, inputs, recipe, backend)
+        pte = program_with(captured, [node.name], inputs, recipe, backend, whole=False)
         got = verification.run_program(pte, [tuple(inputs)], {}, f"running it as far as {operator_of(node)}")
         return verification.compare([[expected[node.name]]], [got[0][-1:]])
 
@@ -117,67 +117,17 @@ def _worse(first: Agreement, second: Agreement) -> Agreement:
     return max(first, second, key=lambda one: one.max_rel_error or 0.0)
 
 
-def _comparable(
-    reference: torch.export.ExportedProgram, nodes: Mapping[str, torch.fx.Node], expected: Mapping[str, torch.Tensor]
-) -> list[str]:
-    """Return the operators of floating-point results that both graphs have, in order.
-
-    Quantizing folds a batch norm into the convolution before it, whose output is then another one.
-    """
-    return [
-        node.name
-        for node in reference.graph.nodes
-        if node.name in nodes
-        and node.name in expected
-        and expected[node.name].is_floating_point()
-        and not is_mark(node)
-        and operator_of(node) == operator_of(nodes[node.name])
-        and not any("batch_norm" in operator_of(user) and user.name not in nodes for user in node.users)
-    ]
+def _comparable(reference: torch.export.ExportedProgram, captured: torch.export.ExportedProgram) -> dict[str, str]:
+    """Return the operators that both graphs have, in the order of the captured one, with their names in the other."""
+    return {name: pair.same.name for name, pair in matched(reference.graph, captured.graph).items()}
 
 
-def _values(
-    program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]
-) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield what every operator of `program` gives, as PyTorch computes it."""
-    import torch
-
+def _values(program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return what every operator of `program` gives, as PyTorch computes it, in order."""
     values: dict[str, torch.Tensor] = {}
 
-    class Recorder(torch.fx.Interpreter):
-        def run_node(self, node: torch.fx.Node) -> object:
-            value = super().run_node(node)
-            if node.op == "call_function" and isinstance(value, torch.Tensor):
-                values[node.name] = value.detach().clone()
-            return value
+    def keep(name: str, value: torch.Tensor) -> None:
+        values[name] = value.detach().clone()
 
-    with torch.no_grad():
-        Recorder(_flat_module(program)).run(*(value.clone() for value in inputs))
-    yield from values.items()
-
-
-def _flat_module(program: torch.export.ExportedProgram) -> torch.fx.GraphModule:
-    """Return the graph as a module that takes the inputs one by one, and has its own state."""
-    import torch
-
-    module = copy.deepcopy(program.module())
-    assert isinstance(module, torch.fx.GraphModule)
-    module.graph.set_codegen(torch.fx.graph.CodeGen())
-    for node in [node for node in module.graph.nodes if node.op == "call_module"]:  # guards on the inputs' shapes
-        module.graph.erase_node(node)
-    module.recompile()
-    return module
-
-
-def _program_until(
-    program: torch.export.ExportedProgram, name: str, inputs: Sequence[torch.Tensor], recipe: Recipe, backend: str
-) -> bytes:
-    """Return the `.pte` of the operators up to the one called `name`, which is its result."""
-    module = _flat_module(program)
-    nodes = {node.name: node for node in module.graph.nodes}
-    output = next(node for node in module.graph.nodes if node.op == "output")
-    output.args = ((nodes[name],),)
-    module.graph.eliminate_dead_code()
-    module.recompile()
-    captured = lowering.capture(module, tuple(inputs), {}, None)
-    return bytes(lowering.serialize(lowering.lower({FORWARD: captured}, backend, recipe)).buffer)
+    GraphRun(program)(inputs, keep)
+    return values

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model_profiling.agreement import Agreement
 from model_profiling.errors import MeasurementError
-from model_profiling.export import casting, disagreement, lowering, notes, preparing, trial, verification
+from model_profiling.export import accuracy, casting, disagreement, lowering, notes, preparing, trial, verification
 from model_profiling.export.making import MadeMethod, MadeProgram
 from model_profiling.export.request import ExportRequest
 from model_profiling.models import loading
+from model_profiling.recorded_agreement import Accuracy, RecordedAgreement
 
 if TYPE_CHECKING:
     import torch
@@ -31,12 +31,16 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Verified:
-    """A method of the program that was run beside its model: what it took and gave, how far the two are apart."""
+    """A method of the program that was run beside its model: what it took and gave, how far the two are apart.
+
+    `results` are the program's for each sample, without what it writes into its inputs.
+    """
 
     model: loading.LoadedModel
     inputs: list[list[torch.Tensor]]
     outputs: list[torch.Tensor]
-    agreement: Agreement
+    results: list[list[torch.Tensor]]
+    agreement: RecordedAgreement
     notes: list[str]
 
 
@@ -59,17 +63,42 @@ def verify(request: ExportRequest, one: Prepared, program: MadeProgram, pte_name
     running = f"running {pte_name}" if len(program.methods) == 1 else f"running {one.model.method} of {pte_name}"
     if trial.may_abort(recipe, made.delegation):
         trial.try_program(program.pte, _flattened(one.samples[:1], one.kwargs)[0], one.model.method, running)
-    produced = verification.run_program(program.pte, *given, running, one.model.method)
+    runs = verification.RunningProgram(program.pte, one.samples[0], one.kwargs, running, one.model.method)
+    produced = list(map(runs, one.samples))
     # What a model writes into its inputs, the program returns before its results.
     results = [outputs[made.written_inputs :] for outputs in produced]
-    agreement = verification.compare(one.outputs, results)
+    apart = verification.compare(one.outputs, results)
+    own = _accuracy(request, one, lambda sample: runs(sample)[made.written_inputs :])
+    agreement = verification.judged(apart, recipe.limit, own)
     told = list(one.notes)
-    if not verification.within(agreement, recipe.limit):
-        apart = verification.disagreement(agreement, recipe, one.model.label)
-        told.insert(0, _kept(request, apart, _explained(request, made, one, results)))
+    if not agreement.passed:
+        told.insert(0, _refused(request, made, one, results, agreement))
     unquantized = notes.of_quantized(made.layers) if recipe.quantizes else []
     told += [*unquantized, *notes.of_state(made.state), *made.captured.notes]
-    return Verified(one.model, _flattened(*given), produced[0], agreement, told)
+    return Verified(one.model, _flattened(*given), produced[0], results, agreement, told)
+
+
+def _accuracy(request: ExportRequest, one: Prepared, program: accuracy.Run) -> Accuracy | None:
+    if one.model.evaluation is None:
+        return None
+    # Loaded anew: the other was cast to the recipe's type.
+    anew = loading.load(request.model, request.model_file, request.weights, one.model.method)
+    return accuracy.measure(anew, program, request.dtype)
+
+
+def _refused(
+    request: ExportRequest,
+    made: MadeMethod,
+    one: Prepared,
+    results: Sequence[Sequence[torch.Tensor]],
+    agreement: RecordedAgreement,
+) -> str:
+    """Return the note of a program that is written all the same; raise what refuses it where none asked."""
+    if agreement.by_accuracy and agreement.accuracy is not None:
+        apart = accuracy.refusal(agreement.accuracy, request.recipe.name, one.model.label)
+        return _kept(request, apart, "--numeric-gap shows which layers lose it")
+    apart = verification.disagreement(agreement, request.recipe, one.model.label)
+    return _kept(request, apart, _explained(request, made, one, results))
 
 
 def _kept(request: ExportRequest, apart: str, explained: str) -> str:
@@ -89,18 +118,30 @@ def _explained(
     recipe = request.recipe
     number = disagreement.worst_sample(one.outputs, results, recipe)
 
-    def in_float32() -> tuple[torch.export.ExportedProgram, list[torch.Tensor]]:
-        # Loaded anew: the other was cast to the recipe's type.
-        anew = loading.load(request.model, request.model_file, request.weights, one.model.method)
-        model, _ = preparing.in_float32(anew)
-        sample = (model.example_inputs, *model.calibration_inputs)[number]
-        captured = lowering.capture(model.module, sample, model.example_kwargs, model.dynamic_shapes)
-        return captured, _flattened([sample], model.example_kwargs)[0]
+    def reference() -> tuple[torch.export.ExportedProgram, list[torch.Tensor]]:
+        captured, samples = in_float32(request, one.model.method, number)
+        return captured, samples[number]
 
     captured = made.captured.program, _flattened([one.samples[number]], one.kwargs)[0]
-    found = disagreement.search(in_float32, captured, recipe, request.backend)
+    found = disagreement.search(reference, captured, recipe, request.backend)
     finite = all(bool(value.isfinite().all()) for value in results[number])
     return disagreement.explain(found, made.suspicion, recipe, finite)
+
+
+def in_float32(
+    request: ExportRequest, method: str, number: int = 0
+) -> tuple[torch.export.ExportedProgram, list[list[torch.Tensor]]]:
+    """Return a method's graph in float32, captured with sample `number`, and the flat inputs of every sample."""
+    # Loaded anew: the other was cast to the recipe's type.
+    model, _ = preparing.in_float32(loading.load(request.model, request.model_file, request.weights, method))
+    samples: list[tuple[object, ...]] = [model.example_inputs, *model.calibration_inputs]
+    captured = lowering.capture(model.module, samples[number], model.example_kwargs, model.dynamic_shapes)
+    return captured, _flattened(samples, model.example_kwargs)
+
+
+def flat_samples(one: Prepared) -> list[list[torch.Tensor]]:
+    """Return the flat inputs of every sample in the recipe's types."""
+    return _flattened(one.samples, one.kwargs)
 
 
 def _flattened(samples: list[tuple[object, ...]], kwargs: dict[str, object]) -> list[list[torch.Tensor]]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from model_profiling.export import (
     constants,
     delegation,
     dimensions,
+    keeping_float,
     lowering,
     matrix_layers,
     mixed_types,
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lowering:
-    """What captured graphs become: the backend that takes them, and the rewrites that they have before."""
+    """What captured graphs become: the backend that takes them, the rewrites before, the parts that stay in float."""
 
     backend: str
     rewrites: tuple[str, ...] = ()
+    kept_float: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def capture_method(
     work, uncounted = multiply_adds.count_or_why(program)
     if recipe.quantizes:
         with ForeignCode(f"quantizing {model.label}", recipe.advice, log=log):
-            quantized = _quantized(recipe, model.module, program, samples, kwargs)
+            quantized = _quantized(recipe, model.module, program, (samples, kwargs), target.kept_float)
             program = lowering.capture(quantized, samples[0], kwargs, model.dynamic_shapes)
             quantization.check_quantized(program, recipe, model.label)
     with ForeignCode(f"lowering {model.label} to {target.backend}", explain_lowering, log=log):
@@ -176,15 +178,19 @@ def _quantized(
     recipe: Recipe,
     module: torch.nn.Module,
     program: torch.export.ExportedProgram,
-    samples: list[tuple[object, ...]],
-    kwargs: dict[str, object],
+    given: tuple[list[tuple[object, ...]], dict[str, object]],
+    kept_float: Sequence[str],
 ) -> torch.nn.Module:
-    """Return the model as `recipe` quantizes it; `program` is its graph before."""
+    """Return the model as `recipe` quantizes it; `program` is its graph before, `given` samples and inputs by name."""
+    samples, kwargs = given
     if recipe.weights is not None:
-        return quantization.quantize_weights(module, recipe.weights(), recipe.group_size)
+        return quantization.quantize_weights(module, recipe.weights(), recipe.group_size, kept_float)
     assert recipe.quantizer is not None
     inputs = samples[1:] if recipe.calibrates else samples[:1]
-    return quantization.quantize(program, inputs, kwargs, recipe.quantizer(), dynamic=not recipe.calibrates)
+    quantizer = recipe.quantizer()
+    if kept_float:
+        quantizer = keeping_float.keep_operators(quantizer, program, kept_float)
+    return quantization.quantize(program, inputs, kwargs, quantizer, dynamic=not recipe.calibrates)
 
 
 def quantizing(recipe: Recipe, calibrating: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from model_profiling.errors import UserError
+from model_profiling.export import keeping_float
 from model_profiling.export.program_graph import graphs, is_mark
 from model_profiling.wording import count
 
@@ -86,17 +87,24 @@ def _keep_whole_numbers(module: torch.fx.GraphModule) -> None:
     module.recompile()
 
 
-def quantize_weights(module: torch.nn.Module, config: AOBaseConfig, group_size: int) -> torch.nn.Module:
-    """Return `module` with the weights of its linear layers quantized in place, by torchao.
+def quantize_weights(
+    module: torch.nn.Module, config: AOBaseConfig, group_size: int, kept_float: Sequence[str] = ()
+) -> torch.nn.Module:
+    """Return `module` with the weights of its linear layers quantized in place, by torchao, but for those kept.
 
     Raises
     ------
-    UserError : a row of some layer is no whole number of groups.
+    UserError : a row of some layer is no whole number of groups, or there is no such layer to keep.
     """
     import torch
     from torchao.quantization import quantize_
 
-    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, torch.nn.Linear)}
+    keeping_float.check_modules(module, kept_float)
+    layers = {
+        name: layer
+        for name, layer in module.named_modules()
+        if isinstance(layer, torch.nn.Linear) and not keeping_float.is_kept(name, kept_float)
+    }
     uneven = {name: layer.in_features for name, layer in layers.items() if layer.in_features % group_size}
     if uneven:
         name, length = next(iter(uneven.items()))
@@ -107,7 +115,7 @@ def quantize_weights(module: torch.nn.Module, config: AOBaseConfig, group_size: 
             "in --group-size",
             "use a divisor of every row's length, or 0 for one scale a row",
         )
-    quantize_(module, config)
+    quantize_(module, config, lambda layer, name: name in layers)
     return module
 
 

@@ -17,6 +17,8 @@ class ExportRequest:
     Without an `outdir` the files go to ``out_<model>/artifacts``. `group_size` is that of the weights, 0 for one
     scale a row. `keep_disagreeing` writes a program that does not agree with its model, and says so in its record.
     `rewrites` names those to apply, in their order; `methods` those of the model's methods to export, all where empty.
+    `kept_float` names the modules and operators that a recipe does not quantize; `numeric_gap` asks where accuracy is
+    lost.
     """
 
     model: str | None
@@ -30,6 +32,8 @@ class ExportRequest:
     keep_disagreeing: bool = False
     rewrites: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    kept_float: tuple[str, ...] = ()
+    numeric_gap: bool = False
 
     @property
     def recipe(self) -> Recipe:

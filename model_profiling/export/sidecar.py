@@ -8,10 +8,9 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from model_profiling.agreement import Agreement
 from model_profiling.export.constants import ConstantsFacts
-from model_profiling.export.recipe import Limit
 from model_profiling.models.contract import FORWARD
+from model_profiling.recorded_agreement import RecordedAgreement
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +59,7 @@ class PteFacts(TypedDict):
 
 
 class AgreementFacts(TypedDict):
-    """How far the program is from its model, None where that is not finite, with what it was judged by."""
+    """A `RecordedAgreement`, which reads it."""
 
     max_abs_error: float | None
     max_rel_error: float | None
@@ -88,10 +87,12 @@ class MethodRecord(WholeMethodRecord, total=False):
     """Where shapes vary also the dimensions that do, by name, with their ranges.
 
     `tokens` is how many an execution computes, or the name of the dimension that says so, where the model says it.
+    `numeric_gap` is a `NumericGap`, where one was asked for.
     """
 
     dimensions: dict[str, dict[str, int]]
     tokens: int | str
+    numeric_gap: dict[str, object]
 
 
 class ProgramRecord(TypedDict):
@@ -113,8 +114,12 @@ class ProgramRecord(TypedDict):
 
 
 class ExportRecord(ProgramRecord, MethodRecord, total=False):
-    """The whole record: a program's only method, forward, stands among its keys, several in `methods` by name."""
+    """The whole record: a program's only method, forward, stands among its keys, several in `methods` by name.
 
+    `kept_float` names what the recipe was told not to quantize.
+    """
+
+    kept_float: list[str]
     methods: dict[str, MethodRecord]
 
 
@@ -125,6 +130,7 @@ _ORDER = (
     "source",
     "dtype",
     "group_size",
+    "kept_float",
     "backend",
     "pte",
     "inputs",
@@ -138,6 +144,7 @@ _ORDER = (
     "delegation",
     "sme2",
     "agreement",
+    "numeric_gap",
     "constants",
     "seed",
     "places",
@@ -148,11 +155,14 @@ _ORDER = (
 )
 
 
-def whole_record(program: ProgramRecord, methods: Mapping[str, MethodRecord]) -> ExportRecord:
-    """Return the record of a program with these methods."""
+def whole_record(
+    program: ProgramRecord, methods: Mapping[str, MethodRecord], kept_float: Sequence[str] = ()
+) -> ExportRecord:
+    """Return the record of a program with these methods, and of what was told to stay in float."""
     told = _told(methods)
     of_methods: Mapping[str, object] = methods[FORWARD] if list(methods) == [FORWARD] else {"methods": dict(methods)}
-    whole = {**program, **of_methods, "notes": [*told, *program["notes"]]}
+    of_program = {**program, **({"kept_float": list(kept_float)} if kept_float else {})}
+    whole = {**of_program, **of_methods, "notes": [*told, *program["notes"]]}
     return cast("ExportRecord", {key: whole[key] for key in _ORDER if key in whole})
 
 
@@ -221,15 +231,9 @@ def describe_pte(name: str, data: bytes) -> PteFacts:
     return {"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def describe_agreement(agreement: Agreement, limit: Limit, passed: bool) -> AgreementFacts:
-    """Return an agreement with what it was judged by; errors that are not finite are None."""
-    return {
-        "max_abs_error": agreement.max_abs_error,
-        "max_rel_error": agreement.max_rel_error,
-        "cosine": agreement.cosine,
-        "limit": limit.to_json(),
-        "passed": passed,
-    }
+def describe_agreement(agreement: RecordedAgreement) -> AgreementFacts:
+    """Return an agreement as it is recorded."""
+    return cast("AgreementFacts", agreement.to_json())
 
 
 def versions() -> dict[str, str]:

@@ -16,6 +16,7 @@ from model_profiling.export.sidecar import MethodRecord, method_records
 from model_profiling.export.sme2_reach import LayerReach, Reach
 from model_profiling.models.contract import FORWARD
 from model_profiling.models.registry import ModelEntry, resolve
+from model_profiling.recorded_agreement import RecordedAgreement
 from model_profiling.wording import count, percent
 
 KILO, MEGA = 1e3, 1e6
@@ -83,7 +84,23 @@ def _method_rows(
             f"absolute {_figure(agreement['max_abs_error'], '.2g')}, cosine {_figure(agreement['cosine'], '.6f')} "
             f"(limit {limit['min_cosine']:g})",
         ),
+        *_accuracy_rows(RecordedAgreement.of(record)),
     ]
+
+
+def _accuracy_rows(agreement: RecordedAgreement | None) -> list[tuple[str, str]]:
+    """Return what the model says of its own accuracy, or that a limit without it is loose."""
+    if agreement is None:
+        return []
+    own = agreement.accuracy
+    rows = []
+    if own is not None:
+        limit = "no accuracy_loss_limit" if own.limit is None else f"limit {own.limit:g}"
+        told = f"{own.program:.6g} after {own.eager:.6g} of the eager model, a loss of {own.loss:.3g} ({limit})"
+        rows = [("accuracy", f"{told}, over {count(own.items, 'item')}")]
+    if agreement.loose:
+        rows.append(("", "these limits are loose: they tell what is broken, not what lost accuracy"))
+    return rows
 
 
 def print_next(pte: Path) -> None:

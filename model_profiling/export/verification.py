@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from model_profiling.export.runtime_words import RuntimeWords, hearing
 from model_profiling.models.contract import FORWARD
 from model_profiling.models.foreign_code import ForeignCode
 from model_profiling.models.loading import LoadedModel
+from model_profiling.recorded_agreement import Accuracy, RecordedAgreement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,43 +92,59 @@ def _checked_outputs(model: LoadedModel, leaves: Sequence[object]) -> list[torch
     return [leaf.detach().clone() for leaf in tensors]
 
 
-def run_program(
-    pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object], doing: str, method: str = FORWARD
-) -> list[list[torch.Tensor]]:
-    """Run a ``.pte`` with ExecuTorch's runtime on each of `samples`; return its output tensors for each.
+class RunningProgram:
+    """A ``.pte`` loaded into ExecuTorch's runtime, called with a sample at a time; its state stays between calls.
 
     Parameters
     ----------
-    samples : the program was captured with the first: the others are laid out in memory as it is.
+    captured : the sample that the program was captured with, and inputs by name: others are laid out in memory as
+        it is.
     doing : what runs, for the message of a failure.
     """
-    import torch
-    from torch.utils import _pytree as pytree
 
-    captured = pytree.tree_leaves((samples[0], kwargs))
-    words = RuntimeWords()
-    with (
-        ForeignCode(
-            doing,
-            lambda raised, place: explain_running(words),
-            location=Path("the program itself"),
-            error=MeasurementError,
-        ),
-        hearing(words),
-    ):
-        # Order matters: the kernel libraries register themselves with the runtime loaded here.
-        from executorch.extension.pybindings.portable_lib import _load_for_executorch_from_buffer
-        from executorch.kernels import quantized  # noqa: F401  (registers its operators)
+    def __init__(self, pte: bytes, captured: tuple[object, ...], kwargs: dict[str, object], doing: str, method: str):
+        from torch.utils import _pytree as pytree
 
-        program = _load_for_executorch_from_buffer(pte)
-        outputs = []
-        for sample in samples:
+        self._captured, self._kwargs = pytree.tree_leaves((captured, kwargs)), kwargs
+        self._doing, self._method = doing, method
+        with self._listening():
+            # Order matters: the kernel libraries register themselves with the runtime loaded here.
+            from executorch.extension.pybindings.portable_lib import _load_for_executorch_from_buffer
+            from executorch.kernels import quantized  # noqa: F401  (registers its operators)
+
+            self._program = _load_for_executorch_from_buffer(pte)
+
+    def __call__(self, sample: tuple[object, ...]) -> list[torch.Tensor]:
+        """Return the program's output tensors."""
+        import torch
+        from torch.utils import _pytree as pytree
+
+        with self._listening():
             # A copy: a model that writes into its input would change what the next check is given.
-            flat = list(map(in_order_of, pytree.tree_leaves((sample, kwargs)), captured))
-            outputs.append(
-                [value.clone() for value in program.run_method(method, flat) if isinstance(value, torch.Tensor)]
-            )
-    return outputs
+            flat = list(map(in_order_of, pytree.tree_leaves((sample, self._kwargs)), self._captured))
+            given = self._program.run_method(self._method, flat)
+            return [value.clone() for value in given if isinstance(value, torch.Tensor)]
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        words = RuntimeWords()
+        with (
+            ForeignCode(
+                self._doing,
+                lambda raised, place: explain_running(words),
+                location=Path("the program itself"),
+                error=MeasurementError,
+            ),
+            hearing(words),
+        ):
+            yield
+
+
+def run_program(
+    pte: bytes, samples: Sequence[tuple[object, ...]], kwargs: dict[str, object], doing: str, method: str = FORWARD
+) -> list[list[torch.Tensor]]:
+    """Run a ``.pte`` on each of `samples`, the first of which it was captured with; see `RunningProgram`."""
+    return list(map(RunningProgram(pte, samples[0], kwargs, doing, method), samples))
 
 
 def compare(
@@ -158,7 +176,21 @@ def within(result: agreement.Agreement, limit: Limit) -> bool:
     )
 
 
-def disagreement(result: agreement.Agreement, recipe: Recipe, model: str) -> str:
+def judged(result: agreement.Agreement, limit: Limit, accuracy: Accuracy | None) -> RecordedAgreement:
+    """Return the errors with the verdict: by the model's own accuracy where that has a limit, else by the recipe's."""
+    own = accuracy is not None and accuracy.limit is not None
+    return RecordedAgreement(
+        result.max_abs_error,
+        result.max_rel_error,
+        result.cosine,
+        limit.max_rel_error,
+        limit.min_cosine,
+        accuracy.passed if own and accuracy is not None else within(result, limit),
+        accuracy,
+    )
+
+
+def disagreement(result: RecordedAgreement, recipe: Recipe, model: str) -> str:
     """Return the sentence that says how far a program is from its model, with the limit of `recipe`."""
     limit = recipe.limit
     return (

@@ -41,6 +41,13 @@ class EagerModel(ABC):
     ``get_tokens() -> int | str``
         how many tokens an execution computes, or the name of the dimension that says so: reports then tell tokens
         per second.
+    ``evaluation_data() -> Iterable[tuple[inputs, labels]]`` and ``evaluate(outputs, labels) -> float``
+        what the model is judged by: the export runs the eager model and the program on the inputs of every item, and
+        gives the outputs of all (a list with a tuple of tensors an item) and all labels (a list) to `evaluate`, once
+        for each of the two. More is better: return an error or a perplexity negated.
+    ``accuracy_loss_limit: float``
+        by how much the program's value may be below the eager model's, in the unit of `evaluate` itself (percentage
+        points where that gives percent); it replaces the recipe's limit of agreement.
     ``load_weights(module, state_dict) -> nn.Module``
         puts a checkpoint into `module` and returns what is to be exported; without it every entry
         must match by name and shape.
@@ -61,8 +68,10 @@ class MethodsModel(ABC):
     """Base class for models of several methods, exported into one `.pte` with shared weights.
 
     Of the other methods of `EagerModel` it may have the same ones; those that return something for the inputs
-    (all whose names begin with ``get_``) then return a dict with an entry for each method that has any.
-    ``load_weights`` is called for each method's module.
+    (all whose names begin with ``get_``, and ``evaluation_data``) then return a dict with an entry for each method
+    that has any.
+    ``load_weights`` is called for each method's module, and ``evaluate`` for each method with data;
+    ``accuracy_loss_limit`` may be a dict too.
     """
 
     @abstractmethod

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_profiling.errors import UserError
-from model_profiling.models import input_ranges, methods, registry, weights
+from model_profiling.models import evaluation, input_ranges, methods, registry, weights
 from model_profiling.models.contract import FORWARD, DynamicShapes
+from model_profiling.models.evaluation import Evaluation
 from model_profiling.models.foreign_code import ForeignCode
 from model_profiling.models.input_ranges import InputRange
 
@@ -38,7 +39,7 @@ class LoadedModel:
     `training_layers` are those that would do something else in the mode in which the model came. `parameters` counts
     those of all its methods, shared ones once. `input_ranges` are the least and greatest value that each tensor among
     the inputs may have, None where the model does not say; `tokens` is how many an execution computes, or the name of
-    the dimension that says so.
+    the dimension that says so. `evaluation` is what the model judges itself by, None where it has nothing.
     """
 
     name: str
@@ -54,6 +55,7 @@ class LoadedModel:
     parameters: int = 0
     input_ranges: tuple[InputRange | None, ...] = ()
     tokens: int | str | None = None
+    evaluation: Evaluation | None = None
 
     @property
     def label(self) -> str:
@@ -120,9 +122,9 @@ def _loaded(
         shapes = given.of(model, "get_dynamic_shapes")
         ranges, tokens = given.of(model, "get_input_ranges") or {}, given.of(model, "get_tokens")
     where = given.inputs_source
-    example = _checked_inputs(entry, example, where)
+    example = checked_inputs(entry, example, where)
     samples = tuple(
-        _checked_inputs(entry, sample, f"get_calibration_inputs(){given.suffix}[{index}]", like=example)
+        checked_inputs(entry, sample, f"get_calibration_inputs(){given.suffix}[{index}]", like=example)
         for index, sample in enumerate(calibration)
     )
     training = _training_layers(module)
@@ -140,6 +142,7 @@ def _loaded(
         parameters,
         input_ranges.checked(entry, module, (example, kwargs), ranges),
         tokens,
+        evaluation.read(entry, model, given, lambda inputs, what: checked_inputs(entry, inputs, what, like=example)),
     )
 
 
@@ -201,9 +204,10 @@ def _has_nan(value: torch.Tensor) -> bool:
     return plain and value.is_floating_point() and bool(value.isnan().any())
 
 
-def _checked_inputs(
+def checked_inputs(
     entry: registry.ModelEntry, inputs: object, method: str, like: tuple[object, ...] | None = None
 ) -> tuple[object, ...]:
+    """Return inputs as a tuple; a `UserError` that names `method` where they are none, or have another form."""
     import torch
     from torch.utils import _pytree as pytree
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.section import ReportSection
+from model_profiling.report.sections.accuracy import AccuracySection
 from model_profiling.report.sections.advice import AdviceSection
 from model_profiling.report.sections.breakdown import WhereTimeGoesSection
 from model_profiling.report.sections.kernels import KernelsSection
@@ -41,6 +42,7 @@ SECTIONS: Sequence[Callable[[RunData, Naming, View], ReportSection]] = (
     KernelsSection.of,
     Sme2BoundSection.of,
     OutsideSection.of,
+    AccuracySection.of,
     TrustSection.of,
     PairsSection.of,
     SetupSection.of,
