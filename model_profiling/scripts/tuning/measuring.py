@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparisons of a tuning: each an ordinary run of two programs in pairs, judged by the kit's own verdict."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from contextlib import redirect_stdout
+
+from model_profiling.analysis.tuning.gains import gains_ms
+from model_profiling.analysis.tuning.record import FINAL, PLAIN, Rewrites, Trial
+from model_profiling.analysis.tuning.strategy import Measure
+from model_profiling.errors import MeasurementError
+from model_profiling.files import write_json, writing
+from model_profiling.pipeline import orchestrator
+from model_profiling.pipeline.config import Config, load_config
+from model_profiling.pipeline.devices.kinds import open_device
+from model_profiling.pipeline.preparation import RunOptions
+from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.run_files import analyze_run
+from model_profiling.scripts.tuning.exporting import found_program, outside_of, replaced_operators
+from model_profiling.scripts.tuning.folder import TuningFolder
+from model_profiling.scripts.tuning.request import TuningRequest
+
+BEFORE, AFTER = "before", "after"
+#: Traced executions of a launch: enough to see where the time is, and those of an ordinary run for the report.
+_FEW_TRACED, _TRACED = 2, 10
+
+
+def measure(request: TuningRequest, folder: TuningFolder, step: Measure) -> Trial:
+    """Return what a comparison came to, measured unless its run is there; what the run says goes to the log.
+
+    Raises
+    ------
+    MeasurementError : a program crashed, or no pair could be measured undisturbed.
+    """
+    began = time.monotonic()
+    config_path = folder.config(step)
+    write_json(config_path, _config(request, folder, step))
+    config = load_config(config_path)
+    directory = folder.run(step)
+    options = RunOptions(config_path, shlex.join(sys.argv), resume=_begun(directory, config))
+    with writing(folder.log), open(folder.log, "a", encoding="utf-8") as log, redirect_stdout(log):
+        with open_device("local", config) as device:
+            orchestrator.run(config, device, options)
+        analysis = analyze_run(directory)
+    comparisons = analysis.summary.comparisons
+    if not comparisons:
+        raise MeasurementError(f"no pair of {directory.root} could be measured undisturbed: try again with --resume")
+    (compared,) = comparisons
+    times = {name: analysis.summary.experiments[name][request.threads].time_ms for name in (BEFORE, AFTER)}
+    gains = {}
+    if step.baseline == PLAIN:
+        plain = found_program(folder.program(PLAIN), PLAIN)
+        assert plain is not None  # it was measured
+        gains = gains_ms(outside_of(plain), compared.operators, replaced_operators(request.asked.rewrites))
+    return Trial(
+        step.baseline,
+        step.candidate,
+        step.stage,
+        str(directory.root.relative_to(folder.root)),
+        time.monotonic() - began,
+        compared.pairs,
+        compared.speedup,
+        compared.interval,
+        compared.p_value,
+        compared.noise_floor_percent,
+        compared.verdict,
+        times[BEFORE] or 0.0,
+        times[AFTER] or 0.0,
+        gains,
+    )
+
+
+def _config(request: TuningRequest, folder: TuningFolder, step: Measure) -> dict[str, object]:
+    shared: dict[str, object] = {
+        "threads": [request.threads],
+        "traced_runs": _TRACED if step.stage == FINAL else _FEW_TRACED,
+    }
+    if request.method:
+        shared["method"] = request.method
+    experiments = [
+        {"name": name, "model": str(_pte(folder, rewrites)), **shared}
+        for name, rewrites in ((BEFORE, step.baseline), (AFTER, step.candidate))
+    ]
+    return {
+        "output_root": str(folder.run(step).root),
+        "pairs": step.pairs,
+        "experiments": experiments,
+        "analysis": {"compare_pairs": [[BEFORE, AFTER]]},
+    }
+
+
+def _pte(folder: TuningFolder, rewrites: Rewrites) -> object:
+    found = found_program(folder.program(rewrites), rewrites)
+    assert found is not None  # only what was exported is measured
+    return found.pte
+
+
+def _begun(directory: RunDirectory, config: Config) -> bool:
+    """Tell whether this very run was begun before."""
+    return directory.exists() and directory.read_manifest().config.to_json() == config.to_json()
