@@ -14,6 +14,7 @@ from model_profiling.files import write_json, write_text
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.pipeline.runners import choose_runner
 from model_profiling.report.words import tuning as words
 from model_profiling.scripts.tuning.exporting import export, found_program
 from model_profiling.scripts.tuning.folder import TuningFolder
@@ -45,6 +46,7 @@ def tune(request: TuningRequest, outdir: Path, resume: bool) -> Tuning:
 
 def _tuned(request: TuningRequest, folder: TuningFolder) -> Tuning:
     asked = request.asked
+    choose_runner("auto", None)  # built now where it is not there: no comparison is to pay for that
     while True:
         tried = folder.tried()
         step = next_step(asked, tried)

@@ -14,6 +14,8 @@ SCHEMA_VERSION = 1
 #: Stages of a comparison: few pairs first, more where these leave it open, and at the end once more against plain.
 FEW, MORE, FINAL = "few", "more", "final"
 STAGES = (FEW, MORE, FINAL)
+#: The part of the time that operators outside XNNPACK take, which lies across the categories.
+OUTSIDE = "outside XNNPACK"
 #: A combination of rewrites, in the order of rewriting; that of plain has none.
 Rewrites = tuple[str, ...]
 PLAIN: Rewrites = ()
@@ -72,8 +74,9 @@ class TriedProgram:
 class Trial:
     """A comparison of two programs in pairs; `speedup` is baseline over candidate time.
 
-    `run` is its run directory, within the tuning's folder. `gains_ms` is what each rewrite may save by the time that
-    plain's operators outside XNNPACK took, known where plain is the baseline.
+    `run` is its run directory, within the tuning's folder. `baseline_parts_ms` and `candidate_parts_ms` are where the
+    time of each went, by category and as `OUTSIDE`. `gains_ms` is what each rewrite may save by the time that plain's
+    operators outside XNNPACK took, known where plain is the baseline.
     """
 
     baseline: Rewrites
@@ -89,6 +92,8 @@ class Trial:
     verdict: str
     baseline_ms: float
     candidate_ms: float
+    baseline_parts_ms: Mapping[str, float] = field(default_factory=dict)
+    candidate_parts_ms: Mapping[str, float] = field(default_factory=dict)
     gains_ms: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -115,6 +120,8 @@ class Trial:
             held.text("verdict"),
             held.number("baseline_ms"),
             held.number("candidate_ms"),
+            held.numbers_by_name("baseline_parts_ms"),
+            held.numbers_by_name("candidate_parts_ms"),
             held.numbers_by_name("gains_ms"),
         )
 

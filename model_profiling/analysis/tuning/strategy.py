@@ -197,5 +197,5 @@ class _Search:
 
     @property
     def _pair_s(self) -> float:
-        """Seconds of a pair, by the slowest so far; 0 where none was made."""
-        return max((one.seconds / max(one.pairs, 1) for one in self._tried.trials), default=0.0)
+        """Seconds of a pair, by the newest comparison; 0 where none was made."""
+        return next((one.seconds / max(one.pairs, 1) for one in reversed(self._tried.trials)), 0.0)

@@ -124,7 +124,8 @@ def tuning_markdown(tuning: Tuning) -> str:
         _programs(tuning).markdown(),
     ]
     if tuning.tried.trials:
-        parts.append(_trials(tuning).markdown())
+        shown = tuning.final or tuning.tried.trials[0]
+        parts += [_trials(tuning).markdown(), _where(tuning, shown), _gains(tuning)]
     refusals = [one for one in tuning.tried.programs if one.refused]
     if refusals:
         lines = [f"- {printed(short(one.rewrites, asked))}: {printed(one.refused)}" for one in refusals]
@@ -179,6 +180,34 @@ def _trials(tuning: Tuning) -> Table:
         )
     columns = ("tried", "against", "pairs", "ms before", "ms after", "times as fast", "run")
     return Table("Comparisons, in order", columns, tuple(rows), frozenset({"pairs", "ms before", "ms after"}))
+
+
+def _where(tuning: Tuning, trial: Trial) -> str:
+    """Return where the time of a comparison's two programs goes."""
+    sides = (_label(tuning, trial.baseline), _label(tuning, trial.candidate))
+    rows = tuple(
+        (part, f"{took:.3f}", f"{trial.candidate_parts_ms.get(part, 0.0):.3f}")
+        for part, took in trial.baseline_parts_ms.items()
+    )
+    if not rows:
+        return ""
+    table = Table("ms by category", ("category", *sides), rows, frozenset(sides))
+    return (
+        f"{table.markdown()}\nOf traced executions. What is outside XNNPACK counts in its categories too; it is what "
+        "most rewrites can save, with conversions between layouts and types.\n"
+    )
+
+
+def _gains(tuning: Tuning) -> str:
+    """Return what each rewrite takes in of what is outside XNNPACK in plain."""
+    plain = tuning.tried.program(PLAIN)
+    took = next((one.gains_ms for one in reversed(tuning.tried.trials) if one.gains_ms), {})
+    taking = {} if plain is None else {name: number for name, number in plain.takes_in.items() if number}
+    if not taking:
+        return ""
+    rows = tuple((name, str(number), f"{took.get(name, 0.0):.3f}") for name, number in taking.items())
+    columns = ("rewrite", "operators outside XNNPACK that it takes in", "ms that they take")
+    return Table("What rewrites take in of plain", columns, rows, frozenset(columns[1:])).markdown()
 
 
 def _against(tuning: Tuning, trial: Trial) -> str:

@@ -8,8 +8,9 @@ import sys
 import time
 from contextlib import redirect_stdout
 
+from model_profiling.analysis.summary import ExperimentSummary
 from model_profiling.analysis.tuning.gains import gains_ms
-from model_profiling.analysis.tuning.record import FINAL, PLAIN, Rewrites, Trial
+from model_profiling.analysis.tuning.record import FINAL, OUTSIDE, PLAIN, Rewrites, Trial
 from model_profiling.analysis.tuning.strategy import Measure
 from model_profiling.errors import MeasurementError
 from model_profiling.files import write_json, writing
@@ -49,7 +50,7 @@ def measure(request: TuningRequest, folder: TuningFolder, step: Measure) -> Tria
     if not comparisons:
         raise MeasurementError(f"no pair of {directory.root} could be measured undisturbed: try again with --resume")
     (compared,) = comparisons
-    times = {name: analysis.summary.experiments[name][request.threads].time_ms for name in (BEFORE, AFTER)}
+    before, after = (analysis.summary.experiments[name][request.threads] for name in (BEFORE, AFTER))
     gains = {}
     if step.baseline == PLAIN:
         plain = found_program(folder.program(PLAIN), PLAIN)
@@ -67,10 +68,17 @@ def measure(request: TuningRequest, folder: TuningFolder, step: Measure) -> Tria
         compared.p_value,
         compared.noise_floor_percent,
         compared.verdict,
-        times[BEFORE] or 0.0,
-        times[AFTER] or 0.0,
+        before.time_ms or before.latency_ms.median,
+        after.time_ms or after.latency_ms.median,
+        _parts(before),
+        _parts(after),
         gains,
     )
+
+
+def _parts(side: ExperimentSummary) -> dict[str, float]:
+    """Return the ms of a side's traced executions by category, and of what is outside XNNPACK."""
+    return {} if side.traced is None else {**side.traced.categories_ms, OUTSIDE: side.traced.portable_ms}
 
 
 def _config(request: TuningRequest, folder: TuningFolder, step: Measure) -> dict[str, object]:
