@@ -114,8 +114,10 @@ def _minutes(text: str) -> float:
 def main() -> None:
     arguments = build_parser().parse_args()
     request = _request(arguments)
-    outdir = arguments.outdir or Path(f"out_{Path(request.label).stem}") / f"tuned_{request.dtype}"
     from model_profiling.scripts.tune_workflow import tune
+    from model_profiling.scripts.tuning.folder import tuning_folder
+
+    outdir = arguments.outdir or tuning_folder(Path(request.label).stem, request.dtype)
 
     tune(request, outdir, arguments.resume)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from model_profiling.analysis.tuning.record import Outcome, Tried, Tuning
 from model_profiling.analysis.tuning.strategy import Export, Measure, most_left, next_step
 from model_profiling.console import say
-from model_profiling.errors import MeasurementError, UserError
+from model_profiling.errors import KitError, MeasurementError, UserError
 from model_profiling.export.artifacts import put_in_place
 from model_profiling.files import write_json, write_text
 from model_profiling.pipeline.cpu import features as cpu_features
@@ -37,8 +37,11 @@ def tune(request: TuningRequest, outdir: Path, resume: bool) -> Tuning:
         folder.begin(request, resume)
         try:
             tuning = _tuned(request, folder)
-        except (KeyboardInterrupt, MeasurementError):
-            say(f"what was tried is kept: add --resume to go on with {outdir}")
+        except (KeyboardInterrupt, KitError):
+            if folder.tried().programs:
+                say(f"what was tried is kept: add --resume to go on with {outdir}")
+            else:
+                folder.request.unlink()  # nothing was: the next attempt may ask for something else
             raise
         _write(folder, tuning)
     return tuning

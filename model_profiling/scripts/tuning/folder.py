@@ -18,11 +18,18 @@ from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.scripts.tuning.request import TuningRequest
 
+#: Experiments of a comparison.
+BEFORE, AFTER = "before", "after"
 _AGAIN = "name another --outdir to begin anew"
 #: What a folder may hold that no tuning has begun in.
 _OURS = (".lock",)
 _PROGRAM, _TRIAL = "program", "trial"
 _LONGEST_NAME = 120
+
+
+def tuning_folder(model: str, dtype: str) -> Path:
+    """Return where a tuning goes when nobody says otherwise."""
+    return Path(f"out_{model}") / f"tuned_{dtype}"
 
 
 class TuningFolder:

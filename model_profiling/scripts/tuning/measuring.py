@@ -21,10 +21,9 @@ from model_profiling.pipeline.preparation import RunOptions
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.run_files import analyze_run
 from model_profiling.scripts.tuning.exporting import found_program, outside_of, replaced_operators
-from model_profiling.scripts.tuning.folder import TuningFolder
+from model_profiling.scripts.tuning.folder import AFTER, BEFORE, TuningFolder
 from model_profiling.scripts.tuning.request import TuningRequest
 
-BEFORE, AFTER = "before", "after"
 #: Traced executions of a launch: enough to see where the time is, and those of an ordinary run for the report.
 _FEW_TRACED, _TRACED = 2, 10
 
