@@ -62,7 +62,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--weights", metavar="FILE", type=Path, help="a state dict saved with torch.save")
     parser.add_argument("--method", metavar="NAME", help="the method to tune, of a model that has several")
-    parser.add_argument("--dtype", metavar="DTYPE", help="as export_model.py takes it (default fp32)")
+    parser.add_argument("--dtype", metavar="DTYPE", help=_dtypes())
     parser.add_argument(
         "--group-size",
         metavar="N",
@@ -99,6 +99,12 @@ def build_parser() -> CommandParser:
     parser.add_argument("--threads", type=int, metavar="N", default=1, help="threads of each launch (default 1)")
     parser.add_argument("--resume", action="store_true", help="go on with a tuning that was ended")
     return parser
+
+
+def _dtypes() -> str:
+    from model_profiling.export.recipes import DEFAULT
+
+    return f"as export_model.py takes it (default {DEFAULT})"
 
 
 def _minutes(text: str) -> float:

@@ -20,7 +20,7 @@ from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.run_directory import RunDirectory
 
 TUNE, VALIDATE = "scripts/tune_model.py", "scripts/validate_results.py"
-#: A layer norm and a softmax of four dimensions, both outside XNNPACK, between two layers.
+#: A layer norm, outside XNNPACK, between two layers; and a GELU, which is a rewrite's in float16 alone.
 NET = """
 class Net(nn.Module):
     def __init__(self):
@@ -28,7 +28,7 @@ class Net(nn.Module):
         torch.manual_seed(3)
         self.first, self.norm, self.last = nn.Linear(64, 64), nn.LayerNorm(64), nn.Linear(64, 64)
     def forward(self, x):
-        return self.last(self.norm(self.first(x)).softmax(1))
+        return self.last(nn.functional.gelu(self.norm(self.first(x))))
 class Model:
     def get_eager_model(self): return Net().eval()
     def get_example_inputs(self): return (torch.rand(1, 16, 16, 64),)
@@ -37,8 +37,8 @@ BROKEN = NET.replace("self.norm(self.first(x))", "self.norm(self.first(x)) if x.
 
 
 def tune(folder: Path, model: Path, *arguments: object) -> list[str]:
-    words = ["--model-file", model, "--outdir", folder, "--pairs", 6, "--budget", 20]
-    return list(map(str, (*words, "--rewrites", "layer-norm", "softmax", "gelu", *arguments)))
+    words = ["--model-file", model, "--outdir", folder, "--dtype", "fp32", "--pairs", 6, "--budget", 20]
+    return list(map(str, (*words, "--rewrites", "gelu", "layer-norm", *arguments)))
 
 
 def killed_after(lines: int, arguments: list[str], folder: Path) -> None:
@@ -79,12 +79,12 @@ def test_tuned_to_the_end_after_a_kill(tmp_path: Path) -> None:
 
     tuning = Tuning.from_json(JsonObject.read(folder / "tuning.json", "tune again"))
     first, final = tuning.tried.trials[0], tuning.final
-    assert [one.rewrites for one in tuning.tried.programs[:2]] == [(), ("layer-norm", "softmax", "gelu")]
-    assert tuning.tried.programs[0].takes_in == {"layer-norm": 1, "softmax": 1, "gelu": 0}
-    assert tuning.tried.programs[1].applied == {"layer-norm": 1, "softmax": 1, "gelu": 0}
-    assert first.pairs >= 5 and set(first.gains_ms) == {"layer-norm", "softmax", "gelu"}
-    assert first.gains_ms["layer-norm"] > 0 and first.gains_ms["gelu"] == 0
-    if final is not None:  # as good as always: two operators less, and one delegate in place of three
+    assert [one.rewrites for one in tuning.tried.programs] == [(), ("layer-norm", "gelu")]
+    plain_program, rewritten = tuning.tried.programs
+    assert (plain_program.delegates, plain_program.outside, rewritten.delegates, rewritten.outside) == (2, 1, 1, 0)
+    assert plain_program.takes_in == {"layer-norm": 1, "gelu": 0} == rewritten.applied
+    assert first.pairs >= 5 and first.gains_ms["layer-norm"] > 0 and first.gains_ms["gelu"] == 0
+    if final is not None:  # as good as always: this machine may be too busy to tell
         kit(VALIDATE, "--results", folder / "before_after").ok()
         assert (folder / "before_after" / "report.html").is_file()
         assert RunDirectory(folder / "before_after").read_manifest().pairs == 6
