@@ -93,7 +93,7 @@ def build_parser() -> CommandParser:
         type=_minutes,
         metavar="MINUTES",
         default=_DEFAULT_MINUTES,
-        help="how long all of it may take; the first two exports and the last comparison are made in any case "
+        help="how long all of it may take; two exports, the first comparison and the last are made in any case "
         f"(default {_DEFAULT_MINUTES:g})",
     )
     parser.add_argument("--threads", type=int, metavar="N", default=1, help="threads of each launch (default 1)")

@@ -200,9 +200,14 @@ def _where(tuning: Tuning, trial: Trial) -> str:
 
 def _gains(tuning: Tuning) -> str:
     """Return what each rewrite takes in of what is outside XNNPACK in plain."""
-    plain = tuning.tried.program(PLAIN)
+    plain, every = tuning.tried.program(PLAIN), tuning.tried.program(tuning.asked.rewrites)
+    applied = every.applied if every and every.applied else None
     took = next((one.gains_ms for one in reversed(tuning.tried.trials) if one.gains_ms), {})
-    taking = {} if plain is None else {name: number for name, number in plain.takes_in.items() if number}
+    taking = {
+        name: number
+        for name, number in (plain.takes_in if plain else {}).items()
+        if number and (applied is None or applied.get(name))
+    }
     if not taking:
         return ""
     rows = tuple((name, str(number), f"{took.get(name, 0.0):.3f}") for name, number in taking.items())
