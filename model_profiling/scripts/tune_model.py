@@ -97,6 +97,9 @@ def build_parser() -> CommandParser:
         f"(default {_DEFAULT_MINUTES:g})",
     )
     parser.add_argument("--threads", type=int, metavar="N", default=1, help="threads of each launch (default 1)")
+    parser.add_argument(
+        "--share-cpu", action="store_true", help="measure although another run measures on this machine"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with a tuning that was ended")
     return parser
 
@@ -125,7 +128,7 @@ def main() -> None:
 
     outdir = arguments.outdir or tuning_folder(Path(request.label).stem, request.dtype)
 
-    tune(request, outdir, arguments.resume)
+    tune(request, outdir, arguments.resume, arguments.share_cpu)
 
 
 def _request(arguments: argparse.Namespace) -> TuningRequest:

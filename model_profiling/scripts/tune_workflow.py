@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 from model_profiling.analysis.tuning.record import Outcome, Tried, Tuning
@@ -12,6 +14,7 @@ from model_profiling.errors import KitError, MeasurementError, UserError
 from model_profiling.export.artifacts import put_in_place
 from model_profiling.files import write_json, write_text
 from model_profiling.pipeline.cpu import features as cpu_features
+from model_profiling.pipeline.cpu.sharing import SHARE_VARIABLE, alone_on_cpu
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.runners import choose_runner
@@ -22,18 +25,19 @@ from model_profiling.scripts.tuning.measuring import measure
 from model_profiling.scripts.tuning.request import TuningRequest, versions
 
 
-def tune(request: TuningRequest, outdir: Path, resume: bool) -> Tuning:
-    """Tune a model into `outdir`, and return what came of it.
+def tune(request: TuningRequest, outdir: Path, resume: bool, share_cpu: bool) -> Tuning:
+    """Tune a model into `outdir`, and return what came of it; no other run of the kit measures meanwhile.
 
     Raises
     ------
-    UserError : the folder holds something else; the model cannot be exported as asked.
+    UserError : the folder holds something else; another run measures; the model cannot be exported as asked.
     MeasurementError : a program crashed, or no combination agrees with the eager model.
     """
     if outdir.exists() and not outdir.is_dir():
         raise UserError(f"{outdir} is a file", "in --outdir", "name a folder")
     folder = TuningFolder(outdir)
-    with RunDirectory(outdir).locked():
+    shared = share_cpu or bool(os.environ.get(SHARE_VARIABLE))
+    with nullcontext() if shared else alone_on_cpu(str(outdir)), RunDirectory(outdir).locked():
         folder.begin(request, resume)
         try:
             tuning = _tuned(request, folder)

@@ -42,7 +42,7 @@ def measure(request: TuningRequest, folder: TuningFolder, step: Measure) -> Tria
     directory = folder.run(step)
     options = RunOptions(config_path, shlex.join(sys.argv), resume=_begun(directory, config))
     with writing(folder.log), open(folder.log, "a", encoding="utf-8") as log, redirect_stdout(log):
-        with open_device("local", config) as device:
+        with open_device("local", config, share_cpu=True) as device:  # the whole tuning has the machine to itself
             orchestrator.run(config, device, options)
         analysis = analyze_run(directory)
     comparisons = analysis.summary.comparisons
