@@ -98,6 +98,11 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--threads", type=int, metavar="N", default=1, help="threads of each launch (default 1)")
     parser.add_argument(
+        "--aa",
+        action="store_true",
+        help="first run plain against itself to measure this machine's noise floor: what is within it is no gain",
+    )
+    parser.add_argument(
         "--share-cpu", action="store_true", help="measure although another run measures on this machine"
     )
     parser.add_argument("--resume", action="store_true", help="go on with a tuning that was ended")
@@ -167,7 +172,7 @@ def _request(arguments: argparse.Namespace) -> TuningRequest:
         recipe.name,
         recipe.group_size,
         arguments.threads,
-        Asked(rewrites, arguments.pairs, arguments.budget * _MINUTE_S),
+        Asked(rewrites, arguments.pairs, arguments.budget * _MINUTE_S, arguments.aa),
         shlex.join(sys.argv),
     )
 

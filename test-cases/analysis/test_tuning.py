@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from model_profiling.analysis.comparing.comparison import Interval, OperatorComparison, OperatorCost
 from model_profiling.analysis.tuning.gains import Outside, base_name, gains_ms, operators_outside
 from model_profiling.analysis.tuning.record import (
+    CALIBRATION,
     FEW,
     FINAL,
     MORE,
@@ -185,6 +186,16 @@ def test_a_close_one_is_measured_again_and_that_alone_decides() -> None:
     assert isinstance(next_step(asked(), replace(tried, trials=(hopeless,))), Export), "not worth more pairs"
     more = replace(few, stage=MORE)
     assert next_step(asked(), replace(tried, trials=(few, more))) == Export(("gelu",))
+
+
+def test_a_noise_floor_that_is_asked_for_comes_before_every_comparison() -> None:
+    world = World(dict.fromkeys(NAMES, 0.8))
+    outcome, tried = world.tune(replace(asked(), calibrate=True))
+    assert world.steps[2:4] == [Measure(PLAIN, PLAIN, 8, CALIBRATION), Measure(PLAIN, NAMES, 6, FEW)]
+    assert outcome == World(world.factors).tune(asked())[0]
+    floor = replace(tried.trials[0], noise_floor_percent=2.5, gains_ms={})
+    tuning = Tuning("net", "fp16", 1, asked(), {}, {}, replace(tried, trials=(floor, *tried.trials[1:])), outcome)
+    assert "| plain | plain | 8 | 100 | 100 | 1.000 (0.995 to 1.005), noise floor 2.5 % |" in tuning_markdown(tuning)
 
 
 def test_what_the_last_comparison_does_not_confirm_is_not_kept() -> None:

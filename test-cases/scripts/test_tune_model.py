@@ -111,6 +111,20 @@ def test_goes_on_after_a_kill_at_any_line(lines: int, tmp_path: Path) -> None:
     assert (folder / "tuning_journal.jsonl").read_bytes().startswith(before)
 
 
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_the_noise_floor_is_that_of_every_comparison(tmp_path: Path) -> None:
+    model, folder = write_model(tmp_path, NET, "net.py"), tmp_path / "tuned"
+    for _ in range(3):  # one calibration in twenty fails
+        done = kit(TUNE, *tune(folder, model, "--aa", *(["--resume"] if folder.exists() else [])))
+        if done.status != 1:
+            break
+    done.ok()
+    first, *others = Tuning.from_json(JsonObject.read(folder / "tuning.json", "tune again")).tried.trials
+    assert first.stage == "calibration" and first.noise_floor_percent > 0 and others
+    assert {one.noise_floor_percent for one in others} == {first.noise_floor_percent}
+
+
 @pytest.mark.exports
 @pytest.mark.nightly
 @pytest.mark.parametrize(

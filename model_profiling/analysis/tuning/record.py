@@ -13,7 +13,9 @@ from model_profiling.paired_statistics import FASTER
 SCHEMA_VERSION = 1
 #: Stages of a comparison: few pairs first, more where these leave it open, and at the end once more against plain.
 FEW, MORE, FINAL = "few", "more", "final"
-STAGES = (FEW, MORE, FINAL)
+#: Of plain with itself, for the noise floor of this machine.
+CALIBRATION = "calibration"
+STAGES = (CALIBRATION, FEW, MORE, FINAL)
 #: The part of the time that operators outside XNNPACK take, which lies across the categories.
 OUTSIDE = "outside XNNPACK"
 #: A combination of rewrites, in the order of rewriting; that of plain has none.
@@ -23,11 +25,12 @@ PLAIN: Rewrites = ()
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for: the rewrites to try, pairs of a full comparison, seconds for all of it."""
+    """What is asked for: the rewrites to try, pairs of a full comparison, seconds for all, a noise floor before it."""
 
     rewrites: Rewrites
     pairs: int
     budget_s: float
+    calibrate: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ class Tuning:
             held.text("model"),
             held.text("dtype"),
             held.whole("threads"),
-            Asked(asked.texts("rewrites"), asked.whole("pairs"), asked.number("budget_s")),
+            Asked(asked.texts("rewrites"), asked.whole("pairs"), asked.number("budget_s"), asked.flag("calibrate")),
             _texts_by_name(held.within("machine")),
             _texts_by_name(held.within("versions")),
             Tried(

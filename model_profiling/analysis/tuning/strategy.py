@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_profiling.analysis.tuning.record import (
+    CALIBRATION,
     FEW,
     FINAL,
     MORE,
@@ -119,6 +120,8 @@ class _Search:
         every = self._exported(self._asked.rewrites)
         if every.sha256 == plain.sha256 and not every.refused:
             return NOTHING_APPLIES
+        if self._asked.calibrate and self._tried.trial(PLAIN, PLAIN, CALIBRATION) is None:
+            raise _Stop(Measure(PLAIN, PLAIN, self._asked.pairs, CALIBRATION))
         applying = self._asked.rewrites
         if every.applied:
             applying = tuple(name for name in applying if every.applied.get(name))

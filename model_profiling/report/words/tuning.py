@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from model_profiling.analysis.tuning.record import (
+    CALIBRATION,
     FINAL,
     MORE,
     PLAIN,
@@ -58,6 +59,8 @@ def beginning(step: Export | Measure, asked: Asked, tried: Tried, left: int) -> 
     more = f"; at most {count(left, 'combination')} left" if left > 1 else ""
     if isinstance(step, Export):
         return f"{spent} exporting {short(step.rewrites, asked)}{more}"
+    if step.stage == CALIBRATION:
+        return f"{spent} comparing plain with itself in {count(step.pairs, 'pair')}, for the noise floor"
     once_more = {MORE: "again ", FINAL: "finally "}.get(step.stage, "")
     sides = f"{short(step.candidate, asked)} with {short(step.baseline, asked)}"
     return f"{spent} {once_more}comparing {sides} in {count(step.pairs, 'pair')}{more}"
@@ -76,6 +79,8 @@ def exported(program: TriedProgram) -> str:
 
 def measured(trial: Trial) -> str:
     """Say what a comparison came to."""
+    if trial.stage == CALIBRATION:
+        return f"  noise floor {trial.noise_floor_percent or 0.0:.2g} % ({duration(trial.seconds)})"
     return f"  {_ratio(trial)} times as fast: {trial.verdict} ({count(trial.pairs, 'pair')}, {duration(trial.seconds)})"
 
 
@@ -123,8 +128,9 @@ def tuning_markdown(tuning: Tuning) -> str:
         f"- It took {duration(tuning.tried.spent_s)} of {asked.budget_s / _MINUTE_S:g} minutes.\n",
         _programs(tuning).markdown(),
     ]
-    if tuning.tried.trials:
-        shown = tuning.final or tuning.tried.trials[0]
+    compared = [one for one in tuning.tried.trials if one.stage != CALIBRATION]
+    if compared:
+        shown = tuning.final or compared[0]
         parts += [_trials(tuning).markdown(), _where(tuning, shown), _gains(tuning)]
     refusals = [one for one in tuning.tried.programs if one.refused]
     if refusals:
@@ -174,7 +180,7 @@ def _trials(tuning: Tuning) -> Table:
                 str(one.pairs),
                 before,
                 after,
-                f"{_ratio(one)}, {one.verdict}",
+                f"{_ratio(one)}, {_verdict(one)}",
                 Verbatim(f"[{'report' if one.stage == FINAL else 'run'}]({one.run}/)"),
             )
         )
@@ -213,6 +219,11 @@ def _gains(tuning: Tuning) -> str:
     rows = tuple((name, str(number), f"{took.get(name, 0.0):.3f}") for name, number in taking.items())
     columns = ("rewrite", "operators outside XNNPACK that it takes in", "ms that they take")
     return Table("What rewrites take in of plain", columns, rows, frozenset(columns[1:])).markdown()
+
+
+def _verdict(trial: Trial) -> str:
+    floor = trial.noise_floor_percent
+    return f"noise floor {floor:.2g} %" if trial.stage == CALIBRATION and floor is not None else trial.verdict
 
 
 def _against(tuning: Tuning, trial: Trial) -> str:

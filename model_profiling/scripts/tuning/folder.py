@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from model_profiling.analysis.tuning.record import FINAL, PLAIN, Rewrites, Trial, Tried, TriedProgram
+from model_profiling.analysis.tuning.record import CALIBRATION, FINAL, PLAIN, Rewrites, Trial, Tried, TriedProgram
 from model_profiling.analysis.tuning.strategy import Measure
 from model_profiling.errors import UserError
 from model_profiling.files import append_json_line, drop_torn_line, read_json, whole_lines, write_json
 from model_profiling.json_objects import JsonObject
+from model_profiling.pipeline.calibration import SUFFIX
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.scripts.tuning.request import TuningRequest
 
@@ -43,6 +44,7 @@ class TuningFolder:
         self.result = root / "tuning.json"
         self.page = root / "TUNING.md"
         self.before_after = RunDirectory(root / "before_after")
+        self.calibration = RunDirectory(root / "runs" / f"{_name(PLAIN)}{SUFFIX}")
 
     def program(self, rewrites: Rewrites) -> Path:
         """Return the folder of a combination's export."""
@@ -50,6 +52,8 @@ class TuningFolder:
 
     def run(self, step: Measure) -> RunDirectory:
         """Return the run directory of a comparison."""
+        if step.stage == CALIBRATION:
+            return self.calibration
         if step.stage == FINAL:
             return self.before_after
         return RunDirectory(self.root / "runs" / f"{_name(step.candidate)}_against_{_name(step.baseline)}_{step.stage}")

@@ -62,6 +62,7 @@ class TuningRequest:
             "threads": self.threads,
             "rewrites": list(self.asked.rewrites),
             "pairs": self.asked.pairs,
+            "aa": self.asked.calibrate,
             "versions": versions(),
         }
 
