@@ -284,6 +284,13 @@ def test_a_rewrite_may_save_what_its_operators_outside_took() -> None:
     assert operators_outside(OUTSIDE, REPLACED) == {"hard-sigmoid": 3, "gelu": 2, "views": 0}
 
 
+def test_what_is_left_without_the_outside_bounds_most_rewrites() -> None:
+    parts = {"GEMM": 30.0, "Other": 20.0, "Framework overhead": 10.0, "outside XNNPACK": 20.0}
+    trial = World(dict.fromkeys(NAMES, 0.8)).measure(Measure(PLAIN, NAMES, 6, FEW))
+    assert replace(trial, baseline_parts_ms=parts).without_outside == pytest.approx(60 / 30)
+    assert replace(trial, baseline_parts_ms={}).without_outside is None
+
+
 def tuned(world: World, **changes: float) -> Tuning:
     wanted = asked(**changes)
     outcome, tried = world.tune(wanted)
@@ -308,6 +315,7 @@ def test_the_page_says_what_was_tried_and_what_came_of_it() -> None:
     assert "| all without views (last comparison) | plain | 8 | 100 | 45 |" in told
     assert "| category | plain | all without views |" in told and "| outside XNNPACK | 50.000 | 0.000 |" in told
     assert "| gelu | 2 | 50.000 |" in told
+    assert "no overhead of the framework, plain would be 2.00 times as fast;" in told
 
 
 def test_the_page_says_where_plain_stays_and_what_was_refused() -> None:

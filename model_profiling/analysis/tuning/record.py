@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from model_profiling.analysis.comparing.comparison import Interval
+from model_profiling.analysis.traces.operators import FRAMEWORK_OVERHEAD
 from model_profiling.json_objects import JsonObject
 from model_profiling.paired_statistics import FASTER
 
@@ -103,6 +104,17 @@ class Trial:
     def faster(self) -> bool:
         """Whether the candidate is faster, beyond the noise."""
         return self.verdict == FASTER
+
+    @property
+    def without_outside(self) -> float | None:
+        """How many times as fast the baseline would be with nothing outside XNNPACK and no overhead of the framework.
+
+        By Amdahl's law, of traced times; None where nothing was traced, or nothing would be left.
+        """
+        parts = dict(self.baseline_parts_ms)
+        gone = parts.pop(OUTSIDE, 0.0) + parts.get(FRAMEWORK_OVERHEAD, 0.0)
+        whole = sum(parts.values())
+        return whole / (whole - gone) if whole > gone else None
 
     @classmethod
     def from_json(cls, held: JsonObject) -> Trial:
