@@ -200,8 +200,8 @@ def _where(tuning: Tuning, trial: Trial) -> str:
     table = Table("ms by category", ("category", *sides), rows, frozenset(sides))
     most = trial.without_outside
     bound = (
-        f" With nothing outside XNNPACK and no overhead of the framework, {sides[0]} would be {most:.2f} times as fast; "
-        "what a rewrite gains beyond that it gains inside XNNPACK."
+        f" With nothing outside XNNPACK and no overhead of the framework, {sides[0]} would be {most:.2f} times as "
+        "fast; what a rewrite gains beyond that it gains inside XNNPACK."
         if most is not None
         else ""
     )
