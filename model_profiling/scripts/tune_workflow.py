@@ -35,7 +35,7 @@ def tune(request: TuningRequest, outdir: Path, resume: bool, share_cpu: bool) ->
     """
     if outdir.exists() and not outdir.is_dir():
         raise UserError(f"{outdir} is a file", "in --outdir", "name a folder")
-    folder = TuningFolder(outdir)
+    folder = TuningFolder(outdir, request.asked.rewrites)
     shared = share_cpu or bool(os.environ.get(SHARE_VARIABLE))
     with nullcontext() if shared else alone_on_cpu(str(outdir)), RunDirectory(outdir).locked():
         folder.begin(request, resume)

@@ -7,6 +7,7 @@ journal once a program or a run is whole, and one that is whole without a line i
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -25,7 +26,8 @@ _AGAIN = "name another --outdir to begin anew"
 #: What a folder may hold that no tuning has begun in.
 _OURS = (".lock",)
 _PROGRAM, _TRIAL = "program", "trial"
-_LONGEST_NAME = 120
+_PLAIN = "plain"
+_LONGEST_NAME, _DIGITS = 120, 8
 
 
 def tuning_folder(model: str, dtype: str) -> Path:
@@ -34,21 +36,21 @@ def tuning_folder(model: str, dtype: str) -> Path:
 
 
 class TuningFolder:
-    """Names, reading and writing of everything under one `--outdir`."""
+    """Names, reading and writing of everything under one `--outdir`; `every` is all that is to be tried at once."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, every: Rewrites = PLAIN) -> None:
+        self.root, self._every = root, every
         self.request = root / "tuning_request.json"
         self.journal = root / "tuning_journal.jsonl"
         self.log = root / "tuning.log"
         self.result = root / "tuning.json"
         self.page = root / "TUNING.md"
         self.before_after = RunDirectory(root / "before_after")
-        self.calibration = RunDirectory(root / "runs" / f"{_name(PLAIN)}{SUFFIX}")
+        self.calibration = RunDirectory(root / "runs" / f"{_PLAIN}{SUFFIX}")
 
     def program(self, rewrites: Rewrites) -> Path:
         """Return the folder of a combination's export."""
-        return self.root / "programs" / _name(rewrites)
+        return self.root / "programs" / self._name(rewrites)
 
     def run(self, step: Measure) -> RunDirectory:
         """Return the run directory of a comparison."""
@@ -56,12 +58,22 @@ class TuningFolder:
             return self.calibration
         if step.stage == FINAL:
             return self.before_after
-        return RunDirectory(self.root / "runs" / f"{_name(step.candidate)}_against_{_name(step.baseline)}_{step.stage}")
+        return RunDirectory(
+            self.root / "runs" / f"{self._name(step.candidate)}_against_{self._name(step.baseline)}_{step.stage}"
+        )
 
     def config(self, step: Measure) -> Path:
         """Return the configuration of a comparison, beside its run."""
         root = self.run(step).root
         return root.with_name(f"{root.name}.config.json")
+
+    def _name(self, rewrites: Rewrites) -> str:
+        """Return a combination's name for files, which reports show: its rewrites, where they are not too many."""
+        if rewrites in (PLAIN, self._every):
+            return _PLAIN if rewrites == PLAIN else "all"
+        name = "_".join(rewrites)
+        short = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]
+        return name if len(name) <= _LONGEST_NAME else f"{len(rewrites)}_rewrites_{short}"
 
     def begin(self, request: TuningRequest, resume: bool) -> None:
         """Make the folder this tuning's.
@@ -115,11 +127,3 @@ class TuningFolder:
     def add(self, done: TriedProgram | Trial) -> None:
         """Add what was done to the journal."""
         append_json_line(self.journal, {_PROGRAM if isinstance(done, TriedProgram) else _TRIAL: done.to_json()})
-
-
-def _name(rewrites: Rewrites) -> str:
-    """Return a combination's name for files: its rewrites, or how many and the first ones where they are too many."""
-    if rewrites == PLAIN:
-        return "plain"
-    name = "_".join(rewrites)
-    return name if len(name) <= _LONGEST_NAME else f"all_{len(rewrites)}"
