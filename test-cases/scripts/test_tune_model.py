@@ -16,8 +16,10 @@ from support.export import write_model
 from support.kit import KIT, REPOSITORY, kit
 
 from model_profiling.analysis.tuning.record import Tuning
+from model_profiling.errors import UserError
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.scripts.tuning.folder import TuningFolder
 
 TUNE, VALIDATE = "scripts/tune_model.py", "scripts/validate_results.py"
 #: A layer norm, outside XNNPACK, between two layers; and a GELU, which is a rewrite's in float16 alone.
@@ -168,6 +170,14 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     said = kit(TUNE, "--model", "toy_cnn", "--outdir", tmp_path).error_line()
     assert "the folder holds files that are not of a tuning (notes.txt)" in said
     assert "is a file, in --outdir" in kit(TUNE, "--model", "toy_cnn", "--outdir", tmp_path / "notes.txt").error_line()
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[]", "{}", '{"program": {"rewrites": 1}}', '{"trial": {"stage": "x"}}'])
+def test_a_damaged_line_of_the_journal_is_named(line: str, tmp_path: Path) -> None:
+    folder = TuningFolder(tmp_path)
+    folder.journal.write_text(line + "\n" + "torn by a kill")
+    with pytest.raises(UserError, match="tuning_journal.jsonl:1: name another --outdir to begin anew"):
+        folder.tried()
 
 
 @pytest.mark.slow

@@ -23,8 +23,6 @@ from model_profiling.scripts.tuning.request import TuningRequest
 #: Experiments of a comparison.
 BEFORE, AFTER = "before", "after"
 _AGAIN = "name another --outdir to begin anew"
-#: What a folder may hold that no tuning has begun in.
-_OURS = (".lock",)
 _PROGRAM, _TRIAL = "program", "trial"
 _PLAIN = "plain"
 _LONGEST_NAME, _DIGITS = 120, 8
@@ -96,7 +94,8 @@ class TuningFolder:
                 )
             drop_torn_line(self.journal)
             return
-        held = sorted(path.name for path in self.root.iterdir() if path.name not in _OURS)
+        # Hidden: the lock, and what a kill left of writing the request.
+        held = sorted(path.name for path in self.root.iterdir() if not path.name.startswith("."))
         if held:
             raise UserError(
                 f"the folder holds files that are not of a tuning ({held[0]})", f"at {self.root}", "name a new one"
