@@ -91,11 +91,12 @@ def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) 
             raise
     analyze_and_report(directory)
     if args.aa:
-        _require_calibrated(directory)
+        require_calibrated(directory)
     return 0
 
 
-def _require_calibrated(directory: RunDirectory) -> None:
+def require_calibrated(directory: RunDirectory) -> None:
+    """Raise the `MeasurementError` of a calibration that failed."""
     floor: Any = read_json(directory.noise_floor, "noise floor")  # this run's own, written a moment ago
     failed = failed_thread_counts(floor)
     if failed:

@@ -16,7 +16,7 @@ from support.rewrites import FITTING
 from torch import nn
 
 from model_profiling.errors import UserError
-from model_profiling.export import casting, delegation, delegation_hints, lowering
+from model_profiling.export import casting, delegation, delegation_hints, lowering, verification
 from model_profiling.export.graph_editor import functional
 from model_profiling.export.recipes import find_recipe
 from model_profiling.export.replacements import Together
@@ -100,6 +100,26 @@ def test_a_mask_of_whole_numbers_is_read_as_attention_means_it() -> None:
     other = torch.tensor([[0, 0, 5, 1], [1, 0, 0, 0]])
     for given_mask in (mask, other):
         assert worst(Simple()(x, given_mask), rewritten.module()(x, given_mask)) < 1e-5
+
+
+def test_a_result_that_depends_on_nothing_is_stored_and_given_as_it_is() -> None:
+    """As EdgeTAM gives position encodings beside its maps: nothing is left to compute, nor to copy."""
+
+    class Encoded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 4)
+            self.register_buffer("encoding", drawn((3, 4), 1))
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.linear(x), self.encoding[None].repeat(len(x), 1, 1)
+
+    module, x = Encoded(), drawn((1, 3, 4), 2)
+    rewritten, counts = apply(lowering.capture(module, (x,), {}, None), ["constants"])
+    assert counts["constants"] == 2 and operators(rewritten) == {"linear"}
+    lowered = lowering.lower({"forward": rewritten}, "xnnpack", find_recipe("fp32"), lambda method: None, False)
+    outputs = verification.run_program(lowering.serialize(lowered).buffer, [(x,)], {}, "it", "forward")[0]
+    assert torch.equal(outputs[1], module(x)[1]) and worst(module(x)[0], outputs[0]) < 1e-6
 
 
 @pytest.mark.parametrize("magnitude", [2e-3, 1.0, 3000.0])

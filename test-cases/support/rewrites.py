@@ -182,10 +182,42 @@ def copies(draw) -> Fitting:
     return _function("clone", lambda x: (x + x).clone(memory_format=torch.channels_last) * x, shape)
 
 
+class _Parallel(nn.Module):
+    """What adds up beside a convolution of `kernel`: one of a tap, the input, or both; each may have batch norm."""
+
+    def __init__(self, channels: int, groups: int, kernel: int, stride: int, dilation: int, beside: str) -> None:
+        super().__init__()
+        common = {"stride": stride, "groups": groups}
+        wide = nn.Conv2d(
+            channels, channels, kernel, padding=kernel // 2 * dilation, dilation=dilation, bias=False, **common
+        )
+        self.wide = nn.Sequential(wide, nn.BatchNorm2d(channels))
+        self.narrow = nn.Conv2d(channels, channels, 1, **common)
+        self.beside = beside
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.wide(x)
+        if self.beside != "input":
+            y = y + self.narrow(x)
+        return y if self.beside == "narrow" else x + y
+
+
+def parallel_convolutions(draw) -> Fitting:
+    groups, each = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    beside = draw(st.sampled_from(["narrow", "input", "both"]))
+    stride = draw(st.integers(1, 2)) if beside == "narrow" else 1
+    kernel, dilation = draw(st.sampled_from([1, 3, 5])), draw(st.integers(1, 2))
+    module = _Parallel(groups * each, groups, kernel, stride, dilation, beside)
+    nn.init.uniform_(module.wide[1].running_var, 0.5, 2.0)
+    nn.init.normal_(module.wide[1].running_mean)
+    return Fitting(module, ((draw(st.integers(1, 2)), groups * each, 6, draw(st.integers(6, 9))),), "add")
+
+
 FITTING: dict[str, Callable[..., Fitting]] = {
     "constants": constants,
     "indices": indices,
     "copies": copies,
+    "parallel-convolutions": parallel_convolutions,
     "attention": attention,
     "where": where,
     "layer-norm": layer_norm,

@@ -29,8 +29,8 @@ def rewrites() -> Mapping[str, Rewrite]:
     return {rewrite.name: rewrite for rewrite in ranked}
 
 
-def find_rewrites(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the rewrites that `names` asks for, else raise a `UserError` with the nearest.
+def find_rewrites(names: Sequence[str], flag: str = "--rewrite") -> tuple[str, ...]:
+    """Return the names of the rewrites that `names` asks for in `flag`, else raise a `UserError` with the nearest.
 
     "all" is every one, "none" no one; each stands alone.
     """
@@ -38,10 +38,12 @@ def find_rewrites(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in known:
             raise UserError(
-                f"there is no rewrite {name!r}{nearest(name, known)}", "in --rewrite", "see --list-rewrites"
+                f"there is no rewrite {name!r}{nearest(name, known)}",
+                f"in {flag}",
+                f"see {'' if flag == '--rewrite' else 'export_model.py '}--list-rewrites",
             )
         if name in (ALL, NONE) and len(names) > 1:
-            raise UserError(f"{name!r} stands beside other names", "in --rewrite", f"give {name} alone, or names alone")
+            raise UserError(f"{name!r} stands beside other names", f"in {flag}", f"give {name} alone, or names alone")
     if list(names) == [ALL]:
         return tuple(rewrites())
     return () if list(names) == [NONE] else tuple(name for name in rewrites() if name in names)

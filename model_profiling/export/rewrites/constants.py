@@ -24,7 +24,7 @@ def edit(editor: GraphEditor, node: torch.fx.Node) -> bool:
 
     if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace != "aten" or _changes(node):
         return False
-    if any(user.op == "output" for user in node.users) or not isinstance(node.meta.get("val"), torch.Tensor):
+    if not isinstance(node.meta.get("val"), torch.Tensor):
         return False
     values = [_stored(editor, given) for given in node.all_input_nodes]
     if any(value is None for value in values) or (values and _is_view(node)):

@@ -23,6 +23,7 @@ from model_profiling.pipeline.program.workload import Workload, parse_shapes
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.scripts import quick_test_workflow
 from model_profiling.scripts.generate_config import compare_programs
+from model_profiling.scripts.tuning.folder import AFTER, BEFORE, TuningFolder, tuning_folder
 from tools.pages.reader.effects import pipelines
 from tools.pages.reader.kit_call import Call, asked_of_the_kit
 from tools.pages.reader.state import Reader, absolute
@@ -57,6 +58,31 @@ def _export(call: Call) -> None:
     for path in (paths.pte, paths.etrecord, paths.sidecar, *([paths.graph] if args.save_graph else [])):
         call.reader.make(str(path))
     return None
+
+
+def _find_rewrite_to_try(name: str) -> object:
+    return find_rewrites([name], "--rewrites")
+
+
+def _tune(call: Call) -> None:
+    args = call.args
+    call.needs_file(args.model_file, "--model-file")
+    call.needs_file(args.weights, "--weights")
+    name = args.model or (Path(args.model_file).stem if args.model_file else None)
+    if name is None:
+        return call.reader.problem(call.place, "flag", "tune_model.py needs --model NAME or --model-file FILE.py")
+    dtype = args.dtype or DEFAULT
+    for value, check in ((dtype, find_recipe), (args.model if not args.model_file else None, find)):
+        if value is not None and call.known(value):
+            asked_of_the_kit(call, value, check)
+    for value in filter(call.known, args.rewrites):
+        asked_of_the_kit(call, value, _find_rewrite_to_try)
+    folder = TuningFolder(Path(call.path(args.outdir or tuning_folder(name, dtype))))
+    made = ArtifactPaths(folder.root, name, "xnnpack", label_of(dtype, args.group_size))
+    for path in (made.pte, made.etrecord, made.sidecar, folder.page, folder.result, folder.journal, folder.log):
+        call.reader.make(str(path))
+    experiments = [{"name": name} for name in (BEFORE, AFTER)]
+    return pipelines.make_run(call.reader, str(folder.before_after.root), made.pte.name, experiments)
 
 
 def _generate_config(call: Call) -> None:
@@ -199,6 +225,7 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "setup_repo.sh": _setup,
     "build_runners.sh": _build_runners,
     "export_model.py": _export,
+    "tune_model.py": _tune,
     "build_command.py": _build_runners,
     "generate_config.py": _generate_config,
     "mac_pipeline.py": pipelines.pipeline,
