@@ -14,7 +14,7 @@ import pandas as pd
 
 from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.analysis.tables.kernels import KernelRow
-from model_profiling.analysis.tables.layers import LayerReach
+from model_profiling.analysis.tables.layers import LayerShare
 from model_profiling.analysis.tables.timeline import TimelineRow
 from model_profiling.analysis.traces.layers import Layer, LayerCost
 from model_profiling.analysis.traces.operator_stats import OperatorStats
@@ -102,7 +102,7 @@ class LoadedRun:
     @cached_property
     def layers(self) -> pd.DataFrame:
         """Every layer of every experiment (`_layers.csv`); with its reach where the machine's ceilings are known."""
-        return self._table("layers", RowIdentity, Layer, LayerCost, *([LayerReach] if self.manifest.ceilings else []))
+        return self._table("layers", RowIdentity, Layer, LayerCost, *([LayerShare] if self.manifest.ceilings else []))
 
     @cached_property
     def kernels(self) -> pd.DataFrame:

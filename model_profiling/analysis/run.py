@@ -32,7 +32,7 @@ from model_profiling.pipeline.ceilings import Ceilings
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.exported import NOTHING_RECORDED
-from model_profiling.pipeline.program_records import ProgramRecord, read_records
+from model_profiling.pipeline.program_records import KeptProgram, read_records
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
 
@@ -104,7 +104,7 @@ def analyze(directory: RunDirectory) -> Analysis:
 
 
 def _experiments(
-    records: Sequence[ProgramRecord], manifest: Manifest, sides: Sequence[MeasuredSide]
+    records: Sequence[KeptProgram], manifest: Manifest, sides: Sequence[MeasuredSide]
 ) -> Iterator[tuple[str, int, ExperimentSummary]]:
     for side in sides:
         summary = summarize(side, manifest.tokens.get(side.experiment))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model_profiling.export.graph_run import GraphRun
-from model_profiling.export.layer_points import Point, points
+from model_profiling.export.layer_points import LayerPoint, points
 from model_profiling.signal_error import ErrorSums, Fidelity, worst
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Graphs:
 
     reference: GraphRun
     program: GraphRun
-    points: tuple[Point, ...]
+    points: tuple[LayerPoint, ...]
 
     @classmethod
     def of(cls, reference: torch.export.ExportedProgram, program: torch.export.ExportedProgram) -> Graphs:
@@ -78,7 +78,7 @@ def reference_values(graphs: Graphs, inputs: Sequence[torch.Tensor]) -> tuple[Va
     return values, outputs
 
 
-def of_observed(among: Iterable[Point]) -> dict[str, Point]:
+def of_observed(among: Iterable[LayerPoint]) -> dict[str, LayerPoint]:
     """Return layers by where the program's graph has their results as others take them."""
     return {name: point for point in among for name in point.observed}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from model_profiling.export.graph_pair import Graphs, OutputSums, of_observed, reference_values
-from model_profiling.export.layer_points import Point, takers
+from model_profiling.export.layer_points import LayerPoint, takers
 from model_profiling.signal_error import Fidelity
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def alone(
-    graphs: Graphs, samples: Sequence[Sample], chosen: Sequence[Point], quantized: bool = True
+    graphs: Graphs, samples: Sequence[Sample], chosen: Sequence[LayerPoint], quantized: bool = True
 ) -> dict[str, Fidelity]:
     """Return the model's output with each layer's own error alone in it.
 
@@ -37,7 +37,9 @@ def alone(
     return {name: one.fidelity for name, one in sums.items()}
 
 
-def _own_results(graphs: Graphs, sample: Sample, expected: Values, chosen: Sequence[Point], quantized: bool) -> Values:
+def _own_results(
+    graphs: Graphs, sample: Sample, expected: Values, chosen: Sequence[LayerPoint], quantized: bool
+) -> Values:
     """Return what each chosen layer of the program makes of eager's inputs."""
     import torch
 
@@ -55,7 +57,7 @@ def _own_results(graphs: Graphs, sample: Sample, expected: Values, chosen: Seque
 
 
 def kept(
-    graphs: Graphs, samples: Sequence[Sample], chosen: Sequence[Point], keep: Mapping[str, tuple[str, ...]]
+    graphs: Graphs, samples: Sequence[Sample], chosen: Sequence[LayerPoint], keep: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Fidelity]:
     """Return the model's output where all but one layer are as in the program, for each chosen one."""
     sums = {point.name: OutputSums() for point in chosen}
@@ -71,7 +73,7 @@ def kept(
     return {name: one.fidelity for name, one in sums.items()}
 
 
-def _results_in_float(graphs: Graphs, sample: Sample, chosen: Sequence[Point]) -> Values:
+def _results_in_float(graphs: Graphs, sample: Sample, chosen: Sequence[LayerPoint]) -> Values:
     """Return what eager's operators make of the program's inputs of each chosen layer."""
     import torch
 

@@ -35,7 +35,7 @@ _STATIC = "quantized_decomposed.quantize_per_tensor.default"
 
 
 @dataclass(frozen=True)
-class Point:
+class LayerPoint:
     """A layer, at the operator that gives its result.
 
     Attributes
@@ -70,7 +70,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Pair:
+class LayerPair:
     """An operator of both graphs: `node` gives what `same` does, of which the one that `node` was made of is `origin`.
 
     The two are one, but for a convolution whose batch norm was folded into it.
@@ -81,13 +81,13 @@ class Pair:
     same: torch.fx.Node
 
 
-def matched(reference: torch.fx.Graph, graph: torch.fx.Graph) -> dict[str, Pair]:
+def matched(reference: torch.fx.Graph, graph: torch.fx.Graph) -> dict[str, LayerPair]:
     """Return the operators of `graph` that give what one of `reference` does but for rounding, by name, in order.
 
     They have one kind, one module and one shape, and are as many there.
     """
     there, here = _by_place(reference.nodes), _by_place(graph.nodes)
-    pairs: dict[str, Pair] = {}
+    pairs: dict[str, LayerPair] = {}
     for key, nodes in here.items():
         others = there.get(key, [])
         if len(others) != len(nodes):
@@ -95,11 +95,11 @@ def matched(reference: torch.fx.Graph, graph: torch.fx.Graph) -> dict[str, Pair]
         for node, other in zip(nodes, others, strict=True):
             same = _folded_norm(other, here) or other
             if _shape(node) == _shape(same):
-                pairs[node.name] = Pair(node, other, same)
+                pairs[node.name] = LayerPair(node, other, same)
     return {node.name: pairs[node.name] for node in graph.nodes if node.name in pairs}
 
 
-def points(reference: torch.fx.Graph, graph: torch.fx.Graph) -> tuple[Point, ...]:
+def points(reference: torch.fx.Graph, graph: torch.fx.Graph) -> tuple[LayerPoint, ...]:
     """Return the layers of both graphs in the order of `graph`."""
     pairs = matched(reference, graph)
     ends = {name: pair for name, pair in pairs.items() if _ends_a_layer(pair.node)}
@@ -146,14 +146,14 @@ def _static_marks(node: torch.fx.Node) -> Sequence[torch.fx.Node]:
     return [user for user in node.users if operator_of(user) == _STATIC]
 
 
-def _point(pair: Pair, pairs: Mapping[str, Pair], ends: Mapping[str, Pair]) -> Point:
+def _point(pair: LayerPair, pairs: Mapping[str, LayerPair], ends: Mapping[str, LayerPair]) -> LayerPoint:
     node = pair.node
     observed = tuple(user.name for mark in _static_marks(node) for user in mark.users)
     inside, before = _parts(node, ends)
     chain = [part for part in inside if _leads_to(part, node) and part.name in pairs]
     called = next((part for part in chain if kind_of(part) in _MATRIX), node)
     names = dict.fromkeys(kind_of(part) for part in chain if "batch_norm" not in kind_of(part) or len(chain) == 1)
-    return Point(
+    return LayerPoint(
         node.name,
         pair.same.name,
         observed or (node.name,),
@@ -175,7 +175,7 @@ def _leads_to(part: torch.fx.Node, node: torch.fx.Node) -> bool:
     return True
 
 
-def _parts(node: torch.fx.Node, ends: Mapping[str, Pair]) -> tuple[list[torch.fx.Node], frozenset[str]]:
+def _parts(node: torch.fx.Node, ends: Mapping[str, LayerPair]) -> tuple[list[torch.fx.Node], frozenset[str]]:
     """Return the operators of a layer in their order, and the points before it."""
     inside, before, pending = [], set(), [node]
     seen = {node}
@@ -192,7 +192,7 @@ def _parts(node: torch.fx.Node, ends: Mapping[str, Pair]) -> tuple[list[torch.fx
     return inside[::-1], frozenset(before)
 
 
-def takers(point: Point, among: Sequence[Point]) -> Iterator[Point]:
+def takers(point: LayerPoint, among: Sequence[LayerPoint]) -> Iterator[LayerPoint]:
     """Yield the layers that quantize the result of `point` themselves, those after one that passes it on included."""
     for other in among:
         if point.name in other.before and other.quantized:

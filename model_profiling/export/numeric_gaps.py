@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from model_profiling.export.graph_pair import Graphs, OutputSums, array_of, of_observed, reference_values
 from model_profiling.export.layer_contributions import alone, kept
-from model_profiling.export.layer_points import Point, takers
+from model_profiling.export.layer_points import LayerPoint, takers
 from model_profiling.export.recipe import Recipe
 from model_profiling.numeric_gap import LayerGap
 from model_profiling.signal_error import ErrorSums, Fidelity
@@ -51,7 +51,7 @@ _OWN_SHARE = 0.5
 class MeasuredLayers:
     """Layers, the one that costs most first, each with its point; and the graph's output beside eager's."""
 
-    layers: tuple[tuple[Point, LayerGap], ...]
+    layers: tuple[tuple[LayerPoint, LayerGap], ...]
     output: Fidelity
 
 
@@ -103,7 +103,7 @@ class _PointSums:
     def __init__(self) -> None:
         self.output, self.local, self.lost = ErrorSums(), ErrorSums(), 0.0
 
-    def gap(self, point: Point) -> LayerGap:
+    def gap(self, point: LayerPoint) -> LayerGap:
         return LayerGap(
             point.called, point.operators, point.module, point.source, self.output.fidelity, self.local.fidelity
         )
@@ -156,7 +156,9 @@ def _affordable(work: float) -> int:
     return max(FEWEST_LAYERS, min(MOST_LAYERS, int(CONTRIBUTION_WORK / max(work, 1))))
 
 
-def _keep(point: Point, whole: Fidelity, computed: Fidelity, among: Sequence[Point], recipe: Recipe) -> tuple[str, ...]:
+def _keep(
+    point: LayerPoint, whole: Fidelity, computed: Fidelity, among: Sequence[LayerPoint], recipe: Recipe
+) -> tuple[str, ...]:
     """Return what has to stay in float for this layer's error to go, as `--keep-float` takes it.
 
     Parameters
@@ -169,7 +171,7 @@ def _keep(point: Point, whole: Fidelity, computed: Fidelity, among: Sequence[Poi
     return tuple(dict.fromkeys(_named(one, among, recipe) for one in (point, *others)))
 
 
-def _named(point: Point, among: Sequence[Point], recipe: Recipe) -> str:
+def _named(point: LayerPoint, among: Sequence[LayerPoint], recipe: Recipe) -> str:
     """Return a layer's module where it is the only one there, else its operator's name."""
     inside = [one for one in among if one.module == point.module or one.module.startswith(f"{point.module}.")]
     alone = point.module and len(inside) == 1

@@ -124,7 +124,7 @@ class KeptReach:
 
 
 @dataclass(frozen=True)
-class ProgramRecord:
+class KeptProgram:
     """What is recorded of one program beside its bytes; None, and "" for the model's name, where nothing is."""
 
     sha256: str
@@ -139,7 +139,7 @@ class ProgramRecord:
         return any((self.model, self.agreement, self.exported, self.previewed, self.made))
 
     @classmethod
-    def from_json(cls, held: JsonObject) -> ProgramRecord:
+    def from_json(cls, held: JsonObject) -> KeptProgram:
         keys = ("agreement", "exported", "previewed", "made")
         agreement, exported, previewed, made = map(held.maybe_within, keys)
         return cls(
@@ -155,9 +155,9 @@ class ProgramRecord:
         made = self.made and self.made.to_json()
         return {**asdict(self), "agreement": self.agreement and self.agreement.to_json(), "made": made}
 
-    def with_older(self, older: ProgramRecord) -> ProgramRecord:
+    def with_older(self, older: KeptProgram) -> KeptProgram:
         """Return the same with what an earlier record knew besides."""
-        return ProgramRecord(
+        return KeptProgram(
             self.sha256,
             self.model or older.model,
             self.agreement or older.agreement,
@@ -167,7 +167,7 @@ class ProgramRecord:
         )
 
 
-def read_records(directory: RunDirectory, manifest: Manifest) -> tuple[ProgramRecord, ...]:
+def read_records(directory: RunDirectory, manifest: Manifest) -> tuple[KeptProgram, ...]:
     """Return what was kept of each program, in the order of `Manifest.every_program`.
 
     Raises
@@ -176,11 +176,11 @@ def read_records(directory: RunDirectory, manifest: Manifest) -> tuple[ProgramRe
     """
     digests = [program.model.sha256 for program in manifest.every_program]
     if not directory.program_records.is_file():
-        return tuple(map(ProgramRecord, digests))
+        return tuple(map(KeptProgram, digests))
     held = JsonObject.read(directory.program_records, _FIX)
     if held.whole("schema_version") != SCHEMA_VERSION:
         raise held.refused("the record of the programs is of another version of the kit")
-    kept = tuple(map(ProgramRecord.from_json, held.each("programs")))
+    kept = tuple(map(KeptProgram.from_json, held.each("programs")))
     if [record.sha256 for record in kept] != digests:
         raise held.refused("the record of the programs is of another run")
     return kept
@@ -196,10 +196,10 @@ def keep_records(directory: RunDirectory, manifest: Manifest) -> None:
         write_json(directory.program_records, content)
 
 
-def _record(directory: RunDirectory, program: MeasuredProgram) -> ProgramRecord:
+def _record(directory: RunDirectory, program: MeasuredProgram) -> KeptProgram:
     digest = program.model.sha256
     exported = JsonObject(record_of(program.workload, digest), "", "")
-    return ProgramRecord(
+    return KeptProgram(
         digest,
         str(exported.plain().get("model") or ""),
         _agreement(exported),

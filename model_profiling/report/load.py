@@ -21,7 +21,7 @@ from model_profiling.pipeline.ceilings import Ceilings
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.measured_programs import MeasuredProgram
 from model_profiling.pipeline.program.records import method_record
-from model_profiling.pipeline.program_records import ProgramRecord, read_records
+from model_profiling.pipeline.program_records import KeptProgram, read_records
 from model_profiling.pipeline.run_directory import (
     CEILINGS_FILE,
     METRICS_FILE,
@@ -65,7 +65,7 @@ class RunData:
     summary: AnalysisSummary
     metrics: Metrics
     exports: Sequence[ExportRecord | None] = ()
-    records: Sequence[ProgramRecord] = ()
+    records: Sequence[KeptProgram] = ()
     layers: Mapping[tuple[str, int], RunTable[LayerRow]] = field(default_factory=dict)
     operators: Mapping[tuple[str, int], RunTable[OperatorRow]] = field(default_factory=dict)
     kernels: Mapping[tuple[str, int], Sequence[KernelRow]] = field(default_factory=dict)
@@ -86,10 +86,10 @@ class RunData:
         """Return the export record of an experiment's program."""
         return self.exports[self.manifest.program_number(experiment)] if self.exports else None
 
-    def record_of(self, experiment: str) -> ProgramRecord:
+    def record_of(self, experiment: str) -> KeptProgram:
         """Return what the run kept of an experiment's program."""
         number = self.manifest.program_number(experiment)
-        return self.records[number] if self.records else ProgramRecord(self.manifest.program(experiment).model.sha256)
+        return self.records[number] if self.records else KeptProgram(self.manifest.program(experiment).model.sha256)
 
     def in_records(self, program: int, *keys: object) -> str:
         """Return the path of what stands at `keys` in the record of a program."""

@@ -23,7 +23,7 @@ from model_profiling.analysis.comparing.run_comparison import LaunchTimes
 from model_profiling.report.figures import Chart, Drawable
 from model_profiling.report.load import RunData
 from model_profiling.report.quantities import Quantity, Sentence, pointer, quantity
-from model_profiling.report.tradeoff import Point, Tradeoff, paint
+from model_profiling.report.tradeoff import Tradeoff, TradeoffPoint, paint
 from model_profiling.report.view import ExperimentRow
 from model_profiling.report.words.shipping import PERCENT, ToldOption, error_quantity, shipping_sentences
 from model_profiling.rounding import places_for
@@ -215,7 +215,7 @@ def _figure(number: int, title: str, named: Sequence[ToldOption], rows: Sequence
         return None
     plot = Tradeoff(
         tuple(
-            Point(
+            TradeoffPoint(
                 str(row.number),
                 f"{row.dtype}, {count(row.threads, 'thread')}",
                 row.latency.raw,

@@ -23,7 +23,7 @@ _FEW = 3
 
 
 @dataclass(frozen=True)
-class Point:
+class TradeoffPoint:
     """An option: its number, its name where there is room, its two costs and the first one's interval."""
 
     number: str
@@ -39,7 +39,7 @@ class Point:
 class Tradeoff:
     """The options, and what the axes are; `y_unit` stands behind the numbers of the vertical one."""
 
-    points: tuple[Point, ...]
+    points: tuple[TradeoffPoint, ...]
     x_title: str
     y_title: str
     y_unit: str
@@ -120,9 +120,9 @@ def _tick(value: float) -> str:
     return f"{value:.10f}".rstrip("0").rstrip(".") if value < 1 else f"{value:,.10g}"
 
 
-def _spots(plot: Tradeoff, x: _Axis, y: _Axis) -> list[tuple[Point, tuple[float, float]]]:
+def _spots(plot: Tradeoff, x: _Axis, y: _Axis) -> list[tuple[TradeoffPoint, tuple[float, float]]]:
     """Return where each option stands: those of one height are drawn a little apart, or bands would hide each other."""
-    level: dict[int, list[Point]] = {}
+    level: dict[int, list[TradeoffPoint]] = {}
     for point in plot.points:
         level.setdefault(round(y.place(point.y)), []).append(point)
     return [
@@ -132,7 +132,7 @@ def _spots(plot: Tradeoff, x: _Axis, y: _Axis) -> list[tuple[Point, tuple[float,
     ]
 
 
-def _labels(canvas: Canvas, spots: Sequence[tuple[Point, tuple[float, float]]], wide: bool) -> None:
+def _labels(canvas: Canvas, spots: Sequence[tuple[TradeoffPoint, tuple[float, float]]], wide: bool) -> None:
     """Write each label above its dot, below it or farther away where another one is in the way."""
     taken: list[tuple[float, float, float]] = []
     for point, (across, down) in sorted(spots, key=lambda spot: spot[1][::-1]):

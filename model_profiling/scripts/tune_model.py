@@ -137,7 +137,7 @@ def main() -> None:
 
 
 def _request(arguments: argparse.Namespace) -> TuningRequest:
-    from model_profiling.analysis.tuning.record import Asked
+    from model_profiling.analysis.tuning.record import TuningAsked
     from model_profiling.export.recipes import DEFAULT, find_grouped
     from model_profiling.export.rewrites import find_rewrites
     from model_profiling.models.registry import find
@@ -172,7 +172,7 @@ def _request(arguments: argparse.Namespace) -> TuningRequest:
         recipe.name,
         recipe.group_size,
         arguments.threads,
-        Asked(rewrites, arguments.pairs, arguments.budget * _MINUTE_S, arguments.aa),
+        TuningAsked(rewrites, arguments.pairs, arguments.budget * _MINUTE_S, arguments.aa),
         shlex.join(sys.argv),
     )
 

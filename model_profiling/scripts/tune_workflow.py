@@ -7,7 +7,7 @@ import os
 from contextlib import nullcontext
 from pathlib import Path
 
-from model_profiling.analysis.tuning.record import Outcome, Tried, Tuning
+from model_profiling.analysis.tuning.record import Tried, Tuning, TuningOutcome
 from model_profiling.analysis.tuning.strategy import Export, Measure, most_left, next_step
 from model_profiling.console import say
 from model_profiling.errors import KitError, MeasurementError, UserError
@@ -57,7 +57,7 @@ def _tuned(request: TuningRequest, folder: TuningFolder) -> Tuning:
     while True:
         tried = folder.tried()
         step = next_step(asked, tried)
-        if isinstance(step, Outcome):
+        if isinstance(step, TuningOutcome):
             return _tuning(request, folder, tried, step)
         say(words.beginning(step, asked, tried, most_left(asked, tried)))
         if isinstance(step, Export):
@@ -70,7 +70,7 @@ def _tuned(request: TuningRequest, folder: TuningFolder) -> Tuning:
             say(words.measured(trial))
 
 
-def _tuning(request: TuningRequest, folder: TuningFolder, tried: Tried, outcome: Outcome) -> Tuning:
+def _tuning(request: TuningRequest, folder: TuningFolder, tried: Tried, outcome: TuningOutcome) -> Tuning:
     cpu = cpu_features.detect()
     found = found_program(folder.program(outcome.chosen), outcome.chosen)
     assert found is not None  # it was exported

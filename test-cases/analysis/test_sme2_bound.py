@@ -23,13 +23,7 @@ from model_profiling.analysis.summary import AnalysisSummary, ExperimentSummary
 from model_profiling.analysis.traces.layers import Layer
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.program_records import (
-    ExportedReach,
-    KeptReach,
-    PreviewedReach,
-    ProgramRecord,
-    read_records,
-)
+from model_profiling.pipeline.program_records import ExportedReach, KeptProgram, KeptReach, PreviewedReach, read_records
 from model_profiling.pipeline.run_directory import RunDirectory
 
 # The law
@@ -148,7 +142,7 @@ def exported(module: str, kind: str, reaches: bool | None, rows: int = 16, work:
 
 
 def reach(layers: list[Layer], *recorded: ExportedReach):
-    found = reaching_layers(layers, ProgramRecord("", exported=KeptReach("1.5.1", None, recorded)), "1.5.1+cpu")
+    found = reaching_layers(layers, KeptProgram("", exported=KeptReach("1.5.1", None, recorded)), "1.5.1+cpu")
     assert found is not None
     return found.reaching, found.unknown
 
@@ -186,7 +180,7 @@ def test_one_row_and_several_have_kernels_of_their_own() -> None:
 
 def test_a_preview_goes_before_the_export() -> None:
     layers = [layer(0, "stem", "Conv2d"), layer(1, "new", "Conv2d")]
-    record = ProgramRecord(
+    record = KeptProgram(
         "",
         exported=KeptReach("1.5.1", 1.0, (exported("stem", "conv 1x1", True),)),
         previewed=KeptReach("1.5.1", 0.0, called=(PreviewedReach(layers[0].layer, 100, False),)),

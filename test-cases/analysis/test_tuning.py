@@ -21,13 +21,13 @@ from model_profiling.analysis.tuning.record import (
     FINAL,
     MORE,
     PLAIN,
-    Asked,
-    Outcome,
     Rewrites,
     Trial,
     Tried,
     TriedProgram,
     Tuning,
+    TuningAsked,
+    TuningOutcome,
 )
 from model_profiling.analysis.tuning.strategy import Export, Measure, Step, most_left, next_step
 from model_profiling.errors import UserError
@@ -105,12 +105,12 @@ class World:
             gains,
         )
 
-    def tune(self, asked: Asked) -> tuple[Outcome, Tried]:
+    def tune(self, asked: TuningAsked) -> tuple[TuningOutcome, Tried]:
         tried = Tried()
         for _ in range(1000):
             step = next_step(asked, tried)
             self.steps.append(step)
-            if isinstance(step, Outcome):
+            if isinstance(step, TuningOutcome):
                 return step, tried
             if isinstance(step, Export):
                 tried = replace(tried, programs=(*tried.programs, self.export(step.rewrites)))
@@ -119,8 +119,8 @@ class World:
         raise AssertionError("a tuning that does not end")
 
 
-def asked(names: Rewrites = NAMES, pairs: int = 8, budget_s: float = 1e6) -> Asked:
-    return Asked(names, pairs, budget_s)
+def asked(names: Rewrites = NAMES, pairs: int = 8, budget_s: float = 1e6) -> TuningAsked:
+    return TuningAsked(names, pairs, budget_s)
 
 
 FACTORS = st.fixed_dictionaries(
@@ -133,7 +133,7 @@ SOME = st.sets(st.sampled_from(COMBINATIONS), max_size=8)
 def test_all_that_help_are_kept_at_once() -> None:
     world = World(dict.fromkeys(NAMES, 0.8))
     outcome, tried = world.tune(asked())
-    assert outcome == Outcome(NAMES, "everything tried", (NAMES,))
+    assert outcome == TuningOutcome(NAMES, "everything tried", (NAMES,))
     assert world.steps[:3] == [Export(PLAIN), Export(NAMES), Measure(PLAIN, NAMES, 6, FEW)]
     assert world.steps[-2] == Measure(PLAIN, NAMES, 8, FINAL)
     assert tried.trials[-1].speedup == pytest.approx(1 / 0.8**4)
@@ -161,12 +161,12 @@ def test_where_all_together_are_refused_each_has_its_chance() -> None:
 
 def test_what_does_not_apply_ends_it_after_two_exports() -> None:
     world = World(dict.fromkeys(NAMES, 1.0))
-    assert world.tune(asked())[0] == Outcome(PLAIN, "no rewrite applies")
+    assert world.tune(asked())[0] == TuningOutcome(PLAIN, "no rewrite applies")
     assert world.steps[:-1] == [Export(PLAIN), Export(NAMES)]
 
 
 def test_plain_stays_where_nothing_helps() -> None:
-    assert World(dict.fromkeys(NAMES, 1.1)).tune(asked())[0] == Outcome(PLAIN, "nothing is faster")
+    assert World(dict.fromkeys(NAMES, 1.1)).tune(asked())[0] == TuningOutcome(PLAIN, "nothing is faster")
 
 
 def test_plain_that_does_not_agree_gives_way_to_a_slower_one_that_does() -> None:
@@ -203,7 +203,7 @@ def test_what_the_last_comparison_does_not_confirm_is_not_kept() -> None:
     _, tried = world.tune(asked())
     doubted = replace(tried.trials[-1], verdict=NO_DIFFERENCE)
     outcome = next_step(asked(), replace(tried, trials=(*tried.trials[:-1], doubted)))
-    assert outcome == Outcome(PLAIN, "not confirmed", (NAMES,))
+    assert outcome == TuningOutcome(PLAIN, "not confirmed", (NAMES,))
 
 
 @settings(max_examples=200, deadline=None)

@@ -17,7 +17,7 @@ from support.traces import OFF
 
 from model_profiling.files import write_json
 from model_profiling.pipeline.measured_programs import InputFile, MeasuredProgram, ModelFile
-from model_profiling.pipeline.program_records import SCHEMA_VERSION, EagerAgreement, KeptReach, ProgramRecord
+from model_profiling.pipeline.program_records import SCHEMA_VERSION, EagerAgreement, KeptProgram, KeptReach
 from model_profiling.report.combined import build_combined, read_runs
 from model_profiling.report.combined_output import generate_combined_report
 from model_profiling.report.load import RunData
@@ -52,7 +52,7 @@ def planted(
     run = make_run(folder / f"{name}_{ms:g}", {"on": OFF}, pairs=4, model=file, **changes)
     edit_launches(run.root, lambda line: scaled(line, ms / MADE_MS) | {"peak_rss_mib": memory})
     if held is not None:
-        record = ProgramRecord(digest, model, held, KeptReach("1.5.1", 0.875))
+        record = KeptProgram(digest, model, held, KeptReach("1.5.1", 0.875))
         programs = [record.to_json()] * max(1, len(run.read_manifest().programs))
         write_json(run.program_records, {"schema_version": SCHEMA_VERSION, "programs": programs})
     analyze_run(run)
@@ -145,7 +145,7 @@ def test_methods_models_and_shapes_are_no_alternatives(tmp_path: Path) -> None:
         programs=methods("prefill", "decode"),
         model=ModelFile("net_xnnpack_fp32", "net.pte", "fp328", 8),
     )
-    records = [ProgramRecord("fp328", "net", held).to_json()] * 2
+    records = [KeptProgram("fp328", "net", held).to_json()] * 2
     write_json(run.program_records, {"schema_version": SCHEMA_VERSION, "programs": records})
     analyze_run(run)
     other = planted(tmp_path, "fp32", 1.0, 4, held, model="other")
@@ -193,7 +193,7 @@ def test_a_little_memory_does_not_save_a_slow_one(tmp_path: Path) -> None:
 # In the report of one run
 
 
-def facts(run: RunData, *records: ProgramRecord) -> dict[str, str]:
+def facts(run: RunData, *records: KeptProgram) -> dict[str, str]:
     return dict(SetupSection.of(replace(run, records=records), None, None).model)
 
 
@@ -202,24 +202,24 @@ def facts(run: RunData, *records: ProgramRecord) -> dict[str, str]:
     [
         ((), "not known: no export record of this file lay beside it"),
         (
-            (ProgramRecord("", "net", agreement("fp32", 3e-7)),),
+            (KeptProgram("", "net", agreement("fp32", 3e-7)),),
             "greatest error 3e-05 % of the largest value, smallest cosine 0.999000; within the limit of its export "
             "(0.1 %, cosine 0.9999)",
         ),
         (
-            (ProgramRecord("", "net", agreement("int8", 0.016)),),
+            (KeptProgram("", "net", agreement("int8", 0.016)),),
             "greatest error 1.6 % of the largest value, smallest cosine 0.999000; within the limit of its export "
             "(50 %, cosine 0.95), which is generic and loose: check accuracy on data of your own",
         ),
         (
-            (ProgramRecord("", "net", agreement("fp16", None, passed=False)),),
+            (KeptProgram("", "net", agreement("fp16", None, passed=False)),),
             "greatest error not finite (NaN or infinity), smallest cosine 0.999000; beyond the limit of its export "
             "(5 %, cosine 0.999)",
         ),
     ],
 )
 def test_agreement_with_eager_stands_in_every_report(
-    reference: RunData, records: Sequence[ProgramRecord], said: str
+    reference: RunData, records: Sequence[KeptProgram], said: str
 ) -> None:
     assert facts(reference, *records)["Agreement with the eager model"] == said
 

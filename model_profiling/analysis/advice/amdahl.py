@@ -20,7 +20,7 @@ from model_profiling.analysis.traces.recording import Recording
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.pipeline.manifest import Manifest
-from model_profiling.pipeline.program_records import ProgramRecord
+from model_profiling.pipeline.program_records import KeptProgram
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def amdahl_bound(time: float, taken_away: float) -> float | None:
     return time / (time - taken_away) if taken_away < time else None
 
 
-def sme2_bound(side: MeasuredSide, record: ProgramRecord, manifest: Manifest, time_ms: float) -> Sme2Bound | None:
+def sme2_bound(side: MeasuredSide, record: KeptProgram, manifest: Manifest, time_ms: float) -> Sme2Bound | None:
     """Return the bound of a side whose traced execution takes `time_ms`.
 
     None of a CPU that has SME2, where it can be measured, or is emulated, so that times say nothing; and where no

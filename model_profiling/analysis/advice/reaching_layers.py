@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model_profiling.analysis.traces.layers import Layer
-from model_profiling.pipeline.program_records import ExportedReach, KeptReach, ProgramRecord
+from model_profiling.pipeline.program_records import ExportedReach, KeptProgram, KeptReach
 
 PREVIEW, EXPORT = "preview", "export"
 #: What the export calls the kinds of XNNPACK's nodes; a convolution's kernel and stride do not tell nodes apart.
@@ -37,7 +37,7 @@ class ReachingLayers:
     matrix_layers: int
 
 
-def reaching_layers(layers: Sequence[Layer], record: ProgramRecord, executorch: str) -> ReachingLayers | None:
+def reaching_layers(layers: Sequence[Layer], record: KeptProgram, executorch: str) -> ReachingLayers | None:
     """Return which of a program's layers reach SME2 in a version of ExecuTorch; None where nothing was recorded for it.
 
     What a preview recorded goes before what the export says.

@@ -17,7 +17,7 @@ from model_profiling.export.recipes import label_in, recipes
 from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.workload import shape_word
-from model_profiling.pipeline.program_records import EagerAgreement, ProgramRecord
+from model_profiling.pipeline.program_records import EagerAgreement, KeptProgram
 from model_profiling.pipeline.run_directory import Launch
 from model_profiling.unpaired_statistics import time_interval
 
@@ -100,7 +100,7 @@ def shipping_options(
     summary: AnalysisSummary,
     launches: Sequence[Launch],
     times: LaunchTimes,
-    records: Sequence[ProgramRecord],
+    records: Sequence[KeptProgram],
 ) -> Iterator[ShippingOption]:
     """Yield what a run measured that could be shipped, in the summary's order.
 
@@ -180,7 +180,7 @@ def _around(times_ms: Sequence[float], value: float) -> tuple[float, float, floa
     return min(low, value), value, max(high, value)
 
 
-def _task(manifest: Manifest, name: str, record: ProgramRecord) -> Task:
+def _task(manifest: Manifest, name: str, record: KeptProgram) -> Task:
     program = manifest.program(name)
     model = program.model.id
     named = model.removesuffix(f"_{label_in(model)}").removesuffix("_xnnpack")
@@ -198,7 +198,7 @@ def _memory(launches: Sequence[Launch], name: str, threads: int, median: float |
 
 
 def _reach(
-    manifest: Manifest, summary: AnalysisSummary, record: ProgramRecord, name: str, threads: int
+    manifest: Manifest, summary: AnalysisSummary, record: KeptProgram, name: str, threads: int
 ) -> Iterator[ReachShare]:
     """Yield what tells how much reaches SME2: kernels that the run recorded go first, the same thread count of them."""
     recorded = [

@@ -2,7 +2,7 @@
 """The table of layers (`_layers.csv`): one row a layer of an experiment.
 
 Its columns are `RowIdentity`'s, `Layer`'s and `LayerCost`'s: a new column is a new field of one of these. Where the
-machine's ceilings are known, `LayerReach`'s follow.
+machine's ceilings are known, `LayerShare`'s follow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FIX = "run analyze_results.py again to write it anew"
 
 
 @dataclass(frozen=True)
-class LayerReach:
+class LayerShare:
     """How far a layer is from the ceilings, as `LayerCeiling` has it; `bound` is "" where it is not known."""
 
     intensity_ops_per_byte: float | None
@@ -32,12 +32,12 @@ class LayerReach:
     share_of_ceiling_percent: float | None
 
     @classmethod
-    def of(cls, ceiling: LayerCeiling) -> LayerReach:
+    def of(cls, ceiling: LayerCeiling) -> LayerShare:
         share = None if ceiling.share is None else 100 * ceiling.share
         return cls(ceiling.intensity, ceiling.bound or "", share)
 
 
-REACH_COLUMNS = columns_of(LayerReach)
+REACH_COLUMNS = columns_of(LayerShare)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class LayerRow:
     identity: RowIdentity
     layer: Layer
     cost: LayerCost
-    reach: LayerReach | None = None
+    reach: LayerShare | None = None
 
 
 def layers_csv(
@@ -58,7 +58,7 @@ def layers_csv(
     rows = ([*start, *cells(row.layer), *cells(row.cost)] for row in stats)
     if ceilings is None:
         return csv_bytes(LAYER_COLUMNS, rows)
-    reaches = (cells(LayerReach.of(ceilings[row.layer.layer])) for row in stats)
+    reaches = (cells(LayerShare.of(ceilings[row.layer.layer])) for row in stats)
     return csv_bytes(
         (*LAYER_COLUMNS, *REACH_COLUMNS), ([*row, *reach] for row, reach in zip(rows, reaches, strict=True))
     )
@@ -82,5 +82,5 @@ def _row(values: dict[str, str], where: str) -> LayerRow:
         read_row(RowIdentity, values, where, _FIX, _NAME),
         read_row(Layer, values, where, _FIX, _NAME),
         read_row(LayerCost, values, where, _FIX, _NAME),
-        read_row(LayerReach, values, where, _FIX, _NAME) if set(REACH_COLUMNS) <= values.keys() else None,
+        read_row(LayerShare, values, where, _FIX, _NAME) if set(REACH_COLUMNS) <= values.keys() else None,
     )

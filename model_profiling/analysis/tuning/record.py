@@ -25,7 +25,7 @@ PLAIN: Rewrites = ()
 
 
 @dataclass(frozen=True)
-class Asked:
+class TuningAsked:
     """What is asked for: the rewrites to try, pairs of a full comparison, seconds for all, a noise floor before it."""
 
     rewrites: Rewrites
@@ -166,7 +166,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TuningOutcome:
     """How a tuning ended: the combination that it chose, why it ended (`strategy`'s reasons), the best ones in turn."""
 
     chosen: Rewrites
@@ -181,11 +181,11 @@ class Tuning:
     model: str
     dtype: str
     threads: int
-    asked: Asked
+    asked: TuningAsked
     machine: Mapping[str, str]
     versions: Mapping[str, str]
     tried: Tried
-    outcome: Outcome
+    outcome: TuningOutcome
 
     @property
     def final(self) -> Trial | None:
@@ -201,14 +201,16 @@ class Tuning:
             held.text("model"),
             held.text("dtype"),
             held.whole("threads"),
-            Asked(asked.texts("rewrites"), asked.whole("pairs"), asked.number("budget_s"), asked.flag("calibrate")),
+            TuningAsked(
+                asked.texts("rewrites"), asked.whole("pairs"), asked.number("budget_s"), asked.flag("calibrate")
+            ),
             _texts_by_name(held.within("machine")),
             _texts_by_name(held.within("versions")),
             Tried(
                 tuple(map(TriedProgram.from_json, held.each("programs"))),
                 tuple(map(Trial.from_json, held.each("trials"))),
             ),
-            Outcome(
+            TuningOutcome(
                 outcome.texts("chosen"),
                 outcome.text("reason"),
                 tuple(one.texts("rewrites") for one in outcome.each("kept")),

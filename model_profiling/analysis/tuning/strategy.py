@@ -20,12 +20,12 @@ from model_profiling.analysis.tuning.record import (
     FINAL,
     MORE,
     PLAIN,
-    Asked,
-    Outcome,
     Rewrites,
     Trial,
     Tried,
     TriedProgram,
+    TuningAsked,
+    TuningOutcome,
 )
 from model_profiling.paired_statistics import MIN_PAIRS_FOR_VERDICT, SLOWER
 
@@ -61,18 +61,18 @@ class Measure:
     stage: str
 
 
-Step = Export | Measure | Outcome
+Step = Export | Measure | TuningOutcome
 
 
-def next_step(asked: Asked, tried: Tried) -> Step:
+def next_step(asked: TuningAsked, tried: Tried) -> Step:
     """Return what to do next, or how the tuning ended."""
     return _Search(asked, tried).next_step()
 
 
-def most_left(asked: Asked, tried: Tried) -> int:
+def most_left(asked: TuningAsked, tried: Tried) -> int:
     """Return how many combinations may still be tried, at most."""
     search = _Search(asked, tried)
-    return 0 if isinstance(search.next_step(), Outcome) else search.left
+    return 0 if isinstance(search.next_step(), TuningOutcome) else search.left
 
 
 class _Stop(Exception):
@@ -86,7 +86,7 @@ class _Stop(Exception):
 class _Search:
     """The search replayed over what was tried, up to the first step that was not."""
 
-    def __init__(self, asked: Asked, tried: Tried) -> None:
+    def __init__(self, asked: TuningAsked, tried: Tried) -> None:
         self._asked, self._tried = asked, tried
         self._best: Rewrites = PLAIN
         self._kept: list[Rewrites] = []
@@ -103,14 +103,14 @@ class _Search:
             reason = BUDGET
         if self._best == PLAIN:
             plain = self._tried.program(PLAIN)
-            return Outcome(PLAIN, reason if plain is None or plain.agrees else NONE_AGREES)
+            return TuningOutcome(PLAIN, reason if plain is None or plain.agrees else NONE_AGREES)
         final = self._tried.trial(PLAIN, self._best, FINAL)
         if final is None:
             return Measure(PLAIN, self._best, self._asked.pairs, FINAL)
         plain = self._tried.program(PLAIN)
         if not final.faster and plain is not None and plain.agrees:
-            return Outcome(PLAIN, UNCONFIRMED, tuple(self._kept))
-        return Outcome(self._best, reason, tuple(self._kept))
+            return TuningOutcome(PLAIN, UNCONFIRMED, tuple(self._kept))
+        return TuningOutcome(self._best, reason, tuple(self._kept))
 
     def _search(self) -> str:
         """Walk the combinations; return why it ended, or raise `_Stop`."""

@@ -8,12 +8,12 @@ from model_profiling.analysis.tuning.record import (
     FINAL,
     MORE,
     PLAIN,
-    Asked,
     Rewrites,
     Trial,
     Tried,
     TriedProgram,
     Tuning,
+    TuningAsked,
 )
 from model_profiling.analysis.tuning.strategy import (
     BUDGET,
@@ -48,12 +48,12 @@ def combination(rewrites: Rewrites) -> str:
     return ", ".join(rewrites) or "plain"
 
 
-def short(rewrites: Rewrites, asked: Asked) -> str:
+def short(rewrites: Rewrites, asked: TuningAsked) -> str:
     """Return the same for a line: "all that was asked for" has one name."""
     return "all rewrites" if len(rewrites) > 1 and rewrites == asked.rewrites else combination(rewrites)
 
 
-def beginning(step: Export | Measure, asked: Asked, tried: Tried, left: int) -> str:
+def beginning(step: Export | Measure, asked: TuningAsked, tried: Tried, left: int) -> str:
     """Say what is done next, and what is left of the time and of the combinations."""
     spent = f"[{duration(tried.spent_s) if tried.spent_s else '0 s'} of {asked.budget_s / _MINUTE_S:g} min]"
     more = f"; at most {count(left, 'combination')} left" if left > 1 else ""

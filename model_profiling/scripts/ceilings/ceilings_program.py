@@ -45,7 +45,7 @@ class Read(nn.Module):
         return x.mean((2, 3), keepdim=True)
 
 
-class Work(nn.Module):
+class CeilingsWork(nn.Module):
     """The products, and for each size of array twice a copy, an update and a read: the first finds cold memory."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Work(nn.Module):
 class CeilingsProgram(EagerModel):
     def get_eager_model(self) -> nn.Module:
         with seeded(SEED):
-            return Work().eval()
+            return CeilingsWork().eval()
 
     def get_example_inputs(self) -> tuple[torch.Tensor, ...]:
         generator = torch.Generator().manual_seed(SEED)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from model_profiling.analysis.tuning.record import Asked, Rewrites
+from model_profiling.analysis.tuning.record import Rewrites, TuningAsked
 from model_profiling.export.request import ExportRequest
 from model_profiling.files import sha256
 
@@ -27,7 +27,7 @@ class TuningRequest:
     dtype: str
     group_size: int
     threads: int
-    asked: Asked
+    asked: TuningAsked
     command_line: str
 
     @property
