@@ -122,9 +122,11 @@ def _tick(value: float) -> str:
 
 def _spots(plot: Tradeoff, x: _Axis, y: _Axis) -> list[tuple[Point, tuple[float, float]]]:
     """Return where each option stands: those of one height are drawn a little apart, or bands would hide each other."""
-    level: dict[int, list[Point]] = {}
+    level: dict[float, list[Point]] = {}
     for point in plot.points:
-        level.setdefault(round(y.place(point.y)), []).append(point)
+        down = y.place(point.y)
+        near = next((height for height in level if abs(height - down) < _LANE), down)
+        level.setdefault(near, []).append(point)
     return [
         (point, (x.place(point.x), height + _LANE * (place - (len(held) - 1) / 2)))
         for height, held in level.items()
@@ -139,7 +141,7 @@ def _labels(canvas: Canvas, spots: Sequence[tuple[Point, tuple[float, float]]], 
         label = f"{point.number} {point.name}" if wide else point.number
         half = text_width(label, _SMALL) / 2 + 3
         across = min(across, canvas.width - half)
-        tries = [down - 15, down + 16, down - 29, down + 30]
+        tries = [down + side * step for step in (15, 28, 41, 54) for side in (-1, 1)]
         free = [
             spot for spot in tries if all(abs(across - a) > half + h or abs(spot - d) > _SMALL for a, d, h in taken)
         ]
