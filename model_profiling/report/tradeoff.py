@@ -135,8 +135,8 @@ def _spots(plot: Tradeoff, x: _Axis, y: _Axis) -> list[tuple[Point, tuple[float,
 
 
 def _labels(canvas: Canvas, spots: Sequence[tuple[Point, tuple[float, float]]], wide: bool) -> None:
-    """Write each label above its dot, below it or farther away where another one is in the way."""
-    taken: list[tuple[float, float, float]] = []
+    """Write each label above its dot, below it or farther away where a label or a dot is in the way."""
+    taken = [(across, down, _DOT) for _, (across, down) in spots]
     for point, (across, down) in sorted(spots, key=lambda spot: spot[1][::-1]):
         label = f"{point.number} {point.name}" if wide else point.number
         half = text_width(label, _SMALL) / 2 + 3
