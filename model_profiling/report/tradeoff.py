@@ -142,6 +142,7 @@ def _labels(canvas: Canvas, spots: Sequence[tuple[Point, tuple[float, float]]], 
         half = text_width(label, _SMALL) / 2 + 3
         across = min(across, canvas.width - half)
         tries = [down + side * step for step in (15, 28, 41, 54) for side in (-1, 1)]
+        tries = [spot for spot in tries if _TOP < spot < canvas.height - _BOTTOM] or tries
         free = [
             spot for spot in tries if all(abs(across - a) > half + h or abs(spot - d) > _SMALL for a, d, h in taken)
         ]
