@@ -82,7 +82,7 @@ class ShippingGroup:
 
 @dataclass(frozen=True)
 class _Measured:
-    """An option with its run, its row of the latency table and its name; `side` tells several apart."""
+    """An option with the run that measured it, its row of the latency table, its name; `side` tells several apart."""
 
     source: ShippingSource
     option: ShippingOption
@@ -213,6 +213,8 @@ def _figure(number: int, title: str, named: Sequence[ToldOption], rows: Sequence
         shown, what, unit = [(size or 0) / _MB for size in sizes], "Size of the file, MB", ""
     else:
         return None
+    if len(set(shown)) < 2:
+        return None  # of one program alone the table says it all
     plot = Tradeoff(
         tuple(
             TradeoffPoint(

@@ -122,9 +122,11 @@ def _tick(value: float) -> str:
 
 def _spots(plot: Tradeoff, x: _Axis, y: _Axis) -> list[tuple[TradeoffPoint, tuple[float, float]]]:
     """Return where each option stands: those of one height are drawn a little apart, or bands would hide each other."""
-    level: dict[int, list[TradeoffPoint]] = {}
+    level: dict[float, list[TradeoffPoint]] = {}
     for point in plot.points:
-        level.setdefault(round(y.place(point.y)), []).append(point)
+        down = y.place(point.y)
+        near = next((height for height in level if abs(height - down) < _LANE), down)
+        level.setdefault(near, []).append(point)
     return [
         (point, (x.place(point.x), height + _LANE * (place - (len(held) - 1) / 2)))
         for height, held in level.items()
@@ -133,13 +135,14 @@ def _spots(plot: Tradeoff, x: _Axis, y: _Axis) -> list[tuple[TradeoffPoint, tupl
 
 
 def _labels(canvas: Canvas, spots: Sequence[tuple[TradeoffPoint, tuple[float, float]]], wide: bool) -> None:
-    """Write each label above its dot, below it or farther away where another one is in the way."""
-    taken: list[tuple[float, float, float]] = []
+    """Write each label above its dot, below it or farther away where a label or a dot is in the way."""
+    taken = [(across, down, _DOT) for _, (across, down) in spots]
     for point, (across, down) in sorted(spots, key=lambda spot: spot[1][::-1]):
         label = f"{point.number} {point.name}" if wide else point.number
         half = text_width(label, _SMALL) / 2 + 3
         across = min(across, canvas.width - half)
-        tries = [down - 15, down + 16, down - 29, down + 30]
+        tries = [down + side * step for step in (15, 28, 41, 54) for side in (-1, 1)]
+        tries = [spot for spot in tries if _TOP < spot < canvas.height - _BOTTOM] or tries
         free = [
             spot for spot in tries if all(abs(across - a) > half + h or abs(spot - d) > _SMALL for a, d, h in taken)
         ]

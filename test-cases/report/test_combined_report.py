@@ -152,7 +152,7 @@ def test_another_file_of_the_model_and_what_the_first_run_lacks_are_said(tmp_pat
 def test_the_same_figures_every_time(report: Path, runs: dict[str, Path], tmp_path: Path) -> None:
     combine(tmp_path / "all.md", *runs.values()).ok()
     drawn = sorted(report.with_name("all_figures").glob("*.svg"))
-    assert len(drawn) == 3
+    assert len(drawn) == 2
     for file in drawn:
         assert file.read_bytes() == (tmp_path / "all_figures" / file.name).read_bytes()
     assert {f"all_figures/{file.name}" for file in drawn} == set(
