@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support import warm
 from support.export import run_command
-from support.kit import FIXTURES, kit
+from support.kit import FIXTURES, KIT, kit
 
 from model_profiling.analysis.advice.opportunity import Opportunity
 from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.words.advice import command
 
 pytestmark = pytest.mark.slow
 MODELS = FIXTURES / "planted_models.py"
@@ -74,6 +80,32 @@ def first(summary: AnalysisSummary) -> Opportunity:
 def test_the_planted_fault_is_named_first(case: Planted, faulty) -> None:
     _, summary = faulty(case)
     assert first(summary).id == case.first, [one.id for one in summary.opportunities]
+
+
+def typed(one: Opportunity, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Type an opportunity's command in a folder where the kit lies, as a reader would."""
+    (folder / "model_profiling").symlink_to(KIT)
+    python, *words = shlex.split(command(one))
+    assert python == "python"
+    return warm.run([sys.executable, *words, *more], folder, os.environ, 600)
+
+
+@pytest.fixture(scope="module")
+def of_toy(toy_run: Path) -> dict[str, Opportunity]:
+    """The opportunities of `toy_cnn` by their kinds."""
+    return {one.kind: one for one in AnalysisSummary.read(RunDirectory(toy_run)).opportunities}
+
+
+def test_the_command_that_shows_a_place_can_be_typed(of_toy: dict[str, Opportunity], tmp_path: Path) -> None:
+    done = typed(of_toy["transpose"], tmp_path)
+    assert done.returncode == 0 and "operators outside XNNPACK" in done.stdout, done.stderr
+
+
+@pytest.mark.nightly
+def test_the_command_that_tries_a_rewrite_can_be_typed(of_toy: dict[str, Opportunity], tmp_path: Path) -> None:
+    done = typed(of_toy["outside"], tmp_path, "--pairs", "4", "--budget", "1")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out_toy_cnn" / "tuned" / "TUNING.md").is_file()
 
 
 @pytest.mark.nightly

@@ -22,7 +22,7 @@ _ABOUT = (
 
 def whole_markdown(table: ModelTable) -> str:
     """Return the file with every row."""
-    columns = ("model", "recipe", "as it stands", "with --rewrite all", "cosine", "reaches SME2")
+    columns = ("model", "recipe", "as it stands", "with `--rewrite all`", "cosine", "reaches SME2")
     rows = tuple(_whole_row(*pair) for pair in _pairs(table.rows))
     body = Table("", columns, rows).markdown_body()
     return (
@@ -36,7 +36,7 @@ def page_markdown(table: ModelTable) -> str:
     for before, after in _pairs(table.rows):
         if before.recipe == "fp32":
             rows.append((_name(before), divided(before), divided(after), _most(table.rows, before)))
-    columns = ("model", "fp32: delegates, operators outside", "with --rewrite all", "reaches SME2 most in")
+    columns = ("model", "fp32: delegates, operators outside", "with `--rewrite all`", "reaches SME2 most in")
     return Table("", columns, tuple(rows)).markdown_body()
 
 

@@ -70,6 +70,8 @@ def _of_side(
         next((c for c in comparisons if (c.candidate, c.threads) == key), None),
         "sme2" in manifest.cpu.names,
     )
-    program = {"model": advised.exported.model, "source": advised.exported.source, "dtype": advised.exported.dtype}
+    made = advised.exported
+    program = {"model": made.model, "source": made.source, "dtype": made.dtype}
+    program |= {"method": manifest.program(side.experiment).method or "", "group_size": str(made.group_size or "")}
     ranked = rank(advised, (candidate for rule in RULES for candidate in rule(advised)))
     return tuple(replace(one, facts={**program, **one.facts}) for one in ranked)

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
@@ -82,7 +82,14 @@ def _export_words(record: Mapping[str, object]) -> list[str]:
     """Return the command that made an export's record, without its folder."""
     words = ["model_profiling/export/export_model.py", "--model", str(record["model"]), "--dtype", str(record["dtype"])]
     groups = ["--group-size", str(record["group_size"])] if record.get("group_size") else []
-    return [*words, *groups, "--backend", str(record["backend"])]
+    return [*words, *groups, "--backend", str(record["backend"]), *_changed(record)]
+
+
+def _changed(record: Mapping[str, Any]) -> list[str]:
+    """Return the flags that change a program: rewrites that were applied, modules that were kept in float."""
+    applied = [name for name, times in (record.get("rewrites") or {}).items() if times]
+    kept = record.get("kept_float") or []
+    return [*(["--rewrite", *applied] if applied else []), *(["--keep-float", *kept] if kept else [])]
 
 
 def _typed(words: Sequence[str]) -> str:

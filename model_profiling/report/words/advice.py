@@ -68,6 +68,8 @@ def command(opportunity: Opportunity) -> str:
     if facts.get("source") not in ("kit", "executorch"):
         return ""
     model = ["--model", facts["model"], "--dtype", facts["dtype"]]
+    for flag in ("group_size", "method"):
+        model += [f"--{flag.replace('_', '-')}", facts[flag]] if facts.get(flag) else []
     if facts.get("rewrite"):
         folder = f"out_{facts['model']}/tuned"
         return _typed([f"{_SCRIPTS}tune_model.py", *model, "--rewrites", facts["rewrite"], "--outdir", folder])
