@@ -62,7 +62,8 @@ def told(opportunity: Opportunity) -> Told:
 def command(opportunity: Opportunity) -> str:
     """Return the command that tries the change, or shows where it is; "" where none would.
 
-    It is for models that are known by name: of others the record does not say in which file they lie.
+    It is for models that are known by name: of others the record does not say in which file they lie. A change that the
+    model's author makes by hand has none.
     """
     facts = opportunity.facts
     if facts.get("source") not in ("kit", "executorch"):
@@ -75,7 +76,7 @@ def command(opportunity: Opportunity) -> str:
         return _typed([f"{_SCRIPTS}tune_model.py", *model, "--rewrites", facts["rewrite"], "--outdir", folder])
     if facts.get("recipe"):
         return _typed(["model_profiling/export/export_model.py", *model[:2], "--dtype", facts["recipe"]])
-    if opportunity.kind in ("outside", "split", "fp16-island", "transpose", "conversion", "below-ceiling"):
+    if opportunity.kind in ("outside", "split", "fp16-island"):
         return _typed(["model_profiling/export/export_model.py", *model, "--explain"])
     return ""
 

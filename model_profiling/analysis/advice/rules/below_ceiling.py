@@ -45,7 +45,7 @@ def below_ceiling(advised: AdvisedSide) -> Iterator[Candidate]:
             continue
         if (reason := reason_of(layer)) == LARGE_DEPTHWISE:
             continue  # a rule of its own has a rewrite for them
-        key = (reason, layer.kind, ceiling.bound or "")
+        key = (reason, layer.kind, "" if reason else ceiling.bound or "")
         groups.setdefault(key, {})[number] = ceiling.floor_ms
     for (reason, kind, bound), floors in groups.items():
         largest = advised.layers[max(floors, key=advised.ms)]
