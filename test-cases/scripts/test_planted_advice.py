@@ -110,6 +110,18 @@ def test_the_command_that_tries_a_rewrite_can_be_typed(of_toy: dict[str, Opportu
 
 
 @pytest.mark.nightly
+def test_a_layer_that_moves_more_than_it_computes_is_held_against_the_ceiling_of_memory(tmp_path: Path) -> None:
+    pte, folder = export("deep", "fp32", tmp_path), tmp_path / "run"
+    kit("scripts/generate_config.py", "--model", pte, "--output", folder).ok()
+    measuring = {"SME2_NO_CEILINGS": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    kit("scripts/mac_pipeline.py", "--config", folder / "config.json", env=measuring).ok()
+    (run,) = (folder / "runs").iterdir()
+    one = first(AnalysisSummary.read(RunDirectory(run)))
+    assert (one.basis, [layer.partition(" (")[0] for layer in one.where]) == ("ceiling", ["0.2 depthwise"])
+    assert 0 < one.bound_ms < one.now_ms
+
+
+@pytest.mark.nightly
 @each_case
 def test_mending_it_saves_no_more_than_was_said(case: Planted, faulty, tmp_path: Path) -> None:
     """As shares of the whole, both of one run: other work on the machine slows a pair, and so not its ratio."""

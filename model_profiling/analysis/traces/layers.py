@@ -162,11 +162,12 @@ def layer_stats(recordings: Sequence[Recording], layers: Sequence[Layer]) -> lis
     times = np.concatenate([times_per_run(r, len(layers)) for r in recordings], axis=1)
     method = np.concatenate([r.timeline.method_ns for r in recordings]).astype(float)
     operators = _operators(recordings)
+    percentiles = (np.percentile(times, (10, 50, 90), axis=1) / _NS_PER_US).T.tolist()
     stats = []
     for number, layer in enumerate(layers):
         if number not in operators:
             continue
-        p10, median, p90 = (np.percentile(times[number], (10, 50, 90)) / _NS_PER_US).tolist()
+        p10, median, p90 = percentiles[number]
         speed = _OPERATIONS_PER_MULTIPLY_ADD * layer.multiply_adds / (median * _NS_PER_US) if median else 0.0
         share = float(np.mean(times[number] / np.maximum(method, 1)))
         stats.append(LayerStats(layer, LayerCost(operators[number], median, p10, p90, speed or None, 100 * share)))
