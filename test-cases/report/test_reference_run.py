@@ -41,7 +41,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_today_s_analysis_writes_the_same_files(replayed: Path) -> None:
-    assert derived_files(replayed) == derived_files(RUN) and len(derived_files(RUN)) == 12
+    assert derived_files(replayed) == derived_files(RUN) and len(derived_files(RUN)) == 13
 
 
 def test_every_table_and_summary_is_the_same(replayed: Path) -> None:

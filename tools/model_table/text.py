@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_profiling.models.contract import FORWARD
+from model_profiling.report.words.markup import Verbatim
 from model_profiling.report.words.table import Table
 from model_profiling.wording import listed, percent
 from tools.model_table.rows import COMMAND, ModelRow, ModelTable
 
 WHOLE = Path(__file__).with_name("MODELS.md")
+_REWRITTEN = Verbatim("with `--rewrite all`")
 _ABOUT = (
     "Made by `{}` with ExecuTorch {} and transformers {}, in small configurations with random weights. A cell has the "
     "number of XNNPACK delegates and of operators outside of them. The last two columns are of the program with "
@@ -22,7 +24,7 @@ _ABOUT = (
 
 def whole_markdown(table: ModelTable) -> str:
     """Return the file with every row."""
-    columns = ("model", "recipe", "as it stands", "with `--rewrite all`", "cosine", "reaches SME2")
+    columns = ("model", "recipe", "as it stands", _REWRITTEN, "cosine", "reaches SME2")
     rows = tuple(_whole_row(*pair) for pair in _pairs(table.rows))
     body = Table("", columns, rows).markdown_body()
     return (
@@ -36,7 +38,7 @@ def page_markdown(table: ModelTable) -> str:
     for before, after in _pairs(table.rows):
         if before.recipe == "fp32":
             rows.append((_name(before), divided(before), divided(after), _most(table.rows, before)))
-    columns = ("model", "fp32: delegates, operators outside", "with `--rewrite all`", "reaches SME2 most in")
+    columns = ("model", "fp32: delegates, operators outside", _REWRITTEN, "reaches SME2 most in")
     return Table("", columns, tuple(rows)).markdown_body()
 
 
