@@ -85,4 +85,5 @@ def _most(rows: Sequence[ModelRow], like: ModelRow) -> str:
     if not most:
         return "none"
     names = [row.recipe for row in own if row.reaches_sme2 == most]
-    return f"{listed(names)}: {percent(most)}"
+    every = {row.recipe for row in rows}
+    return f"{'any recipe' if set(names) == every else listed(names)}: {percent(most)}"
