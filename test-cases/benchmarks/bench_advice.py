@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_profiling.analysis.advice.ranking import SMALLEST_SHARE
 from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.pipeline.run_directory import RunDirectory
 
@@ -84,7 +85,8 @@ def line(change: Change, folder: Path) -> str:
     # All rewrites are applied: what no rewrite takes in may go too, as a transpose next to what one takes in does.
     could = 100 * sum(one.saves_ms for one in advised if one.kind not in ("threads", "below-ceiling")) / whole
     does, low, high = (100 * (1 - 1 / ratio) for ratio in (compared.speedup, *(vars(compared.interval).values())))
-    mark = "more than it could" if low > could else ""
+    # An opportunity that could save less than a hundredth is not listed.
+    mark = "more than it could" if low > could + 100 * SMALLEST_SHARE else ""
     first = advised[0].id if advised else "none"
     return f"| {change.name} | {could:.0f} | {does:.0f} ({low:.0f} to {high:.0f}) | {mark} | {first} |"
 
