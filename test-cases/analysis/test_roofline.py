@@ -61,6 +61,15 @@ def test_what_is_read_beyond_a_copy_goes_at_the_rate_of_reads() -> None:
     assert found["0.0 staticconstantpad"].floor_ms == pytest.approx(20.0), "what is written alone, as a copy"
 
 
+def test_weights_come_from_where_those_of_the_whole_program_fit() -> None:
+    """Two layers of 64 MB of weights each: alone they would fit the caches (50 GB/s), together they do not (16)."""
+    own = replace(SINGLE_ROW, moved=Moved(64_000_000, 0, 64_000_000))
+    alone = layer_ceilings(measured_side("on", (own,), TIMES[1:2]), CEILINGS)
+    both = layer_ceilings(measured_side("on", (own, own), TIMES[1:2] * 2), CEILINGS)
+    assert alone["0.0 fullyconnected"].floor_ms == pytest.approx(64 / 50)
+    assert [one.floor_ms for one in both.values()] == [pytest.approx(64 / 16)] * 2
+
+
 def test_the_other_side_has_its_own_ceilings() -> None:
     found = layer_ceilings(measured_side("off", (PRODUCT,), TIMES[:1]), CEILINGS)
     assert found["0.0 fullyconnected"].floor_ms == pytest.approx(200e6 / 50e9 * 1e3)

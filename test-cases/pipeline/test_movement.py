@@ -19,6 +19,7 @@ from model_profiling.pipeline.program.xnnpack_graph import XnnNode, XnnTensor
 
 #: Elements of 64 channels of 48x48.
 IMAGE = 48 * 48 * 64
+WIDE = 64 * 3 * 3 * 64 + 64  # weights and biases
 
 
 def tensor(dims: Sequence[int], datatype: str = "fp32", number: int = 0, constant: bool = False) -> XnnTensor:
@@ -80,7 +81,7 @@ def test_an_operator_outside_moves_the_tensors_of_its_call() -> None:
 def test_layers_of_a_real_program_say_what_they_move(toy: Path) -> None:
     nodes = {n.module: n for i in build_graph(Workload(toy)) for n in i.nodes if n.module and n.multiply_adds}
     wide = nodes["wide"]  # 3x3 convolution, 64 to 64 channels, 48x48, with a bias
-    assert (wide.recipe, wide.moved) == ("fp32", Moved(4 * (IMAGE + 64 * 3 * 3 * 64 + 64), 4 * IMAGE))
+    assert (wide.recipe, wide.moved) == ("fp32", Moved(4 * (IMAGE + WIDE), 4 * IMAGE, 4 * WIDE))
     assert all(n.recipe == "fp32" for n in nodes.values())
 
 

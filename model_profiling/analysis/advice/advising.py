@@ -38,17 +38,26 @@ def advise(
 
 
 def _shipped(manifest: Manifest, sides: Sequence[MeasuredSide]) -> Iterator[MeasuredSide]:
-    """Yield the traced side of each program that is advised on: that with nothing switched off, on the most threads."""
-    by_program: dict[int, list[MeasuredSide]] = {}
+    """Yield the traced side of each method that is advised on: with nothing switched off, on the most threads.
+
+    Of several input shapes it is the one that takes the longest.
+    """
+    by_method: dict[tuple[str, str | None], list[MeasuredSide]] = {}
     for side in sides:
         if side.recordings:
-            by_program.setdefault(manifest.program_number(side.experiment), []).append(side)
-    for own in by_program.values():
-        yield max(own, key=lambda side: (not _off(manifest, side.experiment), side.threads))
+            program = manifest.program(side.experiment)
+            by_method.setdefault((program.model.sha256, program.method), []).append(side)
+    for own in by_method.values():
+        yield max(own, key=lambda side: (not _off(manifest, side.experiment), side.threads, _time_ms(side)))
 
 
 def _off(manifest: Manifest, experiment: str) -> bool:
     return bool(manifest.disabled.get(experiment)) or experiment in manifest.feature.off
+
+
+def _time_ms(side: MeasuredSide) -> float:
+    """Return the time of an execution: the geometric mean over launches."""
+    return geometric_mean(map(launch_median_ms, side.launches))
 
 
 def _of_side(
@@ -59,11 +68,10 @@ def _of_side(
     exported: Mapping[str, Exported],
     ceilings: Ceilings,
 ) -> tuple[Opportunity, ...]:
-    time_ms = geometric_mean(map(launch_median_ms, side.launches))
     key = side.experiment, side.threads
     advised = AdvisedSide(
         side,
-        costs_of(side, time_ms),
+        costs_of(side, _time_ms(side)),
         exported.get(side.experiment, NOTHING_RECORDED),
         ceilings.get(key, {}),
         [other for other in sides if other.experiment == side.experiment and other.threads != side.threads],

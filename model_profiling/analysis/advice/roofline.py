@@ -50,20 +50,22 @@ def layer_ceilings(side: MeasuredSide, ceilings: Ceilings | None) -> Mapping[str
     if not side.recordings:
         return {}
     known = ceilings.side(side.experiment, side.threads) if ceilings else None
+    needs = side.program.needs
+    stored = sum(moved.stored for _, moved in needs.values() if moved)
     return {
-        stats.layer.layer: _against(stats.layer, *side.program.needs[stats.layer.layer], stats.cost.median_us, known)
+        stats.layer.layer: _against(stats.layer, *needs[stats.layer.layer], stats.cost.median_us, known, stored)
         for stats in layer_stats(side.recordings, side.program.layers)
     }
 
 
 def _against(
-    layer: Layer, recipe: str, moved: Moved | None, median_us: float, ceilings: SideCeilings | None
+    layer: Layer, recipe: str, moved: Moved | None, median_us: float, ceilings: SideCeilings | None, stored: int
 ) -> LayerCeiling:
     operations = _OPERATIONS_PER_MULTIPLY_ADD * layer.multiply_adds
     if moved is None or not moved.total:
         return LayerCeiling(None)
     peak = ceilings.peak_gops.get(recipe) if ceilings else None
-    moving = _moving_ms(layer, moved, ceilings) if ceilings else None
+    moving = _moving_ms(layer, moved, ceilings, stored) if ceilings else None
     if moving is None or (operations and peak is None):
         return LayerCeiling(operations / moved.total)
     computing = operations / peak / _PER_MS if peak else 0.0
@@ -72,11 +74,12 @@ def _against(
     return LayerCeiling(operations / moved.total, COMPUTE if computing >= moving else MEMORY, floor_ms, share)
 
 
-def _moving_ms(layer: Layer, moved: Moved, ceilings: SideCeilings) -> float | None:
+def _moving_ms(layer: Layer, moved: Moved, ceilings: SideCeilings, stored: int) -> float | None:
     """Return the least time for a layer's bytes: a copy of what it both reads and writes, then the rest.
 
     What it reads beyond that goes at the rate of reads, what it writes beyond at that of copies. An elementwise layer
-    may write over its input, which spares the caches a third array.
+    may write over its input, which spares the caches a third array. Weights come from where all `stored` bytes of the
+    program fit: from one execution to the next a layer's own are pushed out by those of the others.
     """
     copy = ceilings.bandwidth_gb_s(moved.total)
     if copy is None:
@@ -84,4 +87,9 @@ def _moving_ms(layer: Layer, moved: Moved, ceilings: SideCeilings) -> float | No
     update, read = (ceilings.bandwidth_gb_s(moved.total, pattern) or 0.0 for pattern in (UPDATE, READ))
     both = max(copy, update) if layer.kind in IN_PLACE else copy
     further = max(moved.read - moved.written, 0)  # its rate is never below that of a copy
-    return (moved.total - further) / both / _PER_MS + further / max(copy, read) / _PER_MS
+    weights = min(moved.stored, further)
+    whole = max(moved.total, stored)
+    far = max(ceilings.bandwidth_gb_s(whole) or 0.0, ceilings.bandwidth_gb_s(whole, READ) or 0.0)
+    return (
+        (moved.total - further) / both + (further - weights) / max(copy, read) + weights / min(far, max(copy, read))
+    ) / _PER_MS

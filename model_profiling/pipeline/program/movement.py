@@ -54,10 +54,11 @@ _RUNTIME, _VIEW = "executorch_prim::", "executorch_prim::et_view"
 
 @dataclass(frozen=True)
 class Moved:
-    """Bytes read and written, at least."""
+    """Bytes read and written, at least; `stored` of those read are the program's own: weights and constants."""
 
     read: int
     written: int
+    stored: int = 0
 
     @property
     def total(self) -> int:
@@ -74,11 +75,13 @@ def node_recipe(node: XnnNode) -> str:
 def node_bytes(node: XnnNode) -> Moved | None:
     """Return what a node of a delegate moves at least, None where a type is not known."""
     written = _bytes(node.output)
-    read = [_bytes(tensor) for tensor in {tensor.id: tensor for tensor in node.inputs}.values()]
+    tensors = {tensor.id: tensor for tensor in node.inputs}.values()
+    read = [_bytes(tensor) for tensor in tensors]
     known = [size for size in read if size is not None]
     if written is None or len(known) < len(read):
         return None
-    return Moved(sum(_needed(node, known, written)) if known else 0, written)
+    stored = sum(size for size, tensor in zip(known, tensors, strict=True) if tensor.constant)
+    return Moved(sum(_needed(node, known, written)) if known else 0, written, stored)
 
 
 def _needed(node: XnnNode, read: Sequence[int], written: int) -> Sequence[int]:
