@@ -87,7 +87,8 @@ def test_delegation_adds_up(exports, model, dtype):
     assert division["delegated_operators"] == sum(division["delegated"].values())
     assert division["portable_operators"] == sum(entry["count"] for entry in division["not_delegated"])
     for entry in division["not_delegated"]:
-        assert list(entry) == ["operator", "count", "reason", "module", "source", "hint", "origin"]
+        assert list(entry) == ["operator", "count", "reason", "module", "source", "hint", "origin", "rewrite"]
+        assert ("--rewrite " in entry["hint"]) == bool(entry["rewrite"])
         assert entry["reason"] and entry["hint"]
         assert entry["source"].startswith(f"model_profiling/models/{model}/model.py:")
 
