@@ -164,6 +164,8 @@ def test_parser_has_the_designs_flags():
         "--save-graph",
         "--explain",
         "--keep-disagreeing",
+        "--keep-float",
+        "--numeric-gap",
         "--list-rewrites",
         "--rewrite",
         "--list",
