@@ -143,7 +143,7 @@ def _row(layer: LayerGap) -> tuple[Cell, ...]:
     return (
         Identifier(layer.place),
         Identifier(layer.operators),
-        Identifier(layer.source),
+        Identifier(layer.source.rpartition("/")[2]),  # a whole path would break into a line a folder
         *(None if one is None else one.shown.removesuffix(" dB") for one in found),
     )
 
