@@ -161,6 +161,14 @@ REPLACEMENTS = (
         _EXACT,
     ),
     Replacement(
+        "LargeDepthwise2d",
+        "nn.Conv2d, depthwise, 7x7",
+        lambda: nn.Conv2d(32, 32, 7, padding=3, groups=32),
+        friendly.LargeDepthwise2d,
+        _IMAGE,
+        _SUMMED,
+    ),
+    Replacement(
         "MaxPool1d", "nn.MaxPool1d", lambda: nn.MaxPool1d(2, 2), lambda _: friendly.MaxPool1d(2, 2), _TOKENS, _EXACT
     ),
     Replacement(

@@ -10,7 +10,7 @@ from typing import ClassVar
 from model_profiling.analysis.tables.layers import LayerRow
 from model_profiling.pipeline.ceilings import COPY, Ceilings, SideCeilings
 from model_profiling.report.figures import Drawable
-from model_profiling.report.layer_rows import LayersOfSide, operator_words
+from model_profiling.report.layer_rows import LayersOfSide
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.palette import series
@@ -122,8 +122,8 @@ def _layers(run: RunData, compared: ComparisonView) -> Table | None:
     side = LayersOfSide(run, compared.candidate, compared.threads)
     order = sorted(range(len(side.table.rows)), key=lambda number: -side.table.rows[number].cost.median_us)
     rows = [_layer(side, number) for number in order[:_LISTED] if side.table.rows[number].reach]
-    columns = ("Layer", "Share (%)", "Bound", "Median (µs)", "GFLOP/s", "Operations a byte", "Ran as")
-    numbers = frozenset((columns[1], *columns[3:6]))
+    columns = ("Layer", "Share (%)", "Bound", "Median (µs)", "GFLOP/s", "Operations a byte")
+    numbers = frozenset((columns[1], *columns[3:]))
     where = f"{compared.candidate_side}, {count(compared.threads, 'thread')}"
     title = f"The layers that take the most time, and their share of the ceiling: {where}"
     return Table(title, columns, tuple(rows), numbers) if rows else None
@@ -141,5 +141,4 @@ def _layer(side: LayersOfSide, number: int) -> tuple[str | Quantity | None, ...]
         quantity(row.cost.median_us, side.table.path(number, "median_us"), 0),
         side.gflops(row.layer.layer),
         quantity(intensity, path, min(places_for(None, intensity), 1)) if intensity else None,
-        Identifier(operator_words(row.cost.operators)),
     )
