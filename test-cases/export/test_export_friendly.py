@@ -223,12 +223,17 @@ def divided() -> list[tuple[int, int]]:
     return list(zip(*counts, strict=True))
 
 
+#: Of these XNNPACK takes both forms, but has faster kernels for the second.
+SAVES_TIME = ("LargeDepthwise2d",)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(REPLACEMENTS)), ids=IDS)
 def test_each_saves_what_it_is_for(divided, index: int) -> None:
     """In fp16, for which all of them are; `test_hints.py` has most of them in fp32 too."""
     before, after = divided[index]
-    assert "fp16" in REPLACEMENTS[index].dtypes and before > after == 0
+    outside_before = REPLACEMENTS[index].name not in SAVES_TIME
+    assert "fp16" in REPLACEMENTS[index].dtypes and after == 0 and bool(before) == outside_before
 
 
 @pytest.mark.slow
