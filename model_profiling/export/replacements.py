@@ -58,7 +58,8 @@ class Replacement:
     `original` and `replacement` make modules of one tensor of `shape`; the second gets the first,
     for its weights. `bound` is the largest absolute difference on inputs within -8 to 8, in fp32
     and in fp16, relative to the largest output where that exceeds 1. `dtypes` are those in which
-    it leaves fewer operators outside, or runs in faster kernels, and was not slower where it was first measured (x86-64).
+    it leaves fewer operators outside, or runs in faster kernels, and was not slower where it was first
+    measured (x86-64).
     """
 
     name: str
