@@ -181,11 +181,11 @@ def test_a_run_keeps_its_ceilings_and_judges_its_layers(toy: Path, tmp_path: Pat
     assert table[0].endswith("pct_of_run,intensity_ops_per_byte,bound,share_of_ceiling_percent")
     assert any(",compute," in row or ",memory," in row for row in table[1:])
     assert "## Roofline" in directory.report_md.read_text()
-    assert kit("scripts/validate_results.py", "--run-dir", directory.root).ok()
+    assert kit("scripts/validate_results.py", "--results", directory.root).ok()
     plain = json.loads(directory.ceilings.read_text())
     plain["sides"][0]["peak_gops"]["fp32"] *= 2
     directory.ceilings.write_text(json.dumps(plain))
-    checked = kit("scripts/validate_results.py", "--run-dir", directory.root)
+    checked = kit("scripts/validate_results.py", "--results", directory.root)
     assert checked.status != 0 and "ceilings.json is not what the run began with" in checked.stdout + checked.stderr
 
 
