@@ -11,7 +11,7 @@ from model_profiling.analysis.advice.advising import advise
 from model_profiling.analysis.advice.amdahl import sme2_bound
 from model_profiling.analysis.advice.ceilings import known_ceilings
 from model_profiling.analysis.advice.largest import largest_kind
-from model_profiling.analysis.advice.roofline import layer_ceilings
+from model_profiling.analysis.advice.roofline import AgainstCeilings, LayerCeiling, layer_ceilings
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.experiments import compare
 from model_profiling.analysis.comparing.noise_floor import known_floors
@@ -25,7 +25,6 @@ from model_profiling.analysis.tables.kernels import kernels_csv
 from model_profiling.analysis.tables.layers import layers_csv
 from model_profiling.analysis.tables.operators import operators_csv
 from model_profiling.analysis.tables.timeline import first_run_csv, timeline_csv
-from model_profiling.analysis.traces.layers import layer_stats
 from model_profiling.analysis.traces.operator_stats import operator_stats
 from model_profiling.analysis.traces.recording import RowIdentity
 from model_profiling.pipeline.ceilings import Ceilings
@@ -75,11 +74,11 @@ def analyze(directory: RunDirectory) -> Analysis:
     sides = tuple(collect_sides(directory, config, blocks, programs))
     timed = () if manifest.emulated else sides
     ceilings = known_ceilings(directory, manifest)
+    against = _against_ceilings(sides, ceilings) if ceilings else {}
     recorded = tuple(read_recorded(directory, config, programs, manifest, sides))
     comparisons = tuple(_comparisons(manifest, timed, blocks))
     records = read_records(directory, manifest)
     made = {e.name: records[manifest.program_number(e.name)].made or NOTHING_RECORDED for e in config.experiments}
-    against = {(side.experiment, side.threads): layer_ceilings(side, ceilings) for side in timed}
     summary = AnalysisSummary(
         model,
         manifest.feature.label,
@@ -98,9 +97,15 @@ def analyze(directory: RunDirectory) -> Analysis:
         timed,
         summary,
         metrics_of(model, timed, launches),
-        dict(_tables(directory, manifest, sides, recorded, ceilings)),
+        dict(_tables(directory, manifest, sides, recorded, against)),
         ceilings,
     )
+
+
+def _against_ceilings(sides: Sequence[MeasuredSide], ceilings: Ceilings) -> AgainstCeilings:
+    """Return each side's layers against the ceilings that were measured for it; other sides are left out."""
+    known = [side for side in sides if ceilings.side(side.experiment, side.threads)]
+    return {(side.experiment, side.threads): layer_ceilings(side, ceilings) for side in known}
 
 
 def _experiments(
@@ -137,23 +142,23 @@ def _tables(
     manifest: Manifest,
     sides: Sequence[MeasuredSide],
     recorded: Sequence[RecordedKernels],
-    ceilings: Ceilings | None,
+    against: AgainstCeilings,
 ) -> Iterator[tuple[Path, bytes]]:
     for side in sides:
         identity = RowIdentity(manifest.program(side.experiment).model.id, side.experiment, side.threads)
-        for kind, content in _side_tables(identity, side, ceilings):
+        for kind, content in _side_tables(identity, side, against.get((side.experiment, side.threads))):
             yield directory.table(identity.model_id, side.experiment, side.threads, kind), content
     for r in recorded:
         model = manifest.program(r.experiment).model.id
         yield directory.table(model, r.experiment, r.threads, "kernels"), kernels_csv(r.rows)
 
 
-def _side_tables(identity: RowIdentity, side: MeasuredSide, ceilings: Ceilings | None) -> Iterator[tuple[str, bytes]]:
+def _side_tables(
+    identity: RowIdentity, side: MeasuredSide, against: Mapping[str, LayerCeiling] | None
+) -> Iterator[tuple[str, bytes]]:
     if side.recordings:
         yield "all_runs_timeline", timeline_csv(identity, side.recordings)
         yield "run0_timeline", first_run_csv(identity, side.recordings)
         yield "ops_stats", operators_csv(identity, operator_stats(side.recordings))
         if side.program.layers:
-            known = ceilings and ceilings.side(side.experiment, side.threads)
-            against = layer_ceilings(side, ceilings) if known else None
-            yield "layers", layers_csv(identity, layer_stats(side.recordings, side.program.layers), against)
+            yield "layers", layers_csv(identity, side.layer_stats, against)

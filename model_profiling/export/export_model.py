@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
+from model_profiling.export.arguments import add_group_size, add_model_file, add_weights
 
 if TYPE_CHECKING:
     from model_profiling.export.request import ExportRequest
@@ -44,13 +45,15 @@ if TYPE_CHECKING:
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="export_model.py", description=__doc__.splitlines()[0])
+    _add_what_to_export(parser)
+    _add_changes(parser)
+    _add_what_to_tell(parser)
+    return parser
+
+
+def _add_what_to_export(parser: CommandParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="a model's name; see --list")
-    parser.add_argument(
-        "--model-file",
-        metavar="FILE.py",
-        type=Path,
-        help="a file (or package folder) of yours with the model; --model chooses among several",
-    )
+    add_model_file(parser)
     parser.add_argument(
         "--method",
         metavar="NAME",
@@ -59,19 +62,16 @@ def build_parser() -> CommandParser:
         help="of a model with several methods (get_methods()) only these; default: all, in one .pte",
     )
     parser.add_argument("--dtype", metavar="DTYPE", help=_dtypes())
-    parser.add_argument(
-        "--group-size",
-        metavar="N",
-        type=int,
-        default=0,
-        help="for --dtype 8da4w: N weights of a row share a scale (default: 0, one scale a row)",
-    )
+    add_group_size(parser)
     parser.add_argument("--quantize", action="store_true", help="the same as --dtype int8")
     parser.add_argument("--backend", metavar="BACKEND", default="xnnpack", help="xnnpack (default) or portable")
     parser.add_argument(
         "--outdir", metavar="DIR", type=Path, help="folder for the files (default: out_<model>/artifacts)"
     )
-    parser.add_argument("--weights", metavar="FILE", type=Path, help="a state dict saved with torch.save")
+    add_weights(parser)
+
+
+def _add_changes(parser: CommandParser) -> None:
     parser.add_argument(
         "--rewrite",
         metavar="NAME",
@@ -86,6 +86,9 @@ def build_parser() -> CommandParser:
         default=[],
         help="of a dtype that quantizes: modules, or operators of the graph, that stay in floating point",
     )
+
+
+def _add_what_to_tell(parser: CommandParser) -> None:
     parser.add_argument(
         "--numeric-gap",
         action="store_true",
@@ -107,7 +110,6 @@ def build_parser() -> CommandParser:
         "--list-rewrites", action="store_true", help="list the rewrites, their types and what they save"
     )
     parser.add_argument("--verbose", action="store_true", help="show the libraries' own messages")
-    return parser
 
 
 def _dtypes() -> str:

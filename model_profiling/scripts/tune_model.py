@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING
 
 from model_profiling.command import CommandParser, run_command
 from model_profiling.errors import UserError
+from model_profiling.export.arguments import add_group_size, add_model_file, add_weights
 from model_profiling.paired_statistics import MIN_PAIRS_FOR_VERDICT
 
 if TYPE_CHECKING:
@@ -54,22 +55,11 @@ def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="tune_model.py", description=__doc__.splitlines()[0])
     parser.add_argument("--model", metavar="NAME", help="a model's name; see export_model.py --list")
-    parser.add_argument(
-        "--model-file",
-        metavar="FILE.py",
-        type=Path,
-        help="a file (or package folder) of yours with the model; --model chooses among several",
-    )
-    parser.add_argument("--weights", metavar="FILE", type=Path, help="a state dict saved with torch.save")
+    add_model_file(parser)
+    add_weights(parser)
     parser.add_argument("--method", metavar="NAME", help="the method to tune, of a model that has several")
     parser.add_argument("--dtype", metavar="DTYPE", help=_dtypes())
-    parser.add_argument(
-        "--group-size",
-        metavar="N",
-        type=int,
-        default=0,
-        help="for --dtype 8da4w: N weights of a row share a scale (default: 0, one scale a row)",
-    )
+    add_group_size(parser)
     parser.add_argument(
         "--outdir", metavar="DIR", type=Path, help="folder for everything (default: out_<model>/tuned_<dtype>)"
     )
@@ -80,6 +70,12 @@ def build_parser() -> CommandParser:
         default=["all"],
         help="which to try: names as export_model.py --list-rewrites shows them (default: all that apply)",
     )
+    _add_how_to_measure(parser)
+    parser.add_argument("--resume", action="store_true", help="go on with a tuning that was ended")
+    return parser
+
+
+def _add_how_to_measure(parser: CommandParser) -> None:
     parser.add_argument(
         "--pairs",
         type=int,
@@ -105,8 +101,6 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--share-cpu", action="store_true", help="measure although another run measures on this machine"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with a tuning that was ended")
-    return parser
 
 
 def _dtypes() -> str:

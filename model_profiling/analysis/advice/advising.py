@@ -11,15 +11,12 @@ from model_profiling.analysis.advice.candidate import AdvisedSide
 from model_profiling.analysis.advice.costs import costs_of
 from model_profiling.analysis.advice.opportunity import Opportunity
 from model_profiling.analysis.advice.ranking import rank
-from model_profiling.analysis.advice.roofline import LayerCeiling
+from model_profiling.analysis.advice.roofline import AgainstCeilings
 from model_profiling.analysis.advice.rules import RULES
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.sides import MeasuredSide, launch_median_ms
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.exported import NOTHING_RECORDED, Exported
-
-#: What layers reach of their ceilings, by side and layer.
-Ceilings = Mapping[tuple[str, int], Mapping[str, LayerCeiling]]
 
 
 def advise(
@@ -27,7 +24,7 @@ def advise(
     sides: Sequence[MeasuredSide],
     comparisons: Sequence[Comparison],
     exported: Mapping[str, Exported],
-    ceilings: Ceilings,
+    ceilings: AgainstCeilings,
 ) -> tuple[Opportunity, ...]:
     """Return the opportunities of each program of a run in turn; each program's are ranked."""
     return tuple(
@@ -66,7 +63,7 @@ def _of_side(
     sides: Sequence[MeasuredSide],
     comparisons: Sequence[Comparison],
     exported: Mapping[str, Exported],
-    ceilings: Ceilings,
+    ceilings: AgainstCeilings,
 ) -> tuple[Opportunity, ...]:
     key = side.experiment, side.threads
     advised = AdvisedSide(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.sides import MeasuredSide
-from model_profiling.analysis.traces.layers import Layer, LayerStats, layer_stats
+from model_profiling.analysis.traces.layers import Layer, LayerStats
 from model_profiling.json_objects import JsonObject
 
 _OPERATIONS_PER_MULTIPLY_ADD = 2
@@ -50,10 +50,8 @@ class LargestKind:
 
 def largest_kind(side: MeasuredSide) -> LargestKind | None:
     """Return the kind of layer that takes the most time of a traced side; None where its layers are not known."""
-    if not side.recordings or not side.program.layers:
-        return None
     kinds: dict[str, list[LayerStats]] = {}
-    for stats in layer_stats(side.recordings, side.program.layers):
+    for stats in side.layer_stats:
         kinds.setdefault(kind_of(stats.layer), []).append(stats)
     if not kinds:
         return None

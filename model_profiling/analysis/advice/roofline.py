@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_profiling.analysis.comparing.sides import MeasuredSide
-from model_profiling.analysis.traces.layers import Layer, layer_stats
+from model_profiling.analysis.traces.layers import Layer
 from model_profiling.pipeline.ceilings import READ, UPDATE, Ceilings, SideCeilings
 from model_profiling.pipeline.program.movement import Moved
 
@@ -42,19 +42,21 @@ class LayerCeiling:
     share: float | None = None
 
 
+#: Layers against their ceilings, by experiment and thread count, then by `Layer.layer`.
+AgainstCeilings = Mapping[tuple[str, int], Mapping[str, LayerCeiling]]
+
+
 def layer_ceilings(side: MeasuredSide, ceilings: Ceilings | None) -> Mapping[str, LayerCeiling]:
     """Return each measured layer of a side against its ceilings, in execution order, by `Layer.layer`.
 
     Without ceilings, or of a run whose graph does not say what layers move, the layers are there and not judged.
     """
-    if not side.recordings:
-        return {}
     known = ceilings.side(side.experiment, side.threads) if ceilings else None
     needs = side.program.needs
     stored = sum(moved.stored for _, moved in needs.values() if moved)
     return {
         stats.layer.layer: _against(stats.layer, *needs[stats.layer.layer], stats.cost.median_us, known, stored)
-        for stats in layer_stats(side.recordings, side.program.layers)
+        for stats in side.layer_stats
     }
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from model_profiling.analysis.program_layers import NO_LAYERS, ProgramLayers
 from model_profiling.analysis.traces.breakdown import Breakdown, break_down, join
 from model_profiling.analysis.traces.etdump import read_etdump
-from model_profiling.analysis.traces.layers import attribute, attributed_share
+from model_profiling.analysis.traces.layers import LayerStats, attribute, attributed_share, layer_stats
 from model_profiling.analysis.traces.recording import ExecutionTurns, Recording
 from model_profiling.analysis.traces.timeline import build_timeline
 from model_profiling.errors import UserError
@@ -39,6 +40,11 @@ class MeasuredSide:
     recordings: tuple[Recording, ...]
     breakdown: Breakdown | None
     program: ProgramLayers = NO_LAYERS
+
+    @cached_property
+    def layer_stats(self) -> Sequence[LayerStats]:
+        """What each layer of the program costs, in execution order; none where nothing was traced."""
+        return layer_stats(self.recordings, self.program.layers) if self.recordings else ()
 
     @property
     def latencies_ms(self) -> NDArray[np.float64]:
