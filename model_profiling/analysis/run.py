@@ -30,7 +30,6 @@ from model_profiling.analysis.traces.recording import RowIdentity
 from model_profiling.pipeline.ceilings import Ceilings
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.manifest import Manifest
-from model_profiling.pipeline.program.exported import NOTHING_RECORDED
 from model_profiling.pipeline.program_records import KeptProgram, read_records
 from model_profiling.pipeline.run_directory import Launch, RunDirectory
 
@@ -77,15 +76,15 @@ def analyze(directory: RunDirectory) -> Analysis:
     against = _against_ceilings(sides, ceilings) if ceilings else {}
     recorded = tuple(read_recorded(directory, config, programs, manifest, sides))
     comparisons = tuple(_comparisons(manifest, timed, blocks))
-    records = read_records(directory, manifest)
-    made = {e.name: records[manifest.program_number(e.name)].made or NOTHING_RECORDED for e in config.experiments}
+    kept = read_records(directory, manifest)
+    records = {e.name: kept[manifest.program_number(e.name)] for e in config.experiments}
     summary = AnalysisSummary(
         model,
         manifest.feature.label,
         ByExperiment(_experiments(records, manifest, timed)),
         comparisons,
         ByExperiment((r.experiment, r.threads, r.entry) for r in recorded),
-        advise(manifest, timed, comparisons, made, against),
+        advise(manifest, timed, comparisons, records, against),
         tuple(filter(None, map(largest_kind, timed))),
     )
     return Analysis(
@@ -109,12 +108,11 @@ def _against_ceilings(sides: Sequence[MeasuredSide], ceilings: Ceilings) -> Agai
 
 
 def _experiments(
-    records: Sequence[KeptProgram], manifest: Manifest, sides: Sequence[MeasuredSide]
+    records: Mapping[str, KeptProgram], manifest: Manifest, sides: Sequence[MeasuredSide]
 ) -> Iterator[tuple[str, int, ExperimentSummary]]:
     for side in sides:
         summary = summarize(side, manifest.tokens.get(side.experiment))
-        record = records[manifest.program_number(side.experiment)]
-        bound = sme2_bound(side, record, manifest, summary.traced.time_ms) if summary.traced else None
+        bound = sme2_bound(side, records[side.experiment], manifest, summary.traced.time_ms) if summary.traced else None
         yield side.experiment, side.threads, replace(summary, sme2_bound=bound)
 
 

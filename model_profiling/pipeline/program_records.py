@@ -21,48 +21,12 @@ from model_profiling.pipeline.preview_folder import SME2_VARIANT, PreviewFolder
 from model_profiling.pipeline.program.export_facts import record_of
 from model_profiling.pipeline.program.exported import Exported
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.recorded_agreement import RecordedAgreement
 
 SCHEMA_VERSION = 1
 #: Where the documented commands put a preview: beside the folder of artifacts.
 _PREVIEWS = "preview"
 _FIX = "remove it, and analyze the run again beside its models"
-
-
-@dataclass(frozen=True)
-class EagerAgreement:
-    """How far a program is from its eager float32 model, and the limit that its export held it to.
-
-    Errors are as in `agreement.Agreement`, None where they are not finite.
-    """
-
-    max_abs_error: float | None
-    max_rel_error: float | None
-    cosine: float | None
-    limit_rel_error: float
-    limit_cosine: float
-    passed: bool
-
-    @classmethod
-    def from_json(cls, held: JsonObject) -> EagerAgreement:
-        """Read it as an export records it."""
-        limit = held.within("limit")
-        return cls(
-            held.maybe_number("max_abs_error"),
-            held.maybe_number("max_rel_error"),
-            held.maybe_number("cosine"),
-            limit.number("max_rel_error"),
-            limit.number("min_cosine"),
-            held.flag("passed"),
-        )
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "max_abs_error": self.max_abs_error,
-            "max_rel_error": self.max_rel_error,
-            "cosine": self.cosine,
-            "limit": {"max_rel_error": self.limit_rel_error, "min_cosine": self.limit_cosine},
-            "passed": self.passed,
-        }
 
 
 @dataclass(frozen=True)
@@ -75,6 +39,8 @@ class ExportedReach:
     multiply_adds: int
     delegated: bool
     reaches: bool | None
+    source: str = ""
+    numbers: str = ""
 
     @classmethod
     def from_json(cls, held: JsonObject) -> ExportedReach:
@@ -85,6 +51,8 @@ class ExportedReach:
             held.whole("multiply_adds"),
             held.flag("delegated"),
             held.flag("reaches") if "reaches" in held else None,
+            held.maybe_text("source") or "",
+            held.maybe_text("numbers") or "",
         )
 
 
@@ -129,7 +97,7 @@ class KeptProgram:
 
     sha256: str
     model: str = ""
-    agreement: EagerAgreement | None = None
+    agreement: RecordedAgreement | None = None
     exported: KeptReach | None = None
     previewed: KeptReach | None = None
     made: Exported | None = None
@@ -145,7 +113,7 @@ class KeptProgram:
         return cls(
             held.text("sha256"),
             held.text("model"),
-            EagerAgreement.from_json(agreement) if agreement else None,
+            RecordedAgreement.from_json(agreement) if agreement else None,
             KeptReach.from_json(exported) if exported else None,
             KeptReach.from_json(previewed) if previewed else None,
             Exported.from_json(made) if made else None,
@@ -198,11 +166,12 @@ def keep_records(directory: RunDirectory, manifest: Manifest) -> None:
 
 def _record(directory: RunDirectory, program: MeasuredProgram) -> KeptProgram:
     digest = program.model.sha256
-    exported = JsonObject(record_of(program.workload, digest), "", "")
+    record = record_of(program.workload, digest)
+    exported = JsonObject(record, "", "")
     return KeptProgram(
         digest,
         str(exported.plain().get("model") or ""),
-        _agreement(exported),
+        RecordedAgreement.of(record),
         _exported(exported),
         next(_previewed(directory, program), None),
         _made(exported),
@@ -214,14 +183,6 @@ def _made(exported: JsonObject) -> Exported | None:
         return Exported.from_json(exported) if exported.keys() else None
     except UserError:
         return None
-
-
-def _agreement(exported: JsonObject) -> EagerAgreement | None:
-    try:
-        held = exported.maybe_within("agreement")
-        return None if held is None else EagerAgreement.from_json(held)
-    except UserError:
-        return None  # a record that went bad only takes its facts along
 
 
 def _exported(exported: JsonObject) -> KeptReach | None:

@@ -27,8 +27,9 @@ from model_profiling.analysis.traces.layers import Layer
 from model_profiling.errors import UserError
 from model_profiling.export.rewrites import rewrites
 from model_profiling.json_objects import JsonObject
-from model_profiling.pipeline.program.exported import Exported, SmeLayer
+from model_profiling.pipeline.program.exported import Exported
 from model_profiling.pipeline.program.layers import GraphInstruction, Node
+from model_profiling.pipeline.program_records import ExportedReach
 from model_profiling.report.words.advice import command, opportunity_json, told
 
 NORM = {
@@ -179,9 +180,9 @@ def test_the_usual_reason(kind: str, detail: str, output: str, reason: str) -> N
 
 def test_another_recipe_is_named_only_where_the_cpu_has_sme2() -> None:
     # Recorded for the pinned release: a 1x1 convolution in fp16 reaches no SME2 kernel, in fp32 it does.
-    pointwise = SmeLayer("conv", "mine.py:7", "conv 1x1", "float16", 576, False)
-    exported = Exported(dtype="fp16", matrix_layers=(pointwise,))
-    side = advised((delegate(0, conv("conv", "1x1 conv, 8->8, 24x24")),), layers_ms(3), exported)
+    pointwise = ExportedReach("conv", "conv 1x1", 576, 1000, True, False, "mine.py:7", "float16")
+    graph, exported = (delegate(0, conv("conv", "1x1 conv, 8->8, 24x24")),), Exported(dtype="fp16")
+    side = advised(graph, layers_ms(3), exported, matrix_layers=(pointwise,))
     assert ranked(side, without_sme2_kernel) == ()
     first, *_ = ranked(replace(side, sme2=True), without_sme2_kernel)
     assert first.facts["recipe"] in ("fp32", "int8") and first.saves_ms == 3 and first.basis == AMDAHL

@@ -68,7 +68,7 @@ def test_a_run_keeps_what_its_export_recorded(toy_run: Path, toy: Path) -> None:
     [record], told = read_records(run, run.read_manifest()), json.loads(toy.with_suffix(".json").read_text())
     assert record.model == "toy_cnn" and record.agreement is not None and record.exported is not None
     assert record.agreement.to_json() == told["agreement"]
-    assert (record.agreement.limit_rel_error, record.agreement.limit_cosine) == (1e-3, 0.9999)
+    assert (record.agreement.max_rel_limit, record.agreement.min_cosine) == (1e-3, 0.9999)
     assert record.exported.share == pytest.approx(told["sme2"]["share_of_multiply_adds"], abs=1e-6)
     assert [one.module for one in record.exported.layers] == [one["module"] for one in told["sme2"]["layers"]]
 

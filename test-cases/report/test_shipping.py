@@ -17,7 +17,8 @@ from support.traces import OFF
 
 from model_profiling.files import write_json
 from model_profiling.pipeline.measured_programs import InputFile, MeasuredProgram, ModelFile
-from model_profiling.pipeline.program_records import SCHEMA_VERSION, EagerAgreement, KeptProgram, KeptReach
+from model_profiling.pipeline.program_records import SCHEMA_VERSION, KeptProgram, KeptReach
+from model_profiling.recorded_agreement import RecordedAgreement
 from model_profiling.report.combined import build_combined, read_runs
 from model_profiling.report.combined_output import generate_combined_report
 from model_profiling.report.load import RunData
@@ -31,8 +32,8 @@ LIMITS = {"fp32": (1e-3, 0.9999), "fp16": (5e-2, 0.999), "int8": (5e-1, 0.95)}
 MADE_MS = 2.0
 
 
-def agreement(dtype: str, error: float | None, passed: bool = True) -> EagerAgreement:
-    return EagerAgreement(0.1, error, 0.999, *LIMITS[dtype], passed)
+def agreement(dtype: str, error: float | None, passed: bool = True) -> RecordedAgreement:
+    return RecordedAgreement(0.1, error, 0.999, *LIMITS[dtype], passed)
 
 
 def planted(
@@ -40,7 +41,7 @@ def planted(
     dtype: str,
     ms: float,
     size: int,
-    held: EagerAgreement | None,
+    held: RecordedAgreement | None,
     memory: float = 10.0,
     model: str = "net",
     name: str = "",

@@ -11,26 +11,28 @@ from model_profiling.analysis.advice.candidate import AdvisedSide
 from model_profiling.analysis.advice.costs import costs_of
 from model_profiling.analysis.advice.opportunity import Opportunity
 from model_profiling.analysis.advice.ranking import rank
+from model_profiling.analysis.advice.reaching_layers import holds_in
 from model_profiling.analysis.advice.roofline import AgainstCeilings
 from model_profiling.analysis.advice.rules import RULES
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.sides import MeasuredSide, launch_median_ms
 from model_profiling.pipeline.manifest import Manifest
-from model_profiling.pipeline.program.exported import NOTHING_RECORDED, Exported
+from model_profiling.pipeline.program.exported import NOTHING_RECORDED
+from model_profiling.pipeline.program_records import KeptProgram
 
 
 def advise(
     manifest: Manifest,
     sides: Sequence[MeasuredSide],
     comparisons: Sequence[Comparison],
-    exported: Mapping[str, Exported],
+    records: Mapping[str, KeptProgram],
     ceilings: AgainstCeilings,
 ) -> tuple[Opportunity, ...]:
     """Return the opportunities of each program of a run in turn; each program's are ranked."""
     return tuple(
         opportunity
         for side in _shipped(manifest, sides)
-        for opportunity in _of_side(manifest, side, sides, comparisons, exported, ceilings)
+        for opportunity in _of_side(manifest, side, sides, comparisons, records, ceilings)
     )
 
 
@@ -62,18 +64,20 @@ def _of_side(
     side: MeasuredSide,
     sides: Sequence[MeasuredSide],
     comparisons: Sequence[Comparison],
-    exported: Mapping[str, Exported],
+    records: Mapping[str, KeptProgram],
     ceilings: AgainstCeilings,
 ) -> tuple[Opportunity, ...]:
-    key = side.experiment, side.threads
+    key, record = (side.experiment, side.threads), records[side.experiment]
+    reach = record.exported
     advised = AdvisedSide(
         side,
         costs_of(side, _time_ms(side)),
-        exported.get(side.experiment, NOTHING_RECORDED),
+        record.made or NOTHING_RECORDED,
         ceilings.get(key, {}),
         [other for other in sides if other.experiment == side.experiment and other.threads != side.threads],
         next((c for c in comparisons if (c.candidate, c.threads) == key), None),
         "sme2" in manifest.cpu.names,
+        reach.layers if reach and holds_in(reach, manifest.executorch.version) else (),
     )
     made = advised.exported
     program = {"model": made.model, "source": made.source, "dtype": made.dtype}

@@ -14,6 +14,7 @@ from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.traces.layers import Layer
 from model_profiling.pipeline.program.exported import Exported
 from model_profiling.pipeline.program.layers import GraphInstruction
+from model_profiling.pipeline.program_records import ExportedReach
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class AdvisedSide:
 
     `costs` are of one execution without the tracer. `ceilings` are by layer name. `others` are the experiment's sides
     at other thread counts, `comparison` the one whose candidate it is, at its thread count. `sme2` says whether the
-    CPU that ran has SME2, so that a recipe without kernels for it loses something here.
+    CPU that ran has SME2, so that a recipe without kernels for it loses something here; `matrix_layers` are those of
+    the export, with what each reaches.
     """
 
     side: MeasuredSide
@@ -32,6 +34,7 @@ class AdvisedSide:
     others: Sequence[MeasuredSide] = ()
     comparison: Comparison | None = None
     sme2: bool = False
+    matrix_layers: Sequence[ExportedReach] = ()
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -17,14 +17,13 @@ from model_profiling.export.recipes import label_in, recipes
 from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.workload import shape_word
-from model_profiling.pipeline.program_records import EagerAgreement, KeptProgram
+from model_profiling.pipeline.program_records import KeptProgram
 from model_profiling.pipeline.run_directory import Launch
+from model_profiling.recorded_agreement import RecordedAgreement
 from model_profiling.unpaired_statistics import time_interval
 
 #: Programs this close to the eager model differ from it by the order of additions: fp32's limit, as a relative error.
 AS_EXACT = recipes()["fp32"].limit.max_rel_error
-#: A limit that lets a value be off by this share of the largest one is no proof that a model still does its work.
-LOOSE_REL_ERROR = 0.1
 
 #: Peaks of memory within this share of each other are no reason to choose: the runner's own pages differ as much.
 MEMORY_RESOLUTION = 0.05
@@ -70,7 +69,7 @@ class ShippingOption:
     size_bytes: int | None
     memory_mib: Cost | None
     load_ms: float | None
-    agreement: EagerAgreement | None
+    agreement: RecordedAgreement | None
     reach: ReachShare | None
 
     @property
@@ -167,11 +166,6 @@ def not_told_apart(option: ShippingOption, options: Sequence[ShippingOption]) ->
         for other in options
         if other is not option and other.latency_ms.low <= mine.high and mine.low <= other.latency_ms.high
     ]
-
-
-def is_loose(agreement: EagerAgreement) -> bool:
-    """Return whether the limit that a program was held to says little."""
-    return agreement.limit_rel_error >= LOOSE_REL_ERROR
 
 
 def _around(times_ms: Sequence[float], value: float) -> tuple[float, float, float]:

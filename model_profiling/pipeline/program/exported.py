@@ -4,27 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from model_profiling.json_objects import JsonObject
 
 
 @dataclass(frozen=True)
-class SmeLayer:
-    """A matrix layer, and whether its recipe has an SME2 kernel for it: None where nothing was recorded of such."""
-
-    module: str
-    source: str
-    kind: str
-    numbers: str
-    rows: int
-    reaches: bool | None
-
-
-@dataclass(frozen=True)
 class Exported:
-    """How a program was made, what of it stayed outside XNNPACK, and what its matrix layers can reach.
+    """How a program was made, and what of it stayed outside XNNPACK.
 
     `outside` are entries of the record's `not_delegated`; `pte_bytes` is the file's size.
     """
@@ -35,7 +23,6 @@ class Exported:
     group_size: int = 0
     rewrites: tuple[str, ...] = ()
     outside: tuple[Mapping[str, Any], ...] = ()
-    matrix_layers: tuple[SmeLayer, ...] = ()
     pte_bytes: int | None = None
 
     @classmethod
@@ -46,9 +33,7 @@ class Exported:
         ------
         UserError : a key is of another shape.
         """
-        delegation, sme2 = held.maybe_within("delegation"), held.maybe_within("sme2")
-        rewrites = held.maybe_within("rewrites")
-        pte = held.maybe_within("pte")
+        delegation, rewrites, pte = map(held.maybe_within, ("delegation", "rewrites", "pte"))
         return cls(
             held.maybe_text("model") or "",
             held.maybe_text("source") or "",
@@ -56,7 +41,6 @@ class Exported:
             held.maybe_whole("group_size") or 0,
             tuple(name for name in rewrites.keys() if rewrites.whole(name)) if rewrites else (),
             tuple(map(_outside, delegation.each("not_delegated"))) if delegation else (),
-            tuple(map(_layer, sme2.each("layers"))) if sme2 else (),
             pte.maybe_whole("bytes") if pte else None,
         )
 
@@ -69,7 +53,6 @@ class Exported:
             "group_size": self.group_size,
             "rewrites": dict.fromkeys(self.rewrites, 1),
             "delegation": {"not_delegated": [dict(entry) for entry in self.outside]},
-            "sme2": {"layers": [asdict(layer) for layer in self.matrix_layers]},
             "pte": {"bytes": self.pte_bytes},
         }
 
@@ -80,14 +63,3 @@ NOTHING_RECORDED = Exported()
 def _outside(held: JsonObject) -> Mapping[str, Any]:
     texts = ("operator", "module", "source", "reason", "hint", "origin", "rewrite")
     return {**{key: held.maybe_text(key) or "" for key in texts}, "count": held.whole("count")}
-
-
-def _layer(held: JsonObject) -> SmeLayer:
-    return SmeLayer(
-        held.text("module"),
-        held.text("source"),
-        held.text("kind"),
-        held.text("numbers"),
-        held.whole("rows"),
-        held.flag("reaches") if "reaches" in held else None,
-    )

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.measured_programs import MeasuredProgram
-from model_profiling.pipeline.program_records import EagerAgreement
+from model_profiling.recorded_agreement import RecordedAgreement
 from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Identifier, Sentence
@@ -82,13 +82,13 @@ def _options(before: MeasuredProgram, after: MeasuredProgram) -> Iterator[Row]:
             yield what, _value(before.export.get(key)), _value(after.export.get(key))
 
 
-def _agreements(before: EagerAgreement | None, after: EagerAgreement | None) -> Iterator[Row]:
+def _agreements(before: RecordedAgreement | None, after: RecordedAgreement | None) -> Iterator[Row]:
     """Yield how far each is from its eager model, where that is known of either."""
     if before != after:
         yield "From the eager model", _distance(before), _distance(after)
 
 
-def _distance(held: EagerAgreement | None) -> str:
+def _distance(held: RecordedAgreement | None) -> str:
     return _NOT_RECORDED if held is None else distance(held)
 
 

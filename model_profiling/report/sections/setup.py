@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from model_profiling.pipeline.manifest import RunnerDescription
 from model_profiling.pipeline.measured_programs import MeasuredProgram
-from model_profiling.pipeline.program_records import EagerAgreement
+from model_profiling.recorded_agreement import RecordedAgreement
 from model_profiling.report.load import ExportRecord, RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.section import ReportSection
@@ -74,7 +74,7 @@ def _models(run: RunData) -> Facts:
     )
 
 
-def _model(program: MeasuredProgram, export: ExportRecord | None, agreement: EagerAgreement | None) -> Facts:
+def _model(program: MeasuredProgram, export: ExportRecord | None, agreement: RecordedAgreement | None) -> Facts:
     model, record = program.model, export or {}
     inputs = "; ".join(f"{'×'.join(map(str, item.shape)) or 'scalar'} {item.dtype}" for item in program.inputs)
     facts = [

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from model_profiling.analysis.advice.shipping import is_loose
-from model_profiling.pipeline.program_records import EagerAgreement
+from model_profiling.recorded_agreement import RecordedAgreement
 
 NOT_KNOWN = "not known: no export record of this file lay beside it"
 NOT_FINITE = "not finite (NaN or infinity)"
@@ -12,16 +11,18 @@ NOT_FINITE = "not finite (NaN or infinity)"
 LOOSE = "generic and loose: check accuracy on data of your own"
 
 
-def agreement_words(held: EagerAgreement | None) -> str:
+def agreement_words(held: RecordedAgreement | None) -> str:
     """Say how far a program is from its model, and by which limit that was judged."""
     if held is None:
         return NOT_KNOWN
-    limit = f"the limit of its export ({error_text(held.limit_rel_error)}, cosine {held.limit_cosine:g})"
-    loose = f", which is {LOOSE}" if is_loose(held) else ""
+    limit = f"the limit of its export ({error_text(held.max_rel_limit)}, cosine {held.min_cosine:g})"
+    if held.accuracy is not None and held.by_accuracy:
+        limit = f"the model's own limit (a loss of {held.accuracy.limit:g}; it loses {held.accuracy.loss:.4g})"
+    loose = f", which is {LOOSE}" if held.loose else ""
     return f"{distance(held)}; {'within' if held.passed else 'beyond'} {limit}{loose}"
 
 
-def distance(held: EagerAgreement) -> str:
+def distance(held: RecordedAgreement) -> str:
     """Return "greatest error 0.52 % of the largest value, smallest cosine 0.999990"."""
     error = NOT_FINITE if held.max_rel_error is None else f"{error_text(held.max_rel_error)} of the largest value"
     cosine = NOT_FINITE if held.cosine is None else cosine_text(held.cosine)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model_profiling.analysis.advice.shipping import AS_EXACT, ShippingOption, fastest, is_loose, most_exact
+from model_profiling.analysis.advice.shipping import AS_EXACT, ShippingOption, fastest, most_exact
 from model_profiling.analysis.advice.shipping import not_told_apart as overlapping
 from model_profiling.report.quantities import Identifier, Quantity, Sentence, quantity
 from model_profiling.rounding import places_for
@@ -95,12 +95,12 @@ def _accuracy(
         yield ("It costs no accuracy: nothing here is closer to the eager model (greatest error ", *_error(best), ").")
     if not held.passed:
         yield ("It does not agree with its eager model, and neither does any other: its results do not hold.",)
-    elif is_loose(held):
+    elif held.loose:
         yield (
             "The limit that its export held it to (greatest error ",
-            percent_quantity(held.limit_rel_error, f"{best.agreement_path}/limit/max_rel_error"),
+            percent_quantity(held.max_rel_limit, f"{best.agreement_path}/limit/max_rel_error"),
             " %, cosine ",
-            quantity(held.limit_cosine, f"{best.agreement_path}/limit/min_cosine", 2),
+            quantity(held.min_cosine, f"{best.agreement_path}/limit/min_cosine", 2),
             ") is generic and loose: check accuracy on data of your own before you ship it.",
         )
 

@@ -10,7 +10,7 @@ from model_profiling.analysis.advice.costs import LAYER
 from model_profiling.analysis.advice.opportunity import AMDAHL
 from model_profiling.export.matrix_layers import FLOAT16, FLOAT32, INT8, INT8_DYNAMIC
 from model_profiling.export.sme2_reach import ReachTable
-from model_profiling.pipeline.program.exported import SmeLayer
+from model_profiling.pipeline.program_records import ExportedReach
 
 RECIPE = "recipe"
 #: The recipes whose layers compute on these numbers.
@@ -19,10 +19,10 @@ _RECIPES = {FLOAT32: "fp32", FLOAT16: "fp16", INT8: "int8", INT8_DYNAMIC: "8da8w
 
 def without_sme2_kernel(advised: AdvisedSide) -> Iterator[Candidate]:
     """Propose another recipe for layers that reach no SME2 kernel in this one; on a CPU with SME2 alone."""
-    missing = [layer for layer in advised.exported.matrix_layers if layer.reaches is False] if advised.sme2 else []
+    missing = [layer for layer in advised.matrix_layers if layer.reaches is False] if advised.sme2 else []
     if not missing:
         return
-    table, by_recipe = ReachTable.read(), dict[str, list[SmeLayer]]()
+    table, by_recipe = ReachTable.read(), dict[str, list[ExportedReach]]()
     for layer in missing:
         for numbers, recipe in _RECIPES.items():
             row = table.row_for(layer.kind, numbers, layer.rows)
