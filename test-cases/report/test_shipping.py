@@ -18,7 +18,7 @@ from support.traces import OFF
 from model_profiling.files import write_json
 from model_profiling.pipeline.measured_programs import InputFile, MeasuredProgram, ModelFile
 from model_profiling.pipeline.program_records import SCHEMA_VERSION, KeptProgram, KeptReach
-from model_profiling.recorded_agreement import RecordedAgreement
+from model_profiling.recorded_agreement import Accuracy, RecordedAgreement
 from model_profiling.report.combined import build_combined, read_runs
 from model_profiling.report.combined_output import generate_combined_report
 from model_profiling.report.load import RunData
@@ -211,6 +211,11 @@ def facts(run: RunData, *records: KeptProgram) -> dict[str, str]:
             (KeptProgram("", "net", agreement("int8", 0.016)),),
             "greatest error 1.6 % of the largest value, smallest cosine 0.999000; within the limit of its export "
             "(50 %, cosine 0.95), which is generic and loose: check accuracy on data of your own",
+        ),
+        (
+            (KeptProgram("", "net", replace(agreement("int8", 0.016), accuracy=Accuracy(0.75, 0.74, 100, 0.02))),),
+            "greatest error 1.6 % of the largest value, smallest cosine 0.999000; within the model's own limit (a loss "
+            "of 0.02; it loses 0.01)",
         ),
         (
             (KeptProgram("", "net", agreement("fp16", None, passed=False)),),

@@ -12,6 +12,7 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from model_profiling.export.convolutions import read_convolution
 from model_profiling.export.rewrite import FLOATS, Rewrite
 from model_profiling.models.graph_places import operator_of
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from model_profiling.export.graph_editor import GraphEditor
 
-_CONVOLUTION, _CONV2D = "aten.convolution.default", "aten.conv2d.default"
 #: At inference; it gives a tuple, whose first item is the result.
 _BATCH_NORM = "aten._native_batch_norm_legit_no_training.default"
 
@@ -69,31 +69,18 @@ def edit(editor: GraphEditor, node: torch.fx.Node) -> bool:
 
 def _branch(editor: GraphEditor, node: torch.fx.Node) -> _Branch | None:
     """Return the convolution that gives `node` and nothing else, batch norm after it folded; None where it is none."""
-    name = operator_of(node)
-    arguments: list[Any] = [*node.args, *[None] * 7]
+    arguments: tuple[Any, ...] = node.args
     if len(node.users) != 1:
         return None
     if node.target is operator.getitem and arguments[1] == 0 and operator_of(arguments[0]) == _BATCH_NORM:
         return _normalized(editor, arguments[0])
-    if name not in (_CONVOLUTION, _CONV2D):
+    conv = read_convolution(editor, node)
+    bias = None if conv is None else editor.value_of(conv.bias)
+    if conv is None or (conv.bias is not None and bias is None):
         return None
-    x, weight, bias = arguments[0], editor.value_of(arguments[1]), editor.value_of(arguments[2])
-    if weight is None or weight.dim() != 4 or (arguments[2] is not None and bias is None):
-        return None
-    if name == _CONVOLUTION and arguments[6]:
-        return None  # a transposed one
-    stride, padding, dilation = (
-        _both(one, default) for one, default in zip(arguments[3:6], ([1], [0], [1]), strict=True)
-    )
-    groups = (arguments[8] if name == _CONVOLUTION else arguments[6]) or 1
-    shift = weight.new_zeros(len(weight)) if bias is None else bias
-    return _Branch(x, weight.double(), shift.double(), stride, padding, dilation, groups)
-
-
-def _both(given: Any, default: list[int]) -> tuple[int, ...]:
-    """Return the values for height and width."""
-    values = tuple(default if given is None else given)
-    return values * 2 if len(values) == 1 else values
+    weight = conv.weight.double()
+    shift = weight.new_zeros(len(weight)) if bias is None else bias.double()
+    return _Branch(conv.source, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def _normalized(editor: GraphEditor, node: torch.fx.Node) -> _Branch | None:
