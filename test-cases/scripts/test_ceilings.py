@@ -18,11 +18,13 @@ from model_profiling.pipeline.ceilings import COPY, PATTERNS, READ, UPDATE, Ceil
 from model_profiling.pipeline.config import Config, Experiment
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.launching import PreparedExperiment
-from model_profiling.pipeline.program.layers import Node
+from model_profiling.pipeline.program.layers import Node, build_graph
 from model_profiling.pipeline.program.movement import Moved
+from model_profiling.pipeline.program.workload import Workload
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.pipeline.runners.python import PythonRunner
-from model_profiling.scripts.ceilings import measuring
+from model_profiling.scripts.ceilings import measuring, program
+from model_profiling.scripts.ceilings.program import ceilings_program
 
 KIB = 1024
 
@@ -160,6 +162,26 @@ def test_a_failure_is_one_line_and_ends_nothing(
     assert capsys.readouterr().out.splitlines() == [
         "ceilings are not known: exporting the ceilings' program: python exited with status 1; no torch"
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "recipe", ["fp16", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("int8", "8da8w", "8da4w"))]
+)
+def test_their_program_exports_in_every_recipe(recipe: str, cache: Path) -> None:
+    made = ceilings_program(recipe)
+    assert made.is_file() and made.is_relative_to(cache)
+    assert {recipe} == {node.recipe for i in build_graph(Workload(made)) for node in i.nodes if node.is_matrix}
+
+
+def test_an_export_that_failed_is_not_tried_again(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program.sys, "executable", "/bin/false")
+    for told in (1, 0):
+        with pytest.raises(MeasurementError, match="exporting the ceilings' program"):
+            ceilings_program("fp32")
+        assert capsys.readouterr().out.count("exporting their program") == told
 
 
 @pytest.mark.slow
