@@ -266,6 +266,19 @@ def test_its_command_is_for_models_known_by_name() -> None:
     assert command(some(facts={**some().facts, "source": "file"})) == ""
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"rewrite": "mean"}, "Export with --rewrite mean, and measure"),
+        ({"rewrite": "", "hint": "write it out"}, "Write it out"),
+        ({"rewrite": "", "operators": "et_view"}, "Give the method fixed shapes: where they vary, the runtime itself "),
+        ({"rewrite": ""}, "Find a form that XNNPACK takes"),
+    ],
+)
+def test_what_to_do_about_an_operator_outside(facts: dict[str, str], said: str) -> None:
+    assert told(some(facts={**some().facts, **facts})).do.startswith(said)
+
+
 @pytest.mark.parametrize(("key", "value"), [("basis", "hope"), ("where", 1), ("now_ms", "1"), ("facts", {"count": 1})])
 def test_a_damaged_opportunity_is_told(key: str, value: object) -> None:
     with pytest.raises(UserError):

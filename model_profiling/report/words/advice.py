@@ -34,6 +34,8 @@ _REASONS = {
         "Use fewer channels at this size, or fewer layers",
     ),
 }
+#: What the runtime itself executes where shapes vary.
+_OF_VARYING_SHAPES = ("et_view",)
 _MEMORY = (
     "it moves more numbers than it computes with",
     "Join it with the layer before or after, or use numbers of fewer bits",
@@ -99,11 +101,13 @@ def _outside(facts: Facts) -> Told:
     operators = f"{count(number, 'operator')} outside XNNPACK: {facts['operators']}"
     after, before = int(facts["delegates_after"]), int(facts["delegates"])
     gone = f"; {before} delegates would become {after}" if after < before else ""
-    do = (
-        f"Export with --rewrite {facts['rewrite']}, and measure"
-        if facts.get("rewrite")
-        else capitalized(facts.get("hint") or "find a form that XNNPACK takes: --explain says what its reason is")
-    )
+    do = "Find a form that XNNPACK takes: --explain says what its reason is"
+    if facts.get("rewrite"):
+        do = f"Export with --rewrite {facts['rewrite']}, and measure"
+    elif facts.get("hint"):
+        do = capitalized(facts["hint"])
+    elif facts["operators"] in _OF_VARYING_SHAPES:
+        do = "Give the method fixed shapes: where they vary, the runtime itself makes every view"
     reason = f"the partitioner says: {facts['reason']}" if facts.get("reason") else "the export left no record of it"
     return Told(operators, reason + gone, do)
 
