@@ -20,8 +20,8 @@ from model_profiling.files import make_folder, read_json, write_json
 from model_profiling.pipeline.run_directory import RunDirectory
 
 _TEMPLATE = PACKAGE_DIR / "configs" / "templates" / "mac_template.json"
-#: The report's heading, verdict and latency: what fits a job's summary page.
-_SUMMARY_SECTIONS = 2
+#: The sections of the report that fit a job's summary page.
+_SUMMARY_SECTIONS = ("Verdict", "What to change first", "Latency")
 #: compare_runs.py's exit statuses, as the action calls them.
 _REGRESSIONS = {"": "no baseline", "0": "none", "1": "slower", "2": "not comparable"}
 
@@ -119,7 +119,8 @@ def _comparison_lines(output: Path) -> list[str]:
 
 
 def _write_summary(env: Mapping[str, str], report: str, compared: list[str]) -> None:
-    sections = report.split("\n## ")[: 1 + _SUMMARY_SECTIONS]
+    head, *rest = report.split("\n## ")
+    sections = [head, *(section for section in rest if section.startswith(_SUMMARY_SECTIONS))]
     # The page has no files beside it: figures and their captions stay in the artifact.
     pieces = ["\n\n".join(filter(_is_text, section.split("\n\n"))).rstrip() for section in sections]
     text = "\n\n## ".join(pieces) + "\n"
