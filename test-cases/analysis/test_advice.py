@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model_profiling.analysis.advice.candidate import AdvisedSide, Candidate
 from model_profiling.analysis.advice.costs import CALL, LAYER, Costs
-from model_profiling.analysis.advice.opportunity import AMDAHL, BASES, MEASURED, START, Opportunity
+from model_profiling.analysis.advice.opportunity import AMDAHL, BASES, MEASURED, Opportunity
 from model_profiling.analysis.advice.ranking import SMALLEST_SHARE, rank
 from model_profiling.analysis.advice.roofline import LayerCeiling
 from model_profiling.analysis.advice.rules.below_ceiling import below_ceiling, reason_of
@@ -21,15 +21,17 @@ from model_profiling.analysis.advice.rules.layout import layout
 from model_profiling.analysis.advice.rules.memory_bound import memory_bound
 from model_profiling.analysis.advice.rules.outside import outside_xnnpack
 from model_profiling.analysis.advice.rules.recipe import without_sme2_kernel
+from model_profiling.analysis.advice.rules.start import constants, first_execution, loading
 from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.program_layers import ProgramLayers
 from model_profiling.analysis.traces.layers import Layer
 from model_profiling.errors import UserError
 from model_profiling.export.rewrites import rewrites
 from model_profiling.json_objects import JsonObject
-from model_profiling.pipeline.program.exported import Exported
+from model_profiling.pipeline.program.exported import Exported, StoredConstant
 from model_profiling.pipeline.program.layers import GraphInstruction, Node
 from model_profiling.pipeline.program_records import ExportedReach
+from model_profiling.pipeline.run_directory import Launch
 from model_profiling.report.words.advice import command, opportunity_json, told
 
 NORM = {
@@ -236,11 +238,53 @@ def test_what_an_earlier_one_took_is_taken_from_a_measured_interval_too() -> Non
     assert (second.saves_ms, second.saves_low_ms, second.saves_high_ms) == (4, 3.5, 4.5)
 
 
+def started(load_ms: float = 0.0, first_ms: float = 1.0, exported: Exported | None = None) -> AdvisedSide:
+    """A program of one layer that takes 1 ms, in four launches that started like this."""
+    launch = Launch("on", 1, 0, 0, 0, 0, "", "native", (), 0, None, 1.0, "log")
+    launch = replace(launch, load_ms=load_ms or None, warmup_ns=(round(first_ms * 1e6),), latency_ns=(1_000_000,))
+    side = advised((delegate(0, conv()),), layers_ms(1), exported)
+    return replace(side, side=replace(side.side, launches=(launch,) * 4))
+
+
 def test_a_start_comes_after_executions() -> None:
-    side = advised((delegate(0, conv()),), layers_ms(1))
-    load = Candidate("loading", "loading", MEASURED, {}, {"executions": "90"}, (80.0, 100.0), START, 90.0)
-    result = rank(side, [load, Candidate("x", "outside", AMDAHL, {(LAYER, 0): 0.5})])
-    assert [one.per for one in result] == ["execution", "start"] and result[1].saves_ms == 90
+    side = started(load_ms=90, first_ms=3)
+    outside = Candidate("x", "outside", AMDAHL, {(LAYER, 0): 0.5})
+    result = rank(side, [*loading(side), *first_execution(side), outside])
+    assert [(one.id, one.per, round(one.saves_ms, 6)) for one in result] == [
+        ("x", "execution", 0.5),
+        ("loading", "start", 90),
+        ("first-execution", "start", 2),
+    ]
+
+
+def test_a_short_load_and_a_usual_first_execution_are_no_opportunities() -> None:
+    assert not ranked(started(load_ms=9, first_ms=1.4), constants, loading, first_execution)
+
+
+TABLE = StoredConstant("positions.table", "buffer", 60, 1, "positions", "mine.py:9")
+
+
+def test_constants_beside_the_weights_save_their_share_of_loading_and_loading_once_the_rest() -> None:
+    side = started(load_ms=50, exported=Exported(pte_bytes=100, constants=(TABLE,)))
+    result = ranked(side, constants, loading, first_execution)
+    assert [(one.id, round(one.now_ms, 6), round(one.saves_ms, 6)) for one in result] == [
+        ("constants", 50, 30),
+        ("loading", 20, 20),
+    ]
+    words = told(result[0])
+    assert words.what.startswith("1 constant beside the weights") and words.what.endswith("positions.table")
+    assert words.place == "positions, mine.py:9"
+
+
+def test_of_a_weight_that_is_stored_twice_one_copy_is_too_many() -> None:
+    weight = replace(TABLE, name="embedding.weight", kind="weight", bytes=40, copies=2)
+    (one,) = ranked(started(load_ms=5, exported=Exported(pte_bytes=100, constants=(weight,))), constants)
+    assert math.isclose(one.saves_ms, 2) and told(one).what.startswith("1 weight stored twice")
+
+
+def test_what_an_export_recorded_survives_json() -> None:
+    made = Exported("toy_cnn", "kit", "fp32", pte_bytes=100, constants=(TABLE,))
+    assert Exported.from_json(JsonObject(made.to_json(), "in a test", "mend it")) == made
 
 
 # ---------------------------------------------------------------- files

@@ -57,8 +57,8 @@ class AdvisedSide:
 class Candidate:
     """One proposal: `bounds_ms` are the times that its places could take instead, at the least.
 
-    Of a start, or where no place is known, `now_ms` stands for the places and `bounds_ms` is empty. `interval_ms` is
-    the 95 % interval of what it saves, where that was measured.
+    `per` says whether they are places of every execution or of a start. `interval_ms` is the 95 % interval of what it
+    saves, where that was measured.
     """
 
     id: str
@@ -68,5 +68,3 @@ class Candidate:
     facts: Mapping[str, str] = field(default_factory=dict)
     interval_ms: tuple[float, float] | None = None
     per: str = EXECUTION
-    now_ms: float = 0.0
-    bound_ms: float = 0.0

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each place of a program costs in one execution: its layers, and what calls cost beside them.
+"""What each place of a program costs in one execution, and what a process's start costs.
 
 A place is a layer, or the call of an instruction: what the delegate or operator call took that its own operators do
-not account for. Every nanosecond is of one place at most, so that what is saved at different places adds up.
+not account for. Every nanosecond is of one place at most, so that what is saved at different places adds up. A start
+has two places: loading, and the first execution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import geometric_mean
 
 import numpy as np
 
@@ -18,8 +20,10 @@ from model_profiling.analysis.traces.operators import DELEGATE_CALL, OPERATOR_CA
 from model_profiling.analysis.traces.recording import Recording
 
 LAYER, CALL = "layer", "call"
-#: A layer by its position in the program's layers, or a call by its instruction's number.
+#: A layer by its position in the program's layers, a call by its instruction's number, or a part of the start.
 Place = tuple[str, int]
+LOADING, FIRST_EXECUTION = ("loading", 0), ("first execution", 0)
+_NS_PER_MS = 1e6
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,22 @@ class Costs:
     def of(self, places: Iterable[Place]) -> float:
         """Return what places cost together, ms."""
         return sum(self.ms.get(place, 0.0) for place in places)
+
+
+def loads_ms(side: MeasuredSide) -> list[float]:
+    """Return how long each launch took to load the program, ms; of those that measured it."""
+    return [launch.load_ms for launch in side.launches if launch.load_ms]
+
+
+def first_executions_ms(side: MeasuredSide) -> list[float]:
+    """Return the time of each launch's first execution, ms."""
+    return [launch.warmup_ns[0] / _NS_PER_MS for launch in side.launches if launch.warmup_ns]
+
+
+def start_ms(side: MeasuredSide) -> dict[Place, float]:
+    """Return what each place of a start costs: the geometric mean over launches, ms."""
+    times = {LOADING: loads_ms(side), FIRST_EXECUTION: first_executions_ms(side)}
+    return {place: geometric_mean(held) for place, held in times.items() if held}
 
 
 def costs_of(side: MeasuredSide, time_ms: float) -> Costs:

@@ -34,6 +34,7 @@ _REASONS = {
         "Use fewer channels at this size, or fewer layers",
     ),
 }
+_BYTES_PER_MB = 1e6
 #: What the runtime itself executes where shapes vary.
 _OF_VARYING_SHAPES = ("et_view",)
 _MEMORY = (
@@ -208,6 +209,22 @@ def _threads(facts: Facts) -> Told:
     )
 
 
+def _constants(facts: Facts) -> Told:
+    beside, file = (int(facts[key]) / _BYTES_PER_MB for key in ("bytes", "file_bytes"))
+    where = f"{beside:.3g} of the file's {file:.3g} MB: the largest is {facts['name']}"
+    if facts["stored"] == "weight":
+        return Told(
+            f"{count(int(facts['count']), 'weight')} stored twice, {where}",
+            "XNNPACK packs its own copy of what an operator outside it reads too",
+            "Take in the operator outside that uses it, or give each its own smaller weight",
+        )
+    return Told(
+        f"{count(int(facts['count']), 'constant')} beside the weights, {where}",
+        "a tensor that depends on no input is stored whole, and read with the program",
+        "Compute it in forward() from something smaller, or hand it in as an input",
+    )
+
+
 def _loading(facts: Facts) -> Told:
     return Told(
         f"Loading takes as long as {count(int(facts['executions']), 'execution')}",
@@ -237,6 +254,7 @@ _WORDS: Mapping[str, Callable[[Facts], Told]] = {
     "slower-layers": _slower_layers,
     "slower-model": _slower_model,
     "threads": _threads,
+    "constants": _constants,
     "loading": _loading,
     "first-execution": _first,
 }

@@ -17,7 +17,7 @@ from model_profiling.analysis.advice.rules.layout import layout
 from model_profiling.analysis.advice.rules.memory_bound import memory_bound
 from model_profiling.analysis.advice.rules.outside import outside_xnnpack
 from model_profiling.analysis.advice.rules.recipe import without_sme2_kernel
-from model_profiling.analysis.advice.rules.start import first_execution, loading
+from model_profiling.analysis.advice.rules.start import constants, first_execution, loading
 from model_profiling.analysis.advice.rules.threads import threads
 
 RULES: Sequence[Callable[[AdvisedSide], Iterator[Candidate]]] = (
@@ -29,6 +29,7 @@ RULES: Sequence[Callable[[AdvisedSide], Iterator[Candidate]]] = (
     without_sme2_kernel,
     slower_with_feature,
     threads,
+    constants,
     loading,
     first_execution,
 )
