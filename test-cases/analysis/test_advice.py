@@ -20,7 +20,7 @@ from model_profiling.analysis.advice.rules.large_depthwise import large_depthwis
 from model_profiling.analysis.advice.rules.layout import layout
 from model_profiling.analysis.advice.rules.memory_bound import memory_bound
 from model_profiling.analysis.advice.rules.outside import outside_xnnpack
-from model_profiling.analysis.advice.rules.recipe import without_sme2_kernel
+from model_profiling.analysis.advice.rules.recipe import slower_numbers, without_sme2_kernel
 from model_profiling.analysis.advice.rules.start import constants, first_execution, loading
 from model_profiling.analysis.comparing.sides import MeasuredSide
 from model_profiling.analysis.program_layers import ProgramLayers
@@ -188,6 +188,14 @@ def test_another_recipe_is_named_only_where_the_cpu_has_sme2() -> None:
     assert ranked(side, without_sme2_kernel) == ()
     first, *_ = ranked(replace(side, sme2=True), without_sme2_kernel)
     assert first.facts["recipe"] in ("fp32", "int8") and first.saves_ms == 3 and first.basis == AMDAHL
+
+
+def test_numbers_that_the_cpu_has_no_arithmetic_for_lose_to_those_it_has() -> None:
+    ceilings = {"0.0 conv (3x3 conv, 8->8, 24x24)": LayerCeiling(20.0, "compute", 2.0, 0.66, "fp32")}
+    side = advised((delegate(0, conv()),), layers_ms(3), Exported(dtype="fp16"), ceilings=ceilings)
+    (first,) = ranked(side, slower_numbers, below_ceiling)
+    assert (first.id, first.bound_ms, first.basis) == ("slower-numbers-fp32", 2.0, "ceiling")
+    assert told(first).do.startswith("Export in fp32")
 
 
 # ---------------------------------------------------------------- ranking

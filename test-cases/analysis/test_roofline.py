@@ -70,6 +70,17 @@ def test_weights_come_from_where_those_of_the_whole_program_fit() -> None:
     assert [one.floor_ms for one in both.values()] == [pytest.approx(64 / 16)] * 2
 
 
+def test_float16_may_be_computed_in_float32_where_that_is_faster() -> None:
+    """100 M multiply-adds at 100 GFLOP/s, at 80 where that is all, at 125 where float16 is faster."""
+    half = replace(PRODUCT, recipe="fp16")
+    found = []
+    for peaks in ({"fp16": 80.0, "fp32": 100.0}, {"fp16": 80.0}, {"fp16": 125.0, "fp32": 100.0}, {"fp32": 100.0}):
+        known = replace(CEILINGS, sides=(replace(CEILINGS.sides[0], peak_gops=peaks),))
+        (one,) = layer_ceilings(measured_side("on", (half,), ((GEMM, 4000),)), known).values()
+        found.append((one.floor_ms, one.fastest_recipe))
+    assert found == [(2.0, "fp32"), (2.5, ""), (1.6, ""), (None, "")]
+
+
 def test_the_other_side_has_its_own_ceilings() -> None:
     found = layer_ceilings(measured_side("off", (PRODUCT,), TIMES[:1]), CEILINGS)
     assert found["0.0 fullyconnected"].floor_ms == pytest.approx(200e6 / 50e9 * 1e3)

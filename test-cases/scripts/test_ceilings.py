@@ -16,6 +16,7 @@ from model_profiling.analysis.advice.ceilings import fastest_rates
 from model_profiling.errors import MeasurementError
 from model_profiling.pipeline.ceilings import COPY, PATTERNS, READ, UPDATE, Ceilings, MeasuredRates, MemoryRate
 from model_profiling.pipeline.config import Config, Experiment
+from model_profiling.pipeline.cpu.features import FLOAT16_ARITHMETIC
 from model_profiling.pipeline.devices.local import LocalDevice
 from model_profiling.pipeline.launching import PreparedExperiment
 from model_profiling.pipeline.program.layers import Node, build_graph
@@ -118,6 +119,19 @@ def test_each_side_is_measured_once_a_day(cache: Path, monkeypatch: pytest.Monke
     more = [prepared("on", (1, 2))]
     assert [s.threads for s in measuring.run_ceilings(config_of(more), LocalDevice(), more, (), True).sides] == [1, 2]
     assert measurer.asked[4:] == [("8da8w, on", 2), ("fp32, on", 2)]
+
+
+@pytest.mark.parametrize(("arithmetic", "recipes"), [([], ["fp16", "fp32"]), (["avx512fp16"], ["fp16"])])
+def test_a_cpu_without_float16_arithmetic_may_compute_in_float32(
+    arithmetic: list[str], recipes: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measurer, sides, device = Measurer(monkeypatch), [prepared("on")], LocalDevice()
+    monkeypatch.setattr(measuring, "_recipes", lambda workload: ["fp16"])
+    cpu = device.cpu_features()
+    names = cpu.names - FLOAT16_ARITHMETIC | set(arithmetic)
+    monkeypatch.setattr(device, "cpu_features", lambda: replace(cpu, names=names))
+    (side,) = measuring.run_ceilings(config_of(sides), device, sides, (), True).sides
+    assert list(side.peak_gops) == recipes and len(measurer.asked) == len(recipes)
 
 
 def test_what_is_old_or_damaged_is_measured_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ IN_PLACE = frozenset(
     "Abs Add Ceiling Clamp Copy Cos Div ELU Exp Floor Gelu Hardswish LeakyReLU Log Maximum Minimum Multiply Negate "
     "PReLU ReciprocalSquareRoot Sigmoid Sin Softmax Square SquareRoot StaticReshape Subtract Tanh".split()
 )
+#: In which other numbers XNNPACK may compute a recipe's layers: float16 falls back to float32 where a CPU lacks a
+#: kernel (src/subgraph/rewrites/cvt_to_fp32.cc), and on a CPU without float16 arithmetic that is faster.
+FALLS_BACK_TO = {"fp16": "fp32"}
 _OPERATIONS_PER_MULTIPLY_ADD = 2
 _PER_MS = 1e6  # of 10^9 a second
 
@@ -34,12 +37,14 @@ class LayerCeiling:
     `intensity` is in operations a byte, of the least that the layer has to move; 0 for a layer without
     multiply-adds. `bound` is `COMPUTE` or `MEMORY`: what takes longer at the ceilings. `floor_ms` is that time, the
     least that an execution of the layer can take, and `share` the floor over the measured median: 1 at the ceiling.
+    `fastest_recipe` is the recipe whose operations the floor is of, where that is not the layer's own.
     """
 
     intensity: float | None
     bound: str | None = None
     floor_ms: float | None = None
     share: float | None = None
+    fastest_recipe: str = ""
 
 
 #: Layers against their ceilings, by experiment and thread count, then by `Layer.layer`.
@@ -66,14 +71,24 @@ def _against(
     operations = _OPERATIONS_PER_MULTIPLY_ADD * layer.multiply_adds
     if moved is None or not moved.total:
         return LayerCeiling(None)
-    peak = ceilings.peak_gops.get(recipe) if ceilings else None
+    fastest, peak = _peak(recipe, ceilings)
     moving = _moving_ms(layer, moved, ceilings, stored) if ceilings else None
     if moving is None or (operations and peak is None):
         return LayerCeiling(operations / moved.total)
     computing = operations / peak / _PER_MS if peak else 0.0
     floor_ms = max(computing, moving)
     share = floor_ms / (median_us / 1e3) if median_us else None
-    return LayerCeiling(operations / moved.total, COMPUTE if computing >= moving else MEMORY, floor_ms, share)
+    bound = COMPUTE if computing >= moving else MEMORY
+    other = fastest if operations and fastest != recipe else ""
+    return LayerCeiling(operations / moved.total, bound, floor_ms, share, other)
+
+
+def _peak(recipe: str, ceilings: SideCeilings | None) -> tuple[str, float | None]:
+    """Return the recipe that computes a layer of `recipe` the fastest, and its peak; None where that is not known."""
+    own = ceilings.peak_gops.get(recipe) if ceilings else None
+    other = FALLS_BACK_TO.get(recipe, recipe)
+    fallback = ceilings.peak_gops.get(other, 0.0) if ceilings else 0.0
+    return (other, fallback) if own is not None and fallback > own else (recipe, own)
 
 
 def _moving_ms(layer: Layer, moved: Moved, ceilings: SideCeilings, stored: int) -> float | None:

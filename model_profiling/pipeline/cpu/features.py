@@ -16,6 +16,8 @@ from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.cpu.layout import layouts, normal_architecture
 
 AUTO = "auto"
+#: A CPU with one of these computes in float16; others convert to float32 and back.
+FLOAT16_ARITHMETIC = frozenset(("fp16arith", "avx512fp16"))
 
 _PROC_CPUINFO = Path("/proc/cpuinfo")
 _SYSCTL_PREFIX = "hw.optional.arm."

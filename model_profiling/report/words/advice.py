@@ -185,6 +185,14 @@ def _recipe(facts: Facts) -> Told:
     )
 
 
+def _slower_numbers(facts: Facts) -> Told:
+    return Told(
+        f"{count(int(facts['count']), 'matrix layer')} in {facts['dtype']}, for which this CPU has no arithmetic",
+        f"each number is converted before and after, and kernels of {facts['recipe']} are faster here",
+        f"Export in {facts['recipe']} for this CPU, and measure",
+    )
+
+
 def _slower_layers(facts: Facts) -> Told:
     return Told(
         f"{count(int(facts['count']), 'layer')} slower with the feature than without",
@@ -251,6 +259,7 @@ _WORDS: Mapping[str, Callable[[Facts], Told]] = {
     "below-ceiling": _below,
     "memory-bound": _memory_bound,
     "recipe": _recipe,
+    "slower-numbers": _slower_numbers,
     "slower-layers": _slower_layers,
     "slower-model": _slower_model,
     "threads": _threads,

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from model_profiling.analysis.advice.ceilings import fastest_rates
+from model_profiling.analysis.advice.roofline import FALLS_BACK_TO
 from model_profiling.analysis.comparing.sides import collect_sides, counting_blocks
 from model_profiling.analysis.program_layers import ProgramLayers
 from model_profiling.console import say
@@ -24,6 +25,7 @@ from model_profiling.errors import KitError, MeasurementError, UserError
 from model_profiling.files import cache_folder, sha256
 from model_profiling.pipeline.ceilings import Ceilings, MeasuredRates, MemoryRate, SideCeilings
 from model_profiling.pipeline.config import Config
+from model_profiling.pipeline.cpu.features import FLOAT16_ARITHMETIC
 from model_profiling.pipeline.devices import Device
 from model_profiling.pipeline.launching import Executions, PreparedExperiment
 from model_profiling.pipeline.lone_launch import launch_alone
@@ -86,7 +88,10 @@ def _ceilings(
     known: dict[Path, MeasuredRates] = {}
     sides: dict[tuple[Path, ...], SideCeilings] = {}
     for one in (one for one in prepared if one.experiment.name in timed):
+        arithmetic = FLOAT16_ARITHMETIC & device.cpu_features().names - set(one.disabled)
         recipes = _recipes(config.workload(one.experiment.name))
+        if not arithmetic:
+            recipes = list(dict.fromkeys([*recipes, *(FALLS_BACK_TO.get(recipe, recipe) for recipe in recipes)]))
         for threads in one.experiment.threads:
             found = {}
             for side in (_side(one, threads, recipe, device) for recipe in recipes):

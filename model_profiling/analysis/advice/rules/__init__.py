@@ -16,7 +16,7 @@ from model_profiling.analysis.advice.rules.large_depthwise import large_depthwis
 from model_profiling.analysis.advice.rules.layout import layout
 from model_profiling.analysis.advice.rules.memory_bound import memory_bound
 from model_profiling.analysis.advice.rules.outside import outside_xnnpack
-from model_profiling.analysis.advice.rules.recipe import without_sme2_kernel
+from model_profiling.analysis.advice.rules.recipe import slower_numbers, without_sme2_kernel
 from model_profiling.analysis.advice.rules.start import constants, first_execution, loading
 from model_profiling.analysis.advice.rules.threads import threads
 
@@ -27,6 +27,7 @@ RULES: Sequence[Callable[[AdvisedSide], Iterator[Candidate]]] = (
     below_ceiling,
     memory_bound,
     without_sme2_kernel,
+    slower_numbers,
     slower_with_feature,
     threads,
     constants,

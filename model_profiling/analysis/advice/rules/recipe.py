@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix layers whose recipe has no SME2 kernel, where another recipe has one."""
+"""Matrix layers that another recipe computes faster: it has an SME2 kernel for them, or numbers that the CPU has."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from model_profiling.analysis.advice.candidate import AdvisedSide, Candidate
 from model_profiling.analysis.advice.costs import LAYER
-from model_profiling.analysis.advice.opportunity import AMDAHL
+from model_profiling.analysis.advice.opportunity import AMDAHL, CEILING
 from model_profiling.export.matrix_layers import FLOAT16, FLOAT32, INT8, INT8_DYNAMIC
 from model_profiling.export.sme2_reach import ReachTable
 from model_profiling.pipeline.program_records import ExportedReach
 
-RECIPE = "recipe"
+RECIPE, SLOWER_NUMBERS = "recipe", "slower-numbers"
 #: The recipes whose layers compute on these numbers.
 _RECIPES = {FLOAT32: "fp32", FLOAT16: "fp16", INT8: "int8", INT8_DYNAMIC: "8da8w"}
 
@@ -35,3 +35,16 @@ def without_sme2_kernel(advised: AdvisedSide) -> Iterator[Candidate]:
             facts = {"recipe": recipe, "dtype": advised.exported.dtype, "count": str(len(numbers_of))}
             bounds = {(LAYER, number): 0.0 for number in numbers_of}
             yield Candidate(f"{RECIPE}-{recipe}", RECIPE, AMDAHL, bounds, facts)
+
+
+def slower_numbers(advised: AdvisedSide) -> Iterator[Candidate]:
+    """Propose the recipe whose operations are faster on this CPU: float32 where it has no float16 arithmetic."""
+    by_recipe: dict[str, dict[int, float]] = {}
+    for number, layer in enumerate(advised.layers):
+        ceiling = advised.ceilings.get(layer.layer)
+        if ceiling and ceiling.fastest_recipe and ceiling.floor_ms is not None:
+            by_recipe.setdefault(ceiling.fastest_recipe, {})[number] = ceiling.floor_ms
+    for recipe, floors in by_recipe.items():
+        facts = {"recipe": recipe, "dtype": advised.exported.dtype, "count": str(len(floors))}
+        bounds = {(LAYER, number): floor for number, floor in floors.items()}
+        yield Candidate(f"{SLOWER_NUMBERS}-{recipe}", SLOWER_NUMBERS, CEILING, bounds, facts)
