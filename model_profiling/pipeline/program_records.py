@@ -14,6 +14,7 @@ from pathlib import Path
 from model_profiling.errors import UserError
 from model_profiling.files import write_json
 from model_profiling.json_objects import JsonObject
+from model_profiling.numeric_gap import NumericGap
 from model_profiling.pipeline.kernel_names import COMPUTE, SME2, family_of, role_of
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.measured_programs import MeasuredProgram
@@ -101,15 +102,16 @@ class KeptProgram:
     exported: KeptReach | None = None
     previewed: KeptReach | None = None
     made: Exported | None = None
+    gap: NumericGap | None = None
 
     @property
     def known(self) -> bool:
-        return any((self.model, self.agreement, self.exported, self.previewed, self.made))
+        return any((self.model, self.agreement, self.exported, self.previewed, self.made, self.gap))
 
     @classmethod
     def from_json(cls, held: JsonObject) -> KeptProgram:
-        keys = ("agreement", "exported", "previewed", "made")
-        agreement, exported, previewed, made = map(held.maybe_within, keys)
+        keys = ("agreement", "exported", "previewed", "made", "gap")
+        agreement, exported, previewed, made, gap = map(held.maybe_within, keys)
         return cls(
             held.text("sha256"),
             held.text("model"),
@@ -117,11 +119,12 @@ class KeptProgram:
             KeptReach.from_json(exported) if exported else None,
             KeptReach.from_json(previewed) if previewed else None,
             Exported.from_json(made) if made else None,
+            NumericGap.from_json(gap) if gap else None,
         )
 
     def to_json(self) -> dict[str, object]:
-        made = self.made and self.made.to_json()
-        return {**asdict(self), "agreement": self.agreement and self.agreement.to_json(), "made": made}
+        parts = {"agreement": self.agreement, "made": self.made, "gap": self.gap}
+        return {**asdict(self), **{key: part and part.to_json() for key, part in parts.items()}}
 
     def with_older(self, older: KeptProgram) -> KeptProgram:
         """Return the same with what an earlier record knew besides."""
@@ -132,6 +135,7 @@ class KeptProgram:
             self.exported or older.exported,
             self.previewed or older.previewed,
             self.made or older.made,
+            self.gap or older.gap,
         )
 
 
@@ -175,12 +179,21 @@ def _record(directory: RunDirectory, program: MeasuredProgram) -> KeptProgram:
         _exported(exported),
         next(_previewed(directory, program), None),
         _made(exported),
+        _gap(exported),
     )
 
 
 def _made(exported: JsonObject) -> Exported | None:
     try:
         return Exported.from_json(exported) if exported.keys() else None
+    except UserError:
+        return None
+
+
+def _gap(exported: JsonObject) -> NumericGap | None:
+    try:
+        held = exported.maybe_within("numeric_gap")
+        return NumericGap.from_json(held) if held else None
     except UserError:
         return None
 

@@ -15,6 +15,7 @@ from model_profiling.report.naming import Naming
 from model_profiling.report.quantities import Quantity, quantity
 from model_profiling.report.verdicts import verdict_of
 from model_profiling.report.view import ComparisonView, PairRow
+from model_profiling.report.words.rates import rate_unit
 from model_profiling.rounding import places_for
 from model_profiling.wording import count
 
@@ -35,6 +36,8 @@ def comparison_view(run: RunData, naming: Naming, index: int) -> ComparisonView:
         candidate_side=candidate,
         baseline_series=naming.series(compared.baseline),
         candidate_series=naming.series(compared.candidate),
+        baseline_rate=rate_unit([run.recipe_of(compared.baseline)]),
+        candidate_rate=rate_unit([run.recipe_of(compared.candidate)]),
         threads=compared.threads,
         title=f"{title}, {count(compared.threads, 'thread')}",
         verdict=verdict_of(run, naming, index),

@@ -91,6 +91,11 @@ class RunData:
         number = self.manifest.program_number(experiment)
         return self.records[number] if self.records else KeptProgram(self.manifest.program(experiment).model.sha256)
 
+    def recipe_of(self, experiment: str) -> str:
+        """Return the recipe that an experiment's program was exported in, "" where that is not recorded."""
+        made = self.record_of(experiment).made
+        return made.dtype if made else ""
+
     def in_records(self, program: int, *keys: object) -> str:
         """Return the path of what stands at `keys` in the record of a program."""
         return f"{self.prefix}{PROGRAM_RECORDS_FILE}#{pointer('programs', program, *keys)}"

@@ -174,7 +174,10 @@ class TimeBreakdown:
 
 @dataclass(frozen=True)
 class ComparisonView:
-    """One baseline against one candidate at one thread count; in `lockstep` the processes of a pair took turns."""
+    """One baseline against one candidate at one thread count; in `lockstep` the processes of a pair took turns.
+
+    `baseline_rate` and `candidate_rate` are the units of their layers' rates of operations.
+    """
 
     anchor: str
     baseline: str
@@ -183,6 +186,8 @@ class ComparisonView:
     candidate_side: str
     baseline_series: int
     candidate_series: int
+    baseline_rate: str
+    candidate_rate: str
     threads: int
     title: str
     verdict: Verdict

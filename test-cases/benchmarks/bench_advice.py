@@ -51,7 +51,6 @@ CHANGES = (
     *(Change(name, _ENCODERS, "fp32") for name in ("bert", "deit", "vit", "whisper_encoder")),
     *(Change(name, _MODELS, "fp32") for name in ("distilbert", "clip_text", "clip_image", "wav2vec2", "segformer")),
     Change("mobilevit", _MODELS, "fp32"),
-    Change("deit", _ENCODERS, "fp16"),
 )
 
 

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from support.kit import kit
 
 from model_profiling.errors import UserError
+from model_profiling.numeric_gap import LayerGap, NumericGap
 from model_profiling.pipeline.preview_folder import PreviewFolder
 from model_profiling.pipeline.program_records import KeptReach, keep_records, read_records
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.signal_error import Fidelity
 
 
 @pytest.fixture
@@ -77,6 +79,17 @@ def test_it_is_kept_where_the_model_is_not(run: RunDirectory) -> None:
     before = kept(run)
     shutil.rmtree(model_of(run).parent)
     assert kept(run) == before and before.agreement is not None
+
+
+def test_where_accuracy_is_lost_is_kept_when_it_was_measured_after_the_run(run: RunDirectory) -> None:
+    assert kept(run).gap is None
+    noisy = Fidelity(0.01, 0.99)
+    gap = NumericGap(2, noisy, noisy, (LayerGap("conv2d", "conv2d", "stem", "model.py:7", noisy, noisy),))
+    file = model_of(run).with_suffix(".json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "numeric_gap": gap.to_json()}))
+    assert kept(run).gap == gap
+    file.unlink()
+    assert kept(run).gap == gap
 
 
 def test_of_a_program_made_elsewhere_nothing_is_kept(run: RunDirectory) -> None:
@@ -152,12 +165,16 @@ JSON = st.recursive(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
-@given(key=st.sampled_from(["agreement", "sme2", "model"]), inner=st.sampled_from(["", "limit", "layers"]), value=JSON)
+@given(
+    key=st.sampled_from(["agreement", "sme2", "model", "numeric_gap"]),
+    inner=st.sampled_from(["", "limit", "layers"]),
+    value=JSON,
+)
 def test_a_record_that_went_bad_only_takes_its_facts_along(run: RunDirectory, key: str, inner: str, value) -> None:
     file = model_of(run).with_suffix(".json")
     whole = json.loads(file.read_text())
     try:
-        changed = {**whole, key: {**whole[key], inner: value} if inner and key != "model" else value}
+        changed = {**whole, key: {**whole.get(key, {}), inner: value} if inner and key != "model" else value}
         file.write_text(json.dumps(changed))
         run.program_records.unlink(missing_ok=True)
         record = kept(run)

@@ -112,6 +112,7 @@ def test_without_the_export_s_record_costs_remain(runs: dict[str, Path], tmp_pat
     directory = RunDirectory(run)
     manifest = directory.read_manifest()
     directory.write_manifest(replace(manifest, model=replace(manifest.model, path=str(tmp_path / "gone.pte"))))
+    directory.program_records.unlink()
     kit("scripts/generate_report.py", "--run-dir", run).ok()
     shown = rows_of(parsed(run), "Operators outside")
     assert shown and all("not recorded" in cells(row)[4] and numbers_of(row[2]) for row in shown)

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from model_profiling.errors import UserError
-from model_profiling.json_objects import JsonObject
 from model_profiling.numeric_gap import LayerGap, NumericGap
+from model_profiling.pipeline.program_records import KeptProgram
 from model_profiling.recorded_agreement import RecordedAgreement
 from model_profiling.report import figures
 from model_profiling.report.figures import Bar, BarRow, Chart, Drawable
-from model_profiling.report.load import ExportRecord, RunData
+from model_profiling.report.load import RunData
 from model_profiling.report.naming import Naming
 from model_profiling.report.palette import series
 from model_profiling.report.quantities import Identifier, Sentence
@@ -47,19 +46,19 @@ class AccuracySection(BlocksSection):
         told = (
             block
             for number, name in programs.items()
-            for block in _told(run.export_of(name), naming.side(name) if several else "", number)
+            for block in _told(run.record_of(name), naming.side(name) if several else "", number)
         )
         return cls(tuple(told))
 
 
-def _told(record: ExportRecord | None, program: str, number: int) -> Iterator[Block]:
+def _told(record: KeptProgram, program: str, number: int) -> Iterator[Block]:
     """Yield what a record says; nothing where it has neither layers nor the model's own accuracy."""
-    gap, agreement = _gap(record), RecordedAgreement.of(record)
-    if record is None or (gap is None and (agreement is None or agreement.accuracy is None)):
+    gap, agreement = record.gap, record.agreement
+    if gap is None and (agreement is None or agreement.accuracy is None):
         return
     of = Identifier(f"{program}: ") if program else ""
     if agreement is not None:
-        yield from ((of, one) for one in _judged(agreement, str(record.get("dtype", ""))))
+        yield from ((of, one) for one in _judged(agreement, record.made.dtype if record.made else ""))
     if gap is None:
         return
     yield (of, _whole(gap))
@@ -69,15 +68,6 @@ def _told(record: ExportRecord | None, program: str, number: int) -> Iterator[Bl
         yield _table(gap, program)
     if gap.ranked:
         yield (of, *_advice(gap))
-
-
-def _gap(record: ExportRecord | None) -> NumericGap | None:
-    try:
-        return NumericGap.from_json(
-            JsonObject((record or {}).get("numeric_gap"), "in the export record", "export it again")
-        )
-    except UserError:
-        return None  # there is none; or it went bad, and only takes its facts along
 
 
 def _judged(agreement: RecordedAgreement, dtype: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from model_profiling.report.quantities import Identifier, Quantity, Sentence, qu
 from model_profiling.report.section import ReportSection
 from model_profiling.report.view import View
 from model_profiling.report.words.advice import command, told
+from model_profiling.report.words.rates import rate_unit
 from model_profiling.rounding import places_for
 from model_profiling.wording import capitalized, count, listed
 
@@ -101,8 +102,9 @@ def _largest(run: RunData, experiment: str, threads: int) -> Iterator[str | Quan
             yield from ("The largest part of it, ", share, f" %, goes to {count(one.layers, 'layer')} of the kind ")
             yield from (Identifier(one.kind), f", which ran as {listed(one.ran_as[:_MOST_NAMES])}")
             if one.gflops is not None:
+                rate = rate_unit([run.recipe_of(experiment)])
                 path = run.in_summary("largest", number, "gflops")
-                yield from (" at ", quantity(one.gflops, path, min(places_for(None, one.gflops), 1)), " GFLOP/s")
+                yield from (" at ", quantity(one.gflops, path, min(places_for(None, one.gflops), 1)), f" {rate}")
             yield ". "
 
 

@@ -109,8 +109,8 @@ class _OneSide:
 
 def _not_delegated(run: RunData, experiment: str) -> Sequence[Mapping[str, str]]:
     """Return what the export of an experiment's program recorded of operators outside XNNPACK."""
-    delegation = (run.export_of(experiment) or {}).get("delegation") or {}
-    return delegation.get("not_delegated") or ()
+    made = run.record_of(experiment).made
+    return made.outside if made else ()
 
 
 def _row(operator: OperatorsOutside, baseline: Quantity | None, candidate: Quantity | None) -> OutsideRow:

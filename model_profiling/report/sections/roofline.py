@@ -122,7 +122,7 @@ def _layers(run: RunData, compared: ComparisonView) -> Table | None:
     side = LayersOfSide(run, compared.candidate, compared.threads)
     order = sorted(range(len(side.table.rows)), key=lambda number: -side.table.rows[number].cost.median_us)
     rows = [_layer(side, number) for number in order[:_LISTED] if side.table.rows[number].reach]
-    columns = ("Layer", "Share (%)", "Bound", "Median (µs)", "GFLOP/s", "Operations a byte")
+    columns = ("Layer", "Share (%)", "Bound", "Median (µs)", compared.candidate_rate, "Operations a byte")
     numbers = frozenset((columns[1], *columns[3:]))
     where = f"{compared.candidate_side}, {count(compared.threads, 'thread')}"
     title = f"The layers that take the most time, and their share of the ceiling: {where}"

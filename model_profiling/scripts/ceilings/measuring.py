@@ -33,6 +33,7 @@ from model_profiling.pipeline.program.layers import build_graph
 from model_profiling.pipeline.program.workload import Workload
 from model_profiling.pipeline.run_directory import utc_now
 from model_profiling.pipeline.runners.wheel import installed_wheel
+from model_profiling.report.words.rates import rate_unit
 from model_profiling.scripts.ceilings.program import ceilings_program
 
 #: Set where no run is to measure or to use ceilings, as by this project's own tests: same as `"ceilings": false`.
@@ -185,8 +186,6 @@ def _measured(side: _Side, device: Device) -> MeasuredRates:
 
 def _sentence(side: _Side, peak: float, rates: Sequence[MemoryRate]) -> str:
     whole = SideCeilings((), side.threads, True, {side.recipe: peak}, tuple(rates)).bandwidth_gb_s()
-    unit = "GFLOP/s" if side.recipe in ("fp32", "fp16") else "GOP/s"
     threads = f"{side.threads} thread{'s' if side.threads > 1 else ''}"
-    return (
-        f"ceilings of {side.prepared.experiment.name}, {threads}: {peak:.3g} {unit} in {side.recipe}, {whole:.3g} GB/s"
-    )
+    rates_told = f"{peak:.3g} {rate_unit([side.recipe])} in {side.recipe}, {whole:.3g} GB/s"
+    return f"ceilings of {side.prepared.experiment.name}, {threads}: {rates_told}"
