@@ -110,7 +110,11 @@ class _OneSide:
 def _not_delegated(run: RunData, experiment: str) -> Sequence[Mapping[str, str]]:
     """Return what the export of an experiment's program recorded of operators outside XNNPACK."""
     made = run.record_of(experiment).made
-    return made.outside if made else ()
+    if made is not None:
+        return made.outside
+    # A run of before kept no such record: it may lie beside the model still.
+    delegation = (run.export_of(experiment) or {}).get("delegation") or {}
+    return delegation.get("not_delegated") or ()
 
 
 def _row(operator: OperatorsOutside, baseline: Quantity | None, candidate: Quantity | None) -> OutsideRow:
