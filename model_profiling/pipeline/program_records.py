@@ -7,9 +7,10 @@ beside the models then: a preview that was made after the run counts too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from model_profiling.errors import UserError
 from model_profiling.files import write_json
@@ -179,7 +180,7 @@ def _record(directory: RunDirectory, program: MeasuredProgram) -> KeptProgram:
         _exported(exported),
         next(_previewed(directory, program), None),
         _made(exported),
-        _gap(exported),
+        recorded_gap(record),
     )
 
 
@@ -190,9 +191,10 @@ def _made(exported: JsonObject) -> Exported | None:
         return None
 
 
-def _gap(exported: JsonObject) -> NumericGap | None:
+def recorded_gap(record: Mapping[str, Any]) -> NumericGap | None:
+    """Return where accuracy is lost by an export's record; None where it was not measured, or went bad."""
     try:
-        held = exported.maybe_within("numeric_gap")
+        held = JsonObject(record, "", "").maybe_within("numeric_gap")
         return NumericGap.from_json(held) if held else None
     except UserError:
         return None

@@ -57,6 +57,11 @@ def test_the_models_own_accuracy_stands_first(reference: RunData) -> None:
     assert "over 400 items: a loss of 0.75; the limit is 1." in told and "loose" not in told
 
 
+def test_what_was_measured_after_the_run_is_told_from_beside_the_model(reference: RunData) -> None:
+    run = replace(reference, exports=({"numeric_gap": GAP.to_json()},), records=())
+    assert "--keep-float features.0" in words(AccuracySection.of(run, naming_of(run), build_view(run, "run")))
+
+
 @pytest.mark.parametrize("record", [{}, {"agreement": AGREED}])
 def test_there_is_no_section_of_nothing(reference: RunData, record: dict[str, object]) -> None:
     assert not section_of(reference, **record).shown

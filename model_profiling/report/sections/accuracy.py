@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from model_profiling.numeric_gap import LayerGap, NumericGap
-from model_profiling.pipeline.program_records import KeptProgram
+from model_profiling.pipeline.program_records import KeptProgram, recorded_gap
 from model_profiling.recorded_agreement import RecordedAgreement
 from model_profiling.report import figures
 from model_profiling.report.figures import Bar, BarRow, Chart, Drawable
@@ -46,9 +46,15 @@ class AccuracySection(BlocksSection):
         told = (
             block
             for number, name in programs.items()
-            for block in _told(run.record_of(name), naming.side(name) if several else "", number)
+            for block in _told(_record(run, name), naming.side(name) if several else "", number)
         )
         return cls(tuple(told))
+
+
+def _record(run: RunData, experiment: str) -> KeptProgram:
+    """Return what the run kept, and what was measured since and lies beside the model."""
+    kept, beside = run.record_of(experiment), run.export_of(experiment)
+    return kept if beside is None or kept.gap else replace(kept, gap=recorded_gap(beside))
 
 
 def _told(record: KeptProgram, program: str, number: int) -> Iterator[Block]:
