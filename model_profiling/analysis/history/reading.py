@@ -95,7 +95,9 @@ def read_recorded_run(directory: RunDirectory) -> RecordedRun:
 def _measured(manifest: Manifest, blocks: Blocks) -> list[tuple[str, int]]:
     """Return the experiments and thread counts that have results."""
     timed = [(e.name, threads) for e in manifest.config.timed for threads in e.threads]
-    return [(name, threads) for name, threads in timed if any(t == threads and name in b for (t, _), b in blocks.items())]
+    return [
+        (name, threads) for name, threads in timed if any(t == threads and name in b for (t, _), b in blocks.items())
+    ]
 
 
 def _row(

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The history in words: what series are called, what changed and by how much, and what lies between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from model_profiling.analysis.history.metrics import COVERAGE, ERROR, LATENCY, LOAD, MEMORY, SIZE, Metric
+from model_profiling.analysis.history.rows import VERSION_FIELDS, RecordedRun, SeriesKey
+from model_profiling.analysis.history.trends import (
+    BACKWARDS,
+    FUTURE,
+    UNREADABLE,
+    UNSET,
+    Change,
+    Regression,
+    Step,
+    Trend,
+)
+from model_profiling.rounding import fixed, places_for
+from model_profiling.wording import capitalized, count, listed
+
+#: What a metric is called, its unit, and how many of its own units make one.
+_TITLES: Mapping[str, tuple[str, str, float]] = {
+    LATENCY.name: ("latency", "ms", 1.0),
+    LOAD.name: ("load time", "ms", 1.0),
+    MEMORY.name: ("peak memory", "MiB", 1.0),
+    SIZE.name: ("size", "MB", 1e6),
+    COVERAGE.name: ("coverage by SME2", "%", 0.01),
+    ERROR.name: ("greatest error", "%", 0.01),
+}
+#: Significant digits of a level, and of a change in percent.
+_DIGITS = 4
+_SHA_DIGITS = 12
+_TIMES = {
+    FUTURE: "its time lies in the future",
+    UNSET: "its clock had not been set",
+    BACKWARDS: "it ended before it began",
+    UNREADABLE: "its time cannot be read",
+}
+
+
+def title_of(metric: Metric) -> str:
+    return _TITLES[metric.name][0]
+
+
+def unit_of(metric: Metric) -> str:
+    return _TITLES[metric.name][1]
+
+
+def number(metric: Metric, value: float, digits: int = _DIGITS) -> str:
+    """Return a metric's value in its unit, without it."""
+    _, _, scale = _TITLES[metric.name]
+    shown = value / scale
+    places = max(places_for(None, shown) + digits - 2, 0) if shown else 0
+    return fixed(shown, min(places, 6))
+
+
+def value_text(metric: Metric, value: float) -> str:
+    """Return a metric's value with its unit."""
+    return f"{number(metric, value)} {unit_of(metric)}"
+
+
+def percent_text(change: Change) -> str:
+    """Return a change in percent with its sign, as more or less of the metric: "+12 %"."""
+    if not change.shift.before:
+        return "from 0"
+    percent = 100 * (change.shift.ratio - 1)
+    places = 0 if abs(percent) >= 10 else 1
+    return f"{'+' if percent > 0 else '−' if percent < 0 else ''}{fixed(abs(percent), places)} %"
+
+
+def side_text(key: SeriesKey) -> str:
+    """Return "AVX-512 off", "" where no feature was switched."""
+    return f"{key.switched} {'off' if key.off else 'on'}" if key.switched else ""
+
+
+def device_text(key: SeriesKey) -> str:
+    emulated = ", emulated" if key.emulated and "emulated" not in key.cpu else ""
+    return key.cpu + emulated + (f", {key.build}" if key.build else "") + _serial(key)
+
+
+def _serial(key: SeriesKey) -> str:
+    serial = key.device.partition(" ")[2]
+    return f", {serial}" if serial and serial not in key.cpu else ""
+
+
+def series_names(keys: Sequence[SeriesKey]) -> dict[SeriesKey, tuple[str, str]]:
+    """Return each series' name and what tells it apart from others: parts that all share are left out."""
+    told = {key: _parts(key) for key in keys}
+    telling = [i for i in range(len(_parts(keys[0]))) if len({parts[i] for parts in told.values()}) > 1] if keys else []
+    return {
+        key: (f"{key.model}, {key.recipe}", ", ".join(filter(None, (*_always(key), *(parts[i] for i in telling)))))
+        for key, parts in told.items()
+    }
+
+
+def _always(key: SeriesKey) -> tuple[str, ...]:
+    return side_text(key), count(key.threads, "thread")
+
+
+def _parts(key: SeriesKey) -> tuple[str, ...]:
+    stem = key.program
+    return (
+        stem if stem != f"{key.model}_xnnpack_{key.recipe}" else "",
+        key.method,
+        ", ".join(key.shapes),
+        key.variant,
+        f"{key.runner} runner" if key.runner else "",
+        f"cores {key.cores}" if key.cores else "",
+        device_text(key),
+    )
+
+
+def shared_parts(keys: Sequence[SeriesKey]) -> str:
+    """Return what all series share of that which their names leave out."""
+    if not keys:
+        return ""
+    all_parts = [_parts(key) for key in keys]
+    return ", ".join(p for i, p in enumerate(all_parts[0]) if p and len({parts[i] for parts in all_parts}) == 1)
+
+
+def when(started: str) -> str:
+    """Return a run's time to the minute, as its own clock had it."""
+    return started[:16].replace("T", " ")
+
+
+def steps_text(steps: Sequence[Step]) -> str:
+    """Say which versions lie between two runs."""
+    if not steps:
+        return "nothing that a run records"
+    return listed([_step(step) for step in steps])
+
+
+def _step(step: Step) -> str:
+    name = VERSION_FIELDS[step.field]
+    if step.field in ("model", "runner"):
+        return f"another {name} ({step.before[:_SHA_DIGITS] or 'unknown'} → {step.after[:_SHA_DIGITS] or 'unknown'})"
+    return f"{name} {step.before or 'unknown'} → {step.after or 'unknown'}"
+
+
+def levels_text(change: Change) -> str:
+    return f"{number(change.metric, change.shift.before)} → {value_text(change.metric, change.shift.after)}"
+
+
+def support_text(change: Change) -> str:
+    """Say how many runs stand behind a change."""
+    before, after = change.shift.runs
+    told = f"{count(before, 'run')} before, {after} since"
+    return f"{told}: new, measure once more to be sure" if change.shift.new and after == 1 else told
+
+
+def change_sentence(name: str, trend: Trend, change: Change) -> str:
+    """Return a change in one sentence."""
+    verb = "rose" if change.shift.after > change.shift.before else "fell"
+    by = percent_text(change).lstrip("+−")
+    run = trend.points[change.place].run
+    return (
+        f"{name}: {title_of(change.metric)} {verb} by {by} ({levels_text(change)}; {support_text(change)}) at "
+        f"{when(run.started)}; what differs: {steps_text(change.steps)}."
+    )
+
+
+def regression_line(found: Sequence[Regression], names: Mapping[SeriesKey, tuple[str, str]], percent: float) -> str:
+    """Say in one line what got worse by more than is allowed."""
+    told = [
+        f"{', '.join(names[one.trend.key])}: {title_of(one.change.metric)} {percent_text(one.change)} at "
+        f"{when(one.trend.points[one.change.place].run.started)} ({steps_text(one.change.steps)})"
+        for one in found
+    ]
+    return f"worse by more than the {percent:g} % allowed: {'; '.join(told)}"
+
+
+def time_note(run: RecordedRun, fault: str) -> str:
+    """Say that a run's time is implausible: its place in the order may be wrong."""
+    return f"{run.folder}: {_TIMES[fault]} ({run.started}), so its place in the order may be wrong"
+
+
+def summary_line(runs: int, series: int, changes: int) -> str:
+    """Return what a history holds, in one sentence."""
+    return capitalized(
+        f"{count(runs, 'run')}, {count(series, 'series') if series == 1 else f'{series:,} series'}, "
+        + (f"{count(changes, 'change')}." if changes else "no change found.")
+    )
+
+
+def added_text(new: int, renewed: int) -> str:
+    """Say what an index gained."""
+    told = f"{count(new, 'run')} added" if new else "no run added"
+    return f"{told}, {renewed} renewed" if renewed else told
