@@ -17,9 +17,9 @@ series with outliers a step of 10 % in their middle was found::
     Otava     false alarm  0.08   0.08   0.17   0.45   0.85
               found        0.58   0.73   0.92   0.98   1.00
 
-Without correlation ruptures' false alarms stay below 0.01 from 30 runs on; Otava's grow with the runs (outliers: 0.20 of
-100 runs, 0.72 of 500). Otava 0.8 also pins one version of NumPy and brings clients of BigQuery, PostgreSQL and Slack;
-ruptures needs NumPy and SciPy.
+Without correlation ruptures' false alarms stay below 0.01 from 30 runs on; Otava's grow with the runs (outliers: 0.20
+of 100 runs, 0.72 of 500). Otava 0.8 also pins one version of NumPy and brings clients of BigQuery, PostgreSQL and
+Slack; ruptures needs NumPy and SciPy.
 
 Change points need some runs on each side. The newest run is therefore also held against the level before it, by a
 t interval for one more run; a change that this alone shows is called new, for one more run may undo it. Normal noise
@@ -30,15 +30,16 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import ruptures
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from model_profiling.analysis.comparing.latency import MAD_TO_SIGMA
+from model_profiling.errors import UserError
 
 #: Shorter series say nothing about their own noise.
 LEAST_RUNS = 6
@@ -86,21 +87,36 @@ def find_shifts(values: Sequence[float], least: float, newest_error: float = 0.0
     ----------
     least : the smallest relative noise that is believed, such as 0.002.
     newest_error : how far off the newest value may be by what is known of itself, relative.
+
+    Raises
+    ------
+    UserError : ruptures is not installed, which has no wheels for the newest Python.
     """
     if len(values) < LEAST_RUNS:
         return ()
     logarithms = np.log(np.asarray(values, float))
     sigma = noise(logarithms, least)
-    method = ruptures.KernelCPD(kernel="rbf", min_size=_LEAST_SEGMENT, params={"gamma": 1 / (2 * _WIDTH**2)})
-    # All equal values leave nothing to divide; the library warns of them.
-    cuts = (
-        []
-        if np.ptp(logarithms) == 0
-        else method.fit_predict((logarithms / sigma).reshape(-1, 1), pen=_PENALTY * math.log(len(values)))[:-1]
-    )
+    cuts = _cuts(logarithms / sigma)
     shifts = _between(values, cuts)
     newest = _newest(values, cuts[-1] if cuts else 0, sigma, newest_error)
     return (*shifts, newest) if newest else shifts
+
+
+def _cuts(scaled: NDArray[np.float64]) -> list[int]:
+    """Return the first place of each new level of a series in units of its noise."""
+    try:
+        from ruptures import KernelCPD
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "the Python package ruptures, which finds changes, is missing",
+            f"in {sys.prefix}",
+            "run setup_repo.sh again with a Python up to 3.13, or pip install ruptures with a C compiler",
+        ) from error
+    if np.ptp(scaled) == 0:
+        return []  # the library warns of equal values
+    method = KernelCPD(kernel="rbf", min_size=_LEAST_SEGMENT, params={"gamma": 1 / (2 * _WIDTH**2)})
+    cuts = method.fit_predict(scaled.reshape(-1, 1), pen=_PENALTY * math.log(len(scaled)))
+    return [int(cut) for cut in cuts[:-1]]
 
 
 def _between(values: Sequence[float], cuts: Sequence[int]) -> tuple[Shift, ...]:

@@ -79,7 +79,7 @@ class Regression:
 def trends_of(runs: Iterable[RecordedRun]) -> tuple[Trend, ...]:
     """Return every series of the runs, those of one model together."""
     by_series: dict[SeriesKey, list[TrendPoint]] = {}
-    for run in sorted(runs, key=lambda run: (_sortable(run.started), run.digest)):
+    for run in sorted(runs, key=lambda run: (time_of(run), run.digest)):
         for row in run.rows:
             by_series.setdefault(row.series, []).append(TrendPoint(run, row))
     keys = sorted(by_series, key=_order)
@@ -96,7 +96,7 @@ def regressions(trends: Iterable[Trend], percent: float, since: str = "") -> Ite
             change = trend.newest(metric) if metric.gated else None
             if change is None or change.worse_percent <= percent:
                 continue
-            if _sortable(trend.points[change.place].run.started) >= _sortable(since):
+            if time_of(trend.points[change.place].run) >= _sortable(since):
                 yield Regression(trend, change)
 
 
@@ -119,6 +119,11 @@ def parsed_time(text: str) -> datetime | None:
         return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
+
+
+def time_of(run: RecordedRun) -> datetime:
+    """Return when a run began, by its own clock; one that cannot be read counts as the earliest."""
+    return _sortable(run.started)
 
 
 def _sortable(text: str) -> datetime:

@@ -14,6 +14,7 @@ from model_profiling.report.canvas import Canvas, text_width
 from model_profiling.report.figures import WIDE, Chart, Drawable
 from model_profiling.report.svg import Drawing
 from model_profiling.report.words import history as words
+from model_profiling.wording import count
 
 _LABELS = {True: 190, False: 0}  # of a wide and of a narrow figure
 _RIGHT = 12
@@ -24,7 +25,7 @@ _SMALL = 12
 #: A panel spans at least this share of its values, so that noise does not fill it.
 _LEAST_SPAN = 0.06
 #: Farther digits of a path's points are invisible, and 500 runs have many.
-_DIGITS = re.compile(rb"(\d\.\d)\d+")
+_DIGITS, _PATH = re.compile(rb"(\d\.\d)\d+"), re.compile(rb' d="[^"]*"')
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def drawable(number: int, trend: Trend, name: str) -> Drawable:
     )
     alt = f"Trend of {name} over {len(trend.points)} runs. Newest: {told}. Changes: {changes or 'none'}."
     chart = Chart(f"trend-{number + 1}", alt, ())
-    caption = f"{name}: {words.count(len(trend.points), 'run')} in the order of their times"
+    caption = f"{name}: {count(len(trend.points), 'run')} in the order of their times"
     return Drawable(chart, lambda chart, width: _paint(chart, trend, width), caption + ".")
 
 
@@ -73,7 +74,7 @@ def _paint(chart: Chart, trend: Trend, width: int) -> Drawing:
     if newest != first:
         canvas.text(right, bottom + 15, newest, size=_SMALL, role="muted", right=True)
     drawing = canvas.finish(chart.name, chart.alt)
-    return replace(drawing, raw=_DIGITS.sub(rb"\1", drawing.raw))
+    return replace(drawing, raw=_PATH.sub(lambda found: _DIGITS.sub(rb"\1", found[0]), drawing.raw))
 
 
 def _panels(trend: Trend, wide: bool) -> list[_Panel]:

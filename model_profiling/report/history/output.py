@@ -13,7 +13,7 @@ from model_profiling.report.charts import drawn
 from model_profiling.report.generate import kind_of
 from model_profiling.report.history.figure import drawable
 from model_profiling.report.history.sections import history_sections
-from model_profiling.report.history.view import history_view
+from model_profiling.report.history.view import History, history_view
 from model_profiling.report.html import render_sections
 from model_profiling.report.markdown import MarkdownPage
 from model_profiling.report.words import history as words
@@ -35,24 +35,22 @@ def write_history(
     ------
     UserError : a target that is neither HTML nor Markdown, or that cannot be written.
     """
-    kinds = [kind_of(out) for out in outs]
-    figured = _figured(trends)
-    view = history_view(runs, trends, dict(faults), left_out, figured)
-    names = words.series_names([trend.key for trend in trends])
+    texts = [_rendered(out, History(runs, trends, faults, left_out, _figured(trends), out.parent)) for out in outs]
+    return tuple(write_text(out, text) for out, text in zip(outs, texts, strict=True))
+
+
+def _rendered(out: Path, history: History) -> str:
+    view, trends = history_view(history), history.trends
     drawables = [
-        (view.series[number], drawable(number, trend, ", ".join(names[trend.key])))
-        for number, trend in enumerate(trends)
-        if number in figured
+        (view.series[number], drawable(number, trends[number], ", ".join(history.names[trends[number].key])))
+        for number in sorted(history.drawn)
     ]
     sections = history_sections(view, drawables)
     shared = words.shared_parts([trend.key for trend in trends])
-    texts: dict[str, str] = {}
-    if "html" in kinds:
-        figures = drawn([one for _, one in drawables])
-        texts["html"] = render_sections("history.html.j2", sections, figures, view=view, shared=shared)
-    if "markdown" in kinds:
-        texts["markdown"] = MarkdownPage({}, "").sections("history.md.j2", sections, view=view, shared=shared)
-    return tuple(write_text(out, texts[kind]) for out, kind in zip(outs, kinds, strict=True))
+    if kind_of(out) == "markdown":
+        return MarkdownPage({}, "").sections("history.md.j2", sections, view=view, shared=shared)
+    figures = drawn([one for _, one in drawables])
+    return render_sections("history.html.j2", sections, figures, view=view, shared=shared)
 
 
 def _figured(trends: Sequence[Trend]) -> frozenset[int]:

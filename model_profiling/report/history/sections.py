@@ -17,8 +17,8 @@ from model_profiling.report.words.table import Table
 
 _METHOD: tuple[Sentence, ...] = (
     (
-        "A series holds runs that can be compared: the same model, recipe, method, shapes, threads and side, on the "
-        "same CPU and the same build of an Android device, with the same kind of runner. "
+        "A series holds runs that can be compared: the same model, recipe, method, shapes, threads and side, on "
+        "the same CPU and the same build of an Android device, with the same kind of runner. "
         "Runs on an emulated CPU have no times.",
     ),
     (
@@ -28,8 +28,8 @@ _METHOD: tuple[Sentence, ...] = (
         "greatest error are the same in every run of one program: each difference is a change.",
     ),
     (
-        "Latency is the geometric mean over the launches of a run, with its 95 % interval; what changes from day to day "
-        "is not in the interval but in how the dots scatter. Runs stand in the order of their own times.",
+        "Latency is the geometric mean over the launches of a run, with its 95 % interval; what changes from day to "
+        "day is not in the interval but in how the dots scatter. Runs stand in the order of their own times.",
     ),
 )
 

@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
 
 from model_profiling.analysis.history.metrics import LATENCY, METRICS, Metric
-from model_profiling.analysis.history.rows import HistoryRow, RecordedRun
-from model_profiling.analysis.history.trends import Change, Trend
+from model_profiling.analysis.history.rows import HistoryRow, RecordedRun, SeriesKey
+from model_profiling.analysis.history.trends import Change, Trend, time_of
+from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.words import history as words
+from model_profiling.wording import count, listed
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,11 @@ class ChangeRow:
 
 @dataclass(frozen=True)
 class RunRow:
-    """A run of the history."""
+    """A run of the history; `report` is the address of its report, "" where there is none."""
 
     when: str
     folder: str
+    report: str
     kit: str
     executorch: str
     system: str
@@ -78,63 +86,79 @@ class HistoryView:
     runs: tuple[RunRow, ...]
 
 
-#: Sentences at the head of the page; the table has all changes.
-_MOST_TOLD = 6
+#: Sentences at the head of the page, and names in its title and byline; tables have all.
+_MOST_TOLD, _MOST_NAMED = 6, 3
 
 
-def history_view(
-    runs: Sequence[RecordedRun],
-    trends: Sequence[Trend],
-    faults: dict[str, str],
-    left_out: Sequence[str],
-    drawn: frozenset[int],
-) -> HistoryView:
-    """Return the page of a history.
+@dataclass(frozen=True)
+class History:
+    """What a page is made of.
 
-    Parameters
-    ----------
-    faults : what is wrong with the times of runs, by their digest.
-    left_out : runs that could not be taken, one sentence each.
-    drawn : which trends have a figure.
+    `faults` says what is wrong with the times of runs, by their digest, `left_out` why other runs could not be taken.
+    `drawn` are the trends that get a figure. `folder` is where the page will lie.
     """
-    keys = [trend.key for trend in trends]
-    names = words.series_names(keys)
-    changes = sorted(
-        ((trend, number, change) for number, trend in enumerate(trends) for change in trend.changes),
-        key=lambda one: (one[0].points[one[2].place].run.started, -one[1]),
-        reverse=True,
-    )
-    ordered = sorted(runs, key=lambda run: run.started, reverse=True)
-    span = [words.when(run.started)[:10] for run in (ordered[-1], ordered[0])] if ordered else []
-    devices = list(dict.fromkeys(words.device_text(key) for key in keys))
+
+    runs: Sequence[RecordedRun]
+    trends: Sequence[Trend]
+    faults: Mapping[str, str]
+    left_out: Sequence[str]
+    drawn: frozenset[int]
+    folder: Path
+
+    @cached_property
+    def names(self) -> dict[SeriesKey, tuple[str, str]]:
+        return words.series_names([trend.key for trend in self.trends])
+
+    @cached_property
+    def changes(self) -> list[tuple[int, Trend, Change]]:
+        """Every change with its series and the series' number, the newest first."""
+        found = [(number, trend, change) for number, trend in enumerate(self.trends) for change in trend.changes]
+        return sorted(found, key=lambda one: (_time(one[1].points[one[2].place].run), -one[0]), reverse=True)
+
+
+def history_view(history: History) -> HistoryView:
+    """Return the page of a history."""
+    ordered = sorted(history.runs, key=_time, reverse=True)
+    names = history.names
     return HistoryView(
-        title="History of " + (words.listed(list(dict.fromkeys(key.model for key in keys))[:4]) or "no runs"),
-        byline=tuple(
-            filter(
-                None, (words.count(len(runs), "run"), " to ".join(dict.fromkeys(span)), *devices[:3], *_more(devices))
-            )
-        ),
+        title=f"History of {_models(history)}",
+        byline=_byline(history, ordered),
         summary=tuple(
             words.change_sentence(", ".join(names[trend.key]), trend, change)
-            for trend, _, change in changes[:_MOST_TOLD]
-            if change.metric.gated
+            for _, trend, change in [one for one in history.changes if one[2].metric.gated][:_MOST_TOLD]
         ),
         notes=(
-            *(words.time_note(run, faults[run.digest]) + "." for run in ordered if run.digest in faults),
-            *(f"Left out: {one}." for one in left_out),
+            *(
+                words.time_note(run, history.faults[run.digest]) + "."
+                for run in ordered
+                if run.digest in history.faults
+            ),
+            *(f"Left out: {one}." for one in history.left_out),
         ),
         series=tuple(
-            _series_row(number, trend, names[trend.key], number in drawn) for number, trend in enumerate(trends)
+            _series_row(number, trend, names[trend.key], number in history.drawn)
+            for number, trend in enumerate(history.trends)
         ),
         changes=tuple(
-            _change_row(number, trend, change, names[trend.key], number in drawn) for trend, number, change in changes
+            _change_row(number, trend, change, names[trend.key], number in history.drawn)
+            for number, trend, change in history.changes
         ),
-        runs=tuple(_run_row(run, faults.get(run.digest, "")) for run in ordered),
+        runs=tuple(_run_row(run, history.faults.get(run.digest, ""), history.folder) for run in ordered),
     )
 
 
-def _more(devices: Sequence[str]) -> tuple[str, ...]:
-    return (f"{len(devices) - 3} more devices",) if len(devices) > 3 else ()
+def _time(run: RecordedRun) -> tuple[datetime, str]:
+    return time_of(run), run.digest
+
+
+def _models(history: History) -> str:
+    return words.some_of([trend.key.model for trend in history.trends], _MOST_NAMED, "model")
+
+
+def _byline(history: History, ordered: Sequence[RecordedRun]) -> tuple[str, ...]:
+    days = dict.fromkeys(words.when(run.started)[:10] for run in (ordered[-1], ordered[0]))
+    devices = [words.device_text(trend.key) for trend in history.trends]
+    return count(len(ordered), "run"), " to ".join(days), words.some_of(devices, _MOST_NAMED, "device")
 
 
 def anchor_of(number: int) -> str:
@@ -178,16 +202,23 @@ def _change_row(number: int, trend: Trend, change: Change, named: tuple[str, str
     )
 
 
-def _run_row(run: RecordedRun, fault: str) -> RunRow:
+def _run_row(run: RecordedRun, fault: str, folder: Path) -> RunRow:
     first = run.rows[0].versions
     models = list(dict.fromkeys(row.series.program for row in run.rows))
     return RunRow(
         words.when(run.started),
         run.folder,
+        _report(run, folder),
         first.kit,
         first.executorch,
         first.system,
-        words.listed(models),
+        listed(models),
         first.model[:12],
         fault,
     )
+
+
+def _report(run: RecordedRun, folder: Path) -> str:
+    """Return the address of a run's report as the page sees it, "" where it is not there (any more)."""
+    report = RunDirectory(Path(run.folder)).report_html
+    return quote(os.path.relpath(report.resolve(), folder.resolve())) if report.is_file() else ""

@@ -120,6 +120,13 @@ def shared_parts(keys: Sequence[SeriesKey]) -> str:
     return ", ".join(p for i, p in enumerate(all_parts[0]) if p and len({parts[i] for parts in all_parts}) == 1)
 
 
+def some_of(names: Sequence[str], most: int, what: str) -> str:
+    """Return different names as a sentence lists them, the last ones counted where there are more than `most`."""
+    several = list(dict.fromkeys(names))
+    more = len(several) - most
+    return listed([*several[:most], *([f"{more} more {what if more == 1 else what + 's'}"] if more > 0 else [])])
+
+
 def when(started: str) -> str:
     """Return a run's time to the minute, as its own clock had it."""
     return started[:16].replace("T", " ")
