@@ -29,6 +29,8 @@ _TITLES: Mapping[str, tuple[str, str, float]] = {
     COVERAGE.name: ("coverage by SME2", "%", 0.01),
     ERROR.name: ("greatest error", "%", 0.01),
 }
+#: Notes of one kind; a folder full of runs by a wrong clock would hide all else.
+MOST_NOTES = 5
 #: Significant digits of a level, and of a change in percent.
 _DIGITS = 4
 _SHA_DIGITS = 12
@@ -181,6 +183,18 @@ def regression_line(found: Sequence[Regression], names: Mapping[SeriesKey, tuple
 def time_note(run: RecordedRun, fault: str) -> str:
     """Say that a run's time is implausible: its place in the order may be wrong."""
     return f"{run.folder}: {_TIMES[fault]} ({run.started}), so its place in the order may be wrong"
+
+
+def notes_of(runs: Sequence[RecordedRun], faults: Mapping[str, str], left_out: Sequence[str]) -> list[str]:
+    """Return what to know of runs whose times are implausible, and why others were left out; of many the first few."""
+    times = [f"{time_note(run, faults[run.digest])}." for run in runs if run.digest in faults]
+    others = [f"Left out: {one}." for one in left_out]
+    return [*_first(times, "with an implausible time"), *_first(others, "left out")]
+
+
+def _first(notes: Sequence[str], what: str) -> list[str]:
+    more = len(notes) - MOST_NOTES
+    return [*notes[:MOST_NOTES], *([f"{count(more, 'more run')} {what}."] if more > 0 else [])]
 
 
 def summary_line(runs: int, series: int, changes: int) -> str:
