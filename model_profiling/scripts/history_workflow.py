@@ -80,8 +80,5 @@ def _say(
     runs: Sequence[RecordedRun], series: int, changes: int, faults: dict[str, str], left_out: Sequence[str]
 ) -> None:
     say(words.summary_line(len(runs), series, changes))
-    for run in runs:
-        if run.digest in faults:
-            say(f"warning: {words.time_note(run, faults[run.digest])}")
-    for one in left_out:
-        say(f"left out: {one}")
+    for note in words.notes_of(runs, faults, left_out):
+        say(note)

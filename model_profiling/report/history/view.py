@@ -127,14 +127,7 @@ def history_view(history: History) -> HistoryView:
             words.change_sentence(", ".join(names[trend.key]), trend, change)
             for _, trend, change in [one for one in history.changes if one[2].metric.gated][:_MOST_TOLD]
         ),
-        notes=(
-            *(
-                words.time_note(run, history.faults[run.digest]) + "."
-                for run in ordered
-                if run.digest in history.faults
-            ),
-            *(f"Left out: {one}." for one in history.left_out),
-        ),
+        notes=tuple(words.notes_of(ordered, history.faults, history.left_out)),
         series=tuple(
             _series_row(number, trend, names[trend.key], number in history.drawn)
             for number, trend in enumerate(history.trends)
