@@ -52,8 +52,8 @@ def drawable(number: int, trend: Trend, name: str) -> Drawable:
     )
     alt = f"Trend of {name} over {len(trend.points)} runs. Newest: {told}. Changes: {changes or 'none'}."
     chart = Chart(f"trend-{number + 1}", alt, ())
-    caption = f"{name}: {count(len(trend.points), 'run')} in the order of their times"
-    return Drawable(chart, lambda chart, width: _paint(chart, trend, width), caption + ".")
+    caption = f"{count(len(trend.points), 'run')} in the order of their times, all as far apart."
+    return Drawable(chart, lambda chart, width: _paint(chart, trend, width), caption)
 
 
 def _paint(chart: Chart, trend: Trend, width: int) -> Drawing:
@@ -105,6 +105,9 @@ def _panel(canvas: Canvas, panel: _Panel, trend: Trend, across: Callable[[float]
     for edge in (panel.top, panel.top + panel.height):
         canvas.line(start - 6, edge, end + 6, edge, "rule")
     _title(canvas, panel, wide)
+    if wide and panel.metric is LATENCY:
+        for value, edge in ((high, panel.top), (low, panel.top + panel.height)):
+            canvas.text(start - 14, edge, words.number(LATENCY, value, 3), size=_SMALL, role="muted", right=True)
     role = "off" if trend.key.off else "on"
     if panel.metric is LATENCY:
         bounded = [
