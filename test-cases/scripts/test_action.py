@@ -16,7 +16,7 @@ import pytest
 import yaml
 from support.action import Action, ActionRun
 from support.edited import edit_launches, edited_run, scaled
-from support.kit import REPOSITORY
+from support.kit import FIXTURES, REPOSITORY
 from support.setup import ShadowVenv, clean_environment, own_program, run
 
 from model_profiling.analysis.history.index import add_runs, read_runs
@@ -249,7 +249,7 @@ def quick_runs(run_directory: Path, folder: Path, number: int) -> list[Path]:
 def test_a_slower_run_on_a_pull_request_fails_and_is_not_kept(
     action: Action, profiled: tuple[Path, ActionRun], server: Path, tmp_path: Path
 ) -> None:
-    """The second job is another writer: between its fetch and its push nothing of the first one's is lost."""
+    """Runs of a fifth of its time lie before it, as edited copies."""
     workspace, done = profiled
     first = workspace / done.outputs["run-directory"]
     held = branch(server, tmp_path / "held")
@@ -277,6 +277,32 @@ def test_a_slower_run_on_a_pull_request_fails_and_is_not_kept(
     assert "::error title=Worse than before::worse by more than the 100 % allowed: toy_cnn, fp32" in failed.log
     assert failed.not_run == ["actions/upload-artifact@v4.6.2", "actions/github-script@v7.0.1"]
     assert len(read_runs(branch(server, tmp_path / "again", "planted") / "history.sqlite")) == 8
+
+
+def test_two_jobs_that_keep_their_runs_at_once_lose_none(server: Path, tmp_path: Path) -> None:
+    """Each fetches, adds its run and pushes; who comes second sees that the branch has changed, and begins again."""
+    runs = quick_runs(FIXTURES / "reference_run" / "mac", tmp_path, 3)
+    jobs = [
+        subprocess.Popen(
+            ["bash", str(FOLDER / "history_branch.sh"), "keep"],
+            env={
+                **os.environ,
+                "PYTHON": sys.executable,
+                "KIT": str(REPOSITORY),
+                "PROFILE_RUN": str(one),
+                "PROFILE_NAME": "raced",
+                "PROFILE_TOKEN": "a token",
+                "PROFILE_SERVER": server.as_uri(),
+                "PROFILE_REPOSITORY": "owner/name",
+                "PROFILE_KEPT": str(tmp_path / f"kept{number}"),
+            },
+        )
+        for number, one in enumerate(runs)
+    ]
+    assert [job.wait(timeout=120) for job in jobs] == [0, 0, 0]
+    held = branch(server, tmp_path / "held", "raced")
+    assert len(read_runs(held / "history.sqlite")) == 3
+    assert run(["git", "-C", held, "rev-list", "--count", "HEAD"]).stdout.strip() == "1"
 
 
 def test_with_an_artifact_only_github_s_own_steps_are_left_out(action: Action, tmp_path: Path) -> None:

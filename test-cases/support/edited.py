@@ -38,9 +38,9 @@ def edit_launches(run: Path, change: Callable[[Line], Line]) -> Path:
 def edited_run(
     source: Path, folder: Path, started: str, change: Callable[[Line], Line] = lambda line: line, **manifest: object
 ) -> Path:
-    """Copy what a history reads of a run, as if it had been made at another time, with other launches, of this manifest.
+    """Copy what a history reads of a run, as if made at another time, with other launches, under another manifest.
 
-    What a test changes it names so: the copy's manifest has digests of its own.
+    The copy is an edited one: its manifest has digests of its own.
     """
     folder.mkdir(parents=True)
     for name in ("manifest.json", "launches.jsonl", "program_records.json"):

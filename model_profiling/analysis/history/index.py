@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,9 @@ APPLICATION_ID = 0x534D4548
 SCHEMA_VERSION = 1
 #: How long another process may be writing.
 _WAIT_S = 30.0
-_TABLE = "CREATE TABLE runs (digest TEXT PRIMARY KEY, started TEXT NOT NULL, content TEXT NOT NULL) WITHOUT ROWID"
+_TABLE = """CREATE TABLE runs (
+    digest TEXT PRIMARY KEY, started TEXT NOT NULL, content TEXT NOT NULL, content_sha256 TEXT NOT NULL
+) WITHOUT ROWID"""
 _RESTORE = "restore it from a copy, or remove it and name the runs again"
 
 
@@ -49,8 +52,8 @@ def add_runs(path: Path, runs: Sequence[RecordedRun]) -> Added:
         new = [run for run in runs if run.digest not in held]
         changed = [run for run in runs if run.digest in held and _differs(told[run.digest], str(held[run.digest]))]
         connection.executemany(
-            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?)",
-            [(run.digest, run.started, told[run.digest]) for run in (*new, *changed)],
+            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)",
+            [(run.digest, run.started, told[run.digest], _sha256(told[run.digest])) for run in (*new, *changed)],
         )
         connection.execute("COMMIT")
     return Added(len(new), len(changed))
@@ -62,8 +65,8 @@ def read_runs(path: Path) -> list[RecordedRun]:
         raise UserError("there is no index", f"at {path} (--index)", "name runs to begin it with (--runs)")
     with _opened(path) as connection:
         _check(connection, path)
-        rows = connection.execute("SELECT content FROM runs ORDER BY digest").fetchall()
-    return [RecordedRun.from_json(_parsed(str(content), path)) for (content,) in rows]
+        rows = connection.execute("SELECT content, content_sha256 FROM runs ORDER BY digest").fetchall()
+    return [RecordedRun.from_json(_parsed(str(content), str(digest), path)) for content, digest in rows]
 
 
 def _differs(told: str, held: str) -> bool:
@@ -75,11 +78,15 @@ def _differs(told: str, held: str) -> bool:
         return True
 
 
-def _parsed(content: str, path: Path) -> JsonObject:
-    try:
-        return JsonObject(json.loads(content), f"in {path}", _RESTORE, what="the index")
-    except (ValueError, RecursionError) as error:
-        raise UserError("the index is damaged (a row is no JSON)", f"at {path}", _RESTORE) from error
+def _parsed(content: str, digest: str, path: Path) -> JsonObject:
+    """Return a row's content, which SQLite keeps no checksum of."""
+    if _sha256(content) != digest:
+        raise UserError("the index is damaged (a row's digest does not match)", f"at {path}", _RESTORE)
+    return JsonObject(json.loads(content), f"in {path}", _RESTORE, what="the index")
+
+
+def _sha256(content: str) -> str:
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @contextmanager
