@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from support.browser import check_figures_and_accessibility
 from support.edited import edited_run, scaled
-from support.kit import FIXTURES, Finished, kit
+from support.history import REFERENCE
+from support.kit import Finished, kit
 from support.numbers import parse_page, text_of
 
 from model_profiling.analysis.history.index import read_runs
 from model_profiling.pipeline.manifest import ExecuTorchVersion
 
-REFERENCE = FIXTURES / "reference_run" / "mac"
 RUNS, SLOWER_FROM = 12, 8
 NEWER = ExecuTorchVersion("1.6.0", "f" * 40)
 BEGIN = datetime(2026, 6, 1, tzinfo=timezone.utc)

@@ -16,7 +16,8 @@ import pytest
 import yaml
 from support.action import Action, ActionRun
 from support.edited import edit_launches, edited_run, scaled
-from support.kit import FIXTURES, REPOSITORY
+from support.history import REFERENCE
+from support.kit import REPOSITORY
 from support.setup import ShadowVenv, clean_environment, own_program, run
 
 from model_profiling.analysis.history.index import add_runs, read_runs
@@ -281,7 +282,7 @@ def test_a_slower_run_on_a_pull_request_fails_and_is_not_kept(
 
 def test_two_jobs_that_keep_their_runs_at_once_lose_none(server: Path, tmp_path: Path) -> None:
     """Each fetches, adds its run and pushes; who comes second sees that the branch has changed, and begins again."""
-    runs = quick_runs(FIXTURES / "reference_run" / "mac", tmp_path, 3)
+    runs = quick_runs(REFERENCE, tmp_path, 3)
     jobs = [
         subprocess.Popen(
             ["bash", str(FOLDER / "history_branch.sh"), "keep"],

@@ -11,7 +11,7 @@ from model_profiling.analysis.history.rows import HistoryRow
 
 
 @dataclass(frozen=True)
-class Metric:
+class TrendMetric:
     """A result that is followed.
 
     Of an `exact` one, which is the same in every run of one program, each difference of more than `least` is a change;
@@ -27,12 +27,12 @@ class Metric:
     gated: bool = True
 
 
-LATENCY = Metric("latency", lambda row: row.latency_ms, 0.002)
-LOAD = Metric("load", lambda row: row.load_ms, 0.01)
+LATENCY = TrendMetric("latency", lambda row: row.latency_ms, 0.002)
+LOAD = TrendMetric("load", lambda row: row.load_ms, 0.01)
 #: Peaks within `MEMORY_RESOLUTION` of each other say nothing: five times the noise that is believed.
-MEMORY = Metric("memory", lambda row: row.memory_mib, MEMORY_RESOLUTION / 5)
-SIZE = Metric("size", lambda row: row.size_bytes, 0.001, exact=True)
-COVERAGE = Metric("coverage", lambda row: row.coverage, 0.001, exact=True, worse=-1, gated=False)
+MEMORY = TrendMetric("memory", lambda row: row.memory_mib, MEMORY_RESOLUTION / 5)
+SIZE = TrendMetric("size", lambda row: row.size_bytes, 0.001, exact=True)
+COVERAGE = TrendMetric("coverage", lambda row: row.coverage, 0.001, exact=True, worse=-1, gated=False)
 #: Two exports of one model differ in the order of their additions.
-ERROR = Metric("error", lambda row: row.error, 0.1, exact=True, gated=False)
+ERROR = TrendMetric("error", lambda row: row.error, 0.1, exact=True, gated=False)
 METRICS = (LATENCY, LOAD, MEMORY, SIZE, COVERAGE, ERROR)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from model_profiling.analysis.history.metrics import LATENCY, METRICS, Metric
+from model_profiling.analysis.history.metrics import LATENCY, METRICS, TrendMetric
 from model_profiling.analysis.history.rows import VERSION_FIELDS, HistoryRow, RecordedRun, SeriesKey
 from model_profiling.analysis.history.shifts import Shift, find_shifts
 
@@ -22,7 +22,7 @@ _REACH = 1.96
 
 
 @dataclass(frozen=True)
-class Step:
+class VersionStep:
     """One version that differs between two neighboring runs: a field of `Versions`, before and after."""
 
     field: str
@@ -31,13 +31,13 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Change:
+class LevelChange:
     """A metric's change of level in a series: `place` is the first run after it, `steps` what lies between."""
 
-    metric: Metric
+    metric: TrendMetric
     place: int
     shift: Shift
-    steps: tuple[Step, ...]
+    steps: tuple[VersionStep, ...]
 
     @property
     def worse_percent(self) -> float:
@@ -60,9 +60,9 @@ class Trend:
 
     key: SeriesKey
     points: tuple[TrendPoint, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[LevelChange, ...]
 
-    def newest(self, metric: Metric) -> Change | None:
+    def newest(self, metric: TrendMetric) -> LevelChange | None:
         """Return the newest change of a metric."""
         own = [change for change in self.changes if change.metric is metric]
         return own[-1] if own else None
@@ -73,7 +73,7 @@ class Regression:
     """A newest change for the worse, beyond what is allowed."""
 
     trend: Trend
-    change: Change
+    change: LevelChange
 
 
 def trends_of(runs: Iterable[RecordedRun]) -> tuple[Trend, ...]:
@@ -135,7 +135,7 @@ def _order(key: SeriesKey) -> tuple[object, ...]:
     return (*place, key.runner, key.threads, key.switched, not key.off, key.cores, key.variant)
 
 
-def _changes(points: Sequence[TrendPoint]) -> list[Change]:
+def _changes(points: Sequence[TrendPoint]) -> list[LevelChange]:
     changes = []
     for metric in METRICS:
         known = [(i, value) for i, point in enumerate(points) if (value := metric.value(point.row)) is not None]
@@ -143,11 +143,11 @@ def _changes(points: Sequence[TrendPoint]) -> list[Change]:
         for shift in _shifts(metric, values, points[places[-1]].row if places else None):
             place = places[shift.place]
             before = points[places[shift.place - 1]].row
-            changes.append(Change(metric, place, shift, tuple(_steps(before, points[place].row))))
+            changes.append(LevelChange(metric, place, shift, tuple(_steps(before, points[place].row))))
     return sorted(changes, key=lambda change: change.place)
 
 
-def _shifts(metric: Metric, values: Sequence[float], newest: HistoryRow | None) -> tuple[Shift, ...]:
+def _shifts(metric: TrendMetric, values: Sequence[float], newest: HistoryRow | None) -> tuple[Shift, ...]:
     if metric.exact:
         return _exact_shifts(values, metric.least)
     if newest is None or min(values) <= 0:
@@ -167,8 +167,8 @@ def _exact_shifts(values: Sequence[float], least: float) -> tuple[Shift, ...]:
     )
 
 
-def _steps(before: HistoryRow, after: HistoryRow) -> Iterator[Step]:
+def _steps(before: HistoryRow, after: HistoryRow) -> Iterator[VersionStep]:
     for field in VERSION_FIELDS:
         old, new = getattr(before.versions, field), getattr(after.versions, field)
         if old != new:
-            yield Step(field, old, new)
+            yield VersionStep(field, old, new)

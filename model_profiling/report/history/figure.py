@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from model_profiling.analysis.history.metrics import LATENCY, METRICS, Metric
-from model_profiling.analysis.history.trends import Change, Trend
+from model_profiling.analysis.history.metrics import LATENCY, METRICS, TrendMetric
+from model_profiling.analysis.history.trends import LevelChange, Trend
 from model_profiling.report.canvas import Canvas, text_width
 from model_profiling.report.figures import WIDE, Chart, Drawable
 from model_profiling.report.svg import Drawing
@@ -30,10 +30,10 @@ _DIGITS, _PATH = re.compile(rb"(\d\.\d)\d+"), re.compile(rb' d="[^"]*"')
 
 @dataclass(frozen=True)
 class _Panel:
-    metric: Metric
+    metric: TrendMetric
     places: tuple[int, ...]
     values: tuple[float, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[LevelChange, ...]
     top: float
     height: float
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from model_profiling.analysis.history.metrics import METRICS
 from model_profiling.report.figures import Drawable
-from model_profiling.report.history.view import ChangeRow, HistoryView, RunRow, SeriesRow
+from model_profiling.report.history.view import HistoryView, LevelChangeRow, RecordedRunRow, SeriesRow
 from model_profiling.report.quantities import Sentence
 from model_profiling.report.section import Block, BlocksSection, ReportPage, ReportSection
 from model_profiling.report.words import history as words
@@ -41,7 +41,7 @@ class ChangesSection(ReportSection):
     anchor: ClassVar[str] = "changes"
     title: ClassVar[str] = "Changes"
     template: ClassVar[str] = "history-changes"
-    changes: tuple[ChangeRow, ...]
+    changes: tuple[LevelChangeRow, ...]
 
     @property
     def table(self) -> Table:
@@ -118,13 +118,13 @@ class TrendsSection(ReportSection):
 
 
 @dataclass(frozen=True)
-class RunsSection(ReportSection):
+class HistoryRunsSection(ReportSection):
     """Every run, with what it was made with and where it lies."""
 
     anchor: ClassVar[str] = "runs"
     title: ClassVar[str] = "Runs"
     template: ClassVar[str] = "history-runs"
-    runs: tuple[RunRow, ...]
+    runs: tuple[RecordedRunRow, ...]
 
     def markdown(self, page: ReportPage) -> str:
         return ""
@@ -143,6 +143,6 @@ def history_sections(view: HistoryView, drawables: Sequence[tuple[SeriesRow, Dra
         SeriesSection(view.series),
         ChangesSection(view.changes),
         TrendsSection(tuple(drawables), len(view.series) - len(drawables)),
-        RunsSection(view.runs),
+        HistoryRunsSection(view.runs),
         MethodSection(_METHOD),
     )

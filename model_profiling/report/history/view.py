@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from model_profiling.analysis.history.metrics import LATENCY, METRICS, Metric
+from model_profiling.analysis.history.metrics import LATENCY, METRICS, TrendMetric
 from model_profiling.analysis.history.rows import HistoryRow, RecordedRun, SeriesKey
-from model_profiling.analysis.history.trends import Change, Trend, time_of
+from model_profiling.analysis.history.trends import LevelChange, Trend, time_of
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.words import history as words
 from model_profiling.wording import count, listed
@@ -43,7 +43,7 @@ class SeriesRow:
 
 
 @dataclass(frozen=True)
-class ChangeRow:
+class LevelChangeRow:
     """A change: when, in which series, what of it and by how much, on what it rests, what lies between."""
 
     when: str
@@ -59,7 +59,7 @@ class ChangeRow:
 
 
 @dataclass(frozen=True)
-class RunRow:
+class RecordedRunRow:
     """A run of the history; `report` is the address of its report, "" where there is none."""
 
     when: str
@@ -82,8 +82,8 @@ class HistoryView:
     summary: tuple[str, ...]
     notes: tuple[str, ...]
     series: tuple[SeriesRow, ...]
-    changes: tuple[ChangeRow, ...]
-    runs: tuple[RunRow, ...]
+    changes: tuple[LevelChangeRow, ...]
+    runs: tuple[RecordedRunRow, ...]
 
 
 #: Sentences at the head of the page, and names in its title and byline; tables have all.
@@ -110,7 +110,7 @@ class History:
         return words.series_names([trend.key for trend in self.trends])
 
     @cached_property
-    def changes(self) -> list[tuple[int, Trend, Change]]:
+    def changes(self) -> list[tuple[int, Trend, LevelChange]]:
         """Every change with its series and the series' number, the newest first."""
         found = [(number, trend, change) for number, trend in enumerate(self.trends) for change in trend.changes]
         return sorted(found, key=lambda one: (_time(one[1].points[one[2].place].run), -one[0]), reverse=True)
@@ -158,7 +158,7 @@ def anchor_of(number: int) -> str:
     return f"series-{number + 1}"
 
 
-def tone_of(change: Change) -> str:
+def tone_of(change: LevelChange) -> str:
     """Return how a change is colored: "slower" where it is for the worse."""
     return "slower" if change.worse_percent > 0 else "faster"
 
@@ -169,7 +169,7 @@ def _series_row(number: int, trend: Trend, named: tuple[str, str], drawn: bool) 
     return SeriesRow(anchor_of(number), *named, len(trend.points), words.when(newest.run.started), cells, drawn)
 
 
-def _cell(metric: Metric, row: HistoryRow, trend: Trend) -> ValueCell:
+def _cell(metric: TrendMetric, row: HistoryRow, trend: Trend) -> ValueCell:
     value = metric.value(row)
     if value is None:
         return ValueCell()
@@ -181,8 +181,8 @@ def _cell(metric: Metric, row: HistoryRow, trend: Trend) -> ValueCell:
     return ValueCell(words.number(metric, value), value, note, tone)
 
 
-def _change_row(number: int, trend: Trend, change: Change, named: tuple[str, str], drawn: bool) -> ChangeRow:
-    return ChangeRow(
+def _change_row(number: int, trend: Trend, change: LevelChange, named: tuple[str, str], drawn: bool) -> LevelChangeRow:
+    return LevelChangeRow(
         words.when(trend.points[change.place].run.started),
         anchor_of(number),
         *named,
@@ -195,10 +195,10 @@ def _change_row(number: int, trend: Trend, change: Change, named: tuple[str, str
     )
 
 
-def _run_row(run: RecordedRun, fault: str, folder: Path) -> RunRow:
+def _run_row(run: RecordedRun, fault: str, folder: Path) -> RecordedRunRow:
     first = run.rows[0].versions
     models = list(dict.fromkeys(row.series.program for row in run.rows))
-    return RunRow(
+    return RecordedRunRow(
         words.when(run.started),
         run.folder,
         _report(run, folder),

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from model_profiling.analysis.history.metrics import COVERAGE, ERROR, LATENCY, LOAD, MEMORY, SIZE, Metric
+from model_profiling.analysis.history.metrics import COVERAGE, ERROR, LATENCY, LOAD, MEMORY, SIZE, TrendMetric
 from model_profiling.analysis.history.rows import VERSION_FIELDS, RecordedRun, SeriesKey
 from model_profiling.analysis.history.trends import (
     BACKWARDS,
     FUTURE,
     UNREADABLE,
     UNSET,
-    Change,
+    LevelChange,
     Regression,
-    Step,
     Trend,
+    VersionStep,
 )
 from model_profiling.rounding import fixed, places_for
 from model_profiling.wording import capitalized, count, listed
@@ -42,15 +42,15 @@ _TIMES = {
 }
 
 
-def title_of(metric: Metric) -> str:
+def title_of(metric: TrendMetric) -> str:
     return _TITLES[metric.name][0]
 
 
-def unit_of(metric: Metric) -> str:
+def unit_of(metric: TrendMetric) -> str:
     return _TITLES[metric.name][1]
 
 
-def number(metric: Metric, value: float, digits: int = _DIGITS) -> str:
+def number(metric: TrendMetric, value: float, digits: int = _DIGITS) -> str:
     """Return a metric's value in its unit, without it."""
     _, _, scale = _TITLES[metric.name]
     shown = value / scale
@@ -58,12 +58,12 @@ def number(metric: Metric, value: float, digits: int = _DIGITS) -> str:
     return fixed(shown, min(places, 6))
 
 
-def value_text(metric: Metric, value: float) -> str:
+def value_text(metric: TrendMetric, value: float) -> str:
     """Return a metric's value with its unit."""
     return f"{number(metric, value)} {unit_of(metric)}"
 
 
-def percent_text(change: Change) -> str:
+def percent_text(change: LevelChange) -> str:
     """Return a change in percent with its sign, as more or less of the metric: "+12 %"."""
     if not change.shift.before:
         return "from 0"
@@ -134,32 +134,32 @@ def when(started: str) -> str:
     return started[:16].replace("T", " ")
 
 
-def steps_text(steps: Sequence[Step]) -> str:
+def steps_text(steps: Sequence[VersionStep]) -> str:
     """Say which versions lie between two runs."""
     if not steps:
         return "nothing that a run records"
     return listed([_step(step) for step in steps])
 
 
-def _step(step: Step) -> str:
+def _step(step: VersionStep) -> str:
     name = VERSION_FIELDS[step.field]
     if step.field in ("model", "runner"):
         return f"another {name} ({step.before[:_SHA_DIGITS] or 'unknown'} → {step.after[:_SHA_DIGITS] or 'unknown'})"
     return f"{name} {step.before or 'unknown'} → {step.after or 'unknown'}"
 
 
-def levels_text(change: Change) -> str:
+def levels_text(change: LevelChange) -> str:
     return f"{number(change.metric, change.shift.before)} → {value_text(change.metric, change.shift.after)}"
 
 
-def support_text(change: Change) -> str:
+def support_text(change: LevelChange) -> str:
     """Say how many runs stand behind a change."""
     before, after = change.shift.runs
     told = f"{count(before, 'run')} before, {after} since"
     return f"{told}: new, measure once more to be sure" if change.shift.new and after == 1 else told
 
 
-def change_sentence(name: str, trend: Trend, change: Change) -> str:
+def change_sentence(name: str, trend: Trend, change: LevelChange) -> str:
     """Return a change in one sentence."""
     verb = "rose" if change.shift.after > change.shift.before else "fell"
     by = percent_text(change).lstrip("+−")
