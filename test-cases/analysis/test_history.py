@@ -118,6 +118,17 @@ def test_a_slowdown_is_told_with_what_lies_between(recorded: RecordedRun) -> Non
     assert len(list(regressions(trends, 10, since="2026-01-09"))) == 2
 
 
+def test_a_busy_machine_is_seen_as_such(recorded: RecordedRun) -> None:
+    """The runs of the slower half got half of the processor time that those before had got."""
+    runs = days(recorded, [1.0] * 8 + [2.0] * 8)
+    shared = [
+        replace(run, rows=tuple(replace(row, cpu_share=0.99 if day < 8 else 0.5) for row in run.rows))
+        for day, run in enumerate(runs)
+    ]
+    assert [change.cpu_shares for trend in trends_of(shared) for change in trend.changes] == [(0.99, 0.5)] * 2
+    assert [change.cpu_shares for trend in trends_of(runs) for change in trend.changes] == [None] * 2
+
+
 def test_what_got_faster_again_fails_nothing(recorded: RecordedRun) -> None:
     trends = trends_of(days(recorded, [1.0] * 8 + [1.5] * 8 + [1.0] * 8))
     assert [place for place, _, _ in latency_of(trends)] == [8, 16, 8, 16]

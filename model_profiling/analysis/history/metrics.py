@@ -36,3 +36,5 @@ COVERAGE = TrendMetric("coverage", lambda row: row.coverage, 0.001, exact=True, 
 #: Two exports of one model differ in the order of their additions.
 ERROR = TrendMetric("error", lambda row: row.error, 0.1, exact=True, gated=False)
 METRICS = (LATENCY, LOAD, MEMORY, SIZE, COVERAGE, ERROR)
+#: What other programs on the machine make worse.
+TIMED = (LATENCY, LOAD)

@@ -130,7 +130,14 @@ def _timed(row: HistoryRow, launches: Sequence[Launch]) -> HistoryRow:
         high_ms=high,
         load_ms=statistics.median(loads) if loads else None,
         memory_mib=statistics.median(peaks) if peaks else None,
+        cpu_share=_cpu_share(launches),
     )
+
+
+def _cpu_share(launches: Sequence[Launch]) -> float | None:
+    turns = [turn for launch in launches for turn in launch.turns if not turn.traced and turn.cpu_ns is not None]
+    wall = sum(turn.wall_ns for turn in turns)
+    return sum(turn.cpu_ns or 0 for turn in turns) / wall if wall else None
 
 
 def _series(manifest: Manifest, record: KeptProgram, name: str, threads: int) -> SeriesKey:

@@ -70,6 +70,8 @@ class HistoryRow:
     and `memory_mib` (medians over launches) are None of an emulated CPU. `size_bytes` is None of a program whose
     weights lie in a file of their own. `coverage` is the share, 0 to 1, of matrix multiply-adds that reach SME2;
     `error` is the greatest difference from the eager model over the largest value. Both are None where not known.
+    `cpu_share` is the processor time of the untraced turns over their wall time: about the number of threads on an idle
+    machine, less where others ran; None of launches without turns.
     """
 
     series: SeriesKey
@@ -84,10 +86,11 @@ class HistoryRow:
     coverage: float | None = None
     error: float | None = None
     agrees: bool | None = None
+    cpu_share: float | None = None
 
     @classmethod
     def from_json(cls, held: JsonObject) -> HistoryRow:
-        numbers = ("latency_ms", "low_ms", "high_ms", "load_ms", "memory_mib", "coverage", "error")
+        numbers = ("latency_ms", "low_ms", "high_ms", "load_ms", "memory_mib", "coverage", "error", "cpu_share")
         return cls(
             series=SeriesKey.from_json(held.within("series")),
             versions=Versions.from_json(held.within("versions")),

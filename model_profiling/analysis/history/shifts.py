@@ -17,7 +17,7 @@ series with outliers a step of 10 % in their middle was found::
     Otava     false alarm  0.08   0.08   0.17   0.45   0.85
               found        0.58   0.73   0.92   0.98   1.00
 
-Without correlation ruptures' false alarms stay below 0.01 from 30 runs on; Otava's grow with the runs (outliers: 0.20
+Without correlation ruptures' false alarms are 0.01 at most from 30 runs on; Otava's grow with the runs (outliers: 0.20
 of 100 runs, 0.72 of 500). Otava 0.8 also pins one version of NumPy and brings clients of BigQuery, PostgreSQL and
 Slack; ruptures needs NumPy and SciPy.
 

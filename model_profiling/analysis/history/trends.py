@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from model_profiling.analysis.history.metrics import LATENCY, METRICS, TrendMetric
+from model_profiling.analysis.history.metrics import LATENCY, METRICS, TIMED, TrendMetric
 from model_profiling.analysis.history.rows import VERSION_FIELDS, HistoryRow, RecordedRun, SeriesKey
 from model_profiling.analysis.history.shifts import Shift, find_shifts
+from model_profiling.pipeline.lockstep.rounds import LOST_SHARE
 
 #: ExecuTorch 1.0 was released in October 2025: clocks that say less have not been set.
 EARLIEST = datetime(2025, 1, 1, tzinfo=timezone.utc)
@@ -32,12 +34,17 @@ class VersionStep:
 
 @dataclass(frozen=True)
 class LevelChange:
-    """A metric's change of level in a series: `place` is the first run after it, `steps` what lies between."""
+    """A metric's change of level in a series: `place` is the first run after it, `steps` what lies between.
+
+    `cpu_shares` are how much of the processor the runs before and after it got (medians), where one of them got
+    much less: other programs were running, and a time says less of the model.
+    """
 
     metric: TrendMetric
     place: int
     shift: Shift
     steps: tuple[VersionStep, ...]
+    cpu_shares: tuple[float, float] | None = None
 
     @property
     def worse_percent(self) -> float:
@@ -143,8 +150,19 @@ def _changes(points: Sequence[TrendPoint]) -> list[LevelChange]:
         for shift in _shifts(metric, values, points[places[-1]].row if places else None):
             place = places[shift.place]
             before = points[places[shift.place - 1]].row
-            changes.append(LevelChange(metric, place, shift, tuple(_steps(before, points[place].row))))
+            shares = _cpu_shares([points[i].row for i in places], shift) if metric in TIMED else None
+            changes.append(LevelChange(metric, place, shift, tuple(_steps(before, points[place].row)), shares))
     return sorted(changes, key=lambda change: change.place)
+
+
+def _cpu_shares(rows: Sequence[HistoryRow], shift: Shift) -> tuple[float, float] | None:
+    """Return what runs before and after a change got of the processor; None where it was as much, or is unknown."""
+    sides = rows[shift.place - shift.runs[0] : shift.place], rows[shift.place : shift.place + shift.runs[1]]
+    known = [[row.cpu_share for row in side if row.cpu_share is not None] for side in sides]
+    if not all(known):
+        return None
+    before, after = map(statistics.median, known)
+    return (before, after) if min(before, after) < (1 - LOST_SHARE) * max(before, after) else None
 
 
 def _shifts(metric: TrendMetric, values: Sequence[float], newest: HistoryRow | None) -> tuple[Shift, ...]:

@@ -86,7 +86,7 @@ def _panels(trend: Trend, wide: bool) -> list[_Panel]:
             continue
         height = _TALL if metric is LATENCY else _LOW
         own = tuple(change for change in trend.changes if change.metric is metric)
-        top += 0 if wide else 16
+        top += 0 if wide else 34 if metric is LATENCY else 16
         panels.append(_Panel(metric, tuple(i for i, _ in known), tuple(v for _, v in known), own, top, height))
         top += height + _GAP
     return panels
@@ -141,8 +141,9 @@ def _title(canvas: Canvas, panel: _Panel, wide: bool) -> None:
         canvas.text(0, middle - 8, title[:1].upper() + title[1:], size=13)
         canvas.text(0, middle + 9, shown, size=_SMALL, role="muted")
     else:
-        canvas.text(0, panel.top - 11, title[:1].upper() + title[1:], size=13)
-        canvas.text(canvas.width, panel.top - 11, shown, size=_SMALL, role="muted", right=True)
+        above = panel.top - (29 if panel.metric is LATENCY else 11)  # changes of latency stand between
+        canvas.text(0, above, title[:1].upper() + title[1:], size=13)
+        canvas.text(canvas.width, above, shown, size=_SMALL, role="muted", right=True)
 
 
 def _changes(canvas: Canvas, panel: _Panel, across: Callable[[float], float], down: Callable[[float], float]) -> None:

@@ -190,7 +190,7 @@ def _change_row(number: int, trend: Trend, change: LevelChange, named: tuple[str
         ValueCell(words.percent_text(change), change.worse_percent, "", tone_of(change)),
         words.levels_text(change),
         words.support_text(change),
-        words.steps_text(change.steps),
+        words.between_text(change),
         drawn,
     )
 

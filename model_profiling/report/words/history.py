@@ -134,11 +134,20 @@ def when(started: str) -> str:
     return started[:16].replace("T", " ")
 
 
-def steps_text(steps: Sequence[VersionStep]) -> str:
-    """Say which versions lie between two runs."""
-    if not steps:
-        return "nothing that a run records"
-    return listed([_step(step) for step in steps])
+def between_text(change: LevelChange) -> str:
+    """Say which versions lie between the runs before a change and after it, and whether the machine was busy."""
+    told = list(map(_step, change.steps))
+    if change.cpu_shares is not None:
+        told.append(_busy(*change.cpu_shares))
+    return listed(told) if told else "nothing that a run records"
+
+
+def _busy(before: float, after: float) -> str:
+    """Say on which side of a change other programs ran, and how much less of the processor that left to the runs."""
+    share = f"{100 * min(before, after) / max(before, after):.0f} %"
+    if after < before:
+        return f"the machine has been busy: runs get {share} of the processor time that they got before"
+    return f"the machine was busy before: runs got {share} of the processor time that they get now"
 
 
 def _step(step: VersionStep) -> str:
@@ -166,7 +175,7 @@ def change_sentence(name: str, trend: Trend, change: LevelChange) -> str:
     run = trend.points[change.place].run
     return (
         f"{name}: {title_of(change.metric)} {verb} by {by} ({levels_text(change)}; {support_text(change)}) at "
-        f"{when(run.started)}; what differs: {steps_text(change.steps)}."
+        f"{when(run.started)}; what differs: {between_text(change)}."
     )
 
 
@@ -174,7 +183,7 @@ def regression_line(found: Sequence[Regression], names: Mapping[SeriesKey, tuple
     """Say in one line what got worse by more than is allowed."""
     told = [
         f"{', '.join(names[one.trend.key])}: {title_of(one.change.metric)} {percent_text(one.change)} at "
-        f"{when(one.trend.points[one.change.place].run.started)} ({steps_text(one.change.steps)})"
+        f"{when(one.trend.points[one.change.place].run.started)} ({between_text(one.change)})"
         for one in found
     ]
     return f"worse by more than the {percent:g} % allowed: {'; '.join(told)}"
