@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Sequence
+from typing import Literal
 
 import matplotlib
 
@@ -38,6 +41,24 @@ class Canvas:
 
     def dot(self, x: float, y: float, diameter: float, role: str) -> None:
         self._axes.plot([x], [y], marker="o", markersize=diameter, markeredgewidth=0, color=light(role))
+
+    def dots(self, places: Sequence[tuple[float, float]], diameter: float, role: str) -> None:
+        """Draw many dots as one path of round ends, which takes a fraction of as many shapes."""
+        gap = (math.nan, math.nan)
+        self._strokes([point for x, y in places for point in ((x, y), (x + 0.1, y), gap)], role, diameter, "round")
+
+    def uprights(self, spans: Sequence[tuple[float, float, float]], role: str, width: float) -> None:
+        """Draw many vertical lines, each (x, from, to), as one path."""
+        gap = (math.nan, math.nan)
+        self._strokes([point for x, y, to in spans for point in ((x, y), (x, to), gap)], role, width, "butt")
+
+    def _strokes(
+        self, points: Sequence[tuple[float, float]], role: str, width: float, cap: Literal["round", "butt"]
+    ) -> None:
+        [line] = self._axes.plot(
+            [x for x, _ in points], [y for _, y in points], color=light(role), linewidth=width, solid_capstyle=cap
+        )
+        line.get_path().should_simplify = False
 
     def text(
         self,

@@ -9,14 +9,20 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 from support.action import Action, ActionRun
-from support.edited import edit_launches
+from support.edited import edit_launches, edited_run, scaled
+from support.history import REFERENCE
 from support.kit import REPOSITORY
 from support.setup import ShadowVenv, clean_environment, own_program, run
+
+from model_profiling.analysis.history.index import add_runs, read_runs
+from model_profiling.analysis.history.reading import read_recorded_run
+from model_profiling.pipeline.run_directory import RunDirectory
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +52,7 @@ def test_every_step_that_types_has_a_name_and_bash() -> None:
 
 def test_its_actions_are_pinned_by_version() -> None:
     used = [step["uses"] for step in STEPS if "uses" in step]
-    assert len(used) == 3 and all(re.fullmatch(r"actions/[a-z/-]+@v\d+\.\d+\.\d+", name) for name in used)
+    assert len(used) == 7 and all(re.fullmatch(r"actions/[a-z/-]+@v\d+\.\d+\.\d+", name) for name in used)
 
 
 def test_every_input_and_output_is_described_and_used() -> None:
@@ -55,7 +61,7 @@ def test_every_input_and_output_is_described_and_used() -> None:
         assert spec["description"] and re.search(rf"inputs\.{name}\b", text), name
     written = set(
         re.findall(r'^        "([a-z-]+)": ', (FOLDER / "profile_model.py").read_text(encoding="utf-8"), re.MULTILINE)
-    ) | {"verdict", "interval", "regression", "speedup", "feature", "run-directory"}
+    ) | {"verdict", "interval", "regression", "speedup", "feature", "run-directory", "change"}
     for name, spec in DEFINITION["outputs"].items():
         assert spec["description"] and spec["value"] == f"${{{{ steps.tell.outputs.{name} }}}}" and name in written
 
@@ -68,6 +74,8 @@ def test_the_scripts_in_its_steps_pass_shellcheck(tmp_path: Path) -> None:
         script.write_text(f"#!/usr/bin/env bash\n{step['run']}\n")
         done = run(["shellcheck", "--exclude=SC2154", script])
         assert done.returncode == 0, step["name"] + done.stdout
+    done = run(["shellcheck", FOLDER / "history_branch.sh"])
+    assert done.returncode == 0, done.stdout
 
 
 # ---------------------------------------------------------------- its steps
@@ -84,25 +92,42 @@ def action(tmp_path_factory: pytest.TempPathFactory) -> Action:
     return Action(folder / ".github" / "actions" / "profile")
 
 
-def use(action: Action, workspace: Path, **inputs: str) -> ActionRun:
+def use(action: Action, workspace: Path, github: Mapping[str, str] | None = None, **inputs: str) -> ActionRun:
     temporary = workspace.with_name(f"{workspace.name}_runner")
     temporary.mkdir(exist_ok=True)
-    return action.use(workspace, temporary, clean_environment(), **inputs)
+    return action.use(workspace, temporary, clean_environment(), github or {}, **inputs)
 
 
 @pytest.fixture(scope="module")
-def profiled(action: Action, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ActionRun]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that stands for GitHub's server: git talks to the repository in it as it does over the network."""
+    folder = tmp_path_factory.mktemp("server")
+    subprocess.run(["git", "init", "-q", "--bare", str(folder / "owner" / "name")], check=True)
+    return folder
+
+
+def served(server: Path, event: str = "push") -> dict[str, str]:
+    return {"server_url": server.as_uri(), "event_name": event}
+
+
+@pytest.fixture(scope="module")
+def profiled(action: Action, server: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ActionRun]:
     """The action's use on the main branch: a model exported, measured, made the baseline."""
     workspace = tmp_path_factory.mktemp("workspace")
     return workspace, use(
         action,
         workspace,
+        served(server),
         export="toy_cnn",
         dtype="fp32",
         pairs="2",
         baseline_key="toy",
         save_baseline="true",
         fail_if_slower="50",
+        history="branch",
+        save_history="true",
+        fail_on_change="50",
+        comment="true",
     )
 
 
@@ -127,7 +152,7 @@ def test_the_summary_page_is_the_head_of_the_report_without_figures(profiled: tu
     report = (workspace / done.outputs["run-directory"] / "report.md").read_text()
     assert done.summary.splitlines()[0] == report.splitlines()[0]
     of_report = [line for line in report.splitlines() if line in SUMMARY_SECTIONS]
-    assert [line for line in done.summary.splitlines() if line.startswith("## ")] == of_report
+    assert [line for line in done.summary.splitlines() if line.startswith("## ")] == [*of_report, "## History"]
     assert of_report[0] == SUMMARY_SECTIONS[0] and of_report[-1] == SUMMARY_SECTIONS[-1]
     assert "![" not in done.summary and "Each dot is" not in done.summary
 
@@ -177,6 +202,7 @@ def test_a_baseline_of_another_cpu_is_told_and_fails_nothing(profiled: tuple[Pat
         "PROFILE_RUN": str(workspace / done.outputs["run-directory"]),
         "PROFILE_OUTPUT": str(tmp_path),
         "PROFILE_COMPARED": "2",
+        "PROFILE_CHANGED": "",
         "GITHUB_OUTPUT": str(tmp_path / "out"),
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
     }
@@ -186,6 +212,104 @@ def test_a_baseline_of_another_cpu_is_told_and_fails_nothing(profiled: tuple[Pat
     assert told.returncode == 0, told.stderr
     assert "::warning title=Not compared with the baseline::the runs are from different CPUs" in told.stdout
     assert "regression=not comparable\n" in (tmp_path / "out").read_text()
+
+
+# ---------------------------------------------------------------- the history
+
+
+def branch(server: Path, folder: Path, name: str = "sme2-history") -> Path:
+    """Return what the branch with the history holds, as a folder."""
+    address = (server / "owner" / "name").as_uri()
+    done = run(["git", "clone", "-q", "--branch", name, address, folder])
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_run_is_on_the_branch_with_its_page(profiled: tuple[Path, ActionRun], server: Path, tmp_path: Path) -> None:
+    workspace, done = profiled
+    held = branch(server, tmp_path / "held")
+    assert {path.name for path in held.iterdir()} == {".git", "history.sqlite", "index.html", "README.md"}
+    [kept] = read_runs(held / "history.sqlite")
+    assert (
+        kept.digest == json.loads((workspace / done.outputs["run-directory"] / "manifest.json").read_text())["digest"]
+    )
+    assert done.outputs["change"] == "none" and (workspace / done.outputs["history"]).stat().st_size > 0
+    assert "### Newest results" in done.summary and "toy_cnn, fp32" in done.summary
+    # One commit without parents, however often it is kept.
+    assert run(["git", "-C", held, "rev-list", "--count", "HEAD"]).stdout.strip() == "1"
+
+
+def quick_runs(run_directory: Path, folder: Path, number: int) -> list[Path]:
+    """Return copies of a run as if they had been made on earlier days, in a fifth of its time."""
+    return [
+        edited_run(run_directory, folder / f"edited{i}", f"2026-01-0{i + 1}T00:00:00.000Z", lambda x: scaled(x, 0.2))
+        for i in range(number)
+    ]
+
+
+def test_a_slower_run_on_a_pull_request_fails_and_is_not_kept(
+    action: Action, profiled: tuple[Path, ActionRun], server: Path, tmp_path: Path
+) -> None:
+    """Runs of a fifth of its time lie before it, as edited copies."""
+    workspace, done = profiled
+    first = workspace / done.outputs["run-directory"]
+    held = branch(server, tmp_path / "held")
+    add_runs(held / "history.sqlite", list(map(read_recorded_run, map(RunDirectory, quick_runs(first, tmp_path, 7)))))
+    for words in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]):
+        assert run(["git", "-C", held, *words]).returncode == 0
+    assert run(["git", "-C", held, "push", "-q", "origin", "HEAD:refs/heads/planted"]).returncode == 0
+    (tmp_path / "workspace").mkdir()
+    model = shutil.copy(next((workspace / "out_profile" / "artifacts").glob("*.pte")), tmp_path)
+    config = tmp_path / "config.json"
+    kept = json.loads((workspace / "out_profile" / "config.json").read_text())
+    config.write_text(json.dumps(kept | {"model": str(model), "pairs": 2}))
+    failed = use(
+        action,
+        tmp_path / "workspace",
+        served(server, "pull_request"),
+        config=str(config),
+        history="branch",
+        history_name="planted",
+        fail_on_change="100",
+        comment="true",
+    )
+    assert failed.outputs["change"] == "worse"
+    assert [name for name, status in failed.statuses.items() if status] == ["Fail where the history got worse"]
+    assert "::error title=Worse than before::worse by more than the 100 % allowed: toy_cnn, fp32" in failed.log
+    assert failed.not_run == ["actions/upload-artifact@v4.6.2", "actions/github-script@v7.0.1"]
+    assert len(read_runs(branch(server, tmp_path / "again", "planted") / "history.sqlite")) == 8
+
+
+def test_two_jobs_that_keep_their_runs_at_once_lose_none(server: Path, tmp_path: Path) -> None:
+    """Each fetches, adds its run and pushes; who comes second sees that the branch has changed, and begins again."""
+    runs = quick_runs(REFERENCE, tmp_path, 3)
+    jobs = [
+        subprocess.Popen(
+            ["bash", str(FOLDER / "history_branch.sh"), "keep"],
+            env={
+                **os.environ,
+                "PYTHON": sys.executable,
+                "KIT": str(REPOSITORY),
+                "PROFILE_RUN": str(one),
+                "PROFILE_NAME": "raced",
+                "PROFILE_TOKEN": "a token",
+                "PROFILE_SERVER": server.as_uri(),
+                "PROFILE_REPOSITORY": "owner/name",
+                "PROFILE_KEPT": str(tmp_path / f"kept{number}"),
+            },
+        )
+        for number, one in enumerate(runs)
+    ]
+    assert [job.wait(timeout=120) for job in jobs] == [0, 0, 0]
+    held = branch(server, tmp_path / "held", "raced")
+    assert len(read_runs(held / "history.sqlite")) == 3
+    assert run(["git", "-C", held, "rev-list", "--count", "HEAD"]).stdout.strip() == "1"
+
+
+def test_with_an_artifact_only_github_s_own_steps_are_left_out(action: Action, tmp_path: Path) -> None:
+    """The model is not there: what comes before it has run."""
+    done = use(action, tmp_path, history="artifact", model="a.pte")
+    assert done.not_run == ["actions/github-script@v7.0.1", "actions/upload-artifact@v4.6.2"]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +326,16 @@ def test_a_baseline_of_another_cpu_is_told_and_fails_nothing(profiled: tuple[Pat
             {"model": "a.pte", "fail_if_slower": "10%"},
             "Check the inputs",
             "::error::fail-if-slower is 10%: give a number such as 10, without %",
+        ),
+        (
+            {"model": "a.pte", "history": "disk"},
+            "Check the inputs",
+            "::error::history is disk: give artifact or branch, or leave it out",
+        ),
+        (
+            {"model": "a.pte", "fail_on_change": "ten"},
+            "Check the inputs",
+            "::error::fail-on-change is ten: give a number such as 10, without %",
         ),
         (
             {"model": "a.pte", "pairs": "many"},

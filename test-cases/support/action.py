@@ -17,6 +17,15 @@ import yaml
 
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 _STEP_SECONDS = 600
+#: What GitHub tells an action of the job, where a test says nothing else.
+_GITHUB = {
+    "run_id": "1",
+    "run_attempt": "1",
+    "event_name": "push",
+    "repository": "owner/name",
+    "server_url": "file:///nowhere",
+    "token": "a token",
+}
 
 
 @dataclass
@@ -45,16 +54,17 @@ class Action:
     def steps(self) -> list[dict]:
         return self.definition["runs"]["steps"]
 
-    def use(self, workspace: Path, temporary: Path, env: Mapping[str, str], **inputs: str) -> ActionRun:
-        """Run the steps in `workspace`; after one that failed only those that always run."""
+    def use(
+        self, workspace: Path, temporary: Path, env: Mapping[str, str], github: Mapping[str, str], **inputs: str
+    ) -> ActionRun:
+        """Run the steps in `workspace`; after one that failed only those that always run. `github` is its context."""
         unknown = inputs.keys() - {name.replace("-", "_") for name in self.definition["inputs"]}
         assert not unknown, f"the action has no input {unknown}"
-        values = {
-            name: inputs.get(name.replace("-", "_"), spec["default"])
+        context = {f"github.{name}": value for name, value in (_GITHUB | github).items()}
+        context |= {"runner.temp": str(temporary)} | {
+            f"inputs.{name}": inputs.get(name.replace("-", "_"), _filled(spec["default"], context))
             for name, spec in self.definition["inputs"].items()
         }
-        context = {f"inputs.{name}": value for name, value in values.items()} | {"runner.temp": str(temporary)}
-        context |= {"github.run_id": "1", "github.run_attempt": "1"}
         done = ActionRun()
         summary = temporary / "summary.md"
         for number, step in enumerate(self.steps):

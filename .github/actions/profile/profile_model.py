@@ -22,7 +22,9 @@ from model_profiling.pipeline.run_directory import RunDirectory
 _TEMPLATE = PACKAGE_DIR / "configs" / "templates" / "mac_template.json"
 #: The sections of the report that fit a job's summary page.
 _SUMMARY_SECTIONS = ("Verdict", "What to change first", "Latency")
-#: compare_runs.py's exit statuses, as the action calls them.
+_HISTORY_SECTIONS = ("Newest results", "Changes")
+#: compare_runs.py's and history.py's exit statuses, as the action calls them.
+_CHANGES = {"": "no history", "0": "none", "1": "worse"}
 _REGRESSIONS = {"": "no baseline", "0": "none", "1": "slower", "2": "not comparable"}
 
 
@@ -105,6 +107,9 @@ def tell(env: Mapping[str, str]) -> None:
         "verdict": str(comparison.get("verdict") or ""),
         "regression": _REGRESSIONS[env["PROFILE_COMPARED"]],
         "slower": compared[-1].removeprefix("error: ") if env["PROFILE_COMPARED"] == "1" else "",
+        "history": str(output / "history.html") if env["PROFILE_CHANGED"] else "",
+        "change": _CHANGES[env["PROFILE_CHANGED"]],
+        "worse": _worse(output) if env["PROFILE_CHANGED"] == "1" else "",
     }
     _set_outputs(env, outputs)
     for name, value in outputs.items():
@@ -112,6 +117,13 @@ def tell(env: Mapping[str, str]) -> None:
     if env["PROFILE_COMPARED"] == "2":
         say(f"::warning title=Not compared with the baseline::{compared[-1].removeprefix('error: ')}")
     _write_summary(env, directory.report_md.read_text(encoding="utf-8"), compared)
+    if env["PROFILE_CHANGED"]:
+        _add_to_summary(env, _history_tables((output / "history.md").read_text(encoding="utf-8")))
+
+
+def _worse(output: Path) -> str:
+    lines = (output / "history.txt").read_text(encoding="utf-8").strip().splitlines()
+    return next((line.removeprefix("error: ") for line in lines if line.startswith("error: ")), "")
 
 
 def _comparison_lines(output: Path) -> list[str]:
@@ -126,6 +138,16 @@ def _write_summary(env: Mapping[str, str], report: str, compared: list[str]) -> 
     text = "\n\n## ".join(pieces) + "\n"
     if compared:
         text += "\n## Against the baseline\n\n```text\n" + "\n".join(compared) + "\n```\n"
+    _add_to_summary(env, text)
+
+
+def _history_tables(page: str) -> str:
+    """Return what the job's page shows of a history: its newest results and changes."""
+    sections = [part for part in page.split("\n## ")[1:] if part.startswith(_HISTORY_SECTIONS)]
+    return "\n## History\n\n" + "\n\n### ".join(["", *(part.rstrip() for part in sections)]).lstrip() + "\n"
+
+
+def _add_to_summary(env: Mapping[str, str], text: str) -> None:
     with open(env["GITHUB_STEP_SUMMARY"], "a", encoding="utf-8") as summary:
         summary.write(text)
 

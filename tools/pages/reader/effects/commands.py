@@ -235,6 +235,7 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "generate_report.py": pipelines.report,
     "generate_combined_report.py": pipelines.combined,
     "compare_runs.py": pipelines.compare,
+    "history.py": pipelines.history,
     "validate_setup.py": _needs_model,
     "validate_pipeline.py": pipelines.validate_config,
     "validate_results.py": pipelines.validate_results,

@@ -127,6 +127,20 @@ def combined(call: Call) -> None:
     call.reader.make(call.path(call.args.out))
 
 
+def history(call: Call) -> None:
+    """Runs are found below the folders: each has to be there, or to hold what an earlier command made."""
+    for value in call.args.runs:
+        path, made = call.needs_file(value, "--runs"), call.reader.files.made
+        if path in made and not any(one.startswith(f"{path}/") and one.endswith("/manifest.json") for one in made):
+            call.wrong(value, "path", f"nothing on this page makes a run below {value}")
+    if call.args.index is not None:
+        if not call.args.runs:
+            call.needs_file(call.args.index, "--index")
+        call.reader.make(call.path(call.args.index))
+    for value in call.args.out:
+        call.reader.make(call.path(value))
+
+
 def compare(call: Call) -> None:
     run_directory(call, call.args.baseline)
     run_directory(call, call.args.candidate)
