@@ -16,7 +16,7 @@ from support.export import SharedExports
 from support.kit import kit, write_config
 from support.shared import alone, shared_folder
 
-from model_profiling.pipeline.cpu.sharing import SHARE_VARIABLE
+from model_profiling.pipeline.leases import SHARE_VARIABLE
 from model_profiling.scripts.ceilings.measuring import OFF_VARIABLE
 
 # A shell that starts the tests in the background has its children ignore Ctrl-C, and a program cannot tell

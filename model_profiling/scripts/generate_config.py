@@ -9,7 +9,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, cast
 
 if importlib.util.find_spec("model_profiling") is None:
     sys.stderr.write(
@@ -18,43 +17,14 @@ if importlib.util.find_spec("model_profiling") is None:
     )
     sys.exit(2)
 
-from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from model_profiling.files import json_bytes, read_json, write_json
+from model_profiling.files import json_bytes, write_json
 from model_profiling.pipeline.config import AUTO
+from model_profiling.pipeline.config_templates import PLATFORMS, ExperimentKeys, Template, missing_runners, run_template
 from model_profiling.pipeline.program.signature import read_methods
 from model_profiling.pipeline.variations import Asked, Variation, variations
-
-PLATFORMS = ("mac", "android")
-
-
-class RunnerKeys(TypedDict, total=False):
-    """The runner that an experiment, or all of them, may name."""
-
-    runner_path: str
-
-
-class ExperimentKeys(RunnerKeys, total=False):
-    """What this command reads and writes of an experiment."""
-
-    name: str
-    model: str
-    runs: int | str
-    threads: list[int]
-    method: str
-    input_shapes: list[list[int]]
-
-
-class Template(RunnerKeys):
-    """What this command reads and writes of a template; its other keys stay as they are."""
-
-    model: str
-    output_root: str
-    pairs: int
-    experiments: list[ExperimentKeys]
-    analysis: dict[str, list[list[str]]]
 
 
 def build_parser() -> CommandParser:
@@ -100,7 +70,7 @@ def build_parser() -> CommandParser:
 def main() -> int:
     args = build_parser().parse_args()
     found = variations(args.model, Asked(args.method, args.input_shapes, args.dimension))
-    config = _template(args.platform)
+    config = run_template(args.platform)
     config["model"] = str(args.model)
     config["output_root"] = str(args.output / "runs" / args.platform)
     if args.against:
@@ -118,7 +88,7 @@ def main() -> int:
         )
     write_json(target, config)
     say(f"wrote {target}")
-    missing = _missing_runners(config)
+    missing = missing_runners(config)
     if missing:
         names = " ".join(Path(path).parent.name for path in missing)
         say(
@@ -162,24 +132,6 @@ def vary(config: Template, found: Sequence[Variation]) -> None:
         for experiment in config["experiments"]
     ]
     config["analysis"] = {"compare_pairs": [[named(name, one) for name in pair] for one in found for pair in pairs]}
-
-
-def _template(platform: str) -> Template:
-    """Return the template for a platform: for Android that of the runners that are built, first of the one with both.
-
-    Where none is built it is the native runner's: one build, and both sides are the same bytes.
-    """
-    names = (platform, f"{platform}_builds") if platform == "android" else (platform,)
-    folder = PACKAGE_DIR / "configs" / "templates"
-    # The kit's own files, which tests validate.
-    templates = [cast(Template, read_json(folder / f"{name}_template.json", "template")) for name in names]
-    return next((template for template in templates if not _missing_runners(template)), templates[0])
-
-
-def _missing_runners(config: Template) -> list[str]:
-    """Return the runners that a configuration names and that are not built, each once."""
-    named = [keys["runner_path"] for keys in (config, *config["experiments"]) if "runner_path" in keys]
-    return [path for path in dict.fromkeys(named) if not Path(path).is_file()]
 
 
 def _ask(config: Template) -> None:

@@ -21,7 +21,8 @@ import yaml
 from pyflakes import checker, messages
 
 from model_profiling.errors import UserError, nearest
-from model_profiling.pipeline.config import SCHEMA_FILE, load_config
+from model_profiling.pipeline.config import load_config
+from model_profiling.pipeline.config_schema import CONFIG_SCHEMA, schema_file
 from tools.pages.checks.page import CheckedPage
 from tools.pages.reader.state import absolute
 from tools.pages.reading.document import Block
@@ -81,7 +82,7 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 @functools.cache
 def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema: dict[str, Any] = json.loads(schema_file(CONFIG_SCHEMA).read_text(encoding="utf-8"))
     return schema
 
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long jobs will take: a guess for small models, corrected by those that are done. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from typing import Any
+
+from model_profiling.fleet.plan import Cell, Job
+from model_profiling.pipeline.config import DEFAULT_PAIRS, QUICK_PAIRS
+
+#: Measured with the toy models on a 2-core x86-64 virtual machine: an export, a run without its pairs, a pair at one
+#: thread count, a preview. Larger models take longer, which the first of them that are done tell.
+EXPORT_S, RUN_S, PAIR_S, PREVIEW_S = 10.0, 6.0, 1.5, 30.0
+
+
+def guess_s(job: Job, quick: bool) -> float:
+    """Return what a job of a small model takes."""
+    if not isinstance(job, Cell):
+        return EXPORT_S if job.exported else 0.0
+    if not job.device.timed:
+        return PREVIEW_S
+    config: Any = job.config
+    pairs = QUICK_PAIRS if quick else config.get("pairs", DEFAULT_PAIRS)
+    return RUN_S + PAIR_S * pairs * len(config["experiments"]) / 2
+
+
+class Estimate:
+    """Expected durations; `known` are jobs that were done, with the seconds that each took."""
+
+    def __init__(self, quick: bool, known: Iterable[tuple[Job, float]] = ()) -> None:
+        self._quick = quick
+        self._known = {job.name: seconds for job, seconds in known if seconds > 0}
+        self._factors: dict[str, list[float]] = {}
+        for job, seconds in known:
+            if seconds > 0 and guess_s(job, quick) > 0:
+                for key in _keys(job):
+                    self._factors.setdefault(key, []).append(seconds / guess_s(job, quick))
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything that was done corrects the guess."""
+        return bool(self._factors)
+
+    def seconds(self, job: Job) -> float:
+        """Return the expected duration of a job: as it took before, else by the most alike that were done."""
+        if job.name in self._known:
+            return self._known[job.name]
+        factors = next((self._factors[key] for key in _keys(job) if key in self._factors), [1.0])
+        return guess_s(job, self._quick) * statistics.median(factors)
+
+    def total(self, jobs: Iterable[Job]) -> float:
+        return sum(map(self.seconds, jobs))
+
+
+def _keys(job: Job) -> tuple[str, ...]:
+    """Return what jobs that take alike long share, the most telling first."""
+    if not isinstance(job, Cell):
+        return f"export {job.model.label}", "export"
+    kind = job.device.kind
+    return f"{kind} {job.program.name} {job.device.label}", f"{kind} {job.model}", kind

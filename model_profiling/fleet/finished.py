@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which jobs need not be done again: told by their files, so that a sweep may be killed at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from model_profiling.errors import UserError
+from model_profiling.export.identity import named, versions
+from model_profiling.files import sha256
+from model_profiling.fleet.directory import SweepDirectory
+from model_profiling.fleet.plan import Cell, SweptProgram
+from model_profiling.json_objects import JsonObject
+from model_profiling.models.registry import find
+from model_profiling.pipeline.config import Config, parse_config
+
+
+def made_from(program: SweptProgram) -> dict[str, object]:
+    """Return what the bytes of a program's export depend on: equal means the export need not be made again."""
+    model = program.model
+    source = Path(model.model_file) if model.model_file else find(str(model.model)).location
+    return {
+        "dtype": program.dtype,
+        "model": model.model,
+        "source": (named(source) or {}).get("sha256"),
+        "weights": (named(Path(model.weights) if model.weights else None) or {}).get("sha256"),
+        "rewrites": list(model.rewrites),
+        "methods": list(model.methods),
+        "versions": versions(),
+    }
+
+
+def finished_program(program: SweptProgram, directory: SweepDirectory) -> bool:
+    """Return whether a program is there as it would be exported now."""
+    pte = directory.pte(program)
+    if not program.exported or pte is None:
+        return pte is not None
+    note = directory.note(program.name)
+    return note is not None and note.done and note.made_from == made_from(program) and note.pte == sha256(pte)
+
+
+def run_config(cell: Cell, pte: Path, directory: SweepDirectory) -> dict[str, object]:
+    """Return the configuration of a cell's run, as its pipeline reads it."""
+    return {"model": str(pte), "output_root": str(directory.run(cell).root), **cell.config}
+
+
+def finished_cell(cell: Cell, directory: SweepDirectory, pte_sha256: str, quick: bool) -> bool:
+    """Return whether a cell is measured and analyzed: of this program and this configuration, wherever they lay."""
+    if not cell.device.timed:
+        return _previewed(cell, directory, pte_sha256)
+    run = directory.run(cell)
+    if not (run.is_finished() and run.analysis_summary.is_file() and run.report_html.is_file()):
+        return False
+    return _is_of(cell, directory, pte_sha256, quick)
+
+
+def begun_cell(cell: Cell, directory: SweepDirectory, pte_sha256: str, quick: bool, config: Config) -> bool:
+    """Return whether the cell's run was begun before, so that its pipeline can take it up."""
+    if not directory.run(cell).exists() or not _is_of(cell, directory, pte_sha256, quick):
+        return False
+    return directory.run(cell).read_manifest().config.to_json() == config.to_json()
+
+
+def _is_of(cell: Cell, directory: SweepDirectory, pte_sha256: str, quick: bool) -> bool:
+    try:
+        manifest = directory.run(cell).read_manifest()
+    except UserError:  # of another version of the kit, or damaged: measured again, and this one is set aside
+        return False
+    wanted = parse_config({"model": "m", "output_root": "o", **cell.config}, directory.record)
+    same = _without_places(manifest.config.to_json()) == _without_places(wanted.to_json())
+    return same and manifest.quick == quick and manifest.model.sha256 == pte_sha256
+
+
+def _without_places(config: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in config.items() if key not in ("model", "output_root")}
+
+
+def _previewed(cell: Cell, directory: SweepDirectory, pte_sha256: str) -> bool:
+    pte = directory.pte(cell.program)
+    if pte is None:
+        return False
+    path = directory.preview(cell, pte).json
+    if not path.is_file():
+        return False
+    try:
+        return JsonObject.read(path, "").within("model").text("sha256") == pte_sha256
+    except UserError:
+        return False
