@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of a sweep: which models, recipes, thread counts, methods and devices; and what every cell shares."""
+"""The configuration of a sweep: models, recipes, thread counts, methods and devices; and what every cell shares."""
 
 from __future__ import annotations
 
@@ -42,8 +42,12 @@ class SweptModel:
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """A validated configuration of a sweep; `shared` holds the keys that go into each run's configuration."""
+    """A validated configuration of a sweep; `shared` holds the keys that go into each run's configuration.
 
+    `path` is for messages, `plain` is it as it was read.
+    """
+
+    path: Path
     output_root: Path
     models: tuple[SweptModel, ...]
     dtypes: tuple[str, ...]
@@ -52,7 +56,6 @@ class SweepConfig:
     leave_out: tuple[Mapping[str, tuple[str | int, ...]], ...]
     seed: int | None
     shared: Mapping[str, Any]
-    #: As it was read, for the sweep's own record.
     plain: Mapping[str, Any]
 
 
@@ -69,7 +72,11 @@ def load_sweep_config(path: Path) -> SweepConfig:
     ------
     UserError : not JSON, a run's configuration, an unknown key, model, recipe or kind of device, a missing file.
     """
-    raw: Any = read_json(path, "config")
+    return parse_sweep_config(read_json(path, "config"), path)
+
+
+def parse_sweep_config(raw: Any, path: Path) -> SweepConfig:
+    """Return the configuration that JSON values are; `path` is for messages. Raises as `load_sweep_config`."""
     if isinstance(raw, dict) and "models" not in raw and {"model", "experiments"} & raw.keys():
         raise UserError(
             "this is the configuration of one run, not of a sweep",
@@ -80,6 +87,7 @@ def load_sweep_config(path: Path) -> SweepConfig:
     _check_experiments(raw, path)
     methods = tuple(raw.get("methods", ()))
     return SweepConfig(
+        path=path,
         output_root=Path(raw["output_root"]),
         models=tuple(_model(given, methods, f"in models[{n}] of {path}") for n, given in enumerate(raw["models"])),
         dtypes=tuple(_checked(label, check_label, f"in dtypes of {path}") for label in raw.get("dtypes", [DEFAULT])),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sweep directory: the names of its files, and what is kept of each job.
 
-A sweep may be killed at any moment. Whether a job is done is not believed of a note: a program is done where its file is
-the one noted, a cell where its run is finished and of this program and configuration (`finished.py`). Notes add what
-the files do not say: why a job failed, and which phone it was on.
+A sweep may be killed at any moment. Whether a job is done is not believed of a note: a program is done where its file
+is the one noted, a cell where its run is finished and of this program and configuration (`finished.py`). Notes add
+what the files do not say: why a job failed, and which phone it was on.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class SweepDirectory:
     def _note(self, job: str) -> Path:
         return self.root / "states" / f"{job}.json"
 
-    def check(self, record: SweepRecord, quick: bool, resume: bool) -> None:
+    def check(self, record: SweepRecord | None, quick: bool, resume: bool) -> None:
         """Raise the `UserError` where a sweep cannot begin here: something else is here, or nobody asked to resume."""
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"{self.root} is a file", 'in "output_root" of the sweep', "name a folder")
@@ -156,7 +156,7 @@ class SweepDirectory:
         if begun and not resume:
             fix = "add --resume to go on with it, or name another output_root"
             raise UserError("the folder holds a sweep", f"at {self.root}", fix)
-        if begun and record.quick != quick:
+        if begun and record is not None and record.quick != quick:
             raise UserError(
                 f"this sweep {'is a' if record.quick else 'is no'} quick one",
                 f"in --resume of {self.root}",

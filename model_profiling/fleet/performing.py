@@ -21,7 +21,9 @@ from model_profiling.fleet.finished import begun_cell, finished_cell, finished_p
 from model_profiling.fleet.plan import Cell, Job, SweptProgram
 from model_profiling.fleet.wanted_device import ADB, EMULATED, WantedDevice
 from model_profiling.pipeline.config import load_config
+from model_profiling.pipeline.devices.adb.client import Adb, find_adb
 from model_profiling.pipeline.devices.adb.finding import connected_phones, find_phone
+from model_profiling.pipeline.devices.adb.selection import choose
 from model_profiling.processes import run_logged
 
 #: Nothing of the kit's takes this long; its commands have limits of their own for what they wait for.
@@ -90,7 +92,7 @@ class Performer:
             return JobNote(cell.name, DONE, result=self._result(cell, pte))
         serial = "" if before is None else before.serial
         if cell.device.kind == ADB and not serial:  # a cell that was begun stays on its phone
-            serial = _serial(cell.device)
+            serial = serial_of(cell.device)
         command = (
             self._preview(cell, pte) if cell.device.kind == EMULATED else self._pipeline(cell, pte, digest, serial)
         )
@@ -156,10 +158,17 @@ def _export_command(program: SweptProgram, outdir: Path) -> list[str]:
     return _command("export/export_model.py", *words)
 
 
-def _serial(device: WantedDevice) -> str:
-    """Return the serial of the phone that is meant, "" where its address says it."""
-    if device.serial is not None or device.address is not None:
-        return device.serial or ""
+def serial_of(device: WantedDevice) -> str:
+    """Return the serial of the phone that is meant, "" where its address says it.
+
+    Raises
+    ------
+    UserError : it is not connected, or not ready.
+    """
+    if device.address is not None:
+        return ""
+    if device.serial is not None:
+        return choose(Adb(find_adb()), device.serial, '"devices" of the sweep').serial
     phones = connected_phones()
     if device.soc is not None:
         return find_phone("SoC", device.soc, phones)

@@ -12,6 +12,7 @@ from model_profiling.export.recipes import label_in
 from model_profiling.fleet.config import SweepConfig, SweptModel
 from model_profiling.fleet.names import as_name
 from model_profiling.fleet.wanted_device import ADB, WantedDevice
+from model_profiling.pipeline.config import parse_config
 from model_profiling.pipeline.config_templates import run_template
 
 #: Longer names of files are refused by many file systems, and a cell's name gets suffixes.
@@ -94,26 +95,29 @@ def make_plan(sweep: SweepConfig, seed: int) -> SweepPlan:
 
     Raises
     ------
-    UserError : two cells have one name, an entry of "leave_out" fits nothing, or nothing is left.
+    UserError : experiments do not fit together, two cells have one name, an entry of "leave_out" fits nothing, or
+        nothing is left.
     """
     every = list(_cells(sweep, seed))
+    for cell in {cell.device: cell for cell in every if cell.device.timed}.values():
+        parse_config({"model": "m", "output_root": "o", **cell.config}, sweep.path)
     fitting = [sum(_fits(cell, rule) for cell in every) for rule in sweep.leave_out]
     for number, rule in enumerate(sweep.leave_out):
         if not fitting[number]:
-            raise UserError(_no_fit(rule, every), f"in leave_out[{number}] of the sweep", "correct it or remove it")
+            raise UserError(_no_fit(rule, every), f"in leave_out[{number}] of {sweep.path}", "correct it or remove it")
     cells = [cell for cell in every if not any(_fits(cell, rule) for rule in sweep.leave_out)]
     if not cells:
-        raise UserError("every cell is left out", 'in "leave_out" of the sweep', "leave out less")
+        raise UserError("every cell is left out", f'in "leave_out" of {sweep.path}', "leave out less")
     seen: set[str] = set()
     for cell in cells:
         if cell.name in seen:
             raise UserError(
                 f"two cells are called {cell.name}",
-                "in the sweep",
+                f"in {sweep.path}",
                 'give models or devices that are named alike a "name" of their own, and list nothing twice',
             )
         if len(cell.name) > _LONGEST_NAME:
-            raise UserError(f"the name {cell.name[:60]}... is too long", "in the sweep", 'give its model a "name"')
+            raise UserError(f"the name {cell.name[:60]}... is too long", f"in {sweep.path}", 'give its model a "name"')
         seen.add(cell.name)
     return _planned(cells, len(every) - len(cells))
 

@@ -10,6 +10,7 @@ from model_profiling import PACKAGE_DIR
 from model_profiling.files import read_json
 
 PLATFORMS = ("mac", "android")
+TEMPLATES = PACKAGE_DIR / "configs" / "templates"
 
 
 class RunnerKeys(TypedDict, total=False):
@@ -45,9 +46,8 @@ def run_template(platform: str) -> Template:
     Where none is built it is the native runner's: one build, and both sides are the same bytes.
     """
     names = (platform, f"{platform}_builds") if platform == "android" else (platform,)
-    folder = PACKAGE_DIR / "configs" / "templates"
     # The kit's own files, which tests validate.
-    templates = [cast(Template, read_json(folder / f"{name}_template.json", "template")) for name in names]
+    templates = [cast(Template, read_json(TEMPLATES / f"{name}_template.json", "template")) for name in names]
     return next((template for template in templates if not missing_runners(template)), templates[0])
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the page of a sweep shows: a matrix, which to ship, every cell, coverage, failures.
 
-It may have thousands of cells, so values are texts already: what they come from stands in sweep_summary.json, under each row's number.
+It may have thousands of cells, so values are texts already; unrounded they stand in sweep_summary.json.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write an experiment configuration for an exported model: DIR/config.json."""
+"""Write a configuration for an exported model, or for a sweep of several models: DIR/config.json."""
 
 from __future__ import annotations
 
@@ -21,16 +21,27 @@ from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
 from model_profiling.files import json_bytes, write_json
+from model_profiling.fleet.config import parse_sweep_config
+from model_profiling.fleet.plan import make_plan
+from model_profiling.fleet.templates import sweep_template
 from model_profiling.pipeline.config import AUTO
 from model_profiling.pipeline.config_templates import PLATFORMS, ExperimentKeys, Template, missing_runners, run_template
 from model_profiling.pipeline.program.signature import read_methods
 from model_profiling.pipeline.variations import Asked, Variation, variations
+from model_profiling.wording import count
 
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="generate_config.py", description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, metavar="PTE", help="the exported model")
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--model", type=Path, metavar="PTE", help="the exported model")
+    models.add_argument(
+        "--sweep",
+        nargs="+",
+        metavar="MODEL",
+        help="write a sweep's configuration instead, of these: names, model files or .pte files",
+    )
     parser.add_argument(
         "--against",
         type=Path,
@@ -69,6 +80,16 @@ def build_parser() -> CommandParser:
 
 def main() -> int:
     args = build_parser().parse_args()
+    target = args.output / "config.json"
+    if args.sweep:
+        given = args.against or args.method or args.input_shapes or args.dimension or args.interactive
+        if given:
+            raise UserError(
+                "--sweep takes no flags of one run",
+                "on the command line",
+                "give --output and --platform alone, and change the rest in the file",
+            )
+        return _write_sweep(args.sweep, args.platform, target)
     found = variations(args.model, Asked(args.method, args.input_shapes, args.dimension))
     config = run_template(args.platform)
     config["model"] = str(args.model)
@@ -79,15 +100,7 @@ def main() -> int:
     vary(config, found)
     if args.interactive:
         _ask(config)
-    target = args.output / "config.json"
-    if target.exists() and target.read_bytes() != json_bytes(config):
-        raise UserError(
-            "another configuration is there already",
-            f"at {target}",
-            "move it away, or name another folder with --output",
-        )
-    write_json(target, config)
-    say(f"wrote {target}")
+    _write(target, config)
     missing = missing_runners(config)
     if missing:
         names = " ".join(Path(path).parent.name for path in missing)
@@ -97,6 +110,27 @@ def main() -> int:
         )
     say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {shlex.quote(str(target))}")
     return 0
+
+
+def _write_sweep(models: Sequence[str], platform: str, target: Path) -> int:
+    """Write the configuration of a sweep of these models, checked as sweep.py does."""
+    config = sweep_template(models, platform, target.parent)
+    cells = make_plan(parse_sweep_config(config, target), seed=0).cells
+    _write(target, config)
+    say(f"{count(len(cells), 'cell')}: models x dtypes x threads x devices; change the lists in the file")
+    say(f"next: python model_profiling/scripts/sweep.py --config {shlex.quote(str(target))}")
+    return 0
+
+
+def _write(target: Path, config: object) -> None:
+    if target.exists() and target.read_bytes() != json_bytes(config):
+        raise UserError(
+            "another configuration is there already",
+            f"at {target}",
+            "move it away, or name another folder with --output",
+        )
+    write_json(target, config)
+    say(f"wrote {target}")
 
 
 def _check_other(after: Path, before: Path) -> None:
