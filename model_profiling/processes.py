@@ -117,8 +117,10 @@ def run_child(
     return ChildResult.of(child, words, started, timed_out, output, log)
 
 
-def run_logged(argv: Sequence[str | os.PathLike[str]], *, timeout_s: float, log: Path) -> tuple[ChildResult, str]:
-    """Run one of the kit's commands with its command line and its output added to `log`.
+def run_logged(
+    argv: Sequence[str | os.PathLike[str]], *, timeout_s: float, log: Path, env: Mapping[str, str] | None = None
+) -> tuple[ChildResult, str]:
+    """Run one of the kit's commands with its command line and its output added to `log`; the rest as `run_child`.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def run_logged(argv: Sequence[str | os.PathLike[str]], *, timeout_s: float, log:
         with open(log, "ab") as file:
             file.write(f"\n$ {shlex.join(os.fspath(word) for word in argv)}\n".encode("utf-8", "replace"))
         begin = log.stat().st_size
-    child = run_child(argv, timeout_s=timeout_s, log=log)
+    child = run_child(argv, timeout_s=timeout_s, log=log, env=env)
     if child.ok:
         return child, ""
     with open(log, "rb") as file:

@@ -8,6 +8,7 @@ what the files do not say: why a job failed, and which phone it was on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,6 +109,10 @@ class SweepDirectory:
     def exports(self, program: SweptProgram) -> Path:
         """Return the folder of a program's export."""
         return self.artifacts / program.name
+
+    def unfinished_exports(self, program: SweptProgram) -> Path:
+        """Return the folder that this process exports a program into: what others left half done is not its."""
+        return self.artifacts / ".unfinished" / f"{program.name}.{os.getpid()}"
 
     def config(self, cell: Cell) -> Path:
         """Return the configuration of a cell's run."""

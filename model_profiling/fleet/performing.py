@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,9 @@ from pathlib import Path
 from model_profiling import PACKAGE_DIR
 from model_profiling.analysis.sweeping.cell_result import CellResult, result_of_preview, result_of_run
 from model_profiling.analysis.sweeping.summary import DONE, FAILED
+from model_profiling.command import OWNER_VARIABLE
 from model_profiling.errors import KitError, MeasurementError, UserError
-from model_profiling.files import sha256, write_json
+from model_profiling.files import sha256, write_json, writing
 from model_profiling.fleet.config import split_label
 from model_profiling.fleet.directory import BEGUN, JobNote, SweepDirectory
 from model_profiling.fleet.finished import begun_cell, finished_cell, finished_program, made_from, run_config
@@ -24,10 +27,12 @@ from model_profiling.pipeline.config import load_config
 from model_profiling.pipeline.devices.adb.client import Adb, find_adb
 from model_profiling.pipeline.devices.adb.finding import connected_phones, find_phone
 from model_profiling.pipeline.devices.adb.selection import choose
+from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.processes import run_logged
 
 #: Nothing of the kit's takes this long; its commands have limits of their own for what they wait for.
 _LIMIT_S = 24 * 3600.0
+_FORMER_ENDS_S, _LOOK_EVERY_S = 20.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,14 @@ class Performer:
             return directory.note(program.name) or JobNote(program.name, DONE)
         if not program.exported:
             raise UserError(f"{program.model.pte} does not exist", "in the sweep", "export it first")
-        source = made_from(program)
-        shutil.rmtree(directory.exports(program), ignore_errors=True)
-        seconds = self._run(_export_command(program, directory.exports(program)), program.name)
+        source, work, target = made_from(program), directory.unfinished_exports(program), directory.exports(program)
+        try:
+            seconds = self._run(_export_command(program, work), program.name)
+            with writing(target):
+                shutil.rmtree(target, ignore_errors=True)
+                work.rename(target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
         pte = directory.pte(program)
         if pte is None:
             raise MeasurementError(f"the export left no program; see {directory.log(program.name)}")
@@ -86,6 +96,7 @@ class Performer:
         if pte is None or (exported is not None and exported.failed):
             raise MeasurementError(f"its program {cell.program.name} could not be exported")
         digest = _digest(pte)
+        _wait_for_former(directory.run(cell))
         if finished_cell(cell, directory, digest, self._options.quick):
             if before is not None and before.done and before.result and before.result.model_sha256 == digest:
                 return before
@@ -131,7 +142,8 @@ class Performer:
 
     def _run(self, command: Sequence[str], job: str) -> float:
         """Run a command to its end, and return how long that took; `MeasurementError` says why it failed."""
-        child, reason = run_logged(command, timeout_s=_LIMIT_S, log=self._directory.log(job))
+        owned = {OWNER_VARIABLE: str(os.getpid())}
+        child, reason = run_logged(command, timeout_s=_LIMIT_S, log=self._directory.log(job), env=owned)
         if not child.ok:
             raise MeasurementError(reason)
         return child.duration_s
@@ -178,6 +190,19 @@ def serial_of(device: WantedDevice) -> str:
         told = f"{len(phones)} phones are connected" if phones else "no phone is connected"
         raise UserError(told, "over adb", 'connect one, or name it in "devices" as {"serial": ...}')
     return phones[0].serial
+
+
+def _wait_for_former(run: RunDirectory) -> None:
+    """Wait for what a killed sweep had begun to end: it sees soon that it belongs to nobody."""
+    deadline = time.monotonic() + _FORMER_ENDS_S
+    while run.exists():
+        try:
+            with run.locked():
+                return
+        except UserError:
+            if time.monotonic() > deadline:
+                return  # somebody else's: the pipeline says so
+            time.sleep(_LOOK_EVERY_S)
 
 
 def _digest(path: Path) -> str:

@@ -54,7 +54,7 @@ class SweepFailuresSection(SweepSection):
 
     @property
     def shown(self) -> bool:
-        return bool(self.view.failed or self.view.failed_exports)
+        return bool(self.view.failures)
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class SweepCoverageSection(SweepSection):
 
 
 SWEEP_SECTIONS: Sequence[Callable[[SweepView], ReportSection]] = (
-    SweepFailuresSection,
     SweepMatrixSection,
     SweepShippingSection,
+    SweepFailuresSection,
     SweepCellsSection,
     SweepCoverageSection,
 )

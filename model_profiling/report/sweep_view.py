@@ -6,6 +6,7 @@ It may have thousands of cells, so values are texts already; unrounded they stan
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from model_profiling.analysis.advice.dominance import Cost
 from model_profiling.analysis.sweeping.cell_result import CellResult, CellSpeedup
-from model_profiling.analysis.sweeping.summary import DONE, FAILED, MISSING, SweepSummary, SweptCell
+from model_profiling.analysis.sweeping.summary import DONE, MISSING, SweepSummary, SweptCell
 from model_profiling.analysis.tables.sweep import candidate_of
 from model_profiling.paired_statistics import FASTER, SLOWER
 from model_profiling.report.sweep_shipping import ShippedRow, shipped_rows
@@ -107,6 +108,20 @@ class Matrix:
     threads: tuple[int | None, ...]
     rows: tuple[MatrixRow, ...]
 
+    @property
+    def begins(self) -> frozenset[int]:
+        """The columns that begin a device."""
+        return frozenset(itertools.accumulate((columns for _, columns in self.devices), initial=0))
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """All that failed for one reason: each by its name, with its log; `noun` is what they are."""
+
+    reason: str
+    noun: str
+    jobs: tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True)
 class SweepView:
@@ -121,8 +136,7 @@ class SweepView:
     shipped: tuple[ShippedRow, ...]
     groups: tuple[DeviceGroup, ...]
     coverage: tuple[CellRow, ...]
-    failed: tuple[CellRow, ...]
-    failed_exports: tuple[tuple[str, str, str], ...]
+    failures: tuple[FailureGroup, ...]
     missing: int
     folded: bool
 
@@ -153,8 +167,7 @@ def build_sweep_view(summary: SweepSummary) -> SweepView:
         shipped=tuple(shipped_rows(summary.cells)),
         groups=tuple(_group(device, [row for row in rows if row.cell.device == device]) for device in devices),
         coverage=tuple(_coverage(rows)),
-        failed=tuple(row for row in rows if row.cell.status == FAILED),
-        failed_exports=tuple((one.name, one.reason, quote(one.log)) for one in summary.failed_exports),
+        failures=tuple(_failures(summary)),
         missing=summary.counts[MISSING],
         folded=len(rows) > MOST_OPEN,
     )
@@ -230,6 +243,18 @@ def _matrix(rows: Sequence[CellRow]) -> Matrix:
         tuple(threads for _, threads in columns),
         tuple(MatrixRow(*key, tuple(own.get(column) for column in columns)) for key, own in held.items()),
     )
+
+
+def _failures(summary: SweepSummary) -> Iterator[FailureGroup]:
+    """Yield what failed by its reason: exports first, for cells fail with them."""
+    exports = [(one.reason, one.name, one.log) for one in summary.failed_exports]
+    cells = [(cell.reason, cell.name, cell.log) for cell in summary.failed]
+    for noun, failed in (("export", exports), ("cell", cells)):
+        by_reason: dict[str, list[tuple[str, str]]] = {}
+        for reason, name, log in failed:
+            by_reason.setdefault(reason, []).append((name, quote(log)))
+        for reason, jobs in by_reason.items():
+            yield FailureGroup(reason, noun, tuple(jobs))
 
 
 def _coverage(rows: Sequence[CellRow]) -> Iterator[CellRow]:

@@ -38,7 +38,10 @@ def pretended_result(generator: random.Random, threads: int, dtype: str, cpu: st
     """Return a result as a cell of the default experiments has it."""
     on = generator.uniform(0.1, 50)
     speedup = generator.uniform(0.7, 4)
-    latency = {"on": Cost(0.98 * on, on, 1.03 * on), "off": Cost(0.97 * on * speedup, on * speedup, 1.02 * on * speedup)}
+    latency = {
+        "on": Cost(0.98 * on, on, 1.03 * on),
+        "off": Cost(0.97 * on * speedup, on * speedup, 1.02 * on * speedup),
+    }
     sides = tuple(CellSide(name, ("sme2",) * (name == "off"), latency[name], 61.25, 3.5) for name in ("on", "off"))
     agreement = RecordedAgreement(1e-3, generator.uniform(1e-7, 0.1), 0.99999, 0.25, 0.98, True)
     task = Task(("adb", "aarch64", cpu), "net", "", ("1x3x96x96",))
@@ -74,7 +77,19 @@ def pretended_sweep(models: int, devices: int, seed: int = 0) -> SweepSummary:
                     log = f"logs/{name}.log"
                     cells.append(
                         SweptCell(
-                            name, model, dtype, threads, None, device, status, reason, f"cells/{name}", report, log, 20.0, result
+                            name,
+                            model,
+                            dtype,
+                            threads,
+                            None,
+                            device,
+                            status,
+                            reason,
+                            f"cells/{name}",
+                            report,
+                            log,
+                            20.0,
+                            result,
                         )
                     )
     return SweepSummary("0.1.0", "2026-01-02T03:04:05.000Z", 7, False, 3, tuple(cells), ())

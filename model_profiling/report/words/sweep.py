@@ -76,11 +76,11 @@ def standing(summary: SweepSummary) -> str:
     counts, every = summary.counts, len(summary.cells)
     if counts[DONE] == every:
         return f"All {count(every, 'cell')} are done." if every > 1 else "The cell is done."
-    told = [f"{counts[DONE]} of {count(every, 'cell')} {'is' if counts[DONE] == 1 else 'are'} done"]
+    told = [f"{counts[DONE]:,} of {count(every, 'cell')} {'is' if counts[DONE] == 1 else 'are'} done"]
     if counts[FAILED]:
-        told.append(f"{counts[FAILED]} failed")
+        told.append(f"{counts[FAILED]:,} failed")
     if counts[MISSING]:
-        told.append(f"{counts[MISSING]} {'is' if counts[MISSING] == 1 else 'are'} missing")
+        told.append(f"{counts[MISSING]:,} {'is' if counts[MISSING] == 1 else 'are'} missing")
     return f"{', '.join(told)}."
 
 
@@ -98,5 +98,5 @@ def tally(verdicts: Mapping[str, int]) -> str:
     if len(verdicts) == 1:
         (word,) = verdicts
         return f"{count(every, 'comparison')}, {'each' if every > 1 else 'it is'} {word}."
-    told = ", ".join(f"{number} {word}" for word, number in sorted(verdicts.items(), key=lambda one: -one[1]))
+    told = ", ".join(f"{number:,} {word}" for word, number in sorted(verdicts.items(), key=lambda one: -one[1]))
     return f"Of {count(every, 'comparison')}: {told}."
