@@ -45,7 +45,7 @@ def render_sections(
         _rendered(
             template,
             style=_style(),
-            script=own_script("report.js"),
+            script=own_file("report.js"),
             links=[link for section in sections if section.shown for link in section.links()],
             body=Markup("\n").join(Markup(text) for text in texts if text is not None),
             **values,
@@ -54,8 +54,8 @@ def render_sections(
     )
 
 
-def own_script(name: str) -> Markup:
-    """Return a script of ours as a page holds it."""
+def own_file(name: str) -> Markup:
+    """Return a script or a style of ours as a page holds it."""
     return Markup(_own(name))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from model_profiling.analysis.sweeping.summary import SweepSummary
 from model_profiling.analysis.tables.sweep import sweep_csv
 from model_profiling.files import write_bytes, write_json, write_text
-from model_profiling.report.html import own_script, render_sections
+from model_profiling.report.html import own_file, render_sections
 from model_profiling.report.sweep_sections import SWEEP_SECTIONS
 from model_profiling.report.sweep_view import build_sweep_view
 
@@ -25,4 +25,5 @@ def sweep_page(summary: SweepSummary) -> str:
     """Return the page of a sweep as HTML."""
     view = build_sweep_view(summary)
     sections = [make(view) for make in SWEEP_SECTIONS]
-    return render_sections("sweep.html.j2", sections, {}, view=view, filter_script=own_script("sweep.js"))
+    own = {"own_style": own_file("sweep.css"), "filter_script": own_file("sweep.js")}
+    return render_sections("sweep.html.j2", sections, {}, view=view, **own)
