@@ -22,7 +22,7 @@ from pyflakes import checker, messages
 
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.config import load_config
-from model_profiling.pipeline.config_schema import CONFIG_SCHEMA, schema_file
+from model_profiling.pipeline.config_schema import CONFIG_SCHEMA, SWEEP_SCHEMA, check_schema, schema_file
 from tools.pages.checks.page import CheckedPage
 from tools.pages.reader.state import absolute
 from tools.pages.reading.document import Block
@@ -58,6 +58,12 @@ def _json(page: CheckedPage, block: Block) -> Iterator[Problem]:
         return
     schema = _schema()
     if not isinstance(value, dict):
+        return
+    if {"models", "output_root"} <= value.keys():
+        try:
+            check_schema(value, Path("the sweep"), SWEEP_SCHEMA)
+        except UserError as refused:
+            yield page.problem(_blamed(block, refused.what), "config", str(refused))
         return
     for properties, kind in (
         (schema["properties"], "config"),
