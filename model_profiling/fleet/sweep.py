@@ -76,7 +76,7 @@ def missing_jobs(plan: SweepPlan, performer: Performer) -> list[Job]:
 
 
 def carry_out(sweep: Sweep, jobs: Sequence[Job], scheduler: Scheduler) -> SweepSummary:
-    """Have the jobs done, tell of each, and return how the sweep stands then; results are written in any case."""
+    """Have the jobs done, tell of each, write the results now and then and at the end, and return how the sweep stands."""
     done: list[tuple[Job, float]] = []
     by_name = {job.name: job for job in jobs}
     left = dict(by_name)

@@ -135,6 +135,17 @@ def test_a_full_disk_is_a_reason(tmp_path: Path, toy: Path) -> None:
     kit(SWEEP, "--config", config, "--resume").ok()
 
 
+@pytest.mark.emulator
+def test_an_emulated_cell_shows_coverage_alone(tmp_path: Path, toy: Path) -> None:
+    config = write_sweep_config(tmp_path, models=[str(toy)], devices=["emulated"])
+    said = kit(SWEEP, "--config", config).ok().stdout
+    assert "toy_cnn_fp32_emulated: " in said and "% of the multiply-adds reach SME2 kernels" in said
+    (cell,) = SweepSummary.read(tmp_path / "sweep" / "sweep_summary.json").cells
+    assert cell.result.reach.evidence == "previewed" and cell.result.reach.share > 0.9 and cell.result.sides == ()
+    assert (tmp_path / "sweep" / cell.report).is_file() and cell.threads is None
+    assert "All" not in kit(SWEEP, "--config", config, "--resume").ok().stdout, "one cell, which is there"
+
+
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     assert "not of a sweep" in kit(SWEEP, "--config", KIT / "configs/templates/mac_template.json").error_line()
     config = write_sweep_config(tmp_path)

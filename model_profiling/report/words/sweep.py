@@ -95,6 +95,8 @@ def tally(verdicts: Mapping[str, int]) -> str:
     every = sum(verdicts.values())
     if not every:
         return ""
+    if list(verdicts) == [QUICK]:
+        return "A quick sweep gives no verdicts."
     if len(verdicts) == 1:
         (word,) = verdicts
         return f"{count(every, 'comparison')}, {'each' if every > 1 else 'it is'} {word}."
