@@ -26,7 +26,7 @@ def guess_s(job: Job, quick: bool) -> float:
     return RUN_S + PAIR_S * pairs * len(config["experiments"]) / 2
 
 
-class Estimate:
+class TimeEstimate:
     """Expected durations; `known` are jobs that were done, with the seconds that each took."""
 
     def __init__(self, quick: bool, known: Iterable[tuple[Job, float]] = ()) -> None:

@@ -11,7 +11,7 @@ from model_profiling.analysis.sweeping.summary import DONE, FAILED, MISSING, Fai
 from model_profiling.console import timed_progress
 from model_profiling.errors import UserError
 from model_profiling.fleet.directory import JobNote, SweepDirectory, SweepRecord
-from model_profiling.fleet.estimate import Estimate
+from model_profiling.fleet.estimate import TimeEstimate
 from model_profiling.fleet.performing import Performer
 from model_profiling.fleet.plan import Cell, Job, SweepPlan
 from model_profiling.fleet.scheduler import Scheduler
@@ -30,7 +30,7 @@ class Sweep:
     directory: SweepDirectory
     record: SweepRecord
 
-    def estimate(self, quick: bool) -> Estimate:
+    def estimate(self, quick: bool) -> TimeEstimate:
         """Return what jobs are expected to take, by those that are done."""
         known: list[tuple[Job, float]] = []
         jobs: list[Job] = [*self.plan.programs, *self.plan.cells]
@@ -38,7 +38,7 @@ class Sweep:
             note = _note_of(self.directory, job)
             if note is not None and note.done:
                 known.append((job, note.seconds))
-        return Estimate(quick, known)
+        return TimeEstimate(quick, known)
 
     def summary(self) -> SweepSummary:
         """Return how the sweep stands, by its files."""
@@ -76,7 +76,7 @@ def missing_jobs(plan: SweepPlan, performer: Performer) -> list[Job]:
 
 
 def carry_out(sweep: Sweep, jobs: Sequence[Job], scheduler: Scheduler) -> SweepSummary:
-    """Have the jobs done, tell of each, write the results now and then and at the end, and return how the sweep stands."""
+    """Have the jobs done, tell of each, write the results now and then, and return how the sweep stands at the end."""
     done: list[tuple[Job, float]] = []
     by_name = {job.name: job for job in jobs}
     left = dict(by_name)
@@ -88,7 +88,7 @@ def carry_out(sweep: Sweep, jobs: Sequence[Job], scheduler: Scheduler) -> SweepS
                 job = left.pop(note.job)
                 if note.done:
                     done.append((job, note.seconds))
-                estimate = Estimate(sweep.record.quick, done) if done else estimate
+                estimate = TimeEstimate(sweep.record.quick, done) if done else estimate
                 steps.advance(ended(note.job, note.reason, note.result), estimate.total(left.values()))
                 if time.monotonic() - written > _WRITE_EVERY_S:
                     sweep.write()

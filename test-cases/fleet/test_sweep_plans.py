@@ -15,7 +15,7 @@ from support.sweep import small_experiments, write_sweep_config
 from model_profiling import PACKAGE_DIR
 from model_profiling.errors import UserError
 from model_profiling.fleet.config import load_sweep_config, parse_sweep_config, split_label
-from model_profiling.fleet.estimate import EXPORT_S, Estimate, guess_s
+from model_profiling.fleet.estimate import EXPORT_S, TimeEstimate, guess_s
 from model_profiling.fleet.plan import SweepPlan, make_plan
 from model_profiling.pipeline.config import load_config, parse_config
 
@@ -159,8 +159,8 @@ def test_only_some_cells_take_their_programs_along(tmp_path: Path) -> None:
 def test_an_estimate_learns_from_what_was_done(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, models=["toy_cnn", "toy_transformer"], dtypes=["fp32", "int8"])
     cells, programs = plan.cells, plan.programs
-    assert Estimate(False).seconds(programs[0]) == EXPORT_S and not Estimate(False).measured
-    learned = Estimate(False, [(cells[0], 10 * guess_s(cells[0], False)), (programs[0], 5 * EXPORT_S)])
+    assert TimeEstimate(False).seconds(programs[0]) == EXPORT_S and not TimeEstimate(False).measured
+    learned = TimeEstimate(False, [(cells[0], 10 * guess_s(cells[0], False)), (programs[0], 5 * EXPORT_S)])
     assert learned.seconds(cells[0]) == 10 * guess_s(cells[0], False)
     assert learned.seconds(cells[1]) == pytest.approx(10 * guess_s(cells[1], False))
     assert learned.total(programs) == pytest.approx(4 * 5 * EXPORT_S) and learned.measured
