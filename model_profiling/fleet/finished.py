@@ -52,7 +52,8 @@ def finished_cell(cell: Cell, directory: SweepDirectory, pte_sha256: str, quick:
     if not cell.device.timed:
         return _previewed(cell, directory, pte_sha256)
     run = directory.run(cell)
-    if not (run.is_finished() and run.analysis_summary.is_file() and run.report_html.is_file()):
+    last = run.timeline_json  # of the files of a report
+    if not (run.is_finished() and run.analysis_summary.is_file() and last.is_file()):
         return False
     return _is_of(cell, directory, pte_sha256, quick)
 
@@ -88,10 +89,10 @@ def _previewed(cell: Cell, directory: SweepDirectory, pte_sha256: str) -> bool:
     pte = directory.pte(cell.program)
     if pte is None:
         return False
-    path = directory.preview(cell, pte).json
-    if not path.is_file():
+    folder = directory.preview(cell, pte)
+    if not (folder.json.is_file() and folder.markdown.is_file()):
         return False
     try:
-        return JsonObject.read(path, "").within("model").text("sha256") == pte_sha256
+        return JsonObject.read(folder.json, "").within("model").text("sha256") == pte_sha256
     except UserError:
         return False
