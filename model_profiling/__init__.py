@@ -3,7 +3,7 @@
 
 The layers, each importing only from those left of it::
 
-    base modules <- models <- export, pipeline <- analysis <- report <- scripts, tools
+    base modules <- models <- export, pipeline <- analysis <- report <- fleet <- scripts, tools
 
 Base modules are those that stand beside this file (``errors``, ``files``, ``processes``,
 ``paired_statistics``, ...). CONTRIBUTING.md says what each layer may do.

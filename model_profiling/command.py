@@ -8,12 +8,17 @@ import os
 import re
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from model_profiling.errors import KitError, UserError, nearest, one_line
 
 INTERRUPTED = 130  # 128 + SIGINT, what shells report
+#: Set for a command by the process that it belongs to, to that one's number: the command ends where that one has gone.
+OWNER_VARIABLE = "SME2_OWNER_PROCESS"
+_LOOK_EVERY_S = 1.0
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -43,6 +48,7 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
     Only `KitError`, a missing package of others, `KeyboardInterrupt` and a closed standard
     output are caught: any other exception is a defect of the kit and keeps its traceback.
     """
+    _end_with_owner()
     for ended_from_outside in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ended_from_outside) is not signal.SIG_IGN:  # nohup
             signal.signal(ended_from_outside, signal.default_int_handler)
@@ -70,3 +76,16 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + signal.SIGPIPE
     sys.exit(status)
+
+
+def _end_with_owner() -> None:
+    """Have this process end, as if it were told to, once its owner was killed: nobody waits for its results."""
+    owner = os.environ.pop(OWNER_VARIABLE, "")  # programs that it starts are its own
+    if owner.isdecimal():
+        threading.Thread(target=_watch_owner, args=(int(owner),), daemon=True).start()
+
+
+def _watch_owner(owner: int) -> None:
+    while os.getppid() == owner:
+        time.sleep(_LOOK_EVERY_S)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from model_profiling.errors import MeasurementError, UserError
+from model_profiling.files import writing
 
 #: What ends a command: Ctrl-C, and what `run_command` takes for it.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -113,6 +115,31 @@ def run_child(
         if not isinstance(sink, int):
             sink.close()
     return ChildResult.of(child, words, started, timed_out, output, log)
+
+
+def run_logged(
+    argv: Sequence[str | os.PathLike[str]], *, timeout_s: float, log: Path, env: Mapping[str, str] | None = None
+) -> tuple[ChildResult, str]:
+    """Run one of the kit's commands with its command line and its output added to `log`; the rest as `run_child`.
+
+    Returns
+    -------
+    How it went, and of a command that failed why: its own error line, else its outcome with its last line.
+    """
+    with writing(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as file:
+            file.write(f"\n$ {shlex.join(os.fspath(word) for word in argv)}\n".encode("utf-8", "replace"))
+        begin = log.stat().st_size
+    child = run_child(argv, timeout_s=timeout_s, log=log, env=env)
+    if child.ok:
+        return child, ""
+    with open(log, "rb") as file:
+        file.seek(begin)
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    last = [line.strip() for line in lines if line.strip()][-1:]
+    return child, told[-1] if told else ": ".join((child.outcome(), *last))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from support.export import SharedExports
 from support.kit import kit, write_config
 from support.shared import alone, shared_folder
 
-from model_profiling.pipeline.cpu.sharing import SHARE_VARIABLE
+from model_profiling.pipeline.leases import SHARE_VARIABLE
 from model_profiling.scripts.ceilings.measuring import OFF_VARIABLE
 
 # A shell that starts the tests in the background has its children ignore Ctrl-C, and a program cannot tell
@@ -48,6 +48,7 @@ LONG_FILES = (
     "test_quick_start.py",
     "test_android_trouble.py",
     "test_use_cases.py",
+    "test_sweep_command.py",
     "test_android_pipeline.py",
     "test_model_export.py",
     "test_edgetam_encoder.py",

@@ -3,22 +3,17 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from model_profiling import PACKAGE_DIR
 from model_profiling.errors import UserError, nearest
 from model_profiling.files import read_json
+from model_profiling.pipeline.config_schema import CONFIG_SCHEMA, check_schema
 from model_profiling.pipeline.program.workload import Workload
 
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
-SCHEMA_FILE = PACKAGE_DIR / "configs" / "config.schema.json"
 DEFAULT_PAIRS = 8
 #: `--quick`: enough to see that everything works, too few for a verdict.
 QUICK_PAIRS = 4
@@ -153,11 +148,29 @@ def load_config(path: Path) -> Config:
         value, a missing model, or names that do not fit together. Nothing is written.
     """
     raw: Any = read_json(path, "config")
-    _check_schema(raw, path)
+    if isinstance(raw, dict) and "models" in raw:
+        raise UserError("this is the configuration of a sweep", f"at {path}", "run it with sweep.py")
+    config = parse_config(raw, path)
+    _check_files(config, path)
+    return config
+
+
+def parse_config(raw: Any, path: Path) -> Config:
+    """Return the configuration that JSON values are; `path` is for messages. No file that they name is looked at.
+
+    Raises
+    ------
+    UserError : as `load_config`.
+    """
+    check_schema(raw, path, CONFIG_SCHEMA)
     if "model" not in raw and not all("model" in item for item in raw["experiments"]):
         raise UserError('the key "model" is missing', f"in {path}", "add it")
     config = _build(raw)
     _check_names(config, path)
+    return config
+
+
+def _check_files(config: Config, path: Path) -> None:
     for program, name in config.programs.items():
         if not program.is_file():
             owner = f"{name} in " if config.experiment(name).model else ""
@@ -173,7 +186,6 @@ def load_config(path: Path) -> Config:
                 f'in "data_path" of {names[0]} in {path}',
                 "correct the path; it is relative to the current directory",
             )
-    return config
 
 
 def restrict(config: Config, only: Sequence[str]) -> Config:
@@ -187,63 +199,6 @@ def restrict(config: Config, only: Sequence[str]) -> Config:
     kept = tuple(e for e in config.experiments if e.name in only)
     pairs = tuple(p for p in config.compare_pairs if set(p) <= set(only))
     return replace(config, experiments=kept, compare_pairs=pairs)
-
-
-@functools.cache
-def _validator() -> Validator:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
-
-
-def _check_schema(raw: Any, path: Path) -> None:
-    from jsonschema.exceptions import best_match
-
-    errors = list(_validator().iter_errors(raw))
-    # An unknown key is the likeliest slip and the clearest message: report it first.
-    unknown = [e for e in errors if e.validator == "additionalProperties"]
-    error: Any = unknown[0] if unknown else best_match(errors)  # jsonschema types its values as anything, or unset
-    if error is None:
-        return
-    place = _key_path(error.absolute_path)
-    where = f"in {place} of {path}" if place else f"in {path}"
-    if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        key = next(k for k in error.instance if k not in known)
-        raise UserError(
-            f"{json.dumps(key)} is not a key of the config{nearest(key, known)}",
-            where,
-            f"use one of {', '.join(k for k in known if k != '$schema')}",
-        )
-    if error.validator == "required":
-        missing = next(k for k in error.validator_value if k not in error.instance)
-        raise UserError(f'the key "{missing}" is missing', where, "add it")
-    shown = json.dumps(error.instance, ensure_ascii=False)
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    raise UserError(f"{shown} is not valid", where, _expectation(error))
-
-
-def _expectation(error: Any) -> str:
-    value = error.validator_value
-    described = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    words = {
-        "type": f"use {'an' if str(value)[0] in 'aeiou' else 'a'} {value}",
-        "minimum": f"use {value} or more",
-        "maximum": f"use {value} or less",
-        "enum": f"use one of {', '.join(map(str, value))}" if error.validator == "enum" else "",
-        "minItems": f"give at least {value}",
-        "maxItems": f"give at most {value}",
-        "minLength": "do not leave it empty",
-        "uniqueItems": "name each value once",
-    }
-    return words.get(error.validator) or described or "see model_profiling/configs/config.schema.json"
-
-
-def _key_path(parts: Iterable[str | int]) -> str:
-    text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
-    return text
 
 
 def _tuple(value: Any) -> Any:

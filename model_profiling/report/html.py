@@ -45,13 +45,18 @@ def render_sections(
         _rendered(
             template,
             style=_style(),
-            script=Markup(_own("report.js")),
+            script=own_file("report.js"),
             links=[link for section in sections if section.shown for link in section.links()],
             body=Markup("\n").join(Markup(text) for text in texts if text is not None),
             **values,
         )
         + "\n"
     )
+
+
+def own_file(name: str) -> Markup:
+    """Return a script or a style of ours as a page holds it."""
+    return Markup(_own(name))
 
 
 class HtmlPage:

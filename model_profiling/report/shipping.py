@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from model_profiling.analysis.advice.shipping import (
     CALLED,
-    EXPORTED,
-    PREVIEWED,
     ReachShare,
     ShippingOption,
     Task,
@@ -26,6 +24,7 @@ from model_profiling.report.quantities import Quantity, Sentence, pointer, quant
 from model_profiling.report.tradeoff import Tradeoff, TradeoffPoint, paint
 from model_profiling.report.view import ExperimentRow
 from model_profiling.report.words.shipping import PERCENT, ToldOption, error_quantity, shipping_sentences
+from model_profiling.report.words.sweep import EVIDENCE
 from model_profiling.rounding import places_for
 from model_profiling.wording import count, listed
 
@@ -33,7 +32,6 @@ _KB = 1e3
 _MB = 1e6
 #: Of a cosine that rounds to 1 here, it says all that there is to say.
 _COSINE_PLACES, _ALMOST_ONE = 6, 0.9999995
-_EVIDENCE = {CALLED: "called", EXPORTED: "export", PREVIEWED: "preview"}
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def _row(number: int, one: _Measured, best: bool) -> ShippingRow:
         "not known" if held is None else "not finite" if held.max_rel_error is None else "",
         None if cosine is None else _cosine(cosine, f"{path}/cosine"),
         None if option.reach is None else _reach(data, program, option.reach),
-        _EVIDENCE[option.reach.evidence] if option.reach else "",
+        EVIDENCE[option.reach.evidence] if option.reach else "",
         best,
     )
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write an experiment configuration for an exported model: DIR/config.json."""
+"""Write a configuration for an exported model, or for a sweep of several models: DIR/config.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, cast
 
 if importlib.util.find_spec("model_profiling") is None:
     sys.stderr.write(
@@ -18,49 +17,31 @@ if importlib.util.find_spec("model_profiling") is None:
     )
     sys.exit(2)
 
-from model_profiling import PACKAGE_DIR
 from model_profiling.command import CommandParser, run_command
 from model_profiling.console import say
 from model_profiling.errors import UserError
-from model_profiling.files import json_bytes, read_json, write_json
+from model_profiling.files import json_bytes, write_json
+from model_profiling.fleet.config import parse_sweep_config
+from model_profiling.fleet.plan import make_plan
+from model_profiling.fleet.templates import sweep_template
 from model_profiling.pipeline.config import AUTO
+from model_profiling.pipeline.config_templates import PLATFORMS, ExperimentKeys, Template, missing_runners, run_template
 from model_profiling.pipeline.program.signature import read_methods
 from model_profiling.pipeline.variations import Asked, Variation, variations
-
-PLATFORMS = ("mac", "android")
-
-
-class RunnerKeys(TypedDict, total=False):
-    """The runner that an experiment, or all of them, may name."""
-
-    runner_path: str
-
-
-class ExperimentKeys(RunnerKeys, total=False):
-    """What this command reads and writes of an experiment."""
-
-    name: str
-    model: str
-    runs: int | str
-    threads: list[int]
-    method: str
-    input_shapes: list[list[int]]
-
-
-class Template(RunnerKeys):
-    """What this command reads and writes of a template; its other keys stay as they are."""
-
-    model: str
-    output_root: str
-    pairs: int
-    experiments: list[ExperimentKeys]
-    analysis: dict[str, list[list[str]]]
+from model_profiling.wording import count
 
 
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="generate_config.py", description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, metavar="PTE", help="the exported model")
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument("--model", type=Path, metavar="PTE", help="the exported model")
+    models.add_argument(
+        "--sweep",
+        nargs="+",
+        metavar="MODEL",
+        help="write a sweep's configuration instead, of these: names, model files or .pte files",
+    )
     parser.add_argument(
         "--against",
         type=Path,
@@ -99,8 +80,20 @@ def build_parser() -> CommandParser:
 
 def main() -> int:
     args = build_parser().parse_args()
+    target = args.output / "config.json"
+    if args.sweep:
+        given = args.against or args.method or args.input_shapes or args.dimension or args.interactive
+        if given:
+            raise UserError(
+                "--sweep takes no flags of one run",
+                "on the command line",
+                "give --output and --platform alone, and change the rest in the file",
+            )
+        return _write_sweep(args.sweep, args.platform, target)
+    if args.model is None:
+        raise UserError("no model is named", "on the command line", "use --model PTE, or --sweep MODEL...")
     found = variations(args.model, Asked(args.method, args.input_shapes, args.dimension))
-    config = _template(args.platform)
+    config = run_template(args.platform)
     config["model"] = str(args.model)
     config["output_root"] = str(args.output / "runs" / args.platform)
     if args.against:
@@ -109,16 +102,8 @@ def main() -> int:
     vary(config, found)
     if args.interactive:
         _ask(config)
-    target = args.output / "config.json"
-    if target.exists() and target.read_bytes() != json_bytes(config):
-        raise UserError(
-            "another configuration is there already",
-            f"at {target}",
-            "move it away, or name another folder with --output",
-        )
-    write_json(target, config)
-    say(f"wrote {target}")
-    missing = _missing_runners(config)
+    _write(target, config)
+    missing = missing_runners(config)
     if missing:
         names = " ".join(Path(path).parent.name for path in missing)
         say(
@@ -127,6 +112,27 @@ def main() -> int:
         )
     say(f"next: python model_profiling/scripts/{args.platform}_pipeline.py --config {shlex.quote(str(target))}")
     return 0
+
+
+def _write_sweep(models: Sequence[str], platform: str, target: Path) -> int:
+    """Write the configuration of a sweep of these models, checked as sweep.py does."""
+    config = sweep_template(models, platform, target.parent)
+    cells = make_plan(parse_sweep_config(config, target), seed=0).cells
+    _write(target, config)
+    say(f"{count(len(cells), 'cell')}: models x dtypes x threads x devices; change the lists in the file")
+    say(f"next: python model_profiling/scripts/sweep.py --config {shlex.quote(str(target))}")
+    return 0
+
+
+def _write(target: Path, config: object) -> None:
+    if target.exists() and target.read_bytes() != json_bytes(config):
+        raise UserError(
+            "another configuration is there already",
+            f"at {target}",
+            "move it away, or name another folder with --output",
+        )
+    write_json(target, config)
+    say(f"wrote {target}")
 
 
 def _check_other(after: Path, before: Path) -> None:
@@ -162,24 +168,6 @@ def vary(config: Template, found: Sequence[Variation]) -> None:
         for experiment in config["experiments"]
     ]
     config["analysis"] = {"compare_pairs": [[named(name, one) for name in pair] for one in found for pair in pairs]}
-
-
-def _template(platform: str) -> Template:
-    """Return the template for a platform: for Android that of the runners that are built, first of the one with both.
-
-    Where none is built it is the native runner's: one build, and both sides are the same bytes.
-    """
-    names = (platform, f"{platform}_builds") if platform == "android" else (platform,)
-    folder = PACKAGE_DIR / "configs" / "templates"
-    # The kit's own files, which tests validate.
-    templates = [cast(Template, read_json(folder / f"{name}_template.json", "template")) for name in names]
-    return next((template for template in templates if not _missing_runners(template)), templates[0])
-
-
-def _missing_runners(config: Template) -> list[str]:
-    """Return the runners that a configuration names and that are not built, each once."""
-    named = [keys["runner_path"] for keys in (config, *config["experiments"]) if "runner_path" in keys]
-    return [path for path in dict.fromkeys(named) if not Path(path).is_file()]
 
 
 def _ask(config: Template) -> None:

@@ -46,8 +46,21 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="SECONDS",
         help="measure for at most this long: fewer rounds, traced executions and pairs where they do not fit",
     )
+    add_wait(parser)
     parser.add_argument("--seed", type=_seed, metavar="N", help="seed of order and inputs; drawn when not given")
     parser.add_argument("--verbose", action="store_true", help="also say what each experiment runs with")
+
+
+def add_wait(parser: CommandParser, default: float = 0.0) -> None:
+    """Add the flag that has a measurement wait for another one on the same device."""
+    told = f" (default: {default:.0f})" if default else ""
+    parser.add_argument(
+        "--wait",
+        type=_seconds_or_none,
+        default=default,
+        metavar="SECONDS",
+        help=f"where another run measures on the device, wait for it at most this long{told}",
+    )
 
 
 def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) -> int:
@@ -84,7 +97,7 @@ def run_pipeline(args: argparse.Namespace, kind: str, **device_options: object) 
         # What is to be short takes the ceilings that are known.
         short = args.quick or args.aa or args.time_budget is not None
         try:
-            with open_device(kind, config, **device_options) as device:
+            with open_device(kind, config, wait_s=args.wait, **device_options) as device:
                 directory = orchestrator.run(config, device, options, partial(run_ceilings, measure=not short))
         except KeyboardInterrupt:
             say(f"what was measured is kept: add --resume to go on with {config.output_root}")
@@ -143,6 +156,10 @@ def _seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
     return value
+
+
+def _seconds_or_none(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
 
 
 def _percent(text: str) -> float:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 import shutil
 import sys
 import time
@@ -14,11 +13,11 @@ from pathlib import Path
 
 from model_profiling import PACKAGE_DIR
 from model_profiling.console import say
-from model_profiling.errors import KitError, MeasurementError, UserError
+from model_profiling.errors import MeasurementError, UserError
 from model_profiling.files import make_folder, write_text
 from model_profiling.models import registry
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.processes import ChildResult, run_child
+from model_profiling.processes import run_logged
 
 DEFAULT_MODEL = "toy_cnn"
 DEFAULT_FOLDER = Path("out_quick_test")
@@ -119,26 +118,14 @@ def _prepare(keep: Path | None) -> Path:
 
 def _run(number: int, step: Step, log: Path) -> None:
     """Run one step, its output going to the log; raise its own error when it fails."""
-    write_from = log.stat().st_size if log.exists() else 0
-    with open(log, "a", encoding="utf-8") as file:
-        file.write(f"\n$ {shlex.join(step.argv())}\n")
     with _waiting(f"[{number}/6] {step.label}"):
-        child = run_child(step.argv(), timeout_s=_STEP_LIMIT_S, log=log)
+        child, reason = run_logged(step.argv(), timeout_s=_STEP_LIMIT_S, log=log)
     if not child.ok:
-        raise _failure(step, child, log, write_from)
+        failure = MeasurementError(f"to {step.label} failed: {reason} (all of its output: {log})")
+        if child.exit_code == UserError.exit_code:
+            failure.exit_code = UserError.exit_code
+        raise failure
     say(f"  [{number}/6] {step.label:<64} {child.duration_s:6.1f} s")
-
-
-def _failure(step: Step, child: ChildResult, log: Path, write_from: int) -> KitError:
-    with open(log, "rb") as file:
-        file.seek(write_from)
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    reason = told[-1] if told else child.outcome()
-    failure = MeasurementError(f"to {step.label} failed: {reason} (all of its output: {log})")
-    if child.exit_code == UserError.exit_code:
-        failure.exit_code = UserError.exit_code
-    return failure
 
 
 def _waiting(label: str) -> AbstractContextManager[object]:

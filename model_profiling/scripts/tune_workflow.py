@@ -12,17 +12,18 @@ from model_profiling.analysis.tuning.strategy import Export, Measure, most_left,
 from model_profiling.console import say
 from model_profiling.errors import KitError, MeasurementError, UserError
 from model_profiling.export.artifacts import put_in_place
+from model_profiling.export.identity import versions
 from model_profiling.files import write_json, write_text
 from model_profiling.pipeline.cpu import features as cpu_features
-from model_profiling.pipeline.cpu.sharing import SHARE_VARIABLE, alone_on_cpu
 from model_profiling.pipeline.devices.local import LocalDevice
+from model_profiling.pipeline.leases import SHARE_VARIABLE, THIS_HOST, lease
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.runners import choose_runner
 from model_profiling.report.words import tuning as words
 from model_profiling.scripts.tuning.exporting import export, found_program
 from model_profiling.scripts.tuning.folder import TuningFolder
 from model_profiling.scripts.tuning.measuring import measure
-from model_profiling.scripts.tuning.request import TuningRequest, versions
+from model_profiling.scripts.tuning.request import TuningRequest
 
 
 def tune(request: TuningRequest, outdir: Path, resume: bool, share_cpu: bool) -> Tuning:
@@ -37,7 +38,7 @@ def tune(request: TuningRequest, outdir: Path, resume: bool, share_cpu: bool) ->
         raise UserError(f"{outdir} is a file", "in --outdir", "name a folder")
     folder = TuningFolder(outdir, request.asked.rewrites)
     shared = share_cpu or bool(os.environ.get(SHARE_VARIABLE))
-    with nullcontext() if shared else alone_on_cpu(str(outdir)), RunDirectory(outdir).locked():
+    with nullcontext() if shared else lease(THIS_HOST, str(outdir)), RunDirectory(outdir).locked():
         folder.begin(request, resume)
         try:
             tuning = _tuned(request, folder)

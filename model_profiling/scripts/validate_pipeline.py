@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Check a configuration before anything runs: its keys, model, runners, features, output folder."""
+"""Check a configuration, of a run or a sweep, before anything runs: keys, models, runners, devices, output folder."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ def build_parser() -> CommandParser:
 
 def main() -> None:
     args = build_parser().parse_args()
+    from model_profiling.fleet.checks import check_sweep
+    from model_profiling.fleet.config import is_sweep
     from model_profiling.pipeline.config_checks import check_config
     from model_profiling.pipeline.devices.local import LocalDevice
 
-    conclude(check_config(args.config, LocalDevice()), str(args.config))
+    findings = check_sweep(args.config) if is_sweep(args.config) else check_config(args.config, LocalDevice())
+    conclude(findings, str(args.config))
 
 
 if __name__ == "__main__":

@@ -235,9 +235,11 @@ def test_cooling_is_counted_down_and_has_a_limit(capsys: pytest.CaptureFixture[s
 
 
 def test_every_mode_of_the_schema_is_there() -> None:
-    from model_profiling.pipeline.config import SCHEMA_FILE
+    from model_profiling.pipeline.config_schema import CONFIG_SCHEMA, schema_file
 
-    assert set(json.loads(SCHEMA_FILE.read_text())["properties"]["device_mode"]["enum"]) == set(modes.MODES)
+    assert set(json.loads(schema_file(CONFIG_SCHEMA).read_text())["properties"]["device_mode"]["enum"]) == set(
+        modes.MODES
+    )
     assert ".device_settings.json" not in RESERVED_NAMES  # no experiment can have this name anyway
 
 

@@ -50,7 +50,10 @@ def test_a_config_survives_the_manifest(written) -> None:
     assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
-@pytest.mark.parametrize("file", sorted((PACKAGE_DIR / "configs").glob("*/*.json")), ids=lambda p: p.name)
+SHIPPED = [path for path in sorted((PACKAGE_DIR / "configs").glob("*/*.json")) if not path.name.startswith("sweep_")]
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda p: p.name)
 def test_every_shipped_config_fits_the_schema(file: Path, written) -> None:
     shipped = json.loads(file.read_text())
     load_config(written(lambda c: c.update({k: v for k, v in shipped.items() if k != "model"})))

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from model_profiling.json_objects import JsonObject
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,20 @@ class Cost:
     @classmethod
     def exactly(cls, value: float) -> Cost:
         return cls(value, value, value)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything bounds it from above."""
+        return not math.isinf(self.high)
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> Cost:
+        low, high = held.number("low"), held.maybe_number("high")
+        return cls(low, held.number("value"), math.inf if high is None else high)
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return it as JSON values; an upper bound that nothing gives is null."""
+        return {"low": self.low, "value": self.value, "high": self.high if self.bounded else None}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from model_profiling.analysis.advice.dominance import Cost, Option, unbeaten
 from model_profiling.analysis.advice.reaching_layers import holds_in
@@ -14,6 +14,7 @@ from model_profiling.analysis.comparing.run_differences import cpu_of
 from model_profiling.analysis.kernels.entries import CalledKernels
 from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.export.recipes import label_in, recipes
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.kernel_names import SME2
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.workload import shape_word
@@ -43,6 +44,10 @@ class ReachShare:
     experiment: str = ""
     threads: int = 0
 
+    @classmethod
+    def from_json(cls, held: JsonObject) -> ReachShare:
+        return cls(held.number("share"), held.text("evidence"), held.text("experiment"), held.whole("threads"))
+
 
 @dataclass(frozen=True)
 class Task:
@@ -52,6 +57,13 @@ class Task:
     model: str
     method: str
     shapes: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> Task:
+        cpu = held.texts("cpu")
+        if len(cpu) != 3:
+            raise held.refused('"cpu" has not three parts')
+        return cls((cpu[0], cpu[1], cpu[2]), held.text("model"), held.text("method"), held.texts("shapes"))
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,34 @@ class ShippingOption:
     load_ms: float | None
     agreement: RecordedAgreement | None
     reach: ReachShare | None
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> ShippingOption:
+        memory, agreement, reach = map(held.maybe_within, ("memory_mib", "agreement", "reach"))
+        return cls(
+            held.text("experiment"),
+            held.whole("threads"),
+            Task.from_json(held.within("task")),
+            Cost.from_json(held.within("latency_ms")),
+            held.maybe_whole("size_bytes"),
+            None if memory is None else Cost.from_json(memory),
+            held.maybe_number("load_ms"),
+            None if agreement is None else RecordedAgreement.from_json(agreement),
+            None if reach is None else ReachShare.from_json(reach),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "experiment": self.experiment,
+            "threads": self.threads,
+            "task": asdict(self.task),
+            "latency_ms": self.latency_ms.to_json(),
+            "size_bytes": self.size_bytes,
+            "memory_mib": self.memory_mib and self.memory_mib.to_json(),
+            "load_ms": self.load_ms,
+            "agreement": self.agreement and self.agreement.to_json(),
+            "reach": self.reach and asdict(self.reach),
+        }
 
     @property
     def rel_error(self) -> float | None:
@@ -118,12 +158,12 @@ def shipping_options(
             name,
             threads,
             _task(manifest, name, record),
-            Cost(*_around(own, value)),
+            Cost(*around(own, value)),
             None if manifest.program(name).model.data else manifest.program(name).model.bytes,
             _memory(launches, name, threads, held.peak_rss_mib),
             held.load_ms,
             record.agreement,
-            next(_reach(manifest, summary, record, name, threads), None),
+            next(reach_shares(manifest, summary, record, name, threads), None),
         )
 
 
@@ -168,7 +208,7 @@ def not_told_apart(option: ShippingOption, options: Sequence[ShippingOption]) ->
     ]
 
 
-def _around(times_ms: Sequence[float], value: float) -> tuple[float, float, float]:
+def around(times_ms: Sequence[float], value: float) -> tuple[float, float, float]:
     """Return a time within its interval; of a single launch nothing bounds it."""
     low, high = time_interval(times_ms) or (0.0, math.inf)
     return min(low, value), value, max(high, value)
@@ -191,7 +231,7 @@ def _memory(launches: Sequence[Launch], name: str, threads: int, median: float |
     return None if median is None or not peaks else Cost(min(peaks), median, max(peaks))
 
 
-def _reach(
+def reach_shares(
     manifest: Manifest, summary: AnalysisSummary, record: KeptProgram, name: str, threads: int
 ) -> Iterator[ReachShare]:
     """Yield what tells how much reaches SME2: kernels that the run recorded go first, the same thread count of them."""

@@ -14,8 +14,8 @@ from model_profiling.pipeline import host_state
 from model_profiling.pipeline.config import Config
 from model_profiling.pipeline.cpu import features as cpu_features
 from model_profiling.pipeline.cpu.features import CpuFeatures
-from model_profiling.pipeline.cpu.sharing import SHARE_VARIABLE, alone_on_cpu
 from model_profiling.pipeline.devices import OnThisHost, refuse_mode
+from model_profiling.pipeline.leases import SHARE_VARIABLE, THIS_HOST, lease
 from model_profiling.pipeline.lockstep.conductor import Conducted, LaunchCommand, TurnTaker, conduct
 from model_profiling.pipeline.lockstep.script import Cue
 from model_profiling.processes import ChildResult, run_child
@@ -73,8 +73,8 @@ class LocalDevice(OnThisHost):
 
 
 @contextmanager
-def open_local(config: Config, share_cpu: bool = True) -> Iterator[LocalDevice]:
-    """Yield this host for a run.
+def open_local(config: Config, share_cpu: bool = True, wait_s: float = 0.0) -> Iterator[LocalDevice]:
+    """Yield this host for a run; `wait_s` is how long another run may take to end.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def open_local(config: Config, share_cpu: bool = True) -> Iterator[LocalDevice]:
     """
     refuse_mode(config)
     shared = share_cpu or os.environ.get(SHARE_VARIABLE)
-    with nullcontext() if shared else alone_on_cpu(str(config.output_root)):
+    with nullcontext() if shared else lease(THIS_HOST, str(config.output_root), wait_s):
         yield LocalDevice()
 
 

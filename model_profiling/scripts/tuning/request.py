@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from model_profiling.analysis.tuning.record import Rewrites, TuningAsked
+from model_profiling.export.identity import named, versions
 from model_profiling.export.request import ExportRequest
-from model_profiling.files import sha256
-
-#: What decides the bytes of an export.
-_PACKAGES = ("executorch", "torch", "torchao")
 
 
 @dataclass(frozen=True)
@@ -54,8 +49,8 @@ class TuningRequest:
         """Return all that its results depend on, but for the time that it may take."""
         return {
             "model": self.model,
-            "model_file": _named(self.model_file),
-            "weights": _named(self.weights),
+            "model_file": named(self.model_file),
+            "weights": named(self.weights),
             "method": self.method,
             "dtype": self.dtype,
             "group_size": self.group_size,
@@ -65,26 +60,3 @@ class TuningRequest:
             "aa": self.asked.calibrate,
             "versions": versions(),
         }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what decides an export's bytes, "" for what is not there."""
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = ""
-    return found
-
-
-def _named(path: Path | None) -> dict[str, str] | None:
-    """Return a file's path and digest; of a package's folder that of all its Python."""
-    if path is None:
-        return None
-    if path.is_file():
-        return {"path": str(path), "sha256": sha256(path)}
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*.py")):
-        digest.update(f"{file.relative_to(path)} {sha256(file)}\n".encode())
-    return {"path": str(path), "sha256": digest.hexdigest()}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from model_profiling.pipeline.devices.posix import launching
 from model_profiling.pipeline.devices.posix.device import PosixDevice
 from model_profiling.pipeline.devices.posix.files import run_folder
 from model_profiling.pipeline.devices.posix.shell import Lost
+from model_profiling.pipeline.leases import SHARE_VARIABLE, lease, phone
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.pipeline.runners.native_build import NativeBuild
 from model_profiling.pipeline.runners.source.native import native_of
@@ -42,7 +44,13 @@ class Waits:
 
 @contextmanager
 def open_adb(
-    config: Config, *, serial: str | None = None, address: str | None = None, keep: bool = False, waits: Waits = Waits()
+    config: Config,
+    *,
+    serial: str | None = None,
+    address: str | None = None,
+    keep: bool = False,
+    wait_s: float = 0.0,
+    waits: Waits = Waits(),
 ) -> Iterator[AdbDevice]:
     """Yield the device that is meant, connected, with whatever an earlier run left changed put back.
 
@@ -50,21 +58,23 @@ def open_adb(
     ----------
     serial, address : at most one of them; `address` is HOST:PORT, connected to and disconnected again.
     keep : leave what was pushed on the device.
+    wait_s : how long another run on the device may take to end.
 
     Raises
     ------
-    UserError : no such device, several, one that is not ready, or adb is missing.
+    UserError : no such device, several, one that is not ready or that another run measures on; adb is missing.
     """
     if serial and address:
         raise UserError("--serial and --remote-device name two devices", "on the command line", "give one of them")
     adb = Adb(find_adb())
     with connected(adb, address) if address else nullcontext(serial) as chosen:
         adb = choose(adb, chosen, "--remote-device" if address else "--serial")
-        device = AdbDevice(
-            adb, read_identity(adb), config, address=chosen or "" if address else "", keep=keep, waits=waits
-        )
-        device.restore_left()
-        yield device
+        identity = read_identity(adb)
+        its_own = lease(phone(identity.serial, identity.boot), str(config.output_root), wait_s)
+        with nullcontext() if os.environ.get(SHARE_VARIABLE) else its_own:
+            device = AdbDevice(adb, identity, config, address=chosen or "" if address else "", keep=keep, waits=waits)
+            device.restore_left()
+            yield device
 
 
 class AdbDevice(PosixDevice):

@@ -21,7 +21,8 @@ import yaml
 from pyflakes import checker, messages
 
 from model_profiling.errors import UserError, nearest
-from model_profiling.pipeline.config import SCHEMA_FILE, load_config
+from model_profiling.pipeline.config import load_config
+from model_profiling.pipeline.config_schema import CONFIG_SCHEMA, SWEEP_SCHEMA, check_schema, schema_file
 from tools.pages.checks.page import CheckedPage
 from tools.pages.reader.state import absolute
 from tools.pages.reading.document import Block
@@ -58,6 +59,12 @@ def _json(page: CheckedPage, block: Block) -> Iterator[Problem]:
     schema = _schema()
     if not isinstance(value, dict):
         return
+    if {"models", "output_root"} <= value.keys():
+        try:
+            check_schema(value, Path("the sweep"), SWEEP_SCHEMA)
+        except UserError as refused:
+            yield page.problem(_blamed(block, refused.what), "config", str(refused))
+        return
     for properties, kind in (
         (schema["properties"], "config"),
         (schema["$defs"]["experiment"]["properties"], "experiment"),
@@ -81,7 +88,7 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 @functools.cache
 def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema: dict[str, Any] = json.loads(schema_file(CONFIG_SCHEMA).read_text(encoding="utf-8"))
     return schema
 
 

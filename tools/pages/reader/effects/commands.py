@@ -24,7 +24,7 @@ from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.scripts import quick_test_workflow
 from model_profiling.scripts.generate_config import compare_programs
 from model_profiling.scripts.tuning.folder import AFTER, BEFORE, TuningFolder, tuning_folder
-from tools.pages.reader.effects import pipelines
+from tools.pages.reader.effects import pipelines, sweeps
 from tools.pages.reader.kit_call import Call, asked_of_the_kit
 from tools.pages.reader.state import Reader, absolute
 
@@ -87,6 +87,8 @@ def _tune(call: Call) -> None:
 
 def _generate_config(call: Call) -> None:
     args = call.args
+    if args.sweep:
+        return sweeps.generate(call)
     call.needs_file(args.model, "--model")
     template = json.loads(
         call.reader.files.repository.read(f"model_profiling/configs/templates/{args.platform}_template.json")
@@ -100,7 +102,7 @@ def _generate_config(call: Call) -> None:
         compare_programs(config, Path(str(args.against)))
     if args.interactive:
         call.reader.needs = call.reader.needs or "somebody who answers its questions"
-    call.reader.make(call.path(PurePosixPath(str(args.output)) / "config.json"), content=json.dumps(config))
+    return call.reader.make(call.path(PurePosixPath(str(args.output)) / "config.json"), content=json.dumps(config))
 
 
 def _quick_test(call: Call) -> None:
@@ -230,6 +232,7 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "generate_config.py": _generate_config,
     "mac_pipeline.py": pipelines.pipeline,
     "android_pipeline.py": pipelines.phone,
+    "sweep.py": sweeps.sweep,
     "preview_sme2.py": _preview,
     "analyze_results.py": pipelines.analyze,
     "generate_report.py": pipelines.report,
