@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.edited import edited_run
-from support.history import REFERENCE, days
+from support.history import REFERENCE, days, needs_ruptures
 
 from model_profiling.analysis.history.metrics import LATENCY, LOAD, METRICS, SIZE
 from model_profiling.analysis.history.reading import find_runs, read_recorded_run
@@ -30,6 +30,8 @@ from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.errors import UserError
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.run_directory import RunDirectory
+
+pytestmark = needs_ruptures
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.history import needs_ruptures
 
 from model_profiling.analysis.history.metrics import LATENCY
 from model_profiling.analysis.history.shifts import LEAST_RUNS, find_shifts
+
+pytestmark = needs_ruptures
 
 NOISE = 0.02
 LEAST = LATENCY.least

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 from support.browser import check_figures_and_accessibility
 from support.edited import edited_run, scaled
-from support.history import REFERENCE
+from support.history import REFERENCE, needs_ruptures
 from support.kit import Finished, kit
 from support.numbers import parse_page, text_of
 
 from model_profiling.analysis.history.index import read_runs
 from model_profiling.pipeline.manifest import ExecuTorchVersion
+
+pytestmark = needs_ruptures
 
 RUNS, SLOWER_FROM = 12, 8
 NEWER = ExecuTorchVersion("1.6.0", "f" * 40)

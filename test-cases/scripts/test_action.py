@@ -16,7 +16,7 @@ import pytest
 import yaml
 from support.action import Action, ActionRun
 from support.edited import edit_launches, edited_run, scaled
-from support.history import REFERENCE
+from support.history import REFERENCE, needs_ruptures
 from support.kit import REPOSITORY
 from support.setup import ShadowVenv, clean_environment, own_program, run
 
@@ -247,6 +247,7 @@ def quick_runs(run_directory: Path, folder: Path, number: int) -> list[Path]:
     ]
 
 
+@needs_ruptures
 def test_a_slower_run_on_a_pull_request_fails_and_is_not_kept(
     action: Action, profiled: tuple[Path, ActionRun], server: Path, tmp_path: Path
 ) -> None:

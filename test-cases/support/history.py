@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
+import pytest
 
 from model_profiling.analysis.history.rows import HistoryRow, RecordedRun
 from support.kit import FIXTURES
 
+#: What finds changes is installed with Pythons that it has wheels for (pyproject.toml).
+needs_ruptures = pytest.mark.skipif(sys.version_info >= (3, 14), reason="ruptures has no wheels for this Python")
 #: A real run, whose edited copies tests make histories of.
 REFERENCE = FIXTURES / "reference_run" / "mac"
 
