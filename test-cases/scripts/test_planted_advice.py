@@ -103,7 +103,7 @@ def test_the_command_that_shows_a_place_can_be_typed(faulty, tmp_path: Path) -> 
 
 @pytest.mark.nightly
 def test_the_command_that_tries_a_rewrite_can_be_typed(faulty, tmp_path: Path) -> None:
-    done = typed(of_toy(first(faulty(NORM)[1]), rewrite="mean"), tmp_path, "--pairs", "4", "--budget", "1")
+    done = typed(of_toy(first(faulty(NORM)[1]), rewrite="mean"), tmp_path, "--pairs", "6", "--budget", "1")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out_toy_cnn" / "tuned" / "TUNING.md").is_file()
 
