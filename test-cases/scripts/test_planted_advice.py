@@ -101,6 +101,12 @@ def test_the_command_that_shows_a_place_can_be_typed(faulty, tmp_path: Path) -> 
     assert done.returncode == 0 and "Outside XNNPACK: 1 operator" in done.stdout, done.stderr
 
 
+def test_the_command_that_exports_in_another_recipe_can_be_typed(faulty, tmp_path: Path) -> None:
+    one = of_toy(first(faulty(NORM)[1]), rewrite="")
+    done = typed(replace(one, facts={**one.facts, "recipe": "int8"}), tmp_path)
+    assert done.returncode == 0 and "toy_cnn, int8, xnnpack" in done.stdout, done.stderr
+
+
 @pytest.mark.nightly
 def test_the_command_that_tries_a_rewrite_can_be_typed(faulty, tmp_path: Path) -> None:
     done = typed(of_toy(first(faulty(NORM)[1]), rewrite="mean"), tmp_path, "--pairs", "6", "--budget", "1")
