@@ -16,6 +16,7 @@ from model_profiling.analysis.advice.roofline import AgainstCeilings
 from model_profiling.analysis.advice.rules import RULES
 from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.analysis.comparing.sides import MeasuredSide, launch_median_ms
+from model_profiling.pipeline.cpu.features import FLOAT16_ARITHMETIC
 from model_profiling.pipeline.manifest import Manifest
 from model_profiling.pipeline.program.exported import NOTHING_RECORDED
 from model_profiling.pipeline.program_records import KeptProgram
@@ -78,6 +79,7 @@ def _of_side(
         next((c for c in comparisons if (c.candidate, c.threads) == key), None),
         "sme2" in manifest.cpu.names,
         reach.layers if reach and holds_in(reach, manifest.executorch.version) else (),
+        bool(FLOAT16_ARITHMETIC.intersection(manifest.cpu.names)),
     )
     made = advised.exported
     program = {"model": made.model, "source": made.source, "dtype": made.dtype}

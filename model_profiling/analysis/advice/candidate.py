@@ -23,8 +23,8 @@ class AdvisedSide:
 
     `costs` are of one execution without the tracer. `ceilings` are by layer name. `others` are the experiment's sides
     at other thread counts, `comparison` the one whose candidate it is, at its thread count. `sme2` says whether the
-    CPU that ran has SME2, so that a recipe without kernels for it loses something here; `matrix_layers` are those of
-    the export, with what each reaches.
+    CPU that ran has SME2, so that a recipe without kernels for it loses something here, `float16` whether it computes
+    in float16; `matrix_layers` are those of the export, with what each reaches.
     """
 
     side: MeasuredSide
@@ -35,6 +35,7 @@ class AdvisedSide:
     comparison: Comparison | None = None
     sme2: bool = False
     matrix_layers: Sequence[ExportedReach] = ()
+    float16: bool = True
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -173,7 +173,7 @@ def _memory_bound(facts: Facts) -> Told:
     return Told(
         one if number == 1 else f"{number} layers like {one}",
         "it moves its numbers nearly as fast as this machine can, so that only fewer bytes make it faster",
-        f"Try {facts['recipe']}, whose numbers have half the size, or join it with the layer before or after",
+        f"Try {facts['recipe']}, whose numbers are smaller, or join it with the layer before or after",
     )
 
 
