@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A comparison, an opportunity and a report as a notebook shows them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from model_profiling.analysis.advice.opportunity import EXECUTION, Opportunity
+from model_profiling.analysis.comparing.comparison import Comparison
+from model_profiling.errors import UserError
+from model_profiling.report.words.advice import command, told
+from model_profiling.report.words.digits import milliseconds
+from model_profiling.report.words.verdict import speedup_sentence
+from model_profiling.wording import capitalized
+
+#: Height of a report in a notebook, in CSS pixels: a screen's.
+REPORT_HEIGHT = 800
+
+
+@dataclass(frozen=True, repr=False)
+class ShownComparison:
+    """A comparison: its values, and the sentence that says what it came to. A `quick` run gives no verdict."""
+
+    value: Comparison
+    quick: bool
+
+    def __str__(self) -> str:
+        return speedup_sentence(self.value, self.quick)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return Markup("<p>{}</p>").format(str(self))
+
+
+@dataclass(frozen=True, repr=False)
+class ShownOpportunity:
+    """An opportunity: its values, and what it is, what it would save at most, and what to do in words."""
+
+    value: Opportunity
+
+    @property
+    def saving(self) -> str:
+        """What a change saves at most, of what."""
+        of = "an execution" if self.value.per == EXECUTION else "each start"
+        return f"Saves at most {milliseconds(self.value.saves_ms)} ms of {of}"
+
+    def __str__(self) -> str:
+        return f"{capitalized(told(self.value).what)}. {self.saving}. {told(self.value).do}."
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        words, typed = told(self.value), command(self.value)
+        place = Markup("<br><code>{}</code>").format(words.place) if words.place else ""
+        tried = Markup("<br><code>{}</code>").format(typed) if typed else ""
+        return Markup("<p><b>{}</b>. {}. {}.<br>{}.{}{}</p>").format(
+            capitalized(words.what), self.saving, capitalized(words.why), words.do, place, tried
+        )
+
+
+@dataclass(frozen=True)
+class ShownReport:
+    """A report as one HTML page; in a notebook it is shown in a frame, where its styles stay its own."""
+
+    html: str = field(repr=False)
+    title: str
+    height: int = REPORT_HEIGHT
+
+    def _repr_html_(self) -> str:
+        # Without the notebook's origin: a report needs nothing of it.
+        return Markup(
+            '<iframe title="{}" srcdoc="{}" sandbox="allow-scripts allow-popups" '
+            'style="width: 100%; height: {}px; border: 0"></iframe>'
+        ).format(self.title, self.html, self.height)
+
+    def show(self) -> None:
+        """Show the report from the middle of a cell; the value of a cell's last line is shown by itself.
+
+        Raises
+        ------
+        UserError : this Python runs no notebook.
+        """
+        display = sys.modules.get("IPython.display")  # a notebook has imported it, and nothing else needs it
+        if display is None:
+            raise UserError("no notebook is running", "in show()", "open report.html in the run directory instead")
+        display.display(self)
