@@ -24,6 +24,12 @@ class LoadedTrace:
     """A trace that stands alone: no experiment, and its thread count and pair are not known.
 
     It holds every execution that was recorded, the first one too.
+
+    >>> from model_profiling import load_etdump
+    >>> trace = load_etdump("test-cases/fixtures/reference_run/mac/mac_sme2_off/mac_sme2_off_t1_p0.etdump")
+    >>> timeline = trace.timeline
+    >>> sorted(timeline[timeline["category"] == "CONV"]["backend"].unique())
+    ['XNNPACK']
     """
 
     path: Path

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pandas as pd
-from pandas.api.types import union_categoricals
 
 from model_profiling.analysis.summary import AGAIN
 from model_profiling.errors import UserError
@@ -96,7 +95,8 @@ def joined(frames: Iterable[pd.DataFrame], dtypes: Dtypes) -> pd.DataFrame:
     if not parts:
         return made_of((), dtypes)
     for column in (name for name, dtype in dtypes.items() if dtype == CATEGORY):
-        known = union_categoricals([part[column] for part in parts]).categories
+        words = dict.fromkeys(word for part in parts for word in part[column].cat.categories)
+        known = pd.Index(list(words), dtype="str")  # of a column without rows it would be of another type
         for part in parts:
             part[column] = part[column].cat.set_categories(known)
     result: pd.DataFrame = pd.concat(parts, ignore_index=True)

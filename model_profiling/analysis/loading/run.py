@@ -112,7 +112,8 @@ class RunTables:
     @cached_property
     def kernels(self) -> pd.DataFrame:
         """Every kernel of every operator, of launches that recorded kernels (`_kernels.csv`)."""
-        return self.kernels_by_threads.drop(columns="threads")
+        table: pd.DataFrame = self.kernels_by_threads.drop(columns="threads")
+        return table
 
     @cached_property
     def kernels_by_threads(self) -> pd.DataFrame:

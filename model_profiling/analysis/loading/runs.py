@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import pandas as pd
 
 from model_profiling.analysis.comparing.run_differences import cpu_name
-from model_profiling.analysis.loading.frames import CATEGORY, joined
+from model_profiling.analysis.loading.frames import CATEGORY, joined, typed
 from model_profiling.analysis.loading.run import RunTables
 from model_profiling.analysis.program_names import model_and_recipe
 from model_profiling.pipeline.program_records import read_records
@@ -26,6 +26,11 @@ class LoadedRuns(Generic[_Run]):
 
     Each has the columns of a run's own after `run` (its directory), `model`, `recipe`, `device` and `threads`. A
     comparison has the model and recipe of its candidate.
+
+    >>> from model_profiling import load_runs
+    >>> layers = load_runs(["test-cases/fixtures/reference_run/mac"]).layers
+    >>> layers.nlargest(1, "median_us")[["model", "recipe", "experiment", "kind"]].to_dict("records")
+    [{'model': 'toy_cnn', 'recipe': 'fp16', 'experiment': 'mac_sme2_off', 'kind': 'Conv2d'}]
     """
 
     runs: tuple[_Run, ...]
@@ -68,17 +73,10 @@ class LoadedRuns(Generic[_Run]):
 
 def _together(parts: Iterable[tuple[RunTables, pd.DataFrame]], names_experiment: str = "experiment") -> pd.DataFrame:
     frames = [_identified(run, frame, names_experiment) for run, frame in parts]
-    columns = dict.fromkeys(column for frame in frames for column in frame.columns)
-    lacking = [frame.reindex(columns=list(columns)) for frame in frames]
-    kinds = {column: next(f[column].dtype for f in frames if column in f) for column in columns}
-    dtypes = {
-        column: CATEGORY if isinstance(kind, pd.CategoricalDtype) else str(kind) for column, kind in kinds.items()
-    }
-    for frame in lacking:
-        for column, dtype in dtypes.items():
-            if dtype == CATEGORY:
-                frame[column] = frame[column].astype(CATEGORY)
-    return joined(lacking, dtypes)
+    kinds = {str(column): str(dtype) for frame in frames for column, dtype in frame.dtypes.items()}
+    categories = {column: dtype for column, dtype in kinds.items() if dtype == CATEGORY}
+    # A column that only some runs have is empty for the others.
+    return joined((typed(frame.reindex(columns=list(kinds)), categories) for frame in frames), kinds)
 
 
 def _identified(run: RunTables, frame: pd.DataFrame, names_experiment: str) -> pd.DataFrame:
@@ -98,4 +96,4 @@ def _identified(run: RunTables, frame: pd.DataFrame, names_experiment: str) -> p
     }
     whole = frame.drop(columns="threads").assign(**identity)
     whole = whole[[*identity, *(column for column in frame.columns if column != "threads")]]
-    return whole.astype(dict.fromkeys(_IDENTITY, CATEGORY))
+    return typed(whole, dict.fromkeys(_IDENTITY, CATEGORY))

@@ -77,7 +77,7 @@ class LoadedRun(RunTables):
         >>> from model_profiling import load_run
         >>> report = load_run("test-cases/fixtures/reference_run/mac").report()
         >>> report.html[:15]
-        '<!doctype html>'
+        '<!DOCTYPE html>'
 
         Raises
         ------
@@ -107,7 +107,7 @@ def load_run(path: str | os.PathLike[str]) -> LoadedRun:
     >>> run = load_run("test-cases/fixtures/reference_run/mac")
     >>> medians = run.latency.groupby("experiment", observed=True)["latency_ms"].median()
     >>> medians.round(2).to_dict()
-    {'mac_sme2_off': 4.16, 'mac_sme2_on': 2.52}
+    {'mac_sme2_off': 4.3, 'mac_sme2_on': 2.61}
 
     Raises
     ------

@@ -13,7 +13,6 @@ from model_profiling.analysis.comparing.comparison import Comparison
 from model_profiling.errors import UserError
 from model_profiling.report.words.advice import command, told
 from model_profiling.report.words.digits import milliseconds
-from model_profiling.report.words.verdict import speedup_sentence
 from model_profiling.wording import capitalized
 
 #: Height of a report in a notebook, in CSS pixels: a screen's.
@@ -28,6 +27,8 @@ class ShownComparison:
     quick: bool
 
     def __str__(self) -> str:
+        from model_profiling.report.words.verdict import speedup_sentence  # it takes what draws figures
+
         return speedup_sentence(self.value, self.quick)
 
     __repr__ = __str__

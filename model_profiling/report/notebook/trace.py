@@ -15,7 +15,7 @@ def load_etdump(path: str | os.PathLike[str]) -> LoadedTrace:
     >>> from model_profiling import load_etdump
     >>> trace = load_etdump("test-cases/fixtures/reference_run/mac/mac_sme2_on/mac_sme2_on_t1_p0.etdump")
     >>> trace.operators["category"].iloc[0], int(trace.timeline["run_index"].nunique())
-    ('CONV', 11)
+    ('CONV', 10)
 
     Raises
     ------
