@@ -14,12 +14,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support.analysis import make_run
 from support.kit import FIXTURES, REPOSITORY
 from support.sweep import pretended_sweep
 
 import model_profiling
 from model_profiling import LoadedRun, UserError, load_etdump, load_run, load_runs, load_sweep
+from model_profiling.analysis.loading.frames import read_table
 from model_profiling.analysis.summary import AnalysisSummary
 from model_profiling.analysis.tables.opportunities import OPPORTUNITY_COLUMNS
 from model_profiling.analysis.tables.sweep import SWEEP_COLUMNS
@@ -290,9 +293,39 @@ def test_a_notebook_shows_the_report_as_it_is(as_a_reader: Path) -> None:
     report = load_run("out_toy_cnn/runs/mac").report(height=500)
     assert report.html == (RUN / "report.html").read_text(encoding="utf-8")
     frame = report._repr_html_()
+    assert type(frame) is type(load_run(RUN)._repr_html_()) is str, "what others append to it is not escaped"
     assert frame.startswith("<iframe ") and "height: 500px" in frame and frame.count("<") == 2
     with pytest.raises(UserError, match="no notebook is running"):
         report.show()
+
+
+def test_links_of_a_shown_report_stay_in_its_frame(as_a_reader: Path, open_page) -> None:
+    page_file = as_a_reader / "notebook.html"
+    run = load_run("out_toy_cnn/runs/mac")
+    page_file.write_text(f"<!doctype html><title>Notebook</title>{run._repr_html_()}{run.report()._repr_html_()}")
+    with open_page(page_file) as page:
+        report = page.frame_locator("iframe")
+        report.locator("nav a", has_text="Latency").click()
+        assert page.frames[1].url == "about:srcdoc#latency" and page.frames[1].evaluate("scrollY") > 0
+        report.locator("th button:visible").first.click()
+        assert report.locator("th[aria-sort]").count() == 1, "tables can be sorted"
+
+
+_CELLS = st.one_of(st.integers().map(str), st.text(max_size=6), st.sampled_from(("", "nan", "inf", "1e999", "-", '"')))
+
+
+@given(st.lists(st.lists(_CELLS, max_size=6), max_size=3), st.sampled_from(("", "\udcff", "\0")))
+@example([["0", "x", "1", str(2**64), "1", "a"]], "")
+@example([["0", "x", "1", "1.5", "1", "a"]], "")
+def test_whatever_a_table_holds_it_is_read_or_refused(rows: list[list[str]], end: str) -> None:
+    dtypes = {"a": "int64", "b": "str", "c": "bool", "d": "Int64", "e": "float64", "f": "category"}
+    text = "\n".join([",".join(dtypes), *(",".join(row) for row in rows)]) + end
+    try:
+        table = read_table(text.encode("utf-8", "surrogateescape"), dtypes)
+    except UserError as error:
+        assert "run analyze_results.py again" in str(error) and "\n" not in str(error)
+    else:
+        assert {column: str(dtype) for column, dtype in table.dtypes.items()} == dtypes
 
 
 @pytest.mark.parametrize("name", model_profiling.__all__)
@@ -300,8 +333,8 @@ def test_every_public_name_s_examples_work(name: str, as_a_reader: Path) -> None
     examples = doctest.DocTestFinder(exclude_empty=True).find(getattr(model_profiling, name), name, globs={})
     runner = doctest.DocTestRunner(verbose=False)
     said: list[str] = []
-    for example in examples:
-        runner.run(example, out=said.append)
+    for shown in examples:
+        runner.run(shown, out=said.append)
     assert said == []
     assert runner.summarize(verbose=False).attempted > 0, "it has an example"
 

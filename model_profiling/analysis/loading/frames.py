@@ -81,7 +81,7 @@ def read_table(source: Path | bytes, dtypes: Dtypes, fix: str = AGAIN) -> pd.Dat
     try:
         content = io.BytesIO(source) if isinstance(source, bytes) else source
         table = pd.read_csv(content, dtype=read_as, keep_default_na=False, na_values=empty)
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, TypeError, ValueError) as error:  # pandas says with each what no number is
         raise UserError(f"the table cannot be read ({error})", where, fix) from error
     missing = [column for column in dtypes if column not in table.columns]
     if missing:

@@ -14,7 +14,7 @@ from model_profiling.analysis.loading.run import RunTables
 from model_profiling.analysis.loading.runs import LoadedRuns
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.run_directory import RunDirectory
-from model_profiling.report.notebook.shown import REPORT_HEIGHT, ShownComparison, ShownOpportunity, ShownReport
+from model_profiling.report.notebook.shown import REPORT_HEIGHT, ShownComparison, ShownOpportunity, ShownReport, filled
 from model_profiling.report.words.programs import title_of
 
 
@@ -92,12 +92,12 @@ class LoadedRun(RunTables):
         measured = f"{cpu_name(manifest)}, ExecuTorch {manifest.executorch.version}"
         head = Markup("<b>{}</b>, {}").format(title_of(manifest), measured)
         if not self.directory.analysis_summary.is_file():
-            return Markup("<p>{}. Not analyzed yet.</p>").format(head)
+            return filled("<p>{}. Not analyzed yet.</p>", head)
         lines = [str(self.comparison(number)) for number in range(len(self.summary.comparisons))]
         if self.summary.opportunities:
             lines.append(f"To change first: {self.opportunity()}")
         items = Markup("").join(Markup("<li>{}</li>").format(line) for line in lines)
-        return Markup("<div>{}<ul>{}</ul></div>").format(head, items)
+        return filled("<div>{}<ul>{}</ul></div>", head, items)
 
 
 def load_run(path: str | os.PathLike[str]) -> LoadedRun:

@@ -17,6 +17,13 @@ from model_profiling.wording import capitalized
 
 #: Height of a report in a notebook, in CSS pixels: a screen's.
 REPORT_HEIGHT = 800
+#: A frame takes links as the notebook's, and would open that where the report leads to a section of its own.
+_OWN_LINKS = '<head><base href="about:srcdoc">'
+
+
+def filled(html: str, *values: object) -> str:
+    """Return HTML with values in its places, escaped; plain text, for `Markup` escapes what others append to it."""
+    return str.__str__(Markup(html).format(*values))
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +41,7 @@ class ShownComparison:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return Markup("<p>{}</p>").format(str(self))
+        return filled("<p>{}</p>", str(self))
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,10 +63,14 @@ class ShownOpportunity:
 
     def _repr_html_(self) -> str:
         words, typed = told(self.value), command(self.value)
-        place = Markup("<br><code>{}</code>").format(words.place) if words.place else ""
-        tried = Markup("<br><code>{}</code>").format(typed) if typed else ""
-        return Markup("<p><b>{}</b>. {}. {}.<br>{}.{}{}</p>").format(
-            capitalized(words.what), self.saving, capitalized(words.why), words.do, place, tried
+        typed_words = [Markup("<br><code>{}</code>").format(text) for text in (words.place, typed) if text]
+        return filled(
+            "<p><b>{}</b>. {}. {}.<br>{}.{}</p>",
+            capitalized(words.what),
+            self.saving,
+            capitalized(words.why),
+            words.do,
+            Markup("").join(typed_words),
         )
 
 
@@ -73,10 +84,13 @@ class ShownReport:
 
     def _repr_html_(self) -> str:
         # Without the notebook's origin: a report needs nothing of it.
-        return Markup(
+        return filled(
             '<iframe title="{}" srcdoc="{}" sandbox="allow-scripts allow-popups" '
-            'style="width: 100%; height: {}px; border: 0"></iframe>'
-        ).format(self.title, self.html, self.height)
+            'style="width: 100%; height: {}px; border: 0"></iframe>',
+            self.title,
+            self.html.replace("<head>", _OWN_LINKS, 1),
+            self.height,
+        )
 
     def show(self) -> None:
         """Show the report from the middle of a cell; the value of a cell's last line is shown by itself.

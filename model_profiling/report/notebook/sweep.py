@@ -6,14 +6,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from markupsafe import Markup
-
 from model_profiling.analysis.loading.runs import LoadedRuns
 from model_profiling.analysis.loading.sweep import SweepTables, check_sweep
 from model_profiling.analysis.sweeping.summary import DONE
 from model_profiling.errors import UserError, nearest
 from model_profiling.pipeline.run_directory import RunDirectory
 from model_profiling.report.notebook.run import LoadedRun, load_run
+from model_profiling.report.notebook.shown import filled
 from model_profiling.wording import count
 
 
@@ -51,7 +50,7 @@ class LoadedSweep(SweepTables):
     def _repr_html_(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in self.summary.counts.items())
         whole = count(len(self.summary.cells), "cell")
-        return Markup("<p><b>{}</b>: {} ({})</p>").format(self.root, whole, counts)
+        return filled("<p><b>{}</b>: {} ({})</p>", self.root, whole, counts)
 
 
 def load_sweep(path: str | os.PathLike[str]) -> LoadedSweep:
