@@ -8,14 +8,39 @@ The layers, each importing only from those left of it::
 Base modules are those that stand beside this file (``errors``, ``files``, ``processes``,
 ``paired_statistics``, ...). CONTRIBUTING.md says what each layer may do.
 
-`load_run(path)` opens a run directory as pandas DataFrames (`analysis.loading`).
+For notebooks and scripts there are the names in `__all__`: `load_run(path)` opens a run directory as pandas DataFrames.
 """
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model_profiling.report.notebook import (
+        LoadedRun,
+        LoadedRuns,
+        LoadedSweep,
+        LoadedTrace,
+        UserError,
+        load_etdump,
+        load_run,
+        load_runs,
+        load_sweep,
+    )
+
+__all__ = [
+    "LoadedRun",
+    "LoadedRuns",
+    "LoadedSweep",
+    "LoadedTrace",
+    "UserError",
+    "load_etdump",
+    "load_run",
+    "load_runs",
+    "load_sweep",
+]
 
 __version__ = "0.1.0"
 
@@ -27,7 +52,11 @@ PACKAGE_DIR = Path(__file__).resolve().parent
 
 
 def __getattr__(name: str) -> Any:  # what a module holds has no one type
-    """Import `load_run` when it is first asked for: the package itself needs neither pandas nor numpy."""
-    if name == "load_run":
-        return importlib.import_module("model_profiling.analysis.loading").load_run
+    """Import a public name when it is first asked for: the package itself needs neither pandas nor numpy."""
+    if name in __all__:
+        return getattr(importlib.import_module("model_profiling.report.notebook"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

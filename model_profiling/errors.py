@@ -33,6 +33,10 @@ class UserError(KitError):
     what : what is wrong, without a final full stop.
     where : the file, key, flag or option it is wrong in.
     fix : what to do about it, as an imperative.
+
+    >>> from model_profiling import UserError
+    >>> print(UserError("there is no run directory", "at out/runs", "correct the path"))
+    there is no run directory, at out/runs: correct the path
     """
 
     exit_code = 2

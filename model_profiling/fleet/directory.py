@@ -16,7 +16,7 @@ from pathlib import Path
 
 from model_profiling import __version__
 from model_profiling.analysis.sweeping.cell_result import CellResult
-from model_profiling.analysis.sweeping.summary import DONE, FAILED
+from model_profiling.analysis.sweeping.summary import DONE, FAILED, SWEEP_SUMMARY_FILE, SWEEP_TABLE_FILE
 from model_profiling.errors import UserError
 from model_profiling.files import json_bytes, make_folder, write_json
 from model_profiling.fleet.plan import Cell, SweptProgram
@@ -93,8 +93,8 @@ class SweepDirectory:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self.record = self.root / "sweep.json"
-        self.summary = self.root / "sweep_summary.json"
-        self.table = self.root / "sweep.csv"
+        self.summary = self.root / SWEEP_SUMMARY_FILE
+        self.table = self.root / SWEEP_TABLE_FILE
         self.page = self.root / "sweep.html"
         self.cells = self.root / "cells"
         self.artifacts = self.root / "artifacts"

@@ -58,6 +58,12 @@ def generate_report(directory: RunDirectory, out: Path | None = None, title: str
     return WrittenReport(tuple(files), tuple(map(outcome_sentence, view.comparisons)))
 
 
+def report_html(directory: RunDirectory) -> str:
+    """Return the report of an analyzed run as HTML, writing nothing; raises as `generate_report`."""
+    view = build_view(read_run(directory), str(directory.root))
+    return render_html(view, figures_of(view))
+
+
 def verdict_sentences(directory: RunDirectory) -> tuple[str, ...]:
     """Return the results of an analyzed run, one line a comparison; raises as `generate_report`."""
     return tuple(map(outcome_sentence, build_view(read_run(directory), str(directory.root)).comparisons))

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run as DataFrames: the committed reference run's exact values, types, and what is wrong in one line."""
+"""Runs, sweeps and traces as DataFrames: the reference run's exact values, types, and what is wrong in one line."""
 
 from __future__ import annotations
 
 import csv
+import doctest
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,19 +14,27 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support.analysis import make_run
-from support.kit import FIXTURES
+from support.kit import FIXTURES, REPOSITORY
+from support.sweep import pretended_sweep
 
-from model_profiling import load_run
-from model_profiling.analysis.loading import LoadedRun
-from model_profiling.errors import UserError
+import model_profiling
+from model_profiling import LoadedRun, UserError, load_etdump, load_run, load_runs, load_sweep
+from model_profiling.analysis.loading.frames import read_table
+from model_profiling.analysis.summary import AnalysisSummary
+from model_profiling.analysis.tables.opportunities import OPPORTUNITY_COLUMNS
+from model_profiling.analysis.tables.sweep import SWEEP_COLUMNS
 from model_profiling.pipeline.manifest import Manifest
+from model_profiling.report.sweep_files import write_sweep
 
 RUN = FIXTURES / "reference_run" / "mac"
 ON = FIXTURES / "etdump" / "a64-sme2on__qemu-sme-on__mv3_int8.etdump"
 OFF = FIXTURES / "etdump" / "a64-sme2on__qemu-sme-off__mv3_int8.etdump"
 SUMMARY = json.loads((RUN / "analysis_summary.json").read_text())
 EXPERIMENTS = ("mac_sme2_on", "mac_sme2_off")
+TABLES = ("latency", "comparisons", "operators", "layers", "kernels", "opportunities", "timeline")
 
 
 @pytest.fixture(scope="module")
@@ -82,21 +92,21 @@ def test_a_table_has_the_csv_s_columns_and_values(run: LoadedRun, table: str, ki
 
 def test_values_have_their_types(run: LoadedRun) -> None:
     types = {column: str(dtype) for column, dtype in run.timeline.dtypes.items()}
-    assert types | {"name": "", "layer": ""} == {
+    assert types == {
         "model_id": "category",
         "experiment": "category",
         "threads": "int64",
         "pair": "int64",
         "run_index": "int64",
         "event_index": "int64",
-        "name": "",
+        "name": "category",
         "category": "category",
         "delegated": "bool",
         "backend": "category",
         "start_us": "float64",
         "duration_us": "float64",
         "parent": "Int64",
-        "layer": "",
+        "layer": "category",
         "pct_of_run": "float64",
     }
     assert set(run.timeline["category"].cat.categories) >= {"CONV", "GEMM"}
@@ -118,9 +128,12 @@ def test_a_run_without_kernels_has_a_table_without_rows(run: LoadedRun) -> None:
 
 def test_a_run_that_was_not_analyzed_has_its_latencies(tmp_path: Path) -> None:
     bare = load_run(make_run(tmp_path / "run", {"off": OFF, "on": ON}).root)
-    assert len(bare.latency) == 2 * 6 * 4 and len(bare.operators) == 0
-    with pytest.raises(UserError, match="analysis_summary.json does not exist"):
-        _ = bare.comparisons
+    assert len(bare.latency) == 2 * 6 * 4 and "Not analyzed yet" in bare._repr_html_()
+    for table in set(TABLES) - {"latency"}:
+        with pytest.raises(UserError, match=r"has not been analyzed .* run analyze_results.py --run-dir"):
+            getattr(bare, table)
+    with pytest.raises(UserError, match="has not been analyzed"):
+        bare.comparison()
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
@@ -134,6 +147,211 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     table.write_text(table.read_text().replace("percent", "pct_of_run").replace(",CONV,1,", ",CONV,x,"))
     with pytest.raises(UserError, match="the table cannot be read"):
         _ = load_run(copy).operators
+
+
+def test_opportunities_are_the_csv_s(run: LoadedRun) -> None:
+    (row,), (held,) = run.opportunities.to_dict("records"), SUMMARY["opportunities"]
+    assert tuple(row) == OPPORTUNITY_COLUMNS and row["where"] == held["where"][0] and row["do"] == held["do"]
+    assert row["saves_ms"] == pytest.approx(held["saves_ms"], rel=1e-5) and pd.isna(row["saves_low_ms"])
+
+
+def test_a_run_opens_without_its_results_being_read(tmp_path: Path) -> None:
+    shutil.copy(RUN / "manifest.json", tmp_path)
+    run = load_run(tmp_path)
+    assert run.manifest.pairs == 8 and repr(run) == f"LoadedRun('{tmp_path}')"
+
+
+def copy_without_the_feature(folder: Path) -> Path:
+    """Make a run whose operators of one side alone were recorded, and kernels of them."""
+    copy = Path(shutil.copytree(RUN, folder))
+    for table in (copy / "mac_sme2_off").glob("*.csv"):
+        table.unlink()
+    name = "toy_cnn_xnnpack_fp16_mac_sme2_on_t1_kernels.csv"
+    columns = "model_id,experiment,layer,operator,kernel,family,role,calls,evidence"
+    row = "toy_cnn_xnnpack_fp16,mac_sme2_on,0 conv,Convolution,kai_x,SME2,compute,3,called"
+    (copy / "mac_sme2_on" / name).write_text(f"{columns}\n{row}\n")
+    return copy
+
+
+def test_several_runs_are_one_below_the_other(run: LoadedRun, tmp_path: Path) -> None:
+    copy = copy_without_the_feature(tmp_path / "copy")
+    both = load_runs([RUN, copy])
+    for table in TABLES:
+        frame, alone = getattr(both, table), getattr(run, table)
+        own = [column for column in alone.columns if column != "threads"]
+        assert list(frame.columns) == ["run", "model", "recipe", "device", "threads", *own]
+        first = frame[frame["run"] == str(RUN)].reset_index(drop=True)
+        for column in own:
+            assert first[column].tolist() == alone[column].tolist() or alone[column].isna().any(), column
+            assert str(frame[column].dtype) == str(alone[column].dtype), column
+        if len(frame):
+            assert set(frame["model"]) == {"toy_cnn"} and set(frame["recipe"]) == {"fp16"}
+            assert set(frame["device"]) == {"AMD EPYC"} and set(frame["threads"]) == {1}
+    assert both.operators["run"].value_counts().to_dict() == {str(RUN): 30, str(copy): 15}
+    assert both.kernels[["run", "threads", "calls"]].to_numpy().tolist() == [[str(copy), 1, 3]]
+
+
+def test_columns_of_one_run_alone_are_empty_for_the_others(run: LoadedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = load_runs([RUN, RUN])
+    reaching = run.layers.assign(bound="memory", share_of_ceiling_percent=50.0).astype({"bound": "category"})
+    monkeypatch.setitem(vars(both.runs[1]), "layers", reaching)
+    half = len(run.layers)
+    assert both.layers["bound"].isna().tolist() == [True] * half + [False] * half
+    assert both.layers["bound"].dtype == "category" and both.layers["share_of_ceiling_percent"].iloc[-1] == 50
+
+
+@pytest.mark.parametrize("paths", [[], str(RUN), RUN])
+def test_several_runs_are_given_as_a_list(paths: object) -> None:
+    with pytest.raises(UserError, match="this is no list of run directories"):
+        load_runs(paths)
+
+
+@pytest.fixture
+def sweep_folder(tmp_path: Path) -> Path:
+    """Make a sweep of 25 cells, some of which failed or are missing; the first one is a run."""
+    folder = tmp_path / "out_sweep"
+    summary = pretended_sweep(1, 1, seed=10)
+    folder.mkdir()
+    write_sweep(summary, folder / "sweep_summary.json", folder / "sweep.csv", folder / "sweep.html")
+    shutil.copytree(RUN, folder / summary.cells[0].folder)
+    return folder
+
+
+def test_a_sweep_has_a_row_a_cell(sweep_folder: Path) -> None:
+    sweep = load_sweep(sweep_folder)
+    with open(sweep_folder / "sweep.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(sweep.cells.columns) == SWEEP_COLUMNS and len(sweep.cells) == len(rows) == 25
+    speedups = [None if pd.isna(value) else value for value in sweep.cells["speedup"]]
+    assert speedups == [float(row["speedup"]) if row["speedup"] else None for row in rows]
+    assert [str(sweep.cells[name].dtype) for name in ("dtype", "threads", "size_bytes")] == ["category"] + ["Int64"] * 2
+    first = sweep.summary.cells[0].name
+    assert [one.directory.root.name for one in sweep.runs.runs] == [first]
+    assert sweep.run(first).comparison().value.verdict == "faster"
+    assert "25 cells (23 done, 1 missing, 1 failed)" in sweep._repr_html_()
+    with pytest.raises(UserError, match=rf"there is no cell '{first}0' \(did you mean {first}\?\)"):
+        sweep.run(f"{first}0")
+
+
+def test_what_is_no_sweep_is_said(tmp_path: Path, sweep_folder: Path) -> None:
+    with pytest.raises(UserError, match="there is no sweep directory"):
+        load_sweep(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"no results of a sweep \(sweep_summary.json is missing\)"):
+        load_sweep(RUN)
+    (sweep_folder / "sweep.csv").write_text("cell,model\n")
+    with pytest.raises(UserError, match="lacks the column dtype"):
+        _ = load_sweep(sweep_folder).cells
+
+
+def test_a_trace_alone_is_as_in_its_run(run: LoadedRun) -> None:
+    trace = load_etdump(RUN / "mac_sme2_on" / "mac_sme2_on_t1_p0.etdump")
+    of_run = run.timeline.query("experiment == 'mac_sme2_on' and pair == 0")
+    assert list(trace.timeline.columns) == list(of_run.columns)
+    assert str(trace.timeline["threads"].dtype) == "Int64" and trace.timeline["pair"].isna().all()
+    dropped = trace.timeline["run_index"].nunique() - of_run["run_index"].nunique()
+    kept = trace.timeline[trace.timeline["run_index"] >= dropped]  # a run drops the first execution
+    for column in ("name", "category", "delegated", "start_us", "duration_us"):
+        assert kept[column].tolist() == of_run[column].tolist()
+    assert set(trace.operators["name"]) == set(run.operators["name"])
+    with pytest.raises(UserError, match="this is no ETDump"):
+        load_etdump(RUN / "manifest.json")
+
+
+def test_a_notebook_shows_a_run_a_comparison_and_an_opportunity(run: LoadedRun) -> None:
+    words = "mac_sme2_on against mac_sme2_off, 1 thread: 1.648x (95 % interval 1.627 to 1.669 from 8 pairs): faster"
+    assert run.comparison()._repr_html_() == f"<p>{words}</p>"
+    assert "<b>1 operator outside XNNPACK: mean</b>. Saves at most 0.042 ms" in run.opportunity()._repr_html_()
+    shown = run._repr_html_()
+    assert words in shown and "toy_cnn_xnnpack_fp16</b>, AMD EPYC" in shown and "To change first: 1 operator" in shown
+    with pytest.raises(UserError, match="there is no comparison 1: the run has 1"):
+        run.comparison(1)
+    with pytest.raises(UserError, match=r"there is no opportunity 'outside-mean' \(did you mean outside-mean-14\?\)"):
+        run.opportunity("outside-mean")
+
+
+def test_names_in_a_run_are_no_markup_in_a_notebook(run: LoadedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = load_run(RUN)
+    held = json.loads(json.dumps(SUMMARY).replace("mac_sme2_on", "<script>on"))
+    from model_profiling.json_objects import JsonObject
+
+    monkeypatch.setitem(vars(copy), "summary", AnalysisSummary.from_json(JsonObject(held, "here", "fix it")))
+    assert "<script>" not in copy._repr_html_() and "&lt;script&gt;on against" in copy._repr_html_()
+
+
+@pytest.fixture
+def as_a_reader(tmp_path: Path, sweep_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand where examples are typed: the recorded run lies where the quick start leaves one."""
+    (tmp_path / "out_toy_cnn" / "runs").mkdir(parents=True)
+    (tmp_path / "out_toy_cnn" / "runs" / "mac").symlink_to(RUN)
+    (tmp_path / "out_toy_cnn" / "artifacts").symlink_to(RUN.parent)  # the export's record
+    (tmp_path / "test-cases").symlink_to(REPOSITORY / "test-cases")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_notebook_shows_the_report_as_it_is(as_a_reader: Path) -> None:
+    report = load_run("out_toy_cnn/runs/mac").report(height=500)
+    assert report.html == (RUN / "report.html").read_text(encoding="utf-8")
+    frame = report._repr_html_()
+    assert type(frame) is type(load_run(RUN)._repr_html_()) is str, "what others append to it is not escaped"
+    assert frame.startswith("<iframe ") and "height: 500px" in frame and frame.count("<") == 2
+    with pytest.raises(UserError, match="no notebook is running"):
+        report.show()
+
+
+def test_links_of_a_shown_report_stay_in_its_frame(as_a_reader: Path, open_page) -> None:
+    page_file = as_a_reader / "notebook.html"
+    run = load_run("out_toy_cnn/runs/mac")
+    page_file.write_text(f"<!doctype html><title>Notebook</title>{run._repr_html_()}{run.report()._repr_html_()}")
+    with open_page(page_file) as page:
+        report = page.frame_locator("iframe")
+        report.locator("nav a", has_text="Latency").click()
+        assert page.frames[1].url == "about:srcdoc#latency" and page.frames[1].evaluate("scrollY") > 0
+        report.locator("th button:visible").first.click()
+        assert report.locator("th[aria-sort]").count() == 1, "tables can be sorted"
+
+
+_CELLS = st.one_of(st.integers().map(str), st.text(max_size=6), st.sampled_from(("", "nan", "inf", "1e999", "-", '"')))
+
+
+@given(st.lists(st.lists(_CELLS, max_size=6), max_size=3), st.sampled_from(("", "\udcff", "\0")))
+@example([["0", "x", "1", str(2**64), "1", "a"]], "")
+@example([["0", "x", "1", "1.5", "1", "a"]], "")
+def test_whatever_a_table_holds_it_is_read_or_refused(rows: list[list[str]], end: str) -> None:
+    dtypes = {"a": "int64", "b": "str", "c": "bool", "d": "Int64", "e": "float64", "f": "category"}
+    text = "\n".join([",".join(dtypes), *(",".join(row) for row in rows)]) + end
+    try:
+        table = read_table(text.encode("utf-8", "surrogateescape"), dtypes)
+    except UserError as error:
+        assert "run analyze_results.py again" in str(error) and "\n" not in str(error)
+    else:
+        assert {column: str(dtype) for column, dtype in table.dtypes.items()} == dtypes
+
+
+@pytest.mark.parametrize("name", model_profiling.__all__)
+def test_every_public_name_s_examples_work(name: str, as_a_reader: Path) -> None:
+    examples = doctest.DocTestFinder(exclude_empty=True).find(getattr(model_profiling, name), name, globs={})
+    runner = doctest.DocTestRunner(verbose=False)
+    said: list[str] = []
+    for shown in examples:
+        runner.run(shown, out=said.append)
+    assert said == []
+    assert runner.summarize(verbose=False).attempted > 0, "it has an example"
+
+
+def test_the_readme_s_example_works(as_a_reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(from model_profiling import load_run\n.*?)```", page, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert said.startswith("mac_sme2_on against mac_sme2_off, 1 thread: 1.648x") and "saves_ms" in said
+
+
+def test_public_names_are_the_notebook_s_and_typed() -> None:
+    from model_profiling.report import notebook
+
+    assert model_profiling.__all__ == notebook.__all__ and set(model_profiling.__all__) <= set(dir(model_profiling))
+    assert (model_profiling.PACKAGE_DIR / "py.typed").is_file()
 
 
 def test_the_package_itself_needs_neither_pandas_nor_numpy() -> None:

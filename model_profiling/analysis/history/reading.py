@@ -15,9 +15,8 @@ from model_profiling.analysis.advice.reaching_layers import holds_in
 from model_profiling.analysis.comparing.run_differences import cpu_name
 from model_profiling.analysis.comparing.sides import Blocks, counting_blocks, launch_median_ms
 from model_profiling.analysis.history.rows import HistoryRow, RecordedRun, SeriesKey, Versions
+from model_profiling.analysis.program_names import model_and_recipe
 from model_profiling.errors import UserError
-from model_profiling.export.recipe import label_of
-from model_profiling.export.recipes import label_in
 from model_profiling.files import sha256
 from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.manifest import Manifest
@@ -142,14 +141,13 @@ def _cpu_share(launches: Sequence[Launch]) -> float | None:
 
 def _series(manifest: Manifest, record: KeptProgram, name: str, threads: int) -> SeriesKey:
     program, cpu, host = manifest.program(name), manifest.cpu, manifest.host
-    stem = program.model.id
-    made, named = record.made, label_in(stem)
+    model, recipe = model_and_recipe(program, record)
     shapes = program.input_shapes or tuple(item.shape for item in program.inputs)
     serial = str(host.get("serial") or "")
     return SeriesKey(
-        model=record.model or stem.removesuffix(f"_{named}").removesuffix("_xnnpack"),
-        recipe=label_of(made.dtype, made.group_size) if made and made.dtype else named or "unknown",
-        program=stem,
+        model=model,
+        recipe=recipe,
+        program=program.model.id,
         method=program.method or "",
         shapes=tuple(map(shape_word, shapes)),
         threads=threads,

@@ -12,6 +12,8 @@ from model_profiling.analysis.sweeping.cell_result import CellResult
 from model_profiling.json_objects import JsonObject
 
 SWEEP_SCHEMA_VERSION = 1
+#: What a sweep came to, in its directory.
+SWEEP_SUMMARY_FILE, SWEEP_TABLE_FILE = "sweep_summary.json", "sweep.csv"
 #: How a cell stands.
 DONE, FAILED, MISSING = "done", "failed", "missing"
 _AGAIN = "run the sweep again with --resume to write it anew"
