@@ -31,7 +31,7 @@ _FIX = "remove that file, and run the sweep again with --resume"
 class JobNote:
     """How a job went: `status` is `BEGUN`, `DONE` or `FAILED`, for the `reason`.
 
-    `serial` is the phone that a cell was placed on, "" elsewhere. `pte` and `made_from` are of a program: its file's
+    `serial` is the phone that a cell was placed on, "" elsewhere; `place` the device of a fleet. `pte` and `made_from` are of a program: its file's
     digest, and what its bytes depend on. `result` is of a cell.
     """
 
@@ -43,6 +43,7 @@ class JobNote:
     pte: str = ""
     made_from: Mapping[str, object] = field(default_factory=dict)
     result: CellResult | None = None
+    place: str = ""
 
     @property
     def done(self) -> bool:
@@ -64,6 +65,7 @@ class JobNote:
             held.text("pte"),
             held.within("made_from").plain(),
             None if result is None else CellResult.from_json(result),
+            held.maybe_text("place") or "",
         )
 
     def to_json(self) -> dict[str, object]:

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs as plain JSON: what one host tells another to do, and what that says of it.
+
+Hosts may have different Pythons, so no object of the kit's travels: texts and bytes do, in both directions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from model_profiling.errors import UserError
+from model_profiling.fleet.config import SweptModel
+from model_profiling.fleet.directory import JobNote
+from model_profiling.fleet.hosts.offer import Offer
+from model_profiling.fleet.hosts.sent_files import SentFile, read_sent
+from model_profiling.fleet.performing import PerformingOptions
+from model_profiling.fleet.plan import Cell, SweptProgram
+from model_profiling.fleet.wanted_device import ADB, WantedDevice
+from model_profiling.json_objects import JsonObject
+
+_WHERE, _FIX = "from another host of the fleet", "install the same version of the kit on all of them"
+
+
+def read_words(words: str) -> JsonObject:
+    """Return what another host says."""
+    return JsonObject(json.loads(words), _WHERE, _FIX, what="the message")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job for another host: `sweep` tells the sweep it is of, `device` by its key where it is to be done.
+
+    `files` are those of a cell's program, or of the sources of an export, below a folder of the job's own.
+    """
+
+    sweep: str
+    device: str
+    job: Mapping[str, Any]
+    files: tuple[SentFile, ...]
+    options: PerformingOptions
+
+    def words(self) -> str:
+        return json.dumps({**vars(self), "files": [f.to_json() for f in self.files], "options": asdict(self.options)})
+
+    @classmethod
+    def read(cls, words: str) -> Order:
+        held = read_words(words)
+        options = held.within("options")
+        return cls(
+            held.text("sweep"),
+            held.text("device"),
+            held.within("job").plain(),
+            tuple(read_sent(held)),
+            PerformingOptions(options.flag("quick"), options.number("wait_s"), options.flag("share_cpu")),
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a job went on another host, and what it left there.
+
+    `begun` says that a part of it is there, to be gone on with. `refused` is why it was not tried at all: that worker
+    is not what it was taken for.
+    """
+
+    note: JobNote | None
+    begun: bool = False
+    files: tuple[SentFile, ...] = ()
+    log: SentFile | None = None
+    refused: str = ""
+
+    def words(self) -> str:
+        return json.dumps(
+            {
+                "note": self.note and self.note.to_json(),
+                "begun": self.begun,
+                "files": [file.to_json() for file in self.files],
+                "log": self.log and self.log.to_json(),
+                "refused": self.refused,
+            }
+        )
+
+    @classmethod
+    def read(cls, words: str) -> Answer:
+        held = read_words(words)
+        note, log = held.maybe_within("note"), held.maybe_within("log")
+        return cls(
+            None if note is None else JobNote.from_json(note),
+            held.flag("begun"),
+            tuple(read_sent(held)),
+            None if log is None else SentFile.from_json(log),
+            held.text("refused"),
+        )
+
+
+def plain_job(job: Cell | SweptProgram) -> dict[str, Any]:
+    """Return a job as JSON values."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(job)))
+    return plain
+
+
+def program_of(plain: Mapping[str, Any], sources: Path) -> SweptProgram:
+    """Return the program to export that JSON values are; its sources lie in a folder of this host."""
+    model = dict(plain["model"])
+    for key in ("model_file", "weights"):
+        if model[key] is not None:
+            model[key] = str(sources / key / Path(model[key]).name)
+    return SweptProgram(plain["name"], _model(model), plain["dtype"])
+
+
+def cell_of(plain: Mapping[str, Any], artifacts: Path, offer: Offer) -> Cell:
+    """Return the cell that JSON values are: of a program in a folder of this host, on the device that is offered."""
+    held = plain["program"]
+    ptes = sorted(artifacts.glob("*.pte"))
+    if len(ptes) != 1:
+        raise UserError(f"{len(ptes)} programs are there", f"at {artifacts}", "remove that folder")
+    program = SweptProgram(held["name"], SweptModel(held["model"]["label"], pte=str(ptes[0])), held["dtype"])
+    device = WantedDevice(**plain["device"])
+    if device.kind == ADB:
+        device = replace(device, serial=offer.serial, address=None, soc=None, model=None)
+    return Cell(plain["name"], program, plain["threads"], plain["method"], device, plain["config"])
+
+
+def _model(plain: Mapping[str, Any]) -> SweptModel:
+    several = {key: tuple(plain[key]) for key in ("rewrites", "methods")}
+    return SweptModel(**{**plain, **several})
