@@ -15,6 +15,7 @@ from model_profiling.export.rewrites import find_rewrites
 from model_profiling.files import read_json
 from model_profiling.fleet.names import as_name
 from model_profiling.fleet.wanted_device import WantedDevice, wanted_device
+from model_profiling.json_objects import JsonObject
 from model_profiling.models.registry import find
 from model_profiling.pipeline.config_schema import SWEEP_SCHEMA, check_schema
 
@@ -38,6 +39,12 @@ class SweptModel:
     weights: str | None = None
     rewrites: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> SweptModel:
+        """Read what `dataclasses.asdict` gave."""
+        model, file, pte, weights = map(held.maybe_text, ("model", "model_file", "pte", "weights"))
+        return cls(held.text("label"), model, file, pte, weights, held.texts("rewrites"), held.texts("methods"))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ what the files do not say: why a job failed, and which phone it was on.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -99,6 +100,7 @@ class SweepDirectory:
         self.page = self.root / "sweep.html"
         self.cells = self.root / "cells"
         self.artifacts = self.root / "artifacts"
+        self._unfinished = self.artifacts / ".unfinished"
 
     def run(self, cell: Cell) -> RunDirectory:
         """Return the run directory of a cell."""
@@ -113,8 +115,8 @@ class SweepDirectory:
         return self.artifacts / program.name
 
     def unfinished_exports(self, program: SweptProgram) -> Path:
-        """Return the folder that this process exports a program into: what others left half done is not its."""
-        return self.artifacts / ".unfinished" / f"{program.name}.{os.getpid()}"
+        """Return the folder that this process exports a program into: what a killed one left half done is not its."""
+        return self._unfinished / f"{program.name}.{os.getpid()}"
 
     def config(self, cell: Cell) -> Path:
         """Return the configuration of a cell's run."""
@@ -125,9 +127,10 @@ class SweepDirectory:
         return self.root / "logs" / f"{job}.log"
 
     def pte(self, program: SweptProgram) -> Path | None:
-        """Return a program's file, None where it has not been exported."""
+        """Return a program's file, None where it has not been exported, or is gone."""
         if program.model.pte is not None:
-            return Path(program.model.pte)
+            given = Path(program.model.pte)
+            return given if given.is_file() else None
         found = sorted(self.exports(program).glob("*.pte"))
         return found[0] if len(found) == 1 else None
 
@@ -173,6 +176,7 @@ class SweepDirectory:
     def begin(self, config: Mapping[str, object], record: SweepRecord) -> SweepRecord:
         """Make the directory this sweep's, and return its record: the configuration may have changed since it began."""
         make_folder(self.root)
+        shutil.rmtree(self._unfinished, ignore_errors=True)
         record = replace(record, config=config)
         if not self.record.is_file() or self.record.read_bytes() != json_bytes(vars(record)):
             write_json(self.record, vars(record))

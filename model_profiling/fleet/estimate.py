@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,8 @@ from model_profiling.pipeline.config import DEFAULT_PAIRS, QUICK_PAIRS
 
 #: Measured with the toy models on a 2-core x86-64 virtual machine: an export, a run without its pairs, a pair at one
 #: thread count, a preview. Larger models take longer, which the first of them that are done tell.
-EXPORT_S, RUN_S, PAIR_S, PREVIEW_S = 10.0, 6.0, 1.5, 30.0
+EXPORT_S, RUN_S, PAIR_S, PREVIEW_S = 10.0, 6.0, 1.5, 20.0
+_COUNT_EVERY_S = 1.0
 
 
 def guess_s(job: Job, quick: bool) -> float:
@@ -52,6 +54,32 @@ class TimeEstimate:
 
     def total(self, jobs: Iterable[Job]) -> float:
         return sum(map(self.seconds, jobs))
+
+
+class Remaining:
+    """What the jobs that are not done yet are expected to take, learnt from those that are.
+
+    Of thousands of jobs that is counted anew once in a while, and in between each that ends is taken off.
+    """
+
+    def __init__(self, jobs: Iterable[Job], estimate: TimeEstimate, quick: bool) -> None:
+        self._left = {job.name: job for job in jobs}
+        self._estimate, self._quick = estimate, quick
+        self._done: list[tuple[Job, float]] = []
+        self._counted, self.seconds = time.monotonic(), estimate.total(self._left.values())
+
+    def ended(self, name: str, seconds: float) -> float:
+        """Take a job off that took `seconds`, 0 where it failed; return what is left, in seconds."""
+        job = self._left.pop(name)
+        self._done.append((job, seconds))
+        now = time.monotonic()
+        if now - self._counted < _COUNT_EVERY_S:
+            self.seconds = max(0.0, self.seconds - self._estimate.seconds(job))
+            return self.seconds
+        if any(took > 0 for _, took in self._done):
+            self._estimate = TimeEstimate(self._quick, self._done)
+        self._counted, self.seconds = now, self._estimate.total(self._left.values())
+        return self.seconds
 
 
 def _keys(job: Job) -> tuple[str, ...]:

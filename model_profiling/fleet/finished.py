@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,7 +52,8 @@ def finished_cell(cell: Cell, directory: SweepDirectory, pte_sha256: str, quick:
     if not cell.device.timed:
         return _previewed(cell, directory, pte_sha256)
     run = directory.run(cell)
-    if not (run.is_finished() and run.analysis_summary.is_file() and run.report_html.is_file()):
+    last = run.timeline_json  # of the files of a report
+    if not (run.is_finished() and run.analysis_summary.is_file() and last.is_file()):
         return False
     return _is_of(cell, directory, pte_sha256, quick)
 
@@ -67,9 +70,15 @@ def _is_of(cell: Cell, directory: SweepDirectory, pte_sha256: str, quick: bool) 
         manifest = directory.run(cell).read_manifest()
     except UserError:  # of another version of the kit, or damaged: measured again, and this one is set aside
         return False
-    wanted = parse_config({"model": "m", "output_root": "o", **cell.config}, directory.record)
-    same = _without_places(manifest.config.to_json()) == _without_places(wanted.to_json())
+    wanted = _config_json(json.dumps(cell.config, sort_keys=True))
+    same = _without_places(manifest.config.to_json()) == _without_places(wanted)
     return same and manifest.quick == quick and manifest.model.sha256 == pte_sha256
+
+
+@functools.lru_cache(maxsize=256)  # cells of a device share it, and checking it against the schema takes a while
+def _config_json(text: str) -> dict[str, object]:
+    """Return a cell's configuration as a manifest has it, its model and folder aside."""
+    return parse_config({"model": "m", "output_root": "o", **json.loads(text)}, Path("the sweep")).to_json()
 
 
 def _without_places(config: Mapping[str, object]) -> dict[str, object]:
@@ -80,10 +89,10 @@ def _previewed(cell: Cell, directory: SweepDirectory, pte_sha256: str) -> bool:
     pte = directory.pte(cell.program)
     if pte is None:
         return False
-    path = directory.preview(cell, pte).json
-    if not path.is_file():
+    folder = directory.preview(cell, pte)
+    if not (folder.json.is_file() and folder.markdown.is_file()):
         return False
     try:
-        return JsonObject.read(path, "").within("model").text("sha256") == pte_sha256
+        return JsonObject.read(folder.json, "").within("model").text("sha256") == pte_sha256
     except UserError:
         return False

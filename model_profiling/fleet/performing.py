@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,8 @@ class Performer:
                 work.rename(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+            with suppress(OSError):  # not there, or another process exports too
+                work.parent.rmdir()
         pte = directory.pte(program)
         if pte is None:
             raise MeasurementError(f"the export left no program; see {directory.log(program.name)}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from model_profiling.errors import UserError, nearest
@@ -12,6 +12,7 @@ from model_profiling.export.recipes import label_in
 from model_profiling.fleet.config import SweepConfig, SweptModel
 from model_profiling.fleet.names import as_name
 from model_profiling.fleet.wanted_device import ADB, WantedDevice
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.config import parse_config
 from model_profiling.pipeline.config_templates import run_template
 
@@ -26,6 +27,13 @@ class SweptProgram:
     name: str
     model: SweptModel
     dtype: str
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> SweptProgram:
+        return cls(held.text("name"), SweptModel.from_json(held.within("model")), held.text("dtype"))
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
 
     @property
     def exported(self) -> bool:
@@ -46,6 +54,20 @@ class Cell:
     method: str | None
     device: WantedDevice
     config: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> Cell:
+        return cls(
+            held.text("name"),
+            SweptProgram.from_json(held.within("program")),
+            held.maybe_whole("threads"),
+            held.maybe_text("method"),
+            WantedDevice.from_json(held.within("device")),
+            held.within("config").plain(),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
 
     @property
     def model(self) -> str:

@@ -11,15 +11,15 @@ from model_profiling.analysis.sweeping.summary import DONE, FAILED, MISSING, Fai
 from model_profiling.console import timed_progress
 from model_profiling.errors import UserError
 from model_profiling.fleet.directory import JobNote, SweepDirectory, SweepRecord
-from model_profiling.fleet.estimate import TimeEstimate
+from model_profiling.fleet.estimate import Remaining, TimeEstimate
 from model_profiling.fleet.performing import Performer
 from model_profiling.fleet.plan import Cell, Job, SweepPlan
 from model_profiling.fleet.scheduler import Scheduler
 from model_profiling.report.sweep_files import write_sweep
 from model_profiling.report.words.sweep import beginning, ended
 
-#: Results are written while a sweep goes on, at most this often: with many cells that takes a while.
-_WRITE_EVERY_S = 60.0
+#: Results are written while a sweep goes on, at most this often, and for at most one in so many parts of the time.
+_WRITE_EVERY_S, _WRITING_PART = 60.0, 50.0
 
 
 @dataclass(frozen=True)
@@ -77,26 +77,27 @@ def missing_jobs(plan: SweepPlan, performer: Performer) -> list[Job]:
 
 def carry_out(sweep: Sweep, jobs: Sequence[Job], scheduler: Scheduler) -> SweepSummary:
     """Have the jobs done, tell of each, write the results now and then, and return how the sweep stands at the end."""
-    done: list[tuple[Job, float]] = []
-    by_name = {job.name: job for job in jobs}
-    left = dict(by_name)
-    written = time.monotonic()
-    estimate = sweep.estimate(sweep.record.quick)
+    remaining = Remaining(jobs, sweep.estimate(sweep.record.quick), sweep.record.quick)
+    write_at = time.monotonic() + _WRITE_EVERY_S
     try:
-        with timed_progress(len(jobs), estimate.total(jobs)) as steps:
+        with timed_progress(len(jobs), remaining.seconds) as steps:
             for note in scheduler.run(jobs, lambda job: steps.begin(beginning(job.name, isinstance(job, Cell)))):
-                job = left.pop(note.job)
-                if note.done:
-                    done.append((job, note.seconds))
-                estimate = TimeEstimate(sweep.record.quick, done) if done else estimate
-                steps.advance(ended(note.job, note.reason, note.result), estimate.total(left.values()))
-                if time.monotonic() - written > _WRITE_EVERY_S:
-                    sweep.write()
-                    written = time.monotonic()
+                left_s = remaining.ended(note.job, note.seconds)
+                steps.advance(ended(note.job, note.reason, note.result), left_s)
+                if time.monotonic() >= write_at:
+                    write_at = _written(sweep)
     except KeyboardInterrupt:
         sweep.write()
         raise
     return sweep.write()
+
+
+def _written(sweep: Sweep) -> float:
+    """Write the results, and return when to do so again: of thousands of cells it takes a while."""
+    began = time.monotonic()
+    sweep.write()
+    now = time.monotonic()
+    return now + max(_WRITE_EVERY_S, _WRITING_PART * (now - began))
 
 
 def _note_of(directory: SweepDirectory, job: Job) -> JobNote | None:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from model_profiling.errors import UserError, nearest
 from model_profiling.fleet.names import as_name
+from model_profiling.json_objects import JsonObject
 
 LOCAL, ADB, EMULATED = "local", "adb", "emulated"
 #: Names that stand for a device without more words.
@@ -34,6 +35,12 @@ class WantedDevice:
     cpu: str | None = None
     runner_path: str | None = None
     device_mode: str | None = None
+
+    @classmethod
+    def from_json(cls, held: JsonObject) -> WantedDevice:
+        """Read what `dataclasses.asdict` gave."""
+        names = [field.name for field in fields(cls)][2:]
+        return cls(held.text("label"), held.text("kind"), *map(held.maybe_text, names))
 
     @property
     def timed(self) -> bool:

@@ -34,7 +34,7 @@ from model_profiling.wording import count
 def build_parser() -> CommandParser:
     """Return the command's parser."""
     parser = CommandParser(prog="generate_config.py", description=__doc__)
-    models = parser.add_mutually_exclusive_group(required=True)
+    models = parser.add_mutually_exclusive_group()
     models.add_argument("--model", type=Path, metavar="PTE", help="the exported model")
     models.add_argument(
         "--sweep",
@@ -90,6 +90,8 @@ def main() -> int:
                 "give --output and --platform alone, and change the rest in the file",
             )
         return _write_sweep(args.sweep, args.platform, target)
+    if args.model is None:
+        raise UserError("no model is named", "on the command line", "use --model PTE, or --sweep MODEL...")
     found = variations(args.model, Asked(args.method, args.input_shapes, args.dimension))
     config = run_template(args.platform)
     config["model"] = str(args.model)

@@ -56,7 +56,7 @@ def add_wait(parser: CommandParser, default: float = 0.0) -> None:
     told = f" (default: {default:.0f})" if default else ""
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=_seconds_or_none,
         default=default,
         metavar="SECONDS",
         help=f"where another run measures on the device, wait for it at most this long{told}",
@@ -156,6 +156,10 @@ def _seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
     return value
+
+
+def _seconds_or_none(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
 
 
 def _percent(text: str) -> float:

@@ -70,8 +70,10 @@ def sweep(path: Path, options: PerformingOptions, only: Sequence[str] | None, re
     say(standing(summary))
     for file in (directory.page, directory.table, directory.summary):
         say(f"  {file}")
-    if summary.failed:
-        raise MeasurementError(failure(summary, str(directory.page)))
+    asked = {cell.name for cell in wanted.cells}
+    failed = [cell for cell in summary.failed if cell.name in asked]
+    if failed:
+        raise MeasurementError(failure(failed, len(asked), str(directory.page)))
 
 
 def _record(config: SweepConfig, directory: SweepDirectory, options: PerformingOptions) -> SweepRecord:

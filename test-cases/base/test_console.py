@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from model_profiling.console import Steps
+from model_profiling.console import Steps, TimedSteps
 
 
 def test_long_work_says_now_and_then_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +34,17 @@ def test_short_work_says_nothing_of_it(capsys: pytest.CaptureFixture[str]) -> No
     for _ in range(8):
         steps.advance("step")
     assert "left" not in capsys.readouterr().out
+
+
+def test_jobs_of_different_lengths_say_what_the_caller_expects(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = iter(range(0, 100, 45))
+    steps = TimedSteps(3, clock=lambda: float(next(seconds)))
+    steps.begin("exporting a")
+    steps.advance("a: exported", 150)
+    steps.advance("a_t1: 2.1x", 100)
+    steps.advance("a_t2: 1.9x", 0)
+    told = ["[1/3] a: exported", "about 2 min left", "[2/3] a_t1: 2.1x", "[3/3] a_t2: 1.9x"]
+    assert capsys.readouterr().out.splitlines() == told
 
 
 if __name__ == "__main__":

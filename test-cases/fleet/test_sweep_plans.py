@@ -15,8 +15,9 @@ from support.sweep import small_experiments, write_sweep_config
 from model_profiling import PACKAGE_DIR
 from model_profiling.errors import UserError
 from model_profiling.fleet.config import load_sweep_config, parse_sweep_config, split_label
-from model_profiling.fleet.estimate import EXPORT_S, TimeEstimate, guess_s
-from model_profiling.fleet.plan import SweepPlan, make_plan
+from model_profiling.fleet.estimate import EXPORT_S, Remaining, TimeEstimate, guess_s
+from model_profiling.fleet.plan import Cell, SweepPlan, SweptProgram, make_plan
+from model_profiling.json_objects import JsonObject
 from model_profiling.pipeline.config import load_config, parse_config
 
 CONFIGS = PACKAGE_DIR / "configs"
@@ -156,6 +157,20 @@ def test_only_some_cells_take_their_programs_along(tmp_path: Path) -> None:
         plan.only(["toy_cnn_int8_t3_local"])
 
 
+def test_jobs_travel_as_json(tmp_path: Path) -> None:
+    models = [{"model": "toy_decoder", "rewrites": ["gelu"], "methods": ["decode"]}]
+    devices = ["local", "emulated", {"name": "a", "soc": "SM8850", "device_mode": "app"}]
+    plan = plan_of(tmp_path, models=models, devices=devices)
+
+    def travelled(plain: object) -> JsonObject:
+        return JsonObject(json.loads(json.dumps(plain)), "on the way", "send it again")
+
+    for cell in plan.cells:
+        assert Cell.from_json(travelled(cell.to_json())) == cell
+    for program in plan.programs:
+        assert SweptProgram.from_json(travelled(program.to_json())) == program
+
+
 def test_an_estimate_learns_from_what_was_done(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, models=["toy_cnn", "toy_transformer"], dtypes=["fp32", "int8"])
     cells, programs = plan.cells, plan.programs
@@ -164,6 +179,14 @@ def test_an_estimate_learns_from_what_was_done(tmp_path: Path) -> None:
     assert learned.seconds(cells[0]) == 10 * guess_s(cells[0], False)
     assert learned.seconds(cells[1]) == pytest.approx(10 * guess_s(cells[1], False))
     assert learned.total(programs) == pytest.approx(4 * 5 * EXPORT_S) and learned.measured
+
+
+def test_what_remains_grows_less_to_nothing(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, models=["toy_cnn", "toy_transformer"], threads=[1, 2])
+    jobs = [*plan.programs, *plan.cells]
+    remaining = Remaining(jobs, TimeEstimate(False), quick=False)
+    told = [remaining.seconds, *(remaining.ended(job.name, 0.0) for job in jobs)]
+    assert told == sorted(told, reverse=True) and told[0] == TimeEstimate(False).total(jobs) and told[-1] == 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from model_profiling.analysis.advice.shipping import CALLED, EXPORTED, PREVIEWED
 from model_profiling.analysis.sweeping.cell_result import CellResult, CellSpeedup
-from model_profiling.analysis.sweeping.summary import DONE, FAILED, MISSING, SweepSummary
+from model_profiling.analysis.sweeping.summary import DONE, FAILED, MISSING, SweepSummary, SweptCell
 from model_profiling.paired_statistics import NO_VERDICT
 from model_profiling.report.quantities import ratio_with_interval
 from model_profiling.report.words.verdict import QUICK
@@ -84,10 +84,10 @@ def standing(summary: SweepSummary) -> str:
     return f"{', '.join(told)}."
 
 
-def failure(summary: SweepSummary, page: str) -> str:
-    """Say that cells failed, with the first reason."""
-    first = f"{summary.failed[0].name}: {summary.failed[0].reason}"
-    return f"{len(summary.failed)} of {count(len(summary.cells), 'cell')} failed ({first}); all reasons are in {page}"
+def failure(failed: Sequence[SweptCell], asked: int, page: str) -> str:
+    """Say that cells failed, of so many that were asked for, with the first reason."""
+    first = f"{failed[0].name}: {failed[0].reason}"
+    return f"{len(failed):,} of {count(asked, 'cell')} failed ({first}); all reasons are in {page}"
 
 
 def tally(verdicts: Mapping[str, int]) -> str:
