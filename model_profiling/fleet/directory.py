@@ -32,7 +32,8 @@ _FIX = "remove that file, and run the sweep again with --resume"
 class JobNote:
     """How a job went: `status` is `BEGUN`, `DONE` or `FAILED`, for the `reason`.
 
-    `serial` is the phone that a cell was placed on, "" elsewhere; `place` the device of a fleet. `pte` and `made_from` are of a program: its file's
+    `serial` is the phone that a cell was placed on, "" elsewhere, `place` a fleet's
+    device. `pte` and `made_from` are of a program: its file's
     digest, and what its bytes depend on. `result` is of a cell.
     """
 
@@ -100,6 +101,7 @@ class SweepDirectory:
         self.page = self.root / "sweep.html"
         self.cells = self.root / "cells"
         self.artifacts = self.root / "artifacts"
+        self.arriving = self.root / ".arriving"
         self._unfinished = self.artifacts / ".unfinished"
 
     def run(self, cell: Cell) -> RunDirectory:

@@ -67,9 +67,7 @@ def find_certificates(folder: Path | None, address: Address, flag: str = "--sche
     found = Certificates(folder)
     for file in found.files:
         if not file.is_file():
-            raise UserError(
-                f"{file.name} is not there", f"in --certificates {folder}", f"name a folder made by {MAKE}"
-            )
+            raise UserError(f"{file.name} is not there", f"in --certificates {folder}", f"name a folder made by {MAKE}")
     return found
 
 
@@ -134,8 +132,12 @@ def _signed(
     if is_authority:
         usage = dict.fromkeys(
             (
-                "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-                "encipher_only", "decipher_only",
+                "content_commitment",
+                "key_encipherment",
+                "data_encipherment",
+                "key_agreement",
+                "encipher_only",
+                "decipher_only",
             ),
             False,
         )

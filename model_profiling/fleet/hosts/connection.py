@@ -168,5 +168,5 @@ class Connection:
         """
         try:
             return call()
-        except Exception as error:  # noqa: BLE001 - Dask raises many kinds, from OSError to KilledWorker
+        except Exception as error:  # Dask raises many kinds, from OSError to KilledWorker
             raise WorkerGone(f"{offer.called}: {error!r}") from error

@@ -22,7 +22,7 @@ from model_profiling.fleet.directory import JobNote, SweepDirectory
 from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.sent_files import SentFile, files_below, read_sent, sent_files
 from model_profiling.fleet.hosts.store import Store, piece
-from model_profiling.fleet.hosts.travelling import Answer, Order, cell_of, program_of, read_words
+from model_profiling.fleet.hosts.travelling import Answer, Order, cell_of, held_job, program_of, read_words
 from model_profiling.fleet.performing import Performer
 from model_profiling.fleet.plan import Job
 
@@ -120,9 +120,10 @@ def _do(words: str, perform: Callable[[Order, SweepDirectory], Answer]) -> str:
 
 def _measured(order: Order, directory: SweepDirectory) -> Answer:
     serving = _serving[0]
-    artifacts = directory.artifacts / order.job["program"]["name"]
+    job = held_job(order)
+    artifacts = directory.artifacts / job.within("program").text("name")
     serving.store.assemble(artifacts, order.files)
-    cell = cell_of(order.job, artifacts, serving.offer)
+    cell = cell_of(job, artifacts, serving.offer)
     before = directory.note(cell.name)
     if before is not None and before.serial and before.serial != serving.offer.serial:
         directory.keep(replace(before, serial=serving.offer.serial))  # the same phone, by another cable
@@ -137,7 +138,7 @@ def _exported(order: Order, directory: SweepDirectory) -> Answer:
     store = _serving[0].store
     sources = directory.root / "sources" / str(order.job["name"])
     store.assemble(sources, order.files)
-    program = program_of(order.job, sources)
+    program = program_of(held_job(order), sources)
     note = _performed(program, order, directory)
     folder = directory.exports(program)
     files = tuple(sent_files(folder, files_below(folder))) if note.done else ()

@@ -15,23 +15,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model_profiling.analysis.sweeping.summary import DONE, FAILED
+from model_profiling.analysis.sweeping.summary import FAILED
 from model_profiling.console import say
 from model_profiling.errors import KitError, UserError
 from model_profiling.files import writing
-from model_profiling.fleet.directory import BEGUN, JobNote, SweepDirectory, SweepRecord
+from model_profiling.fleet.directory import BEGUN, JobNote
 from model_profiling.fleet.finished import made_from
 from model_profiling.fleet.hosts import errands
 from model_profiling.fleet.hosts.connection import Connection, WorkerGone
 from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.placement import Assignment, Before, Placement
 from model_profiling.fleet.hosts.sent_files import SentFile, files_below, files_of_program, sent_files
-from model_profiling.fleet.hosts.travelling import Answer, Order, plain_job
+from model_profiling.fleet.hosts.travelling import Answer, Order
 from model_profiling.fleet.performing import PerformingOptions
-from model_profiling.fleet.plan import Cell, Job, SweepPlan, SweptProgram
+from model_profiling.fleet.plan import Cell, Job, SweptProgram
+from model_profiling.fleet.sweep import Sweep
 from model_profiling.report.words import fleet as words
 
 #: How often the scheduler is asked who is there, and how long it may be silent before the sweep is ended.
@@ -53,18 +55,11 @@ class _Lost:
 class FleetScheduler:
     """Jobs over a fleet; see `scheduler.Scheduler`."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        directory: SweepDirectory,
-        record: SweepRecord,
-        plan: SweepPlan,
-        options: PerformingOptions,
-        wait_s: float,
-    ) -> None:
-        self._connection, self._directory, self._options, self._plan = connection, directory, options, plan
-        self._seed, self._wait_s = record.seed, wait_s
-        self._sweep = hashlib.sha256(json.dumps([record.started, record.seed]).encode()).hexdigest()[:16]
+    def __init__(self, connection: Connection, sweep: Sweep, options: PerformingOptions) -> None:
+        self._connection, self._options = connection, options
+        self._directory, self._plan, self._seed = sweep.directory, sweep.plan, sweep.record.seed
+        told = json.dumps([sweep.record.started, sweep.record.seed])
+        self._sweep = hashlib.sha256(told.encode()).hexdigest()[:16]
         self._outcomes: queue.Queue[JobNote | _Lost | BaseException] = queue.Queue()
         self._sending = threading.Lock()
         self._locks: dict[tuple[str, str], threading.Lock] = {}
@@ -77,7 +72,7 @@ class FleetScheduler:
         ------
         UserError : the scheduler has gone, or the sweep's own directory cannot be written.
         """
-        placement = Placement(jobs, self._before(jobs), self._seed, self._wait_s, time.monotonic())
+        placement = Placement(jobs, self._before(jobs), self._seed, self._options.wait_s, time.monotonic())
         pool = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="device")
         try:
             heard = looked = time.monotonic()
@@ -151,7 +146,7 @@ class FleetScheduler:
         places, cpus = {}, {}
         for cell in self._plan.cells:
             note = self._noted(cell.name)
-            if note is not None and note.place and not note.done:
+            if note is not None and note.place and not (note.done and self._directory.run(cell).exists()):
                 places[cell.name] = note.place
             if note is not None and note.done and note.result is not None:
                 cpus[cell.device.label] = note.result.cpu
@@ -201,7 +196,7 @@ class FleetScheduler:
             raise KitError(f"its program {cell.program.name} is not there any more")
         files = sent_files(pte.parent, files_of_program(pte))
         self._send(offer, cell.program.name, pte.parent, files)
-        return Order(self._sweep, offer.key, plain_job(cell), tuple(files), self._options)
+        return Order(self._sweep, offer.key, cell.to_json(), tuple(files), self._options)
 
     def _order_of_export(self, program: SweptProgram, offer: Offer) -> Order:
         sent: list[SentFile] = []
@@ -212,7 +207,7 @@ class FleetScheduler:
                 files = sent_files(path.parent, inside)
                 self._send(offer, program.name, path.parent, files)
                 sent += [replace(file, path=f"{key}/{file.path}") for file in files]
-        return Order(self._sweep, offer.key, plain_job(program), tuple(sent), self._options)
+        return Order(self._sweep, offer.key, program.to_json(), tuple(sent), self._options)
 
     def _send(self, offer: Offer, program: str, root: Path, files: Sequence[SentFile]) -> None:
         """Send a program's files to a host once, however many of its devices want them."""
@@ -231,29 +226,33 @@ class FleetScheduler:
             place = offer.key if answer.begun else ""
             return self._directory.keep(replace(answer.note, place=place))
         if isinstance(job, Cell):
-            run = self._directory.run(job)
-            self._fetch_folder(offer, job.name, answer.files, run.root, run.set_aside)
-            note = self._directory.keep(replace(answer.note, status=DONE, place=offer.key))
+            run, note = self._directory.run(job), replace(answer.note, place=offer.key)
+            with self._arriving(offer, job.name, answer.files, run.root) as arriving:
+                self._directory.keep(note)  # first: whether it is done is not believed of a note without its files
+                if run.root.exists():
+                    run.set_aside()
+                arriving.rename(run.root)
             try:
                 self._connection.ask(offer, errands.drop, self._sweep, job.name)
             except WorkerGone:
                 pass  # it keeps what nobody needs until it is tidied up
             return note
         target = self._directory.exports(job)
-        self._fetch_folder(offer, job.name, answer.files, target, lambda: shutil.rmtree(target))
+        with self._arriving(offer, job.name, answer.files, target) as arriving:
+            shutil.rmtree(target, ignore_errors=True)
+            arriving.rename(target)
         return self._directory.keep(replace(answer.note, made_from=made_from(job), place=offer.key))
 
-    def _fetch_folder(
-        self, offer: Offer, job: str, files: Sequence[SentFile], target: Path, make_room: Callable[[], object]
-    ) -> None:
-        """Fetch a folder: it is there whole, or not at all."""
-        arriving = target.parent / ".arriving" / target.name
+    @contextmanager
+    def _arriving(self, offer: Offer, job: str, files: Sequence[SentFile], target: Path) -> Iterator[Path]:
+        """Fetch a folder beside its place, and yield it as it is whole."""
+        arriving = self._directory.arriving / job
         try:
             for file in files:
                 self._connection.fetch(offer, self._sweep, job, file, arriving / file.path)
-            if target.exists():
-                make_room()
             with writing(target):
-                arriving.rename(target)
+                yield arriving
         finally:
-            shutil.rmtree(arriving, ignore_errors=True)
+            shutil.rmtree(self._directory.arriving / job, ignore_errors=True)
+            with suppress(OSError):  # others arrive too
+                self._directory.arriving.rmdir()

@@ -171,10 +171,7 @@ def _phone_changes(options: HostOptions) -> Iterator[Callable[[], bool]]:
 def _follow_adb(program: Path, news: queue.Queue[None]) -> None:
     while True:
         with started_child(
-            [str(program), "track-devices"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            [str(program), "track-devices"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as child:
             while child.stdout is not None and os.read(child.stdout.fileno(), 1 << 16):
                 news.put(None)

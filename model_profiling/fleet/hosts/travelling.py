@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from model_profiling.errors import UserError
 from model_profiling.fleet.config import SweptModel
@@ -19,7 +18,7 @@ from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.sent_files import SentFile, read_sent
 from model_profiling.fleet.performing import PerformingOptions
 from model_profiling.fleet.plan import Cell, SweptProgram
-from model_profiling.fleet.wanted_device import ADB, WantedDevice
+from model_profiling.fleet.wanted_device import ADB
 from model_profiling.json_objects import JsonObject
 
 _WHERE, _FIX = "from another host of the fleet", "install the same version of the kit on all of them"
@@ -39,7 +38,7 @@ class Order:
 
     sweep: str
     device: str
-    job: Mapping[str, Any]
+    job: Mapping[str, object]
     files: tuple[SentFile, ...]
     options: PerformingOptions
 
@@ -97,34 +96,37 @@ class Answer:
         )
 
 
-def plain_job(job: Cell | SweptProgram) -> dict[str, Any]:
-    """Return a job as JSON values."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(job)))
-    return plain
+def held_job(order: Order) -> JsonObject:
+    """Return the job of an order, to be read."""
+    return JsonObject(dict(order.job), _WHERE, _FIX, what="the message")
 
 
-def program_of(plain: Mapping[str, Any], sources: Path) -> SweptProgram:
-    """Return the program to export that JSON values are; its sources lie in a folder of this host."""
-    model = dict(plain["model"])
-    for key in ("model_file", "weights"):
-        if model[key] is not None:
-            model[key] = str(sources / key / Path(model[key]).name)
-    return SweptProgram(plain["name"], _model(model), plain["dtype"])
+def program_of(held: JsonObject, sources: Path) -> SweptProgram:
+    """Return the program to export that another host means; its sources lie in a folder of this one."""
+    program = SweptProgram.from_json(held)
+    model = program.model
+    return replace(
+        program,
+        model=replace(
+            model,
+            model_file=_here(model.model_file, sources / "model_file"),
+            weights=_here(model.weights, sources / "weights"),
+        ),
+    )
 
 
-def cell_of(plain: Mapping[str, Any], artifacts: Path, offer: Offer) -> Cell:
-    """Return the cell that JSON values are: of a program in a folder of this host, on the device that is offered."""
-    held = plain["program"]
+def cell_of(held: JsonObject, artifacts: Path, offer: Offer) -> Cell:
+    """Return the cell that another host means: of a program in a folder of this one, on the device that is offered."""
+    cell = Cell.from_json(held)
     ptes = sorted(artifacts.glob("*.pte"))
     if len(ptes) != 1:
         raise UserError(f"{len(ptes)} programs are there", f"at {artifacts}", "remove that folder")
-    program = SweptProgram(held["name"], SweptModel(held["model"]["label"], pte=str(ptes[0])), held["dtype"])
-    device = WantedDevice(**plain["device"])
+    device = cell.device
     if device.kind == ADB:
         device = replace(device, serial=offer.serial, address=None, soc=None, model=None)
-    return Cell(plain["name"], program, plain["threads"], plain["method"], device, plain["config"])
+    program = replace(cell.program, model=SweptModel(cell.program.model.label, pte=str(ptes[0])))
+    return replace(cell, program=program, device=device)
 
 
-def _model(plain: Mapping[str, Any]) -> SweptModel:
-    several = {key: tuple(plain[key]) for key in ("rewrites", "methods")}
-    return SweptModel(**{**plain, **several})
+def _here(path: str | None, folder: Path) -> str | None:
+    return None if path is None else str(folder / Path(path).name)

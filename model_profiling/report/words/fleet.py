@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from model_profiling.wording import duration, listed
 
@@ -66,3 +67,17 @@ def no_exporter(waited_s: float) -> str:
 def lost_often(times: int, device: str) -> str:
     """Say why a job is given up."""
     return f"its worker {device} went away {times} times while it was done"
+
+
+def made_certificates(files: Sequence[Path]) -> list[str]:
+    """Say what was made, and what is to be done with it."""
+    return [
+        *(f"  {file}" for file in files),
+        "Copy this folder to every host of the fleet, and keep it as you would a password:",
+        "whoever has it can run programs on all of them.",
+    ]
+
+
+def scheduler_ready(address: str, encrypted: bool) -> str:
+    """Say that a fleet can be formed."""
+    return f"scheduler at {address} ({'TLS' if encrypted else 'this machine alone, without TLS'})"
