@@ -7,7 +7,6 @@ import logging
 import socket
 import ssl
 import sys
-from types import ModuleType
 from typing import Any
 
 from model_profiling.errors import UserError
@@ -33,7 +32,7 @@ _SETTINGS: dict[str, Any] = {
 _HELLO_S = 5.0
 
 
-def load_distributed() -> ModuleType:
+def load_distributed() -> Any:
     """Import Dask distributed and set it up; UserError where it is not installed."""
     try:
         import cryptography  # noqa: F401
@@ -45,7 +44,7 @@ def load_distributed() -> ModuleType:
             f"in {sys.prefix}",
             'install what fleets need: pip install "sme-executorch-profiling[fleet]"',
         ) from error
-    dask.config.set(_SETTINGS)  # type: ignore[no-untyped-call]
+    dask.config.set(_SETTINGS)
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in list(logging.root.manager.loggerDict):
@@ -59,14 +58,14 @@ def security(certificates: Certificates | None) -> Any:
     from distributed.security import Security
 
     if certificates is None:
-        return Security()  # type: ignore[no-untyped-call]
+        return Security()
     authority, certificate, key = map(str, certificates.files)
     roles = {
         f"tls_{role}_{what}": value
         for role in ("scheduler", "worker", "client")
         for what, value in (("cert", certificate), ("key", key))
     }
-    return Security(require_encryption=True, tls_ca_file=authority, **roles)  # type: ignore[no-untyped-call]
+    return Security(require_encryption=True, tls_ca_file=authority, **roles)
 
 
 def check_answers(address: Address, certificates: Certificates | None) -> None:

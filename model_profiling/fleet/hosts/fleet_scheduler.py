@@ -22,7 +22,7 @@ from pathlib import Path
 from model_profiling.analysis.sweeping.summary import FAILED
 from model_profiling.console import say
 from model_profiling.errors import KitError, UserError
-from model_profiling.files import writing
+from model_profiling.files import make_folder, writing
 from model_profiling.fleet.directory import BEGUN, JobNote
 from model_profiling.fleet.finished import made_from
 from model_profiling.fleet.hosts import errands
@@ -117,17 +117,14 @@ class FleetScheduler:
             if isinstance(outcome, BaseException):
                 raise outcome
             if isinstance(outcome, _Lost):
-                failed = placement.lost(outcome.job, outcome.begun)
-                if failed is None:
+                others = placement.lost(outcome.job, outcome.begun)
+                if not others:
                     say(words.interrupted(outcome.job.name, outcome.offer.called))
-                else:
-                    place = outcome.offer.key if outcome.begun else ""
-                    yield self._directory.keep(replace(failed, place=place))
             else:
                 others = placement.ended(outcome)
                 yield outcome
-                for note in others:
-                    yield self._directory.keep(note)
+            for note in others:
+                yield self._directory.keep(note)
 
     def _end(self, placement: Placement, pool: ThreadPoolExecutor) -> None:
         """Have workers end what nobody waits for any more."""
@@ -250,6 +247,7 @@ class FleetScheduler:
         try:
             for file in files:
                 self._connection.fetch(offer, self._sweep, job, file, arriving / file.path)
+            make_folder(target.parent)
             with writing(target):
                 yield arriving
         finally:

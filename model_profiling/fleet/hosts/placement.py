@@ -58,6 +58,7 @@ class Placement:
             self._wait(cell, before.places.get(cell.name, ""))
         self._ready, self._cpus = set(before.ready), dict(before.cpus)
         self._offers: dict[str, Offer] = {}
+        self._refused: list[str] = []
         self._busy: dict[str, Assignment] = {}
         self._lost: Counter[str] = Counter()
         self._seen: dict[object, float] = {}
@@ -76,7 +77,7 @@ class Placement:
                 told.append(words.claimed(key, [claim.host for claim in claims]))
             else:
                 usable.append(claims[-1])  # of several the newest: the former has not been missed yet
-        self._offers = {offer.worker: offer for offer in usable}
+        self._offers, self._refused = {offer.worker: offer for offer in usable}, told
         self._notice(now)
         fresh = [line for line in told if line not in self._told]
         self._told.update(fresh)
@@ -101,22 +102,21 @@ class Placement:
         if note.done:
             self._ready.add(job.name)
             return []
-        return [
-            JobNote(cell.name, FAILED, f"its program {job.name} could not be exported")
-            for cell in self._taken(lambda cell: cell.program.name == job.name)
-        ]
+        return self._not_exported({job.name})
 
-    def lost(self, job: Job, begun: bool) -> JobNote | None:
+    def lost(self, job: Job, begun: bool) -> list[JobNote]:
         """Take notice that a job's worker went away; return its failure where that was once too often."""
         offer = self._busy.pop(job.name).offer
         self._lost[job.name] += 1
         if self._lost[job.name] >= MOST_LOST:
-            return JobNote(job.name, FAILED, words.lost_often(MOST_LOST, offer.called))
+            reason, place = words.lost_often(MOST_LOST, offer.called), offer.key if begun else ""
+            others = self._not_exported({job.name}) if isinstance(job, SweptProgram) else []
+            return [JobNote(job.name, FAILED, reason, place=place), *others]
         if isinstance(job, Cell):
             self._wait(job, offer.key if begun else "")
         else:
             self._programs.insert(0, job)
-        return None
+        return []
 
     def hopeless(self, now: float, note_of: str) -> list[JobNote]:
         """Return the failures of what nobody has offered to do for as long as may be waited."""
@@ -125,11 +125,10 @@ class Placement:
             gone += [JobNote(job.name, FAILED, words.no_exporter(self._wait_s)) for job in self._programs]
             names = {job.name for job in self._programs}
             self._programs = []
-            for cell in self._taken(lambda cell: cell.program.name in names):
-                gone.append(JobNote(cell.name, FAILED, f"its program {cell.program.name} could not be exported"))
+            gone += self._not_exported(names)
         offered = [offer.called for offer in self._offers.values()]
         for device in [device for device in self._by_device if self._overdue(device, now)]:
-            reason = words.not_offered(device.label, offered, self._wait_s)
+            reason = words.not_offered(device.label, offered, self._refused, self._wait_s)
             gone += [JobNote(cell.name, FAILED, reason) for cell in self._by_device.pop(device)]
         for place in [place for place in self._by_place if self._overdue(place, now)]:
             for cell in self._by_place.pop(place):
@@ -196,6 +195,11 @@ class Placement:
         for place in self._by_place:
             if place in busy or any(offer.key == place for offer in offers):
                 self._seen[place] = now
+
+    def _not_exported(self, programs: set[str]) -> list[JobNote]:
+        """Return the failures of the cells of programs that are not to be had."""
+        cells = self._taken(lambda cell: cell.program.name in programs)
+        return [JobNote(cell.name, FAILED, f"its program {cell.program.name} could not be exported") for cell in cells]
 
     def _overdue(self, what: object, now: float) -> bool:
         return now - self._seen.get(what, self._began) > self._wait_s

@@ -27,7 +27,7 @@ from model_profiling.json_objects import JsonObject
 
 #: What tells its host that a worker is known to the scheduler, on standard output.
 JOINED = "joined"
-_IDLE_LOOK_S, _JOIN_S = 0.5, 20.0
+_LOOK_S, _JOIN_S = 0.5, 20.0
 
 
 def words_for(url: str, certificates: Certificates | None, folder: Path, offer: Offer) -> str:
@@ -38,8 +38,10 @@ def words_for(url: str, certificates: Certificates | None, folder: Path, offer: 
 
 async def _serve(url: str, security: Any, serving: Serving) -> None:
     distributed = load_distributed()
-    leaving = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, leaving.set)
+    leaving, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, leaving.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, os._exit, 0)  # what it has started sees that, and puts everything back
     offer = serving.offer
     with tempfile.TemporaryDirectory(prefix="sme2-fleet-") as scratch:
         worker = distributed.Worker(
@@ -54,13 +56,11 @@ async def _serve(url: str, security: Any, serving: Serving) -> None:
             death_timeout=_JOIN_S,
             startup_information={"offer": lambda _: offer.to_json()},
         )
-        async with worker:
-            print(JOINED, flush=True)
-            ended = asyncio.ensure_future(worker.finished())
-            told = asyncio.ensure_future(leaving.wait())
-            await asyncio.wait((ended, told), return_when=asyncio.FIRST_COMPLETED)
-            while not ended.done() and serving.job:
-                await asyncio.sleep(_IDLE_LOOK_S)
+        await worker
+        print(JOINED, flush=True)
+        while worker.status is distributed.Status.running and (serving.job or not leaving.is_set()):
+            await asyncio.sleep(_LOOK_S)
+        if worker.status is distributed.Status.running:
             await worker.close(executor_wait=False, reason="the device has left")
 
 

@@ -45,10 +45,10 @@ def interrupted(job: str, device: str) -> str:
     return f"{job}: {device} went away; it goes on there as soon as it is back"
 
 
-def not_offered(device: str, offered: Sequence[str], waited_s: float) -> str:
-    """Say why a cell is not measured: nobody offers its device."""
-    there = ", ".join(sorted(offered)) or "none"
-    return f"no worker offers {device}, waited for {duration(waited_s)} (offered: {there})"
+def not_offered(device: str, offered: Sequence[str], refused: Sequence[str], waited_s: float) -> str:
+    """Say why a cell is not measured: nobody offers its device, or who does is not used."""
+    there = "; ".join([f"offered: {', '.join(sorted(offered)) or 'none'}", *refused])
+    return f"no worker offers {device}, waited for {duration(waited_s)} ({there})"
 
 
 def place_gone(device: str, waited_s: float, note: str) -> str:
