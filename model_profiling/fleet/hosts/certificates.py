@@ -64,7 +64,7 @@ def find_certificates(folder: Path | None, address: Address, flag: str = "--sche
             f"in {flag}",
             f"make certificates once ({MAKE}), copy them to every host, and add --certificates DIR",
         )
-    found = Certificates(folder)
+    found = Certificates(folder.resolve())
     for file in found.files:
         if not file.is_file():
             raise UserError(f"{file.name} is not there", f"in --certificates {folder}", f"name a folder made by {MAKE}")
@@ -78,7 +78,7 @@ def make_certificates(folder: Path) -> Certificates:
     ------
     UserError : there are some already, or the folder cannot be written.
     """
-    made = Certificates(folder)
+    made = Certificates(folder.resolve())
     if any(file.exists() for file in made.files):
         fix = "copy these to every host, or name another folder for another fleet"
         raise UserError("there are certificates already", f"at {folder}", fix)

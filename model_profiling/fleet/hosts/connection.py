@@ -18,7 +18,7 @@ from model_profiling.fleet.hosts.certificates import Certificates
 from model_profiling.fleet.hosts.dask_parts import check_answers, load_distributed, security
 from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.sent_files import SentFile
-from model_profiling.fleet.hosts.store import CHUNK, ArrivingFile, piece
+from model_profiling.fleet.hosts.store import CHUNK, ArrivingFile, batches, piece
 from model_profiling.json_objects import JsonObject
 
 #: So many files are on their way at once, which bounds the memory; a worker that says nothing is gone after so long.
@@ -138,16 +138,21 @@ class Connection:
                     if refused:
                         raise KitError(refused)
 
-    def fetch(self, offer: Offer, sweep: str, job: str, file: SentFile, place: Path) -> None:
-        """Fetch a file that a job left; it is there whole, or not at all. Raises as `send`."""
-        arriving = ArrivingFile(place, file)
+    def fetch(self, offer: Offer, sweep: str, job: str, files: Iterable[tuple[SentFile, Path]]) -> None:
+        """Fetch files that a job left to their places; each is there whole, or not at all. Raises as `send`."""
+        arriving = {file: ArrivingFile(place, file) for file, place in files}
         with self._slots:
-            while arriving.size < file.size:
-                data = self.ask(offer, errands.get, sweep, job, file.path, arriving.size)
-                if not isinstance(data, bytes) or not data:
-                    raise KitError(str(data or f"{file.path} of {job} is shorter than it was (at {offer.host})"))
-                arriving.add(data)
-            arriving.finish()
+            for batch in batches(arriving):
+                asked = json.dumps([[file.path, offset, length] for file, offset, length in batch])
+                data = self.ask(offer, errands.get, sweep, job, asked)
+                if not isinstance(data, bytes):
+                    raise KitError(str(data))
+                begin = 0
+                for file, offset, length in batch:
+                    arriving[file].add(data[begin : begin + length])
+                    begin += length
+                    if offset + length == file.size:
+                        arriving[file].finish()
 
     def clock_ahead_s(self, offer: Offer) -> float:
         """Return how far a host's clock is ahead of this one's, in seconds."""

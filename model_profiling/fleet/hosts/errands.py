@@ -66,13 +66,20 @@ def put(sender: str, words: str, offset: int, data: bytes) -> str:
     return ""
 
 
-def get(sweep: str, job: str, place: str, offset: int) -> bytes | str:
-    """Return a piece of what a job left, by its place there; a text says why there is none."""
+def get(sweep: str, job: str, words: str) -> bytes | str:
+    """Return pieces of what a job left, joined: `[[place, offset, length], ...]`; a text says why there are none."""
     folder = _left_by(SweepDirectory(_serving[0].store.sweep(sweep)), job)
-    try:
-        return piece(folder[place] if place in folder else folder[""] / place, offset)
-    except OSError as error:
-        return _here(f"{place} of {job} cannot be read ({error.strerror})")
+    found = []
+    for place, offset, length in json.loads(words):
+        path = folder[place] if place in folder else folder[""] / place
+        try:
+            data = piece(path, offset, length)
+        except OSError as error:
+            return _here(f"{place} of {job} cannot be read ({error.strerror})")
+        if len(data) != length:
+            return _here(f"{place} of {job} is shorter than it was")
+        found.append(data)
+    return b"".join(found)
 
 
 def measure(words: str) -> str:

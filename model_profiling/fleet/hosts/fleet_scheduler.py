@@ -217,14 +217,13 @@ class FleetScheduler:
         """Take what a job left into the sweep's directory, and note how it went."""
         if answer.refused or answer.note is None:
             return _Lost(job, offer, isinstance(job, Cell))
-        if answer.log is not None:
-            self._connection.fetch(offer, self._sweep, job.name, answer.log, self._directory.log(job.name))
+        log = [] if answer.log is None else [(answer.log, self._directory.log(job.name))]
         if not answer.note.done:
-            place = offer.key if answer.begun else ""
-            return self._directory.keep(replace(answer.note, place=place))
+            self._connection.fetch(offer, self._sweep, job.name, log)
+            return self._directory.keep(replace(answer.note, place=offer.key if answer.begun else ""))
         if isinstance(job, Cell):
             run, note = self._directory.run(job), replace(answer.note, place=offer.key)
-            with self._arriving(offer, job.name, answer.files, run.root) as arriving:
+            with self._arriving(offer, job.name, answer.files, log, run.root) as arriving:
                 self._directory.keep(note)  # first: whether it is done is not believed of a note without its files
                 if run.root.exists():
                     run.set_aside()
@@ -235,22 +234,23 @@ class FleetScheduler:
                 pass  # it keeps what nobody needs until it is tidied up
             return note
         target = self._directory.exports(job)
-        with self._arriving(offer, job.name, answer.files, target) as arriving:
+        with self._arriving(offer, job.name, answer.files, log, target) as arriving:
             shutil.rmtree(target, ignore_errors=True)
             arriving.rename(target)
         return self._directory.keep(replace(answer.note, made_from=made_from(job), place=offer.key))
 
     @contextmanager
-    def _arriving(self, offer: Offer, job: str, files: Sequence[SentFile], target: Path) -> Iterator[Path]:
+    def _arriving(
+        self, offer: Offer, job: str, files: Sequence[SentFile], log: Sequence[tuple[SentFile, Path]], target: Path
+    ) -> Iterator[Path]:
         """Fetch a folder beside its place, and yield it as it is whole."""
         arriving = self._directory.arriving / job
         try:
-            for file in files:
-                self._connection.fetch(offer, self._sweep, job, file, arriving / file.path)
+            self._connection.fetch(offer, self._sweep, job, [*log, *((file, arriving / file.path) for file in files)])
             make_folder(target.parent)
             with writing(target):
                 yield arriving
         finally:
-            shutil.rmtree(self._directory.arriving / job, ignore_errors=True)
+            shutil.rmtree(arriving, ignore_errors=True)
             with suppress(OSError):  # others arrive too
-                self._directory.arriving.rmdir()
+                arriving.parent.rmdir()

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_profiling import PACKAGE_DIR
 from model_profiling.command import OWNER_VARIABLE
 from model_profiling.console import say
 from model_profiling.errors import KitError, UserError
@@ -27,6 +28,7 @@ from model_profiling.fleet.wanted_device import ADB, LOCAL
 from model_profiling.pipeline.devices.adb.client import Adb, find_adb
 from model_profiling.pipeline.devices.adb.finding import connected_phones
 from model_profiling.pipeline.devices.adb.identity import read_identity
+from model_profiling.pipeline.devices.adb.selection import list_devices
 from model_profiling.pipeline.devices.posix.shell import Lost
 from model_profiling.processes import started_child
 from model_profiling.report.words.fleet import joined, left, scheduler_lost
@@ -69,6 +71,7 @@ class _Member:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, OWNER_VARIABLE: str(os.getpid())},
+                cwd=PACKAGE_DIR.parent,  # where Python looks first: the same kit as this one
             )
         )
         threading.Thread(target=self._listen, args=(self._child,), daemon=True).start()
@@ -114,6 +117,8 @@ def serve_host(options: HostOptions) -> None:
     """
     with ExitStack() as stack:
         members: dict[str, _Member] = {}
+        if options.devices == ADB:
+            list_devices(Adb(find_adb()))
         own = host_offer(options.name, measures=options.devices != ADB)
         members[own.key] = _Member(own, options, stack)
         changes = stack.enter_context(_phone_changes(options)) if options.devices != LOCAL else None
@@ -128,7 +133,10 @@ def serve_host(options: HostOptions) -> None:
 
 def _take_phones(members: dict[str, _Member], options: HostOptions, stack: ExitStack) -> None:
     """Let phones that came join, and those that went leave; one that is asked what it is answers or is left out."""
-    there = {phone.serial: phone for phone in connected_phones()}
+    try:
+        there = {phone.serial: phone for phone in connected_phones()}
+    except UserError:  # adb's server has gone; as it is back, that is told too
+        return
     for member in members.values():
         if member.offer.kind == ADB and member.offer.serial not in there:
             member.leave()

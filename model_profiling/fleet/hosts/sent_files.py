@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from model_profiling.errors import UserError
-from model_profiling.files import sha256
+from model_profiling.fleet.performing import digest_of
 from model_profiling.json_objects import JsonObject
 
 
@@ -38,7 +38,7 @@ class SentFile:
 def sent_files(root: Path, files: Iterable[Path]) -> list[SentFile]:
     """Return these files below `root`, in order of their names."""
     return [
-        SentFile(file.relative_to(root).as_posix(), sha256(file), file.stat().st_size) for file in sorted(set(files))
+        SentFile(file.relative_to(root).as_posix(), digest_of(file), file.stat().st_size) for file in sorted(set(files))
     ]
 
 

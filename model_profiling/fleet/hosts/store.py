@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from model_profiling.errors import UserError
@@ -122,11 +122,30 @@ class Store:
             os.replace(path, self._object(file.sha256))
 
 
-def piece(path: Path, offset: int) -> bytes:
+def piece(path: Path, offset: int, length: int = CHUNK) -> bytes:
     """Return a piece of a file."""
     with open(path, "rb") as file:
         file.seek(offset)
-        return file.read(CHUNK)
+        return file.read(length)
+
+
+def batches(files: Iterable[SentFile]) -> Iterator[list[tuple[SentFile, int, int]]]:
+    """Yield pieces of files, each as its offset and its length, so many at once as a message may hold."""
+    batch: list[tuple[SentFile, int, int]] = []
+    room = CHUNK
+    for file in files:
+        offset = 0
+        while offset < file.size or not file.size:
+            length = min(room, file.size - offset)
+            batch.append((file, offset, length))
+            offset, room = offset + length, room - length
+            if not room:
+                yield batch
+                batch, room = [], CHUNK
+            if not file.size:
+                break
+    if batch:
+        yield batch
 
 
 class ArrivingFile:
