@@ -18,6 +18,9 @@ from model_profiling.fleet.names import as_name
 from model_profiling.report.words.fleet import made_certificates, scheduler_ready
 from model_profiling.scripts.fleet_flags import Fleet
 
+#: A scheduler may be starting as its hosts do.
+_PATIENCE_S = 30.0
+
 
 def make_certificates(folder: Path) -> None:
     """Make a fleet's certificates, and say what to do with them.
@@ -50,7 +53,7 @@ def serve(fleet: Fleet | None, devices: str, name: str | None, folder: Path | No
     """
     found = _required(fleet, "--scheduler")
     load_distributed()
-    check_answers(found.address, found.certificates)
+    check_answers(found.address, found.certificates, _PATIENCE_S)
     kept = make_folder((folder or cache_folder() / "fleet").resolve())
     Store(kept).tidy()
     serve_host(HostOptions(found.address, found.certificates, kept, as_name(name or this_host()), devices))

@@ -184,8 +184,18 @@ def main() -> int:
     parser.add_argument("--cell-s", type=float, default=2.0, help="how long a cell takes: short, so that it shows")
     args = parser.parse_args()
     columns = (
-        "cells", "devices", "took", "cells a second", "a cell", "a device stands still between cells",
-        "CPU a cell, sweep", "CPU a cell, scheduler", "memory, sweep", "memory, scheduler", "page", "page written in",
+        "cells",
+        "devices",
+        "took",
+        "cells a second",
+        "a cell",
+        "a device stands still between cells",
+        "CPU a cell, sweep",
+        "CPU a cell, scheduler",
+        "memory, sweep",
+        "memory, scheduler",
+        "page",
+        "page written in",
     )
     print(f"| {' | '.join(columns)} |\n|{'--:|' * len(columns)}", flush=True)
     for size in args.sizes:

@@ -315,7 +315,7 @@ def test_without_the_extra_a_line_says_what_to_install(tmp_path: Path) -> None:
         run = f"{hidden}runpy.run_path('model_profiling/scripts/{words[0]}', run_name='__main__')"
         done = subprocess.run([sys.executable, "-c", run, *map(str, words)], capture_output=True, text=True)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
-        assert 'install what fleets need: pip install "sme-executorch-profiling[fleet]"' in done.stderr
+        assert 'install what fleets need: setup_repo.sh --with-fleet, or pip install "sme-executorch-profiling[fleet]"' in done.stderr
 
 
 def test_what_cannot_be_reached_is_one_line(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import sys
+import time
 from typing import Any
 
 from model_profiling.errors import UserError
@@ -29,7 +30,7 @@ _SETTINGS: dict[str, Any] = {
     "distributed.admin.system-monitor.disk": False,
     "distributed.admin.tick.limit": "60s",
 }
-_HELLO_S = 5.0
+_HELLO_S, _AGAIN_S = 5.0, 0.5
 
 
 def load_distributed() -> Any:
@@ -42,7 +43,7 @@ def load_distributed() -> Any:
         raise UserError(
             f"the Python package {error.name} is missing",
             f"in {sys.prefix}",
-            'install what fleets need: pip install "sme-executorch-profiling[fleet]"',
+            'install what fleets need: setup_repo.sh --with-fleet, or pip install "sme-executorch-profiling[fleet]"',
         ) from error
     dask.config.set(_SETTINGS)
     for name in ("distributed", "tornado", "asyncio"):
@@ -68,13 +69,14 @@ def security(certificates: Certificates | None) -> Any:
     return Security(require_encryption=True, tls_ca_file=authority, **roles)
 
 
-def check_answers(address: Address, certificates: Certificates | None) -> None:
+def check_answers(address: Address, certificates: Certificates | None, patience_s: float = 0.0) -> None:
     """Raise the `UserError` that says why nothing can be had from a scheduler, where Dask would only wait.
 
-    Whoever answers has to speak first, as Dask's does; with TLS a refused certificate is seen no sooner.
+    One that refuses to be called is tried for as long as `patience_s`: it may be starting. Whoever answers has to speak first, as Dask's does; with TLS a refused certificate is seen no sooner.
     """
+    deadline = time.monotonic() + patience_s
     try:
-        with socket.create_connection((address.host, address.port), timeout=_HELLO_S) as plain:
+        with _called(address, deadline) as plain:
             if certificates is None:
                 said = plain.recv(64)
                 if not said or said[:1] == b"\x15":  # a TLS alert
@@ -91,6 +93,16 @@ def check_answers(address: Address, certificates: Certificates | None) -> None:
         raise _unfit(address, "it ended the connection") from error
     except OSError as error:
         raise _absent(address, error.strerror or str(error)) from error
+
+
+def _called(address: Address, deadline: float) -> socket.socket:
+    while True:
+        try:
+            return socket.create_connection((address.host, address.port), timeout=_HELLO_S)
+        except ConnectionRefusedError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_AGAIN_S)
 
 
 def _context(certificates: Certificates) -> ssl.SSLContext:
