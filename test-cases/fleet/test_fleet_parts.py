@@ -25,7 +25,7 @@ from model_profiling.fleet.directory import JobNote
 from model_profiling.fleet.hosts.address import Address, parse_address
 from model_profiling.fleet.hosts.certificates import find_certificates, make_certificates
 from model_profiling.fleet.hosts.offer import Offer
-from model_profiling.fleet.hosts.placement import MOST_LOST, Before, Placement
+from model_profiling.fleet.hosts.placement import LEFT_ALONE_S, MOST_LOST, Before, Placement
 from model_profiling.fleet.hosts.sent_files import SentFile, files_below, sent_files
 from model_profiling.fleet.hosts.store import ArrivingFile, Store
 from model_profiling.fleet.hosts.travelling import Answer, Order, cell_of
@@ -86,13 +86,13 @@ def test_cells_wait_for_their_program_and_each_device_does_one_at_a_time(tmp_pat
     plan = plan_of(tmp_path, threads=[1, 2], devices=["local", {"serial": "R5"}])
     placement = Placement([*plan.programs, *plan.cells], Before(), 7, WAIT_S, now=0.0)
     assert placement.see([host("lab"), phone("R5")], 0.0) == []
-    first = placement.next()
-    assert first.job == plan.programs[0] and first.offer.exports and placement.next() is None
+    first = placement.next(0.0)
+    assert first.job == plan.programs[0] and first.offer.exports and placement.next(0.0) is None
     assert placement.ended(done(first.job.name)) == []
-    begun = [placement.next(), placement.next()]
-    assert {one.offer.key for one in begun} == {"lab", "R5"} and placement.next() is None
+    begun = [placement.next(0.0), placement.next(0.0)]
+    assert {one.offer.key for one in begun} == {"lab", "R5"} and placement.next(0.0) is None
     placement.ended(done(begun[0].job.name))
-    assert placement.next().offer == begun[0].offer
+    assert placement.next(0.0).offer == begun[0].offer
 
 
 def test_the_order_is_the_seeds(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_order_is_the_seeds(tmp_path: Path) -> None:
     def order(seed: int) -> list[str]:
         placement, names = placed(plan, seed=seed), []
         placement.see([host("lab")], 0.0)
-        while (one := placement.next()) is not None:
+        while (one := placement.next(0.0)) is not None:
             names.append(one.job.name)
             placement.ended(done(one.job.name))
         return names
@@ -114,25 +114,25 @@ def test_a_failed_export_fails_its_cells(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, models=["toy_cnn", "toy_transformer"])
     placement = Placement([*plan.programs, *plan.cells], Before(), 7, WAIT_S, now=0.0)
     placement.see([host("lab")], 0.0)
-    job = placement.next().job
+    job = placement.next(0.0).job
     (failed,) = placement.ended(JobNote(job.name, "failed", "no"))
     assert failed.reason == f"its program {job.name} could not be exported" and failed.job == f"{job.name}_t1_local"
-    assert placement.next().job != job and placement.left
+    assert placement.next(0.0).job != job and placement.left
 
 
 def test_a_begun_cell_goes_on_on_its_device_alone(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, devices=[{"soc": "SM8850"}])
     placement, both = placed(plan), [phone("A1", "lab-1"), phone("B2", "lab-2")]
     placement.see(both, 0.0)
-    first = placement.next()
-    assert placement.lost(first.job, begun=True) == []
+    first = placement.next(0.0)
+    assert placement.lost(first.job, True, 0.0) == []
     other = next(offer for offer in both if offer.key != first.offer.key)
     placement.see([other], 1.0)
-    assert placement.next() is None and placement.hopeless(WAIT_S, "states/{}.json") == []
+    assert placement.next(0.0) is None and placement.hopeless(WAIT_S, "states/{}.json") == []
     moved = replace(first.offer, worker="new", host="lab-3")  # plugged in elsewhere: the same phone
     placement.see([other, moved], 2.0)
-    assert placement.next().offer == moved
-    placement.lost(first.job, begun=True)
+    assert placement.next(0.0).offer == moved
+    placement.lost(first.job, True, 2.0)
     placement.see([other], WAIT_S + 3.0)
     (failed,) = placement.hopeless(WAIT_S + 3.0, "states/{}.json")
     assert f"it was begun on {first.offer.key}, which is not there" in failed.reason
@@ -143,15 +143,19 @@ def test_a_cell_that_was_not_begun_goes_anywhere(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, devices=[{"soc": "SM8850"}])
     placement = placed(plan)
     placement.see([phone("A1")], 0.0)
-    placement.lost(placement.next().job, begun=False)
+    placement.lost(placement.next(0.0).job, False, 0.0)
     placement.see([phone("B2")], 0.0)
-    assert placement.next().offer.key == "B2"
+    assert placement.next(0.0).offer.key == "B2"
 
 
 def test_what_ends_its_worker_again_and_again_is_given_up(tmp_path: Path) -> None:
     placement = placed(plan_of(tmp_path))
     placement.see([host("lab")], 0.0)
-    lost = [placement.lost(placement.next().job, begun=True) for _ in range(MOST_LOST)]
+    lost = []
+    for number in range(MOST_LOST):
+        now = number * LEFT_ALONE_S
+        lost.append(placement.lost(placement.next(now).job, True, now))
+        assert placement.next(now + LEFT_ALONE_S / 2) is None, "the scheduler may list it though it is gone"
     assert lost[:-1] == [[]] * (MOST_LOST - 1)
     assert (lost[-1][0].reason, lost[-1][0].place) == ("its worker lab went away 5 times while it was done", "lab")
 
@@ -160,10 +164,10 @@ def test_this_host_means_hosts_of_one_cpu(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, threads=[1, 2, 3])
     placement = placed(plan)
     placement.see([host("a", "X"), host("b", "Y"), host("c", "X")], 0.0)
-    assert [placement.next().offer.key, placement.next().offer.key, placement.next()] == ["a", "c", None]
+    assert [placement.next(0.0).offer.key, placement.next(0.0).offer.key, placement.next(0.0)] == ["a", "c", None]
     again = placed(plan, Before(frozenset({"toy_cnn_fp32"}), cpus={"local": "Y"}))
     again.see([host("a", "X"), host("b", "Y")], 0.0)
-    assert again.next().offer.key == "b"
+    assert again.next(0.0).offer.key == "b"
 
 
 def test_who_is_not_used_is_told_once(tmp_path: Path) -> None:
@@ -172,7 +176,7 @@ def test_who_is_not_used_is_told_once(tmp_path: Path) -> None:
     told = placement.see(offers, 0.0)
     assert told[0].startswith("lab is not used: it has version 0.0.1 of the kit, this is ")
     assert told[1] == "R5 is not used: lab-1 and lab-2 offer it; disconnect it from all but one"
-    assert placement.see(offers, 1.0) == [] and placement.next() is None
+    assert placement.see(offers, 1.0) == [] and placement.next(0.0) is None
     reasons = [note.reason for note in placement.hopeless(WAIT_S + 1, "{}")]
     assert reasons[1] == f"no worker offers R5, waited for 60 s (offered: none; {told[0]}; {told[1]})"
     assert not placement.left
@@ -194,7 +198,7 @@ def test_whatever_happens_each_cell_ends_once_and_no_device_does_two(data: st.Da
         now += 5.0
         placement.see([offer for offer in every if data.draw(st.integers(0, 3))], now)
         ended += [note.job for note in placement.hopeless(now, "{}")]
-        while (one := placement.next()) is not None:
+        while (one := placement.next(now)) is not None:
             if isinstance(one.job, Cell):
                 places[one.job.name].add(one.offer.key)
         keys = [one.offer.key for one in placement.busy]
@@ -202,7 +206,7 @@ def test_whatever_happens_each_cell_ends_once_and_no_device_does_two(data: st.Da
         for one in placement.busy:
             how = data.draw(st.sampled_from(["goes on", "done", "done", "lost", "failed"]))
             if how == "lost":
-                ended += [note.job for note in placement.lost(one.job, begun=True)]
+                ended += [note.job for note in placement.lost(one.job, True, now)]
             elif how != "goes on":
                 ended.append(one.job.name)
                 ended += [note.job for note in placement.ended(JobNote(one.job.name, how))]
@@ -315,7 +319,10 @@ def test_without_the_extra_a_line_says_what_to_install(tmp_path: Path) -> None:
         run = f"{hidden}runpy.run_path('model_profiling/scripts/{words[0]}', run_name='__main__')"
         done = subprocess.run([sys.executable, "-c", run, *map(str, words)], capture_output=True, text=True)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
-        assert 'install what fleets need: setup_repo.sh --with-fleet, or pip install "sme-executorch-profiling[fleet]"' in done.stderr
+        assert (
+            'install what fleets need: setup_repo.sh --with-fleet, or pip install "sme-executorch-profiling[fleet]"'
+            in done.stderr
+        )
 
 
 def test_what_cannot_be_reached_is_one_line(tmp_path: Path) -> None:

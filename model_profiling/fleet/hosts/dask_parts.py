@@ -72,7 +72,8 @@ def security(certificates: Certificates | None) -> Any:
 def check_answers(address: Address, certificates: Certificates | None, patience_s: float = 0.0) -> None:
     """Raise the `UserError` that says why nothing can be had from a scheduler, where Dask would only wait.
 
-    One that refuses to be called is tried for as long as `patience_s`: it may be starting. Whoever answers has to speak first, as Dask's does; with TLS a refused certificate is seen no sooner.
+    One that refuses to be called is tried for as long as `patience_s`: it may be starting. Whoever answers has to speak
+    first, as Dask's does; with TLS a refused certificate is seen no sooner.
     """
     deadline = time.monotonic() + patience_s
     try:

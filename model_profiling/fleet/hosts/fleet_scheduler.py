@@ -83,7 +83,7 @@ class FleetScheduler:
                     heard, looked = self._look(placement, heard), time.monotonic()
                     for note in placement.hopeless(now, str(self._directory.root / "states" / "{}.json")):
                         yield self._directory.keep(note)
-                while (assignment := placement.next()) is not None:
+                while (assignment := placement.next(time.monotonic())) is not None:
                     begins(assignment.job)
                     pool.submit(self._do, assignment, placement)
                 yield from self._ended(placement)
@@ -117,7 +117,7 @@ class FleetScheduler:
             if isinstance(outcome, BaseException):
                 raise outcome
             if isinstance(outcome, _Lost):
-                others = placement.lost(outcome.job, outcome.begun)
+                others = placement.lost(outcome.job, outcome.begun, time.monotonic())
                 if not others:
                     say(words.interrupted(outcome.job.name, outcome.offer.called))
             else:
@@ -166,7 +166,7 @@ class FleetScheduler:
                 begun = True
                 task = errands.measure
             else:
-                order, task = self._order_of_export(job, offer), errands.export
+                order, task, begun = self._order_of_export(job, offer), errands.export, True
             told = self._connection.do(offer, task, order.words(), lambda: not placement.there(offer.worker))
             self._outcomes.put(self._taken(job, offer, Answer.read(told)))
         except WorkerGone:

@@ -23,6 +23,7 @@ from model_profiling.report.words import fleet as words
 
 #: A job whose worker went away so often is given up: it may be what ends it.
 MOST_LOST = 5
+LEFT_ALONE_S = 10.0
 _Key = TypeVar("_Key", str, WantedDevice)
 
 
@@ -61,6 +62,7 @@ class Placement:
         self._refused: list[str] = []
         self._busy: dict[str, Assignment] = {}
         self._lost: Counter[str] = Counter()
+        self._left_alone: dict[str, float] = {}
         self._seen: dict[object, float] = {}
         self._began, self._told = now, set[str]()
 
@@ -83,11 +85,12 @@ class Placement:
         self._told.update(fresh)
         return fresh
 
-    def next(self) -> Assignment | None:
+    def next(self, now: float) -> Assignment | None:
         """Return a job for somebody who is free, None where there is none; it counts as begun."""
         busy = {assignment.offer.key for assignment in self._busy.values()}
         for offer in self._offers.values():
-            if offer.key not in busy and (job := self._job_for(offer)) is not None:
+            alone = self._left_alone.get(offer.worker, now) > now
+            if not alone and offer.key not in busy and (job := self._job_for(offer)) is not None:
                 self._busy[job.name] = Assignment(job, offer)
                 if isinstance(job, Cell) and _of_one_cpu(job.device):
                     self._cpus.setdefault(job.device.label, offer.cpu)
@@ -104,11 +107,15 @@ class Placement:
             return []
         return self._not_exported({job.name})
 
-    def lost(self, job: Job, begun: bool) -> list[JobNote]:
-        """Take notice that a job's worker went away; return its failure where that was once too often."""
+    def lost(self, job: Job, begun: bool, now: float) -> list[JobNote]:
+        """Take notice that a job's worker went away; return its failure where that was once too often.
+
+        The scheduler may list that worker still: it is left alone for a while.
+        """
         offer = self._busy.pop(job.name).offer
-        self._lost[job.name] += 1
-        if self._lost[job.name] >= MOST_LOST:
+        self._left_alone[offer.worker] = now + LEFT_ALONE_S
+        self._lost[job.name] += begun
+        if begun and self._lost[job.name] >= MOST_LOST:
             reason, place = words.lost_often(MOST_LOST, offer.called), offer.key if begun else ""
             others = self._not_exported({job.name}) if isinstance(job, SweptProgram) else []
             return [JobNote(job.name, FAILED, reason, place=place), *others]
