@@ -65,6 +65,10 @@ class Lab:
         phone = self._phones[number].environment if number < len(self._phones) else {}
         self.workers[name] = self.fleet.start_worker(name, "adb" if phone else "local", env={**phone, **env})
 
+    def phone_of(self, device: object) -> dict[str, str]:
+        """Return the environment in which a device of the sweep is found, of "local" none."""
+        return self._phones[int(device["serial"][-1]) - 1].environment if isinstance(device, dict) else {}
+
     def close(self) -> None:
         for name in HOSTS:
             self.workers[name].end()
@@ -208,6 +212,31 @@ def sweep_under_faults(made: Lab, config: Path, wanted: int, generator: random.R
     raise AssertionError("it did not end")
 
 
+def compare_with_alone(made: Lab, desk: Path, alone: Path, keys: dict[str, object]) -> str:
+    """Measure the sweep again on each device by itself, without a fleet; say how the two compare."""
+    for worker in made.workers.values():
+        worker.end()
+    over_fleet = {cell.name: cell for cell in SweepSummary.read(desk / "sweep" / "sweep_summary.json").cells}
+    same = agreeing = verdicts = 0
+    for number, device in enumerate(keys["devices"]):
+        folder = alone / str(number)
+        folder.mkdir(parents=True)
+        config = write_sweep_config(folder, **{**keys, "devices": [device]}, **small_experiments())
+        kit("scripts/sweep.py", "--config", config, env=made.phone_of(device)).ok()
+        for cell in SweepSummary.read(folder / "sweep" / "sweep_summary.json").cells:
+            one, other = over_fleet.pop(cell.name).result.speedups[0], cell.result.speedups[0]
+            mine, theirs = (RunDirectory(root / "sweep" / "cells" / cell.name) for root in (folder, desk))
+            facts = [
+                (held.model.sha256, [given.sha256 for given in held.inputs])
+                for held in (mine.read_manifest(), theirs.read_manifest())
+            ]
+            same += facts[0] == facts[1]
+            agreeing += one.interval.low <= other.interval.high and other.interval.low <= one.interval.high
+            verdicts += one.verdict == other.verdict
+    assert not over_fleet, f"cells that are not in the sweep alone: {list(over_fleet)}"
+    return f"as without a fleet: programs and inputs of {same} cells, intervals of {agreeing}, verdicts of {verdicts}"
+
+
 def check_records(sweep: Path) -> dict[str, int]:
     """Read what a sweep left, and return how much there is of it; raise where something is lost or was done twice."""
     summary = SweepSummary.read(sweep / "sweep_summary.json")
@@ -241,6 +270,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", default=["toy_cnn", "toy_transformer"])
     parser.add_argument("--dtypes", nargs="+", default=["fp32", "fp16", "int8"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--alone", action="store_true", help="compare with the same sweep without a fleet")
     args = parser.parse_args()
     generator = random.Random(args.seed)
     os.environ.pop(SHARE_VARIABLE, None)
@@ -258,6 +288,8 @@ def main() -> int:
         with lab(folder, generator) as made:
             broken = sweep_under_faults(made, config, args.faults, generator)
             took, starts = time.monotonic() - began, made.starts
+            if args.alone:
+                print(compare_with_alone(made, folder / "desk", folder / "alone", keys), flush=True)
         found = check_records(folder / "desk" / "sweep")
     print(f"\n{sum(broken.values())} faults in {took:.0f} s: {dict(broken)}; the sweep was started {starts} times")
     print(found)

@@ -18,7 +18,7 @@ import pytest
 from support.adb import ADDRESS, TestDevice, running_device
 from support.adb_hardware import PLAIN, PROPERTIES
 from support.fleet import SWEEP, WORKER, Command, Fleet, running_fleet
-from support.kit import kit
+from support.kit import REPOSITORY, kit
 from support.sweep import small_experiments, write_sweep_config
 
 from model_profiling.analysis.sweeping.summary import SweepSummary
@@ -52,7 +52,7 @@ def workers(fleet: Fleet, phones: list[TestDevice]) -> list[Command]:
     started = [
         fleet.start_worker("lab-1", "adb", env=phones[0].environment),
         fleet.start_worker("lab-2", "adb", env=phones[1].environment),
-        fleet.start_worker("lab-3", "local"),
+        fleet.start_worker("lab-3", "local", env={"PYTHONPATH": f"{an_hour_ahead(fleet.folder)}:{REPOSITORY}"}),
     ]
     for worker, times in zip(started, (2, 2, 1), strict=True):
         worker.wait_until_said(": joined", times)
@@ -67,6 +67,14 @@ def wait_for_launches(fleet: Fleet, cell: str, count: int) -> None:
             return
         time.sleep(0.02)
     raise AssertionError(f"{count} launches of {cell} were not made")
+
+
+def an_hour_ahead(folder: Path) -> Path:
+    """Return a folder that makes a Python's clock wrong."""
+    made = folder / "clock"
+    made.mkdir()
+    (made / "sitecustomize.py").write_text("import time\nright = time.time\ntime.time = lambda: right() + 3600\n")
+    return made
 
 
 def hardware(serial: str) -> object:
@@ -92,6 +100,7 @@ def test_a_sweep_over_a_fleet_is_the_sweep_of_one_host(fleet: Fleet, workers: li
     config = write_sweep_config(tmp_path, devices=["local", *({"serial": serial} for serial in SERIALS)], **keys)
     said = fleet.run(fleet.hosts["desk"], *fleet.sweep_words(config, "--quick")).ok().stdout
     assert "toy_cnn_fp32: exported" in said and "All 3 cells are done." in said
+    assert "the clock of lab-3 is 60 min ahead of this one's: so are the times in its runs" in said
     over_fleet = facts(tmp_path / "sweep")
     assert len(over_fleet) == 3 and len({str(fact) for fact in over_fleet.values()}) == 1
     (tmp_path / "alone").mkdir()

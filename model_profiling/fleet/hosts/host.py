@@ -20,10 +20,12 @@ from model_profiling import PACKAGE_DIR
 from model_profiling.command import OWNER_VARIABLE
 from model_profiling.console import say
 from model_profiling.errors import KitError, UserError
+from model_profiling.files import make_folder, writing
 from model_profiling.fleet.hosts.address import Address
 from model_profiling.fleet.hosts.certificates import Certificates
 from model_profiling.fleet.hosts.offer import Offer, host_offer, phone_offer
-from model_profiling.fleet.hosts.serving import JOINED, words_for
+from model_profiling.fleet.hosts.serving import DEFECT, JOINED, words_for
+from model_profiling.fleet.names import as_name
 from model_profiling.fleet.wanted_device import ADB, LOCAL
 from model_profiling.pipeline.devices.adb.client import Adb, find_adb
 from model_profiling.pipeline.devices.adb.finding import connected_phones
@@ -31,7 +33,7 @@ from model_profiling.pipeline.devices.adb.identity import read_identity
 from model_profiling.pipeline.devices.adb.selection import list_devices
 from model_profiling.pipeline.devices.posix.shell import Lost
 from model_profiling.processes import started_child
-from model_profiling.report.words.fleet import joined, left, scheduler_lost
+from model_profiling.report.words.fleet import joined, left, scheduler_lost, worker_failed
 
 ALL = "all"
 DEVICES = (LOCAL, ADB, ALL)
@@ -56,6 +58,10 @@ class _Member:
     def __init__(self, offer: Offer, options: HostOptions, stack: ExitStack) -> None:
         self.offer, self._options, self._stack = offer, options, stack
         self._joined, self._told_lost, self.leaving, self._ended = False, False, False, 0.0
+        self._log_path = options.folder / "logs" / f"{as_name(offer.key)}.log"
+        make_folder(self._log_path.parent)
+        with writing(self._log_path):
+            self._log = stack.enter_context(open(self._log_path, "ab"))
         self._start()
 
     def _start(self) -> None:
@@ -69,7 +75,7 @@ class _Member:
                 [sys.executable, "-m", "model_profiling.fleet.hosts.serving", words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self._log,
                 env={**os.environ, OWNER_VARIABLE: str(os.getpid())},
                 cwd=PACKAGE_DIR.parent,  # where Python looks first: the same kit as this one
             )
@@ -93,12 +99,18 @@ class _Member:
         if not self._ended:
             self._ended = time.monotonic()
             if not self._told_lost:
-                say(scheduler_lost(self.offer.called, str(self._options.address)))
+                self._tell_end()
             self._joined, self._told_lost = False, True
         elif time.monotonic() - self._ended > _AGAIN_S:
             self._ended = 0.0
             self._start()
         return True
+
+    def _tell_end(self) -> None:
+        if self._child.returncode == DEFECT:
+            say(worker_failed(self.offer.called, str(self._log_path)))
+        else:
+            say(scheduler_lost(self.offer.called, str(self._options.address)))
 
     def leave(self) -> None:
         """Have it end as soon as nothing is being done."""

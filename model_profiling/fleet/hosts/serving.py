@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from model_profiling.json_objects import JsonObject
 
 #: What tells its host that a worker is known to the scheduler, on standard output.
 JOINED = "joined"
+#: Its exit statuses: the scheduler has gone, or there is none; and something of its own, which is on standard error.
+NO_SCHEDULER, DEFECT = 0, 3
 _LOOK_S, _JOIN_S = 0.5, 20.0
 
 
@@ -70,11 +73,19 @@ def main() -> int:
     store = Store(make_folder(Path(held.text("folder"))))
     serving = begin_serving(Offer.from_json(held.within("offer")), store)
     folder = held.text("certificates")
+    certificates = Certificates(Path(folder)) if folder else None
+    status = DEFECT
     try:
-        asyncio.run(_serve(held.text("url"), security(Certificates(Path(folder)) if folder else None), serving))
+        asyncio.run(_serve(held.text("url"), security(certificates), serving))
+        status = NO_SCHEDULER
+    except OSError:  # it cannot be reached, or ended the connection
+        status = NO_SCHEDULER
+    except Exception:
+        traceback.print_exc()
+        raise
     finally:
         sys.stdout.flush()
-        os._exit(0)  # a thread that waits for a measurement would hold this process: that one ends with it
+        os._exit(status)  # a thread that waits for a measurement would hold this process: that one ends with it
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ def scheduler_lost(device: str, address: str) -> str:
     return f"{device}: no scheduler at {address}; trying again until there is one"
 
 
+def worker_failed(device: str, log: str) -> str:
+    """Say that a worker ends by something of its own, and goes on trying."""
+    return f"{device}: its worker ended by itself, see {log}; trying again"
+
+
 def other_version(device: str, theirs: str, ours: str) -> str:
     """Say why a worker is not used: the kit there is another."""
     return f"{device} is not used: it has version {theirs} of the kit, this is {ours}; install this one there"
