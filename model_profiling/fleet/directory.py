@@ -32,8 +32,8 @@ _FIX = "remove that file, and run the sweep again with --resume"
 class JobNote:
     """How a job went: `status` is `BEGUN`, `DONE` or `FAILED`, for the `reason`.
 
-    `serial` is the phone that a cell was placed on, "" elsewhere, `place` a fleet's
-    device. `pte` and `made_from` are of a program: its file's
+    `serial` is the phone that a cell was placed on, "" elsewhere; `place` a fleet's
+    device, and `cpu` what its CPU is called there. `pte` and `made_from` are of a program: its file's
     digest, and what its bytes depend on. `result` is of a cell.
     """
 
@@ -46,6 +46,7 @@ class JobNote:
     made_from: Mapping[str, object] = field(default_factory=dict)
     result: CellResult | None = None
     place: str = ""
+    cpu: str = ""
 
     @property
     def done(self) -> bool:
@@ -68,6 +69,7 @@ class JobNote:
             held.within("made_from").plain(),
             None if result is None else CellResult.from_json(result),
             held.maybe_text("place") or "",
+            held.maybe_text("cpu") or "",
         )
 
     def to_json(self) -> dict[str, object]:

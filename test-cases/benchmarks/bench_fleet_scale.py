@@ -35,7 +35,7 @@ from model_profiling.fleet.hosts.dask_parts import load_distributed, security
 from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.sent_files import files_below, sent_files
 from model_profiling.fleet.hosts.store import Store
-from model_profiling.fleet.hosts.travelling import Answer, Order
+from model_profiling.fleet.hosts.travelling import JobAnswer, Order
 from model_profiling.fleet.wanted_device import ADB
 
 #: Devices that share a process, and a Python's event loop.
@@ -54,7 +54,7 @@ def pretend_measure(words: str) -> str:
     shutil.copytree(_REFERENCE, run, dirs_exist_ok=True)
     result = pretended_result(generator, 1, "fp32", f"CPU of {order.device}")
     note = JobNote(cell, "done", serial=order.device, seconds=1.0, result=result)
-    return Answer(note, True, tuple(sent_files(run, files_below(run)))).words()
+    return JobAnswer(note, True, tuple(sent_files(run, files_below(run)))).words()
 
 
 async def _pretend(url: str, first: int, count: int, folder: Path) -> None:

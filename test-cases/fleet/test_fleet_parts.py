@@ -28,7 +28,7 @@ from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.placement import LEFT_ALONE_S, MOST_LOST, Before, Placement
 from model_profiling.fleet.hosts.sent_files import SentFile, files_below, sent_files
 from model_profiling.fleet.hosts.store import ArrivingFile, Store
-from model_profiling.fleet.hosts.travelling import Answer, Order, cell_of
+from model_profiling.fleet.hosts.travelling import JobAnswer, Order, cell_of
 from model_profiling.fleet.performing import PerformingOptions
 from model_profiling.fleet.plan import Cell, SweepPlan, make_plan
 from model_profiling.fleet.wanted_device import ADB, LOCAL, wanted_device
@@ -168,6 +168,9 @@ def test_this_host_means_hosts_of_one_cpu(tmp_path: Path) -> None:
     again = placed(plan, Before(frozenset({"toy_cnn_fp32"}), cpus={"local": "Y"}))
     again.see([host("a", "X"), host("b", "Y")], 0.0)
     assert again.next(0.0).offer.key == "b"
+    named = placed(plan_of(tmp_path, devices=[{"serial": "R5"}]), Before(frozenset({"toy_cnn_fp32"}), cpus={"R5": "Z"}))
+    named.see([phone("R5")], 0.0)
+    assert named.next(0.0).offer.key == "R5", "one that is named is that one"
 
 
 def test_who_is_not_used_is_told_once(tmp_path: Path) -> None:
@@ -307,8 +310,8 @@ def test_an_order_comes_as_it_was_sent(tmp_path: Path) -> None:
     here = cell_of(JsonObject(dict(read.job), "here", "mend it"), tmp_path, phone("R5"))
     assert (here.name, here.config) == (cell.name, json.loads(json.dumps(cell.config)))
     assert (here.device.serial, here.device.soc, here.program.exported) == ("R5", None, False)
-    answer = Answer(JobNote("c", "failed", "no", "R5"), True, (file,), file)
-    assert Answer.read(answer.words()) == answer
+    answer = JobAnswer(JobNote("c", "failed", "no", "R5", place="R5", cpu="A CPU"), True, (file,), file)
+    assert JobAnswer.read(answer.words()) == answer
 
 
 def test_without_the_extra_a_line_says_what_to_install(tmp_path: Path) -> None:

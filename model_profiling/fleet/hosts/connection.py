@@ -66,7 +66,7 @@ class Connection:
         """Return what is offered now, None where the scheduler does not answer."""
         try:
             told = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=_ERRAND_S)
-        except Exception:  # noqa: BLE001 - whatever Dask raises of a connection that is broken
+        except Exception:  # noqa: BLE001 (whatever Dask raises of a connection that is broken)
             return None
         found, addresses = [], {}
         for address, worker in told["workers"].items():

@@ -35,7 +35,7 @@ _HELLO_S, _AGAIN_S = 5.0, 0.5
 def load_distributed() -> Any:
     """Import Dask distributed and set it up; UserError where it is not installed."""
     try:
-        import cryptography  # noqa: F401
+        import cryptography  # noqa: F401 (that it is there)
         import dask
         import distributed
     except ModuleNotFoundError as error:

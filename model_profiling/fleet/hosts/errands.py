@@ -22,7 +22,7 @@ from model_profiling.fleet.directory import JobNote, SweepDirectory
 from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.sent_files import SentFile, files_below, read_sent, sent_files
 from model_profiling.fleet.hosts.store import Store, piece
-from model_profiling.fleet.hosts.travelling import Answer, Order, cell_of, held_job, program_of, read_words
+from model_profiling.fleet.hosts.travelling import JobAnswer, Order, cell_of, held_job, program_of, read_words
 from model_profiling.fleet.performing import Performer
 from model_profiling.fleet.plan import Job
 
@@ -109,23 +109,23 @@ def stop(job: str) -> str:
     return ""
 
 
-def _do(words: str, perform: Callable[[Order, SweepDirectory], Answer]) -> str:
+def _do(words: str, perform: Callable[[Order, SweepDirectory], JobAnswer]) -> str:
     serving, order = _serving[0], Order.read(words)
     if order.device != serving.offer.key:
-        return Answer(None, refused=f"{serving.offer.called} is not {order.device}").words()
+        return JobAnswer(None, refused=f"{serving.offer.called} is not {order.device}").words()
     serving.job = str(order.job["name"])
     try:
         return perform(order, SweepDirectory(serving.store.sweep(order.sweep))).words()
     except KitError as refused:
-        return Answer(JobNote(serving.job, FAILED, _here(str(refused)))).words()
+        return JobAnswer(JobNote(serving.job, FAILED, _here(str(refused)))).words()
     except OSError as error:  # a disk that is full, or gone
-        return Answer(JobNote(serving.job, FAILED, _here(f"{error.strerror} ({error.filename})"))).words()
+        return JobAnswer(JobNote(serving.job, FAILED, _here(f"{error.strerror} ({error.filename})"))).words()
     finally:
         serving.job = ""
         serving.done += 1
 
 
-def _measured(order: Order, directory: SweepDirectory) -> Answer:
+def _measured(order: Order, directory: SweepDirectory) -> JobAnswer:
     serving = _serving[0]
     job = held_job(order)
     artifacts = directory.artifacts / job.within("program").text("name")
@@ -137,11 +137,11 @@ def _measured(order: Order, directory: SweepDirectory) -> Answer:
     note = _performed(cell, order, directory)
     run = directory.run(cell)
     if not note.done:
-        return Answer(note, run.exists(), log=_log(directory, cell.name))
-    return Answer(note, True, tuple(sent_files(run.root, files_below(run.root))), _log(directory, cell.name))
+        return JobAnswer(note, run.exists(), log=_log(directory, cell.name))
+    return JobAnswer(note, True, tuple(sent_files(run.root, files_below(run.root))), _log(directory, cell.name))
 
 
-def _exported(order: Order, directory: SweepDirectory) -> Answer:
+def _exported(order: Order, directory: SweepDirectory) -> JobAnswer:
     store = _serving[0].store
     sources = directory.root / "sources" / str(order.job["name"])
     store.assemble(sources, order.files)
@@ -150,7 +150,7 @@ def _exported(order: Order, directory: SweepDirectory) -> Answer:
     folder = directory.exports(program)
     files = tuple(sent_files(folder, files_below(folder))) if note.done else ()
     store.adopt(folder, files)
-    return Answer(note, files=files, log=_log(directory, program.name))
+    return JobAnswer(note, files=files, log=_log(directory, program.name))
 
 
 def _performed(job: Job, order: Order, directory: SweepDirectory) -> JobNote:

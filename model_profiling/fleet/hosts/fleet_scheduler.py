@@ -30,7 +30,7 @@ from model_profiling.fleet.hosts.connection import Connection, WorkerGone
 from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.placement import Assignment, Before, Placement
 from model_profiling.fleet.hosts.sent_files import SentFile, files_below, files_of_program, sent_files
-from model_profiling.fleet.hosts.travelling import Answer, Order
+from model_profiling.fleet.hosts.travelling import JobAnswer, Order
 from model_profiling.fleet.performing import PerformingOptions
 from model_profiling.fleet.plan import Cell, Job, SweptProgram
 from model_profiling.fleet.sweep import Sweep
@@ -145,8 +145,8 @@ class FleetScheduler:
             note = self._noted(cell.name)
             if note is not None and note.place and not (note.done and self._directory.run(cell).exists()):
                 places[cell.name] = note.place
-            if note is not None and note.done and note.result is not None:
-                cpus[cell.device.label] = note.result.cpu
+            if note is not None and note.done and note.cpu:
+                cpus[cell.device.label] = note.cpu
         return Before(frozenset(ready), places, cpus)
 
     def _noted(self, job: str) -> JobNote | None:
@@ -168,14 +168,14 @@ class FleetScheduler:
             else:
                 order, task, begun = self._order_of_export(job, offer), errands.export, True
             told = self._connection.do(offer, task, order.words(), lambda: not placement.there(offer.worker))
-            self._outcomes.put(self._taken(job, offer, Answer.read(told)))
+            self._outcomes.put(self._taken(job, offer, JobAnswer.read(told)))
         except WorkerGone:
             self._outcomes.put(_Lost(job, offer, begun))
         except UserError as failed:  # of this machine: its disk is full
             self._outcomes.put(failed)
         except KitError as refused:
             self._outcomes.put(self._directory.keep(JobNote(job.name, FAILED, str(refused))))
-        except BaseException as error:  # noqa: BLE001 - a defect, which the thread that waits raises
+        except BaseException as error:  # noqa: BLE001 (a defect, which the thread that waits raises)
             self._outcomes.put(error)
 
     def _tell_clock(self, offer: Offer) -> None:
@@ -213,7 +213,7 @@ class FleetScheduler:
         with lock:
             self._connection.send(offer, root, files)
 
-    def _taken(self, job: Job, offer: Offer, answer: Answer) -> JobNote | _Lost:
+    def _taken(self, job: Job, offer: Offer, answer: JobAnswer) -> JobNote | _Lost:
         """Take what a job left into the sweep's directory, and note how it went."""
         if answer.refused or answer.note is None:
             return _Lost(job, offer, isinstance(job, Cell))
@@ -222,7 +222,7 @@ class FleetScheduler:
             self._connection.fetch(offer, self._sweep, job.name, log)
             return self._directory.keep(replace(answer.note, place=offer.key if answer.begun else ""))
         if isinstance(job, Cell):
-            run, note = self._directory.run(job), replace(answer.note, place=offer.key)
+            run, note = self._directory.run(job), replace(answer.note, place=offer.key, cpu=offer.cpu)
             with self._arriving(offer, job.name, answer.files, log, run.root) as arriving:
                 self._directory.keep(note)  # first: whether it is done is not believed of a note without its files
                 if run.root.exists():

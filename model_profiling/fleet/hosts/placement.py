@@ -188,7 +188,7 @@ class Placement:
         return next((number for number, cell in enumerate(cells) if cell.program.name in self._ready), None)
 
     def _fits(self, offer: Offer, device: WantedDevice) -> bool:
-        return offer.fits(device) and self._cpus.get(device.label, offer.cpu) == offer.cpu
+        return offer.fits(device) and (not _of_one_cpu(device) or self._cpus.get(device.label, offer.cpu) == offer.cpu)
 
     def _notice(self, now: float) -> None:
         """Note what could be done now, for `hopeless`; what is being done there counts too."""

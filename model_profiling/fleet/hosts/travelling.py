@@ -59,7 +59,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Answer:
+class JobAnswer:
     """How a job went on another host, and what it left there.
 
     `begun` says that a part of it is there, to be gone on with. `refused` is why it was not tried at all: that worker
@@ -84,7 +84,7 @@ class Answer:
         )
 
     @classmethod
-    def read(cls, words: str) -> Answer:
+    def read(cls, words: str) -> JobAnswer:
         held = read_words(words)
         note, log = held.maybe_within("note"), held.maybe_within("log")
         return cls(
