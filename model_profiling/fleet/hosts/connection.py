@@ -65,7 +65,7 @@ class Connection:
     def offers(self) -> list[Offer] | None:
         """Return what is offered now, None where the scheduler does not answer."""
         try:
-            told = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=_ERRAND_S)
+            told = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=_CONNECT_S)
         except Exception:  # noqa: BLE001 (whatever Dask raises of a connection that is broken)
             return None
         found, addresses = [], {}
@@ -111,11 +111,11 @@ class Connection:
         finally:
             future.cancel(force=True)
 
-    def ask(self, offer: Offer, errand: Callable[..., Any], *words: object) -> Any:
+    def ask(self, offer: Offer, errand: Callable[..., Any], *words: object, limit_s: float = _ERRAND_S) -> Any:
         """Have a worker do something that takes no time, whatever else it does; `WorkerGone` as of `do`."""
         address = self._address_of(offer)
         return self._broken(
-            lambda: self._client.sync(self._client._run, errand, *words, workers=[address], callback_timeout=_ERRAND_S),
+            lambda: self._client.sync(self._client._run, errand, *words, workers=[address], callback_timeout=limit_s),
             offer,
         )[address]
 

@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 import time
+import warnings
 from typing import Any
 
 from model_profiling.errors import UserError
@@ -45,6 +46,8 @@ def load_distributed() -> Any:
             'install what fleets need: setup_repo.sh --with-fleet, or pip install "sme-executorch-profiling[fleet]"',
         ) from error
     dask.config.set(_SETTINGS)
+    # Pythons may differ, since texts and bytes alone travel; the kit's own version is compared by the kit.
+    warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in list(logging.root.manager.loggerDict):

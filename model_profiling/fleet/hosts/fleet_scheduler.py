@@ -39,7 +39,7 @@ from model_profiling.report.words import fleet as words
 #: How often the scheduler is asked who is there, and how long it may be silent before the sweep is ended.
 _LOOK_S, _SILENT_S = 1.0, 30.0
 #: Clocks that differ by more are told of.
-_CLOCK_S = 60.0
+_CLOCK_S, _STOP_S = 60.0, 3.0
 _MOST_AT_ONCE = 512
 
 
@@ -130,7 +130,7 @@ class FleetScheduler:
         """Have workers end what nobody waits for any more."""
         for assignment in placement.busy:
             try:
-                self._connection.ask(assignment.offer, errands.stop, assignment.job.name)
+                self._connection.ask(assignment.offer, errands.stop, assignment.job.name, limit_s=_STOP_S)
             except WorkerGone:
                 continue
         self._connection.close()
