@@ -48,6 +48,7 @@ LONG_FILES = (
     "test_quick_start.py",
     "test_android_trouble.py",
     "test_use_cases.py",
+    "test_fleet.py",
     "test_sweep_command.py",
     "test_android_pipeline.py",
     "test_model_export.py",

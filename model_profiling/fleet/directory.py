@@ -32,7 +32,8 @@ _FIX = "remove that file, and run the sweep again with --resume"
 class JobNote:
     """How a job went: `status` is `BEGUN`, `DONE` or `FAILED`, for the `reason`.
 
-    `serial` is the phone that a cell was placed on, "" elsewhere. `pte` and `made_from` are of a program: its file's
+    `serial` is the phone that a cell was placed on, "" elsewhere; `place` a fleet's
+    device, and `cpu` what its CPU is called there. `pte` and `made_from` are of a program: its file's
     digest, and what its bytes depend on. `result` is of a cell.
     """
 
@@ -44,6 +45,8 @@ class JobNote:
     pte: str = ""
     made_from: Mapping[str, object] = field(default_factory=dict)
     result: CellResult | None = None
+    place: str = ""
+    cpu: str = ""
 
     @property
     def done(self) -> bool:
@@ -65,6 +68,8 @@ class JobNote:
             held.text("pte"),
             held.within("made_from").plain(),
             None if result is None else CellResult.from_json(result),
+            held.maybe_text("place") or "",
+            held.maybe_text("cpu") or "",
         )
 
     def to_json(self) -> dict[str, object]:
@@ -98,6 +103,7 @@ class SweepDirectory:
         self.page = self.root / "sweep.html"
         self.cells = self.root / "cells"
         self.artifacts = self.root / "artifacts"
+        self.arriving = self.root / ".arriving"
         self._unfinished = self.artifacts / ".unfinished"
 
     def run(self, cell: Cell) -> RunDirectory:

@@ -69,7 +69,7 @@ class Performer:
         if isinstance(job, SweptProgram):
             return finished_program(job, self._directory)
         pte = self._directory.pte(job.program)
-        return pte is not None and finished_cell(job, self._directory, _digest(pte), self._options.quick)
+        return pte is not None and finished_cell(job, self._directory, digest_of(pte), self._options.quick)
 
     def _program(self, program: SweptProgram) -> JobNote:
         directory = self._directory
@@ -98,7 +98,7 @@ class Performer:
         pte = directory.pte(cell.program)
         if pte is None or (exported is not None and exported.failed):
             raise MeasurementError(f"its program {cell.program.name} could not be exported")
-        digest = _digest(pte)
+        digest = digest_of(pte)
         _wait_for_former(directory.run(cell))
         if finished_cell(cell, directory, digest, self._options.quick):
             if before is not None and before.done and before.result and before.result.model_sha256 == digest:
@@ -208,7 +208,8 @@ def _wait_for_former(run: RunDirectory) -> None:
             time.sleep(_LOOK_EVERY_S)
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return a program's digest, read once for all of its cells."""
     status = path.stat()
     return _known_digest(path, status.st_mtime_ns, status.st_size)
 

@@ -26,13 +26,14 @@ readonly EXPORT_LINE='with export'
 
 usage() {
   cat <<'TEXT'
-usage: setup_repo.sh [--without-export] [--with-tests] [--python PY] [--from-source] [--check]
+usage: setup_repo.sh [--without-export] [--with-fleet] [--with-tests] [--python PY] [--from-source] [--check]
 
 Make .venv (in the checkout this script stands in, else in the current directory)
 with the kit, ExecuTorch and a CPU build of PyTorch, all pinned, and what runs
 the skills in agent_skill_ml_profiling.
 
   --without-export  leave PyTorch out: profile ready-made .pte files with the native runner
+  --with-fleet      add what sweeps over several hosts need
   --with-tests      add what test-cases/run_tests.sh needs
   --python PY       the Python to use (default: the first fitting one on PATH)
   --from-source     clone ExecuTorch at the pinned tag into ./executorch, for source-built runners
@@ -419,10 +420,11 @@ clone_executorch() {
 
 # ---------------------------------------------------------------- the command
 
-export=yes tests=no from_source=no check_only=no wanted_python='' git_needed=no
+export=yes fleet=no tests=no from_source=no check_only=no wanted_python='' git_needed=no
 while [ $# -gt 0 ]; do
   case $1 in
     --without-export) export=no ;;
+    --with-fleet) fleet=yes ;;
     --with-tests) tests=yes ;;
     --from-source) from_source=yes git_needed=yes ;;
     --check) check_only=yes git_needed=yes ;;
@@ -436,6 +438,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 extras=$([ "$export" = yes ] && printf export || printf runtime),skills
+if [ "$fleet" = yes ]; then extras=$extras,fleet; fi
 if [ "$tests" = yes ]; then extras=$extras,test,pages; fi
 
 locate

@@ -31,6 +31,7 @@ if importlib.util.find_spec("model_profiling") is None:  # this Python lacks the
 from pathlib import Path
 
 from model_profiling.command import CommandParser, run_command
+from model_profiling.scripts.fleet_flags import LOCAL_SCHEDULER, add_certificates, fleet_of
 from model_profiling.scripts.pipeline_workflow import add_wait
 
 
@@ -46,6 +47,13 @@ def build_parser() -> CommandParser:
     )
     add_wait(parser, 600.0)
     parser.add_argument(
+        "--scheduler",
+        default=LOCAL_SCHEDULER,
+        metavar="HOST:PORT",
+        help="measure over the hosts of the fleet with its scheduler there (default: local, this machine alone)",
+    )
+    add_certificates(parser)
+    parser.add_argument(
         "--share-cpu", action="store_true", help="measure although another run measures on this machine"
     )
     return parser
@@ -60,7 +68,7 @@ def main() -> int:
     if args.dry_run:
         show_plan(args.config, options, args.only)
     else:
-        sweep(args.config, options, args.only, args.resume)
+        sweep(args.config, options, args.only, args.resume, fleet_of(args.scheduler, args.certificates))
     return 0
 
 

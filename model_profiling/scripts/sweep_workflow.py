@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from model_profiling.fleet.config import SweepConfig, load_sweep_config
 from model_profiling.fleet.directory import SweepDirectory, SweepRecord
 from model_profiling.fleet.performing import Performer, PerformingOptions
 from model_profiling.fleet.plan import Cell, make_plan
-from model_profiling.fleet.scheduler import LocalScheduler
+from model_profiling.fleet.scheduler import LocalScheduler, Scheduler
 from model_profiling.fleet.sweep import Sweep, carry_out, missing_jobs
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.report.words.sweep import failure, plan_lines, standing
+from model_profiling.scripts.fleet_flags import Fleet
 
 _SEEDS = 2**31
 
@@ -43,7 +45,9 @@ def show_plan(path: Path, options: PerformingOptions, only: Sequence[str] | None
         say(line)
 
 
-def sweep(path: Path, options: PerformingOptions, only: Sequence[str] | None, resume: bool) -> None:
+def sweep(
+    path: Path, options: PerformingOptions, only: Sequence[str] | None, resume: bool, fleet: Fleet | None
+) -> None:
     """Carry a sweep out, or what is missing of it.
 
     Raises
@@ -57,12 +61,12 @@ def sweep(path: Path, options: PerformingOptions, only: Sequence[str] | None, re
     plan = make_plan(config, record.seed)
     wanted = plan.only(only) if only else plan
     directory.check(record, options.quick, resume)
-    with RunDirectory(directory.root).locked():
+    with _scheduler(fleet, options) as scheduler_of, RunDirectory(directory.root).locked():
         going = Sweep(plan, directory, directory.begin(config.plain, record))
         performer = Performer(directory, options)
         jobs = missing_jobs(wanted, performer)
         try:
-            summary = carry_out(going, jobs, LocalScheduler(performer.perform))
+            summary = carry_out(going, jobs, scheduler_of(going))
         except KeyboardInterrupt:
             say(f"what was measured is kept: add --resume to go on with {directory.root}")
             raise
@@ -74,6 +78,19 @@ def sweep(path: Path, options: PerformingOptions, only: Sequence[str] | None, re
     failed = [cell for cell in summary.failed if cell.name in asked]
     if failed:
         raise MeasurementError(failure(failed, len(asked), str(directory.page)))
+
+
+@contextmanager
+def _scheduler(fleet: Fleet | None, options: PerformingOptions) -> Iterator[Callable[[Sweep], Scheduler]]:
+    """Yield what makes a sweep's scheduler: one of a fleet has to be reached before anything is begun."""
+    if fleet is None:
+        yield lambda sweep: LocalScheduler(Performer(sweep.directory, options).perform)
+        return
+    from model_profiling.fleet.hosts.connection import Connection
+    from model_profiling.fleet.hosts.fleet_scheduler import FleetScheduler
+
+    with closing(Connection(fleet.address, fleet.certificates)) as connection:
+        yield lambda sweep: FleetScheduler(connection, sweep, options)
 
 
 def _record(config: SweepConfig, directory: SweepDirectory, options: PerformingOptions) -> SweepRecord:

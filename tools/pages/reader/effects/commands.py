@@ -232,6 +232,7 @@ EFFECTS: Mapping[str, Callable[[Call], None]] = {
     "generate_config.py": _generate_config,
     "mac_pipeline.py": pipelines.pipeline,
     "android_pipeline.py": pipelines.phone,
+    "fleet_worker.py": sweeps.fleet_worker,
     "sweep.py": sweeps.sweep,
     "preview_sme2.py": _preview,
     "analyze_results.py": pipelines.analyze,

@@ -31,6 +31,7 @@ def generate(call: Call) -> None:
 def sweep(call: Call) -> None:
     """Give the reader a finished sweep directory, with a finished run directory for each of its cells."""
     args, config = call.args, config_of(call)
+    call.needs_file(args.certificates, "--certificates")
     if config is None or args.dry_run:
         return
     directory = SweepDirectory(Path(call.path(config.get("output_root"))))
@@ -48,3 +49,10 @@ def sweep(call: Call) -> None:
         if cell.device.timed:
             model = f"{cell.model}_xnnpack_{cell.program.dtype}.pte"
             make_run(call.reader, str(directory.run(cell).root), model, cell.config["experiments"])
+
+
+def fleet_worker(call: Call) -> None:
+    """Give the reader the certificates of a fleet; what else it does is to go on."""
+    call.needs_file(call.args.certificates, "--certificates")
+    if call.args.make_certificates:
+        call.reader.make(call.path(call.args.make_certificates), folder=True, open=True)
