@@ -216,7 +216,9 @@ class FleetScheduler:
     def _taken(self, job: Job, offer: Offer, answer: JobAnswer) -> JobNote | _Lost:
         """Take what a job left into the sweep's directory, and note how it went."""
         if answer.refused or answer.note is None:
-            return _Lost(job, offer, isinstance(job, Cell))
+            place = offer.key if answer.begun else ""
+            self._directory.keep(JobNote(job.name, BEGUN, serial=offer.serial if place else "", place=place))
+            return _Lost(job, offer, answer.begun)
         log = [] if answer.log is None else [(answer.log, self._directory.log(job.name))]
         if not answer.note.done:
             self._connection.fetch(offer, self._sweep, job.name, log)
