@@ -138,7 +138,7 @@ def _measured(order: Order, directory: SweepDirectory) -> JobAnswer:
     if before is not None and before.serial and before.serial != serving.offer.serial:
         directory.keep(replace(before, serial=serving.offer.serial))  # the same phone, by another cable
     run = directory.run(cell)
-    if absent := _absent(serving.offer):
+    if not run.is_finished() and (absent := _absent(serving.offer)):
         return JobAnswer(None, run.exists(), refused=absent)
     note = _performed(cell, order, directory)
     if not note.done:
