@@ -25,6 +25,9 @@ from model_profiling.fleet.hosts.store import Store, piece
 from model_profiling.fleet.hosts.travelling import JobAnswer, Order, cell_of, held_job, program_of, read_words
 from model_profiling.fleet.performing import Performer
 from model_profiling.fleet.plan import Job
+from model_profiling.fleet.wanted_device import ADB
+from model_profiling.pipeline.devices.adb.client import Adb, find_adb
+from model_profiling.pipeline.devices.adb.selection import choose
 
 
 @dataclass
@@ -134,11 +137,24 @@ def _measured(order: Order, directory: SweepDirectory) -> JobAnswer:
     before = directory.note(cell.name)
     if before is not None and before.serial and before.serial != serving.offer.serial:
         directory.keep(replace(before, serial=serving.offer.serial))  # the same phone, by another cable
-    note = _performed(cell, order, directory)
     run = directory.run(cell)
+    if not run.is_finished() and (absent := _absent(serving.offer)):
+        return JobAnswer(None, run.exists(), refused=absent)
+    note = _performed(cell, order, directory)
     if not note.done:
         return JobAnswer(note, run.exists(), log=_log(directory, cell.name))
     return JobAnswer(note, True, tuple(sent_files(run.root, files_below(run.root))), _log(directory, cell.name))
+
+
+def _absent(offer: Offer) -> str:
+    """Return why the phone cannot be measured now, "" where it can: it may have been unplugged a moment ago."""
+    if offer.kind != ADB:
+        return ""
+    try:
+        choose(Adb(find_adb()), offer.serial)
+    except KitError as refused:
+        return _here(str(refused))
+    return ""
 
 
 def _exported(order: Order, directory: SweepDirectory) -> JobAnswer:

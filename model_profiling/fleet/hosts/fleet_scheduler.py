@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import queue
 import shutil
 import threading
@@ -40,6 +41,8 @@ from model_profiling.report.words import fleet as words
 _LOOK_S, _SILENT_S = 1.0, 30.0
 #: Clocks that differ by more are told of.
 _CLOCK_S, _STOP_S = 60.0, 3.0
+#: How often what arrived is flushed to the disk: a run's dozens of files one by one would take seconds.
+_FLUSH_S = 10.0
 _MOST_AT_ONCE = 512
 
 
@@ -64,6 +67,8 @@ class FleetScheduler:
         self._sending = threading.Lock()
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._clocks: set[str] = set()
+        self._arrived: queue.Queue[tuple[Offer, str]] = queue.Queue()
+        self._flushed = time.monotonic()
 
     def run(self, jobs: Sequence[Job], begins: Callable[[Job], object]) -> Iterator[JobNote]:
         """Yield how each job went, as they end.
@@ -87,6 +92,10 @@ class FleetScheduler:
                     begins(assignment.job)
                     pool.submit(self._do, assignment, placement)
                 yield from self._ended(placement)
+                if time.monotonic() - self._flushed > _FLUSH_S:
+                    self._flushed = time.monotonic()
+                    pool.submit(self._flush)
+            self._flush()
         finally:
             self._end(placement, pool)
 
@@ -135,6 +144,19 @@ class FleetScheduler:
                 continue
         self._connection.close()
         pool.shutdown(wait=True, cancel_futures=True)
+
+    def _flush(self) -> None:
+        """Have what arrived on the disk, then tell workers to drop it."""
+        arrived = []
+        while not self._arrived.empty():
+            arrived.append(self._arrived.get_nowait())
+        if arrived:
+            os.sync()
+        for offer, job in arrived:
+            try:
+                self._connection.ask(offer, errands.drop, self._sweep, job, limit_s=_STOP_S)
+            except WorkerGone:
+                continue  # it keeps what nobody needs until it is tidied up
 
     def _before(self, jobs: Sequence[Job]) -> Before:
         """Return what the sweep's files say of these jobs."""
@@ -216,7 +238,9 @@ class FleetScheduler:
     def _taken(self, job: Job, offer: Offer, answer: JobAnswer) -> JobNote | _Lost:
         """Take what a job left into the sweep's directory, and note how it went."""
         if answer.refused or answer.note is None:
-            return _Lost(job, offer, isinstance(job, Cell))
+            place = offer.key if answer.begun else ""
+            self._directory.keep(JobNote(job.name, BEGUN, serial=offer.serial if place else "", place=place))
+            return _Lost(job, offer, answer.begun)
         log = [] if answer.log is None else [(answer.log, self._directory.log(job.name))]
         if not answer.note.done:
             self._connection.fetch(offer, self._sweep, job.name, log)
@@ -228,10 +252,7 @@ class FleetScheduler:
                 if run.root.exists():
                     run.set_aside()
                 arriving.rename(run.root)
-            try:
-                self._connection.ask(offer, errands.drop, self._sweep, job.name)
-            except WorkerGone:
-                pass  # it keeps what nobody needs until it is tidied up
+            self._arrived.put((offer, job.name))
             return note
         target = self._directory.exports(job)
         with self._arriving(offer, job.name, answer.files, log, target) as arriving:

@@ -39,6 +39,8 @@ ALL = "all"
 DEVICES = (LOCAL, ADB, ALL)
 #: How soon a process that has ended is started again, and adb's list is asked for again where it ended.
 _AGAIN_S, _LOOK_S = 3.0, 0.5
+#: A phone that adb has not listed for so long has left.
+_GONE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class _Member:
 
     def __init__(self, offer: Offer, options: HostOptions, stack: ExitStack) -> None:
         self.offer, self._options, self._stack = offer, options, stack
-        self._joined, self._told_lost, self.leaving, self._ended = False, False, False, 0.0
+        self._told_lost, self.leaving, self._ended = False, False, 0.0
+        self.gone_since: float | None = None
         self._log_path = options.folder / "logs" / f"{as_name(offer.key)}.log"
         make_folder(self._log_path.parent)
         with writing(self._log_path):
@@ -85,11 +88,13 @@ class _Member:
     def _listen(self, child: subprocess.Popen[bytes]) -> None:
         for line in child.stdout or ():
             if line.strip() == JOINED.encode():
-                self._joined, self._told_lost = True, False
+                self._told_lost = False
                 say(joined(self.offer.called))
 
     def look(self) -> bool:
         """Return whether it is to be kept: one that ended by itself is started again."""
+        if self.gone_since is not None and time.monotonic() - self.gone_since > _GONE_S:
+            self._leave()
         if self._child.poll() is None:
             return True
         self._scope.close()
@@ -100,7 +105,7 @@ class _Member:
             self._ended = time.monotonic()
             if not self._told_lost:
                 self._tell_end()
-            self._joined, self._told_lost = False, True
+            self._told_lost = True
         elif time.monotonic() - self._ended > _AGAIN_S:
             self._ended = 0.0
             self._start()
@@ -112,8 +117,8 @@ class _Member:
         else:
             say(scheduler_lost(self.offer.called, str(self._options.address)))
 
-    def leave(self) -> None:
-        """Have it end as soon as nothing is being done."""
+    def _leave(self) -> None:
+        """Have it end as soon as nothing is being done: a cable that is loose for a moment ends no measurement."""
         if not self.leaving:
             self.leaving = True
             if self._child.poll() is None:
@@ -140,6 +145,7 @@ def serve_host(options: HostOptions) -> None:
             for key, member in list(members.items()):
                 if not member.look():
                     del members[key]
+                    _take_phones(members, options, stack)  # it may have come back meanwhile
             time.sleep(_LOOK_S)
 
 
@@ -150,9 +156,10 @@ def _take_phones(members: dict[str, _Member], options: HostOptions, stack: ExitS
     except UserError:  # adb's server has gone; as it is back, that is told too
         return
     for member in members.values():
-        if member.offer.kind == ADB and member.offer.serial not in there:
-            member.leave()
-    known = {member.offer.serial for member in members.values() if not member.leaving}
+        if member.offer.kind == ADB:
+            away = member.offer.serial not in there
+            member.gone_since = (member.gone_since or time.monotonic()) if away else None
+    known = {member.offer.serial for member in members.values()}
     for serial in there.keys() - known:
         try:
             identity = read_identity(Adb(find_adb(), serial))

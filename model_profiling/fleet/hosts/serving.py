@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -46,25 +45,24 @@ async def _serve(url: str, security: Any, serving: Serving) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, os._exit, 0)  # what it has started sees that, and puts everything back
     offer = serving.offer
-    with tempfile.TemporaryDirectory(prefix="sme2-fleet-") as scratch:
-        worker = distributed.Worker(
-            url,
-            nthreads=1,
-            name=f"{offer.called} {offer.worker}",
-            resources=offer.resources,
-            memory_limit=0,
-            security=security,
-            local_directory=scratch,
-            dashboard_address="127.0.0.1:0",
-            death_timeout=_JOIN_S,
-            startup_information={"offer": lambda _: offer.to_json()},
-        )
-        await worker
-        print(JOINED, flush=True)
-        while worker.status is distributed.Status.running and (serving.job or not leaving.is_set()):
-            await asyncio.sleep(_LOOK_S)
-        if worker.status is distributed.Status.running:
-            await worker.close(executor_wait=False, reason="the device has left")
+    worker = distributed.Worker(
+        url,
+        nthreads=1,
+        name=f"{offer.called} {offer.worker}",
+        resources=offer.resources,
+        memory_limit=0,
+        security=security,
+        local_directory=str(serving.store.scratch(offer.worker)),
+        dashboard_address="127.0.0.1:0",
+        death_timeout=_JOIN_S,
+        startup_information={"offer": lambda _: offer.to_json()},
+    )
+    await worker
+    print(JOINED, flush=True)
+    while worker.status is distributed.Status.running and (serving.job or not leaving.is_set()):
+        await asyncio.sleep(_LOOK_S)
+    if worker.status is distributed.Status.running:
+        await worker.close(executor_wait=False, reason="the device has left")
 
 
 def main() -> int:

@@ -33,6 +33,10 @@ class Store:
         """Return the folder of a sweep, by what identifies it."""
         return self.root / "sweeps" / identity
 
+    def scratch(self, worker: str) -> Path:
+        """Return the folder that Dask may use in a worker: nothing of the kit's is in it."""
+        return self.root / "scratch" / worker
+
     def holds(self, digest: str) -> bool:
         return self._object(digest).is_file()
 
@@ -102,9 +106,9 @@ class Store:
             for file in folder.glob("*"):
                 if file.stat().st_mtime < limit:
                     file.unlink(missing_ok=True)
-        for sweep in (self.root / "sweeps").glob("*"):
-            if max((file.stat().st_mtime for file in sweep.rglob("*")), default=0.0) < limit:
-                shutil.rmtree(sweep, ignore_errors=True)
+        for old in (*self.root.glob("sweeps/*"), *self.root.glob("scratch/*")):
+            if max((file.stat().st_mtime for file in old.rglob("*")), default=0.0) < limit:
+                shutil.rmtree(old, ignore_errors=True)
 
     def _object(self, digest: str) -> Path:
         return self._objects / digest
@@ -149,7 +153,10 @@ def batches(files: Iterable[SentFile]) -> Iterator[list[tuple[SentFile, int, int
 
 
 class ArrivingFile:
-    """A file that arrives in pieces: written beside its place, there once its digest is the one that was said."""
+    """A file that arrives in pieces: written beside its place, there once its digest is the one that was said.
+
+    It is not flushed: who sent it keeps it until all that arrived was, at once (`os.sync`), which takes far less.
+    """
 
     def __init__(self, place: Path, file: SentFile) -> None:
         self._place, self._file = place, file
@@ -174,8 +181,6 @@ class ArrivingFile:
         with writing(self._place):
             if not self.size:
                 self._beside.touch()
-            with open(self._beside, "rb") as written:
-                os.fsync(written.fileno())
             os.replace(self._beside, self._place)
 
     @property
