@@ -221,7 +221,8 @@ def compare_with_alone(made: Lab, desk: Path, alone: Path, keys: dict[str, objec
     for number, device in enumerate(keys["devices"]):
         folder = alone / str(number)
         folder.mkdir(parents=True)
-        config = write_sweep_config(folder, **{**keys, "devices": [device]}, **small_experiments())
+        here = {"name": device["serial"], "serial": ADDRESS} if isinstance(device, dict) else device
+        config = write_sweep_config(folder, **{**keys, "devices": [here]}, **small_experiments())
         kit("scripts/sweep.py", "--config", config, env=made.phone_of(device)).ok()
         for cell in SweepSummary.read(folder / "sweep" / "sweep_summary.json").cells:
             one, other = over_fleet.pop(cell.name).result.speedups[0], cell.result.speedups[0]

@@ -17,6 +17,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,7 @@ def pretended_fleet(devices: int, folder: Path, cell_s: float) -> Iterator[tuple
         for child in reversed(children):
             child.kill()
             child.wait()
+            child.stdout.close()
 
 
 class Watch:
@@ -179,6 +181,7 @@ def main() -> int:
         Path(folder).mkdir()
         asyncio.run(_pretend(url, int(first), int(count), Path(folder)))
         return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends with it
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", default=["250x50", "1000x100", "5000x200"], metavar="CELLSxDEVICES")
     parser.add_argument("--cell-s", type=float, default=2.0, help="how long a cell takes: short, so that it shows")

@@ -30,6 +30,8 @@ _SETTINGS: dict[str, Any] = {
     "distributed.admin.system-monitor.disk": False,
     "distributed.admin.tick.limit": "60s",
 }
+#: It logs a traceback for every connection that ends, as those of a fleet do.
+_SILENT = logging.CRITICAL + 1
 _HELLO_S, _AGAIN_S = 5.0, 0.5
 
 
@@ -48,11 +50,9 @@ def load_distributed() -> Any:
     dask.config.set(_SETTINGS)
     # Pythons may differ, since texts and bytes alone travel; the kit's own version is compared by the kit.
     warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith(("distributed.", "tornado.")):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(_SILENT)
     return distributed
 
 
