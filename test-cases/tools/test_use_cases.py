@@ -23,6 +23,8 @@ FOLDER = REPOSITORY / "test-cases" / "use-cases"
 USE_CASES = sorted(path for path in FOLDER.glob("*.md") if path.name != "readme.md")
 NAMES = [path.stem for path in USE_CASES]
 ANDROID = "06-android"
+#: What says nothing, or what no two machines say alike.
+SAYS_NOTHING = re.compile(r"adb devices|&\s*$|^kill ")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,7 @@ def test_there_is_one_for_each_purpose_and_the_readme_lists_them() -> None:
         "05-regression-gate",
         ANDROID,
         "07-did-my-change-help",
+        "08-fleet",
     ]
     listed = re.findall(
         r"^\| \[\d\d .+?\]\((.+?)\.md\) \|", (FOLDER / "readme.md").read_text(encoding="utf-8"), re.MULTILINE
@@ -58,7 +61,7 @@ def test_each_says_what_it_needs_what_to_type_what_comes_out_and_how_to_tell(pat
     assert [text for text in headings if text in wanted] == wanted
     blocks = list(page.every(Block))
     for number, block in enumerate(blocks):
-        if block.is_shell and not block.options.no_run and "adb devices" not in block.text:
+        if block.is_shell and not block.options.no_run and not SAYS_NOTHING.search(block.text):
             shown = blocks[number + 1] if number + 1 < len(blocks) else None
             assert shown and shown.language == "output", f"{path.name}:{block.place}: no output is shown"
 
