@@ -71,6 +71,14 @@ class Performer:
         pte = self._directory.pte(job.program)
         return pte is not None and finished_cell(job, self._directory, digest_of(pte), self._options.quick)
 
+    def noted(self, job: Job) -> bool:
+        """Return whether it is noted that a job is done."""
+        try:
+            note = self._directory.note(job.name)
+        except UserError:  # a damaged note says nothing
+            return False
+        return note is not None and note.done
+
     def _program(self, program: SweptProgram) -> JobNote:
         directory = self._directory
         if finished_program(program, directory):

@@ -75,6 +75,13 @@ def missing_jobs(plan: SweepPlan, performer: Performer) -> list[Job]:
     return [*(program for program in plan.programs if program.name in needed), *cells]
 
 
+def note_finished(plan: SweepPlan, performer: Performer) -> None:
+    """Note what cells came to that were finished when a sweep was killed before it could note it."""
+    for cell in plan.cells:
+        if performer.finished(cell) and not performer.noted(cell):
+            performer.perform(cell)
+
+
 def carry_out(sweep: Sweep, jobs: Sequence[Job], scheduler: Scheduler) -> SweepSummary:
     """Have the jobs done, tell of each, write the results now and then, and return how the sweep stands at the end."""
     remaining = Remaining(jobs, sweep.estimate(sweep.record.quick), sweep.record.quick)

@@ -16,7 +16,7 @@ from model_profiling.fleet.directory import SweepDirectory, SweepRecord
 from model_profiling.fleet.performing import Performer, PerformingOptions
 from model_profiling.fleet.plan import Cell, make_plan
 from model_profiling.fleet.scheduler import LocalScheduler, Scheduler
-from model_profiling.fleet.sweep import Sweep, carry_out, missing_jobs
+from model_profiling.fleet.sweep import Sweep, carry_out, missing_jobs, note_finished
 from model_profiling.pipeline.run_directory import RunDirectory, utc_now
 from model_profiling.report.words.sweep import failure, plan_lines, standing
 from model_profiling.scripts.fleet_flags import Fleet
@@ -64,6 +64,7 @@ def sweep(
     with _scheduler(fleet, options) as scheduler_of, RunDirectory(directory.root).locked():
         going = Sweep(plan, directory, directory.begin(config.plain, record))
         performer = Performer(directory, options)
+        note_finished(wanted, performer)
         jobs = missing_jobs(wanted, performer)
         try:
             summary = carry_out(going, jobs, scheduler_of(going))

@@ -18,6 +18,7 @@ from support.kit import KIT, REPOSITORY, kit
 from support.sweep import small_experiments, write_sweep_config
 
 from model_profiling.analysis.sweeping.summary import SweepSummary
+from model_profiling.fleet.directory import BEGUN, JobNote, SweepDirectory
 from model_profiling.pipeline.run_directory import RunDirectory
 
 SWEEP = "scripts/sweep.py"
@@ -92,6 +93,12 @@ def test_a_killed_sweep_goes_on_and_measures_nothing_twice(tmp_path: Path, toy: 
     assert [row["cell"] for row in rows] == [first.name, second.name] and float(rows[1]["speedup"]) > 0
     page = (sweep / "sweep.html").read_text()
     assert f'href="cells/{first.name}/report.html"' in page and "Which to ship" not in page
+
+    # Killed after a cell's run and before its note: it is noted, and not measured again.
+    SweepDirectory(sweep).keep(JobNote(first.name, BEGUN))
+    launches = (first / "launches.jsonl").read_bytes()
+    assert "All 2 cells are done." in kit(SWEEP, "--config", config, "--resume").ok().stdout
+    assert (first / "launches.jsonl").read_bytes() == launches
 
     # Another seed is another measurement; the former one is set aside, and nothing is exported again.
     changed = write_sweep_config(
