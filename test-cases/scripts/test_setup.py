@@ -286,9 +286,14 @@ def bootstrap_of(text: str) -> str:
 def test_single_scripts_share_one_metadata_block_and_one_bootstrap() -> None:
     scripts = single_scripts()
     assert {"export/export_model.py", "scripts/mac_pipeline.py", "scripts/analyze_results.py"} <= scripts.keys()
-    blocks = {re.search(r"^# /// script\n.*?^# ///$", text, re.DOTALL | re.MULTILINE)[0] for text in scripts.values()}
-    assert len(blocks) == 1
-    assert f"git+{KIT_ADDRESS}" in blocks.pop()
+    blocks = {
+        name: re.search(r"^# /// script\n.*?^# ///$", text, re.DOTALL | re.MULTILINE)[0]
+        for name, text in scripts.items()
+    }
+    assert [name for name, block in blocks.items() if "[export]" not in block] == ["scripts/fleet_worker.py"]
+    assert "[export,fleet]" in blocks["scripts/fleet_worker.py"]
+    (block,) = {block.replace("[export,fleet]", "[export]") for block in blocks.values()}
+    assert f"git+{KIT_ADDRESS}" in block
     assert len({bootstrap_of(text) for text in scripts.values()}) == 1
 
 
