@@ -60,7 +60,9 @@ def test_help_and_a_misspelt_flag(script: str) -> None:
     parser = module(script).build_parser()
     assert "--help" in parser.format_help()
     flag = next(f for a in parser._actions for f in a.option_strings if f.startswith("--") and f != "--help")
-    required = [w for a in parser._actions if a.required for w in (a.option_strings[0], "x")]
+    of_groups = [group._group_actions[0] for group in parser._mutually_exclusive_groups if group.required]
+    wanted = [*(a for a in parser._actions if a.required), *of_groups]
+    required = [w for a in wanted for w in (a.option_strings[0], "x")]
     with pytest.raises(UserError) as caught:
         parser.parse_args([*required, flag[:-1] + "zz"])
     assert f"did you mean {flag}?" in str(caught.value) or "did you mean --" in str(caught.value)
