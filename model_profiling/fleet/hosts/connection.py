@@ -15,7 +15,7 @@ from model_profiling.errors import KitError, UserError
 from model_profiling.fleet.hosts import errands
 from model_profiling.fleet.hosts.address import Address
 from model_profiling.fleet.hosts.certificates import Certificates
-from model_profiling.fleet.hosts.dask_parts import check_answers, load_distributed, security
+from model_profiling.fleet.hosts.dask_parts import broken_connection, check_answers, load_distributed, security
 from model_profiling.fleet.hosts.offer import Offer
 from model_profiling.fleet.hosts.sent_files import SentFile
 from model_profiling.fleet.hosts.store import CHUNK, ArrivingFile, batches, piece
@@ -66,7 +66,7 @@ class Connection:
         """Return what is offered now, None where the scheduler does not answer."""
         try:
             told = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=_CONNECT_S)
-        except Exception:  # noqa: BLE001 (whatever Dask raises of a connection that is broken)
+        except broken_connection():
             return None
         found, addresses = [], {}
         for address, worker in told["workers"].items():
@@ -115,9 +115,11 @@ class Connection:
         """Have a worker do something that takes no time, whatever else it does; `WorkerGone` as of `do`."""
         address = self._address_of(offer)
         return self._broken(
-            lambda: self._client.sync(self._client._run, errand, *words, workers=[address], callback_timeout=limit_s),
+            lambda: self._client.sync(self._client._run, errand, *words, workers=[address], callback_timeout=limit_s)[
+                address
+            ],
             offer,
-        )[address]
+        )
 
     def send(self, offer: Offer, root: Path, files: Iterable[SentFile]) -> None:
         """Send those of the files that a worker's host does not have.
@@ -167,11 +169,11 @@ class Connection:
             raise WorkerGone(offer.called) from error
 
     def _broken(self, call: Callable[[], Any], offer: Offer) -> Any:
-        """Return what a call through Dask gives; whatever it raises of a broken connection is that the worker is gone.
+        """Return what a call through Dask gives; a connection that is broken means that the worker is gone.
 
         Errands raise nothing themselves.
         """
         try:
             return call()
-        except Exception as error:  # Dask raises many kinds, from OSError to KilledWorker
+        except broken_connection() as error:
             raise WorkerGone(f"{offer.called}: {error!r}") from error

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
 import sys
 import time
 import warnings
+from concurrent.futures import CancelledError
 from typing import Any
 
 from model_profiling.errors import UserError
@@ -54,6 +56,30 @@ def load_distributed() -> Any:
         if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(_SILENT)
     return distributed
+
+
+def broken_connection() -> tuple[type[Exception], ...]:
+    """Return what Dask raises where a scheduler, a worker or the way to it is gone.
+
+    A client that closed itself knows no scheduler (AttributeError), a scheduler no worker that has left (LookupError),
+    and what closes refuses further work (RuntimeError, ValueError).
+    """
+    from distributed.client import ClosedClientError
+    from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError
+
+    return (
+        OSError,
+        asyncio.TimeoutError,
+        CancelledError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        ValueError,
+        ClosedClientError,
+        KilledWorker,
+        NoValidWorkerError,
+        NoWorkerError,
+    )
 
 
 def security(certificates: Certificates | None) -> Any:

@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +63,7 @@ class FleetScheduler:
         self._directory, self._plan, self._seed = sweep.directory, sweep.plan, sweep.record.seed
         told = json.dumps([sweep.record.started, sweep.record.seed])
         self._sweep = hashlib.sha256(told.encode()).hexdigest()[:16]
-        self._outcomes: queue.Queue[JobNote | _Lost | BaseException] = queue.Queue()
+        self._outcomes: queue.Queue[Future[JobNote | _Lost]] = queue.Queue()
         self._sending = threading.Lock()
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._clocks: set[str] = set()
@@ -90,7 +90,7 @@ class FleetScheduler:
                         yield self._directory.keep(note)
                 while (assignment := placement.next(time.monotonic())) is not None:
                     begins(assignment.job)
-                    pool.submit(self._do, assignment, placement)
+                    pool.submit(self._do, assignment, placement).add_done_callback(self._outcomes.put)
                 yield from self._ended(placement)
                 if time.monotonic() - self._flushed > _FLUSH_S:
                     self._flushed = time.monotonic()
@@ -122,9 +122,8 @@ class FleetScheduler:
             return
         while not self._outcomes.empty():
             outcomes.append(self._outcomes.get_nowait())
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        for ended in outcomes:
+            outcome = ended.result()  # raises what is wrong here: a full disk, or a defect
             if isinstance(outcome, _Lost):
                 others = placement.lost(outcome.job, outcome.begun, time.monotonic())
                 if not others:
@@ -177,8 +176,8 @@ class FleetScheduler:
         except UserError:
             return None
 
-    def _do(self, assignment: Assignment, placement: Placement) -> None:
-        """Have a job done, in a thread of its own; what comes of it goes into the queue."""
+    def _do(self, assignment: Assignment, placement: Placement) -> JobNote | _Lost:
+        """Have a job done, in a thread of its own, and return what came of it; raises what is wrong on this machine."""
         job, offer, begun = assignment.job, assignment.offer, False
         try:
             self._tell_clock(offer)
@@ -190,15 +189,13 @@ class FleetScheduler:
             else:
                 order, task, begun = self._order_of_export(job, offer), errands.export, True
             told = self._connection.do(offer, task, order.words(), lambda: not placement.there(offer.worker))
-            self._outcomes.put(self._taken(job, offer, JobAnswer.read(told)))
+            return self._taken(job, offer, JobAnswer.read(told))
         except WorkerGone:
-            self._outcomes.put(_Lost(job, offer, begun))
-        except UserError as failed:  # of this machine: its disk is full
-            self._outcomes.put(failed)
+            return _Lost(job, offer, begun)
+        except UserError:  # of this machine: its disk is full
+            raise
         except KitError as refused:
-            self._outcomes.put(self._directory.keep(JobNote(job.name, FAILED, str(refused))))
-        except BaseException as error:  # noqa: BLE001 (a defect, which the thread that waits raises)
-            self._outcomes.put(error)
+            return self._directory.keep(JobNote(job.name, FAILED, str(refused)))
 
     def _tell_clock(self, offer: Offer) -> None:
         """Say once of a host that its clock is another: nothing depends on it but the times in its runs."""

@@ -78,10 +78,9 @@ def main() -> int:
         status = NO_SCHEDULER
     except OSError:  # it cannot be reached, or ended the connection
         status = NO_SCHEDULER
-    except Exception:
-        traceback.print_exc()
-        raise
     finally:
+        if status == DEFECT:
+            traceback.print_exc()
         sys.stdout.flush()
         os._exit(status)  # a thread that waits for a measurement would hold this process: that one ends with it
 
