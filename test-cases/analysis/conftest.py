@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run that records kernels from logs."""
+"""A run that records kernels from logs, and a sweep with a run in it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.kit import kit, write_config
+from support.kit import FIXTURES, kit, write_config
 from support.logged_runs import ARM, PIPELINE, both_builds
 from support.shared import alone, shared_folder
+from support.sweep import pretended_sweep
 
 from model_profiling.pipeline.run_directory import RunDirectory
+from model_profiling.report.sweep_files import write_sweep
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,14 @@ def logged_folder(exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def logged_run(logged_folder: Path, tmp_path: Path) -> RunDirectory:
     """A copy of that run, to be spoilt."""
     return RunDirectory(shutil.copytree(logged_folder / "run", tmp_path / "run"))
+
+
+@pytest.fixture
+def sweep_folder(tmp_path: Path) -> Path:
+    """Make a sweep of 25 cells, some of which failed or are missing; the first one is a run."""
+    folder = tmp_path / "out_sweep"
+    summary = pretended_sweep(1, 1, seed=10)
+    folder.mkdir()
+    write_sweep(summary, folder / "sweep_summary.json", folder / "sweep.csv", folder / "sweep.html")
+    shutil.copytree(FIXTURES / "reference_run" / "mac", folder / summary.cells[0].folder)
+    return folder

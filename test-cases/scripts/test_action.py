@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The action: valid, safe, and its steps run as they are written, on a real model, to a verdict and a gate."""
+"""The action's steps run as they are written, on a real model, to a verdict, a gate and a history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.action import Action, ActionRun
 from support.edited import edit_launches, edited_run, scaled
 from support.history import REFERENCE, needs_ruptures
 from support.kit import REPOSITORY
-from support.setup import ShadowVenv, clean_environment, own_program, run
+from support.setup import ShadowVenv, clean_environment, run
 
 from model_profiling.analysis.history.index import add_runs, read_runs
 from model_profiling.analysis.history.reading import read_recorded_run
@@ -31,51 +31,6 @@ DEFINITION = yaml.safe_load((FOLDER / "action.yml").read_text(encoding="utf-8"))
 STEPS = DEFINITION["runs"]["steps"]
 #: "What to change first" stands there where something is worth a change.
 SUMMARY_SECTIONS = ("## Verdict", "## What to change first", "## Latency")
-
-
-# ---------------------------------------------------------------- the definition
-
-
-def test_it_is_valid_by_the_schema_of_actions() -> None:
-    checker = own_program("check-jsonschema")
-    done = run([checker, "--builtin-schema", "vendor.github-actions", FOLDER / "action.yml"])
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_no_input_becomes_part_of_a_shell_s_text() -> None:
-    assert [step["name"] for step in STEPS if "${{" in step.get("run", "")] == []
-
-
-def test_every_step_that_types_has_a_name_and_bash() -> None:
-    assert all("name" in step and step["shell"] == "bash" for step in STEPS if "run" in step)
-
-
-def test_its_actions_are_pinned_by_version() -> None:
-    used = [step["uses"] for step in STEPS if "uses" in step]
-    assert len(used) == 7 and all(re.fullmatch(r"actions/[a-z/-]+@v\d+\.\d+\.\d+", name) for name in used)
-
-
-def test_every_input_and_output_is_described_and_used() -> None:
-    text = (FOLDER / "action.yml").read_text(encoding="utf-8")
-    for name, spec in DEFINITION["inputs"].items():
-        assert spec["description"] and re.search(rf"inputs\.{name}\b", text), name
-    written = set(
-        re.findall(r'^        "([a-z-]+)": ', (FOLDER / "profile_model.py").read_text(encoding="utf-8"), re.MULTILINE)
-    ) | {"verdict", "interval", "regression", "speedup", "feature", "run-directory", "change"}
-    for name, spec in DEFINITION["outputs"].items():
-        assert spec["description"] and spec["value"] == f"${{{{ steps.tell.outputs.{name} }}}}" and name in written
-
-
-def test_the_scripts_in_its_steps_pass_shellcheck(tmp_path: Path) -> None:
-    if not shutil.which("shellcheck"):
-        pytest.skip("shellcheck is not installed")
-    for number, step in enumerate(step for step in STEPS if "run" in step):
-        script = tmp_path / f"{number}.sh"
-        script.write_text(f"#!/usr/bin/env bash\n{step['run']}\n")
-        done = run(["shellcheck", "--exclude=SC2154", script])
-        assert done.returncode == 0, step["name"] + done.stdout
-    done = run(["shellcheck", FOLDER / "history_branch.sh"])
-    assert done.returncode == 0, done.stdout
 
 
 # ---------------------------------------------------------------- its steps
