@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +41,8 @@ def linear(activation: str, weight: str, bias: str, output: str) -> XnnNode:
     [
         (("fp32", "fp32", "fp32", "fp32"), "fp32", Moved(4 * (640 + 2048 + 32), 4 * 320, 4 * 2080)),
         (("fp16", "fp16", "fp16", "fp16"), "fp16", Moved(2 * (640 + 2048 + 32), 2 * 320, 2 * 2080)),
+        # As ExecuTorch stores a convolution's filters: float32 in the file, packed as float16.
+        (("fp16", "fp32", "fp32", "fp16"), "fp16", Moved(2 * (640 + 2048 + 32), 2 * 320, 2 * 2080)),
         (("qint8", "qcint8", "qcint32", "qint8"), "int8", Moved(640 + 2048 + 4 * 32, 320, 2048 + 4 * 32)),
         (("qdint8", "qcint8", "fp32", "fp32"), "8da8w", Moved(640 + 2048 + 4 * 32, 4 * 320, 2048 + 4 * 32)),
         (("qdint8", "qbint4", "fp32", "fp32"), "8da4w", Moved(640 + 1024 + 4 * 32, 4 * 320, 1024 + 4 * 32)),
@@ -92,6 +94,13 @@ def test_operators_outside_of_a_real_program_have_their_tensors(shared_exports) 
     program = shared_exports["toy_transformer", "int8"].pte
     outside = [i for i in read_instructions(program) if i.delegate is None]
     assert outside and all(i.tensors for i in outside if i.name.startswith("aten::"))
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "fp16", "int8"])
+def test_every_matrix_layer_of_a_real_program_has_its_recipe(dtype: str, exported: Callable[[str, str], Path]) -> None:
+    graph = build_graph(Workload(exported("toy_cnn", dtype)))
+    nodes = [node for instruction in graph for node in instruction.nodes if node.multiply_adds]
+    assert len(nodes) == 8 and {node.recipe for node in nodes} == {dtype}
 
 
 if __name__ == "__main__":

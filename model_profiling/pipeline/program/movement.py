@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model_profiling.pipeline.program.signature import TensorSpec
 from model_profiling.pipeline.program.xnnpack_graph import XnnNode, XnnTensor
@@ -36,6 +36,7 @@ _BITS = {
 _RECIPES = {
     ("fp32", "fp32"): "fp32",
     ("fp16", "fp16"): "fp16",
+    ("fp16", "fp32"): "fp16",  # filters of convolutions: see `_as_computed`
     ("qint8", "qint8"): "int8",
     ("qint8", "qcint8"): "int8",
     ("qdint8", "qint8"): "8da8w",
@@ -76,7 +77,7 @@ def node_bytes(node: XnnNode) -> Moved | None:
     """Return what a node of a delegate moves at least, None where a type is not known."""
     written = _bytes(node.output)
     tensors = {tensor.id: tensor for tensor in node.inputs}.values()
-    read = [_bytes(tensor) for tensor in tensors]
+    read = [_bytes(_as_computed(node, tensor)) for tensor in tensors]
     known = [size for size in read if size is not None]
     if written is None or len(known) < len(read):
         return None
@@ -95,6 +96,16 @@ def _needed(node: XnnNode, read: Sequence[int], written: int) -> Sequence[int]:
         height, width, stride, _ = node.kernel  # a kernel that is smaller than its stride jumps over rows and columns
         return (math.ceil(flowing * min(1, height / stride) * min(1, width / stride)), *rest)
     return read
+
+
+def _as_computed(node: XnnNode, tensor: XnnTensor) -> XnnTensor:
+    """Return a tensor in the type that is read as the node computes.
+
+    ExecuTorch stores the filters and biases of fp16 convolutions as float32 (`force_fp32` in its op_conv2d.py), and
+    XNNPACK packs them as float16.
+    """
+    stored_wider = tensor.constant and tensor.datatype == "fp32" and node.inputs[0].datatype == "fp16"
+    return replace(tensor, datatype="fp16") if stored_wider else tensor
 
 
 def _bytes(tensor: XnnTensor) -> int | None:
